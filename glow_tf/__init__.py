@@ -1,0 +1,1 @@
+"""Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability."""

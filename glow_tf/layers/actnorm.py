@@ -1,0 +1,53 @@
+"""Actnorm: activation normalisation (paper, section 3.1)."""
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer, package, per_example, spatial_size
+
+LOG_SCALE_FACTOR = 3.0
+"""The original code stores `logs` divided by this factor, which speeds up its learning."""
+
+
+@keras.saving.register_keras_serializable(package)
+class Actnorm(FlowLayer):
+    """An affine map with one bias and one scale per channel, set from the first batch.
+
+    | | |
+    |---|---|
+    | function | `z = (x + b) * exp(3 logs)` |
+    | reverse function | `x = z * exp(-3 logs) - b` |
+    | log-determinant | `h * w * sum(3 logs)` |
+    | shapes | `[B, ..., C] -> [B, ..., C]`, any number of spatial axes; `b`, `logs` `[1, ..., 1, C]` |
+    | start | the identity; `initialize(x)` sets `b`, `logs` so that `z` has mean 0 and variance 1 per channel |
+
+    Source: Table 1. The paper writes `y = s * x + b`; the factor 3, bias first, is the original code's.
+    """
+
+    def build(self, input_shape):
+        channels = self._settle(input_shape)
+        shape = (1,) * self.event_ndims + (channels,)
+        self.b = self.add_weight(shape=shape, initializer="zeros", name="b")
+        self.logs = self.add_weight(shape=shape, initializer="zeros", name="logs")
+
+    def scale_and_bias(self):
+        """`(scale, bias)`, each `[C]`, such that `z = x * scale + bias`; for folding into a convolution."""
+        scale = tf.exp(LOG_SCALE_FACTOR * tf.reshape(self.logs.value, [-1]))
+        return scale, tf.reshape(self.b.value, [-1]) * scale
+
+    def _log_det(self, x):
+        return per_example(spatial_size(x) * tf.reduce_sum(LOG_SCALE_FACTOR * self.logs.value), x)
+
+    def _encode(self, x, condition=None):
+        return (x + self.b.value) * tf.exp(LOG_SCALE_FACTOR * self.logs.value), self._log_det(x)
+
+    def _decode(self, z, condition=None):
+        return z * tf.exp(-LOG_SCALE_FACTOR * self.logs.value) - self.b.value, -self._log_det(z)
+
+    def _initialize(self, x, condition=None):
+        axes = list(range(x.shape.rank - 1))
+        mean = tf.reduce_mean(x, axes, keepdims=True)
+        std = tf.sqrt(tf.reduce_mean(tf.square(x - mean), axes, keepdims=True))
+        self.b.assign(-mean)
+        self.logs.assign(tf.math.log(1.0 / (std + 1e-6)) / LOG_SCALE_FACTOR)
+        return self._encode(x)[0]

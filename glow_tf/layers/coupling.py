@@ -1,0 +1,120 @@
+"""Coupling layers, affine and additive (paper, section 3.3)."""
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer, package, sum_per_example
+from glow_tf.layers.network import CouplingNetwork
+
+
+@keras.saving.register_keras_serializable(package)
+class Coupling(FlowLayer):
+    """Changes one half of the channels by a function of the other half.
+
+    With `z1, z2 = split(x)` and `shift`, `h` the even and the odd channels of `network(z1)`:
+
+    | kind, scale | function | reverse function | log-determinant |
+    |---|---|---|---|
+    | additive | `z2 + network(z1)` | `z2 - network(z1)` | 0 |
+    | affine, sigmoid | `(z2 + shift) * sigmoid(h + 2)` | `z2 / sigmoid(h + 2) - shift` | `sum(log sigmoid(h + 2))` |
+    | affine, exp | `z2 * exp(h) + shift` | `(z2 - shift) * exp(-h)` | `sum(h)` |
+
+    | | |
+    |---|---|
+    | shapes | `[B, ..., C] -> [B, ..., C]`, C even; `z1` comes first and is passed on |
+    | start | with the default network: additive and exp are the identity, sigmoid scales by `sigmoid(2) = 0.88` |
+
+    Args:
+        kind: `"affine"` or `"additive"`.
+        scale: `"sigmoid"` (the original code, and its published results) or `"exp"` (the paper's Table 1).
+        network: a Keras layer or model `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`). By default a
+            `CouplingNetwork` for images; vectors need one of yours. If it has a method `initialize(z1)`,
+            data-dependent initialisation calls that.
+        width, network_dtype, seed: of the default network.
+    """
+
+    def __init__(
+        self, kind="affine", *, scale="sigmoid", network=None, width=512, network_dtype=None, seed=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if kind not in ("affine", "additive"):
+            raise ValueError(f"Coupling: expected kind 'affine' or 'additive', got {kind!r}.")
+        if scale not in ("sigmoid", "exp"):
+            raise ValueError(f"Coupling: expected scale 'sigmoid' or 'exp', got {scale!r}.")
+        self.kind, self.scale, self.network = kind, scale, network
+        self.width, self.network_dtype, self.seed = width, network_dtype, seed
+        self._own_network = network is None
+
+    def build(self, input_shape):
+        channels = self._settle(input_shape)
+        if channels % 2:
+            raise ValueError(f"{self.name}: expected an even number of channels to halve, got {channels}.")
+        half = channels // 2
+        filters = channels if self.kind == "affine" else half
+        if self.network is None:
+            if self.event_ndims != 3:
+                raise ValueError(
+                    f"{self.name}: the default network is for images [..., H, W, C], the event shape is "
+                    f"{self.event_shape}; give a network of your own with {half} inputs and {filters} outputs."
+                )
+            self.network = CouplingNetwork(
+                filters,
+                width=self.width,
+                network_dtype=self.network_dtype,
+                seed=self.seed,
+                dtype=self.compute_dtype,
+                name="network",
+            )
+        if not self.network.built:
+            self.network.build((None, *self.event_shape[:-1], half))
+
+    def _transform(self, z1, run):
+        """`(shift, log_scale, scale)` from the network's output; the last two None where additive."""
+        h = tf.cast(run(z1), z1.dtype)
+        expected = z1.shape[-1] * (2 if self.kind == "affine" else 1)
+        if h.shape[-1] != expected:
+            raise ValueError(
+                f"{self.name}: the network must give {expected} channels ({self.kind}), it gave {h.shape}."
+            )
+        if self.kind == "additive":
+            return h, None, None
+        shift, h = h[..., 0::2], h[..., 1::2]
+        if self.scale == "sigmoid":
+            return shift, tf.math.log_sigmoid(h + 2.0), tf.sigmoid(h + 2.0)
+        return shift, h, tf.exp(h)
+
+    def _forward(self, x, run):
+        z1, z2 = tf.split(x, 2, axis=-1)
+        shift, log_scale, scale = self._transform(z1, run)
+        if self.kind == "additive":
+            z2, log_det = z2 + shift, tf.zeros(tf.shape(x)[:1], x.dtype)
+        else:
+            z2 = (z2 + shift) * scale if self.scale == "sigmoid" else z2 * scale + shift
+            log_det = sum_per_example(log_scale)
+        return tf.concat([z1, z2], axis=-1), log_det
+
+    def _encode(self, x, condition=None):
+        return self._forward(x, self.network)
+
+    def _decode(self, z, condition=None):
+        z1, z2 = tf.split(z, 2, axis=-1)
+        shift, log_scale, scale = self._transform(z1, self.network)
+        if self.kind == "additive":
+            z2, log_det = z2 - shift, tf.zeros(tf.shape(z)[:1], z.dtype)
+        else:
+            z2 = z2 / scale - shift if self.scale == "sigmoid" else (z2 - shift) / scale
+            log_det = -sum_per_example(log_scale)
+        return tf.concat([z1, z2], axis=-1), log_det
+
+    def _initialize(self, x, condition=None):
+        return self._forward(x, getattr(self.network, "initialize", self.network))[0]
+
+    def get_config(self):
+        config = {key: getattr(self, key) for key in ("kind", "scale", "width", "network_dtype", "seed")}
+        network = None if self._own_network else keras.saving.serialize_keras_object(self.network)
+        return {**super().get_config(), **config, "network": network}
+
+    @classmethod
+    def from_config(cls, config):
+        network = config.pop("network", None)
+        return cls(network=network and keras.saving.deserialize_keras_object(network), **config)

@@ -1,0 +1,161 @@
+"""The networks inside the flow: convolutions with edge markers, zero layers, the coupling network."""
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.actnorm import LOG_SCALE_FACTOR, Actnorm
+from glow_tf.layers.flow import package
+
+
+class NetworkLayer(keras.layers.Layer):
+    """Base of the layers here: weights and inputs in the flow's dtype, whatever Keras's global policy."""
+
+    def __init__(self, *, dtype=None, **kwargs):
+        super().__init__(dtype=dtype or "float32", autocast=False, **kwargs)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        return {**config, "dtype": self.compute_dtype}
+
+
+def edge_markers(height, width, dtype):
+    """The edge-marker channel `[1, H + 2, W + 2, 1]`: 1 on the ring of padding, 0 inside."""
+    return tf.pad(tf.zeros([1, height, width, 1], dtype), [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1)
+
+
+def conv3x3(x, kernel, scale=None, bias=None, dtype=None):
+    """3x3 convolution with edge markers, then `* scale + bias`.
+
+    The original pads `x` with a ring of zeros and appends a channel that is 1 on the ring and 0 inside.
+    That channel is the same for every image, so what it adds is one map `[1, H, W, out]`.
+
+    Args:
+        x: `[B, H, W, in]`.
+        kernel: `[3, 3, in + 1, out]`, the marker's weights last.
+        scale, bias: `[out]`, folded into the kernel and the map.
+        dtype: dtype of the product; the result has it too.
+    """
+    if scale is not None:
+        kernel = kernel * scale
+    markers = tf.nn.conv2d(edge_markers(tf.shape(x)[1], tf.shape(x)[2], kernel.dtype), kernel[:, :, -1:], 1, "VALID")
+    if bias is not None:
+        markers = markers + bias
+    dtype = dtype or x.dtype
+    product = tf.nn.conv2d(tf.cast(x, dtype), tf.cast(kernel[:, :, :-1], dtype), 1, "SAME")
+    return product + tf.cast(markers, dtype)
+
+
+def conv1x1(x, kernel, scale, bias, dtype):
+    """1x1 convolution `[B, H, W, in] -> [B, H, W, out]`, then `* scale + bias`, in `dtype`."""
+    return tf.nn.conv2d(tf.cast(x, dtype), tf.cast(kernel * scale, dtype), 1, "SAME") + tf.cast(bias, dtype)
+
+
+@keras.saving.register_keras_serializable(package)
+class ZeroConv3x3(NetworkLayer):
+    """3x3 convolution that is zero at the start: `(conv(x) + b) * exp(3 logs)`, all three weights zero.
+
+    `[B, H, W, in] -> [B, H, W, filters]`; `W` `[3, 3, in + 1, filters]`. Source: section 3.3.
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+
+    def build(self, input_shape):
+        self.W = self.add_weight(shape=(3, 3, input_shape[-1] + 1, self.filters), initializer="zeros", name="W")
+        self.b = self.add_weight(shape=(1, 1, 1, self.filters), initializer="zeros", name="b")
+        self.logs = self.add_weight(shape=(1, self.filters), initializer="zeros", name="logs")
+
+    def call(self, x, dtype=None):
+        scale = tf.exp(LOG_SCALE_FACTOR * self.logs.value[0])
+        return conv3x3(x, self.W.value, scale, self.b.value[0, 0, 0] * scale, dtype)
+
+    def of_zeros(self, height, width):
+        """The output `[1, H, W, filters]` for an input of zeros, where only `b`, `logs` and the markers act."""
+        markers = edge_markers(height, width, self.W.value.dtype)
+        edges = tf.nn.conv2d(markers, self.W.value[:, :, -1:], 1, "VALID")
+        return (edges + self.b.value) * tf.exp(LOG_SCALE_FACTOR * self.logs.value)
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable(package)
+class ZeroDense(NetworkLayer):
+    """Dense layer that is zero at the start: `(x W + b) * exp(3 logs)`, `[B, in] -> [B, units]`."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.W = self.add_weight(shape=(input_shape[-1], self.units), initializer="zeros", name="W")
+        self.b = self.add_weight(shape=(1, self.units), initializer="zeros", name="b")
+        self.logs = self.add_weight(shape=(1, self.units), initializer="zeros", name="logs")
+
+    def call(self, x):
+        return (x @ self.W.value + self.b.value) * tf.exp(LOG_SCALE_FACTOR * self.logs.value)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package)
+class CouplingNetwork(NetworkLayer):
+    """The three convolutions of a coupling layer (paper, section 3.3 and appendix B).
+
+    3x3 to `width`, actnorm, ReLU; 1x1, actnorm, ReLU; 3x3 to `filters`, zero at the start.
+    `[B, H, W, in] -> [B, H, W, filters]`.
+
+    Args:
+        filters: output channels.
+        width: hidden channels, 512 in the paper.
+        network_dtype: dtype of the convolutions, `"float32"`, `"bfloat16"` or `"float16"` (None: the
+            layer's own). Weights, input and output keep the layer's dtype: mixed precision lives here
+            and nowhere else.
+        seed: seed of the hidden kernels, `N(0, 0.05)`.
+    """
+
+    def __init__(self, filters, *, width=512, network_dtype=None, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.width, self.network_dtype, self.seed = filters, width, network_dtype, seed
+        self.actnorm_1 = Actnorm(event_ndims=3, dtype=self.compute_dtype, name="actnorm_1")
+        self.actnorm_2 = Actnorm(event_ndims=3, dtype=self.compute_dtype, name="actnorm_2")
+        self.conv_3 = ZeroConv3x3(filters, dtype=self.compute_dtype, name="conv_3")
+
+    def build(self, input_shape):
+        def normal(offset):
+            return keras.initializers.RandomNormal(0.0, 0.05, None if self.seed is None else self.seed + offset)
+
+        *spatial, channels = input_shape[1:]
+        self.W_1 = self.add_weight(shape=(3, 3, channels + 1, self.width), initializer=normal(0), name="W_1")
+        self.W_2 = self.add_weight(shape=(1, 1, self.width, self.width), initializer=normal(1), name="W_2")
+        for part in (self.actnorm_1, self.actnorm_2, self.conv_3):
+            if not part.built:
+                part.build((None, *spatial, self.width))
+
+    def call(self, x):
+        # Each actnorm is folded into the convolution before it: one pass over the activations less.
+        dtype = self.network_dtype or self.compute_dtype
+        h = tf.nn.relu(conv3x3(x, self.W_1.value, *self.actnorm_1.scale_and_bias(), dtype))
+        h = tf.nn.relu(conv1x1(h, self.W_2.value, *self.actnorm_2.scale_and_bias(), dtype))
+        return tf.cast(self.conv_3(h, dtype=dtype), x.dtype)
+
+    def plain(self, x, initialize=False):
+        """The same map part by part, in the layer's dtype; with `initialize` the actnorms are set on the way."""
+
+        def actnorm(layer, h):
+            return layer.initialize(h) if initialize else layer.encode(h)[0]
+
+        h = tf.nn.relu(actnorm(self.actnorm_1, conv3x3(x, self.W_1.value)))
+        h = tf.nn.relu(actnorm(self.actnorm_2, tf.nn.conv2d(h, self.W_2.value, 1, "SAME")))
+        return self.conv_3(h)
+
+    def initialize(self, x):
+        """Sets both actnorms from the batch `x` and returns the output."""
+        return self.plain(x, initialize=True)
+
+    def get_config(self):
+        config = {key: getattr(self, key) for key in ("filters", "width", "network_dtype", "seed")}
+        return {**super().get_config(), **config}

@@ -1,0 +1,168 @@
+"""Permutations of the channels: invertible 1x1 convolution, fixed shuffle, reverse (paper, section 3.2)."""
+
+import keras
+import numpy as np
+import scipy.linalg
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer, package, per_example, spatial_size
+
+
+@tf.custom_gradient
+def log_abs_det(w):
+    """`log |det w|` of square matrices `[..., C, C]`: QR's diagonal, which XLA can compile and which cannot overflow.
+
+    The gradient is the inverse transposed.
+    """
+    r = tf.linalg.qr(w).r
+    value = tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), -1)
+    return value, lambda upstream: upstream[..., None, None] * tf.linalg.inv(w, adjoint=True)
+
+
+def channel_matmul(x, w):
+    """`out_j = sum_i x_i w[i, j]` at every position of `x` `[B, ..., C]`."""
+    return tf.einsum("...i,ij->...j", x, w)
+
+
+def random_orthogonal(channels, seed, dtype):
+    """A random orthogonal matrix `[C, C]`: Q of the QR decomposition of a Gaussian matrix, as NumPy."""
+    with tf.init_scope():
+        return keras.initializers.Orthogonal(seed=seed)((channels, channels), dtype).numpy()
+
+
+@keras.saving.register_keras_serializable(package)
+class InvertibleConv1x1(FlowLayer):
+    """Invertible 1x1 convolution: a learned generalisation of a permutation of the channels.
+
+    | | |
+    |---|---|
+    | function | `z = x W` at every position |
+    | reverse function | `x = z W^-1` |
+    | log-determinant | `h * w * log \\|det W\\|`; with `lu=True` it is `h * w * sum(log_S)` |
+    | shapes | `[B, ..., C] -> [B, ..., C]`; `W` `[C, C]` |
+    | start | `W` is a random orthogonal matrix, so the log-determinant is 0 |
+
+    Args:
+        lu: learn the factors `W = P (tril(L, -1) + I) (triu(U, 1) + diag(sign_S * exp(log_S)))` (equation 10)
+            instead of `W`, with the permutation `P` and the signs fixed. `W` is the same at the start.
+        seed: seed of the random matrix.
+
+    Source: Table 1 and section 3.2. `W` multiplies row vectors, as in the original code.
+    """
+
+    def __init__(self, *, lu=False, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.lu, self.seed = lu, seed
+
+    def build(self, input_shape):
+        channels = self._settle(input_shape)
+        w = random_orthogonal(channels, self.seed, self.compute_dtype)
+        if not self.lu:
+            self.W = self._matrix("W", w)
+            return
+        p, lower, upper = scipy.linalg.lu(w)
+        diagonal = np.diag(upper)
+        self.L = self._matrix("L", lower)
+        self.U = self._matrix("U", np.triu(upper, 1))
+        self.log_S = self._matrix("log_S", np.log(np.abs(diagonal)))
+        self.P = self._matrix("P", p, trainable=False)
+        self.sign_S = self._matrix("sign_S", np.sign(diagonal), trainable=False)
+
+    def _matrix(self, name, value, trainable=True):
+        return self.add_weight(shape=value.shape, initializer=lambda *_, **__: value, trainable=trainable, name=name)
+
+    def factors(self):
+        """`(L, U)` of the LU form with their fixed entries filled in, each `[C, C]`."""
+        lower = tf.linalg.set_diag(tf.linalg.band_part(self.L.value, -1, 0), tf.ones_like(self.log_S.value))
+        upper = tf.linalg.set_diag(
+            tf.linalg.band_part(self.U.value, 0, -1), self.sign_S.value * tf.exp(self.log_S.value)
+        )
+        return lower, upper
+
+    def matrix(self):
+        """`W` `[C, C]`."""
+        if not self.lu:
+            return self.W.value
+        lower, upper = self.factors()
+        return self.P.value @ (lower @ upper)
+
+    def inverse_matrix(self):
+        """`W^-1` `[C, C]`; from the LU factors `U^-1 L^-1 P^T`."""
+        if not self.lu:
+            return tf.linalg.inv(self.W.value)
+        lower, upper = self.factors()
+        lower_inverse_p = tf.linalg.triangular_solve(lower, tf.transpose(self.P.value))
+        return tf.linalg.triangular_solve(upper, lower_inverse_p, lower=False)
+
+    def log_abs_det(self):
+        """`log |det W|`, a scalar."""
+        return tf.reduce_sum(self.log_S.value) if self.lu else log_abs_det(self.W.value)
+
+    def _log_det(self, x):
+        return per_example(spatial_size(x) * self.log_abs_det(), x)
+
+    def _encode(self, x, condition=None):
+        return channel_matmul(x, self.matrix()), self._log_det(x)
+
+    def _decode(self, z, condition=None):
+        return channel_matmul(z, self.inverse_matrix()), -self._log_det(z)
+
+    def get_config(self):
+        return {**super().get_config(), "lu": self.lu, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package)
+class Shuffle(FlowLayer):
+    """A fixed random permutation of the channels, for the ablation (paper, section 6.1).
+
+    | | |
+    |---|---|
+    | function | `z_i = x_indices[i]` |
+    | reverse function | `x_indices[i] = z_i` |
+    | log-determinant | 0 |
+    | shapes | `[B, ..., C] -> [B, ..., C]`; `indices` int32 `[C]`, saved with the weights |
+    """
+
+    def __init__(self, *, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+
+    def build(self, input_shape):
+        channels = self._settle(input_shape)
+        with tf.init_scope():
+            order = keras.initializers.RandomUniform(seed=self.seed)((channels,)).numpy()
+        indices = np.argsort(order).astype("int32")
+        self.indices = self.add_weight(
+            shape=(channels,), dtype="int32", trainable=False, initializer=lambda *_, **__: indices, name="indices"
+        )
+
+    def _encode(self, x, condition=None):
+        return tf.gather(x, self.indices.value, axis=-1), tf.zeros(tf.shape(x)[:1], x.dtype)
+
+    def _decode(self, z, condition=None):
+        inverse = tf.argsort(self.indices.value)
+        return tf.gather(z, inverse, axis=-1), tf.zeros(tf.shape(z)[:1], z.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package)
+class Reverse(FlowLayer):
+    """Reverses the order of the channels, for the ablation; its own inverse, log-determinant 0."""
+
+    def _encode(self, x, condition=None):
+        return tf.reverse(x, [-1]), tf.zeros(tf.shape(x)[:1], x.dtype)
+
+    _decode = _encode
+
+
+def permutation(kind, seed=None, **kwargs):
+    """The permutation layer of that name: `"1x1"`, `"lu"` (the 1x1 convolution's LU form), `"shuffle"`, `"reverse"`."""
+    if kind in ("1x1", "lu"):
+        return InvertibleConv1x1(lu=kind == "lu", seed=seed, **kwargs)
+    if kind == "shuffle":
+        return Shuffle(seed=seed, **kwargs)
+    if kind == "reverse":
+        return Reverse(**kwargs)
+    raise ValueError(f"permutation: expected '1x1', 'lu', 'shuffle' or 'reverse', got {kind!r}.")

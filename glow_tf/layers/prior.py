@@ -1,0 +1,69 @@
+"""The top prior: the learned, optionally conditional Gaussian of the last latent."""
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer, package, sum_per_example
+from glow_tf.layers.network import ZeroConv3x3, ZeroDense
+
+
+@keras.saving.register_keras_serializable(package)
+class TopPrior(FlowLayer):
+    """Whitens the top latent `h` by its prior `N(mean, exp(logs))`.
+
+    | | |
+    |---|---|
+    | function | `eps = (h - mean) * exp(-logs)` |
+    | reverse function | `h = mean + exp(logs) * eps` |
+    | log-determinant | `-sum(logs)` |
+    | shapes | `[B, H, W, C] -> [B, H, W, C]` |
+    | start | a standard normal: mean 0, logs 0 |
+
+    `mean` and `logs` are the two halves of `conv(0) + dense(one_hot(label))`: the 3x3 convolution sees a map
+    of zeros, so only its bias, gain and edge markers act, and the prior differs near the border of the map.
+
+    Args:
+        learned: with the convolution (the original's `learntop`).
+        classes: number of labels; 0 is unconditional. A conditional prior needs labels, int `[B]` from 0 to
+            `classes - 1`, as its `condition`.
+    """
+
+    def __init__(self, *, learned=True, classes=0, **kwargs):
+        super().__init__(**kwargs)
+        self.learned, self.classes = learned, classes
+
+    def build(self, input_shape):
+        channels = self._settle(input_shape)
+        if self.event_ndims != 3:
+            raise ValueError(f"{self.name}: expected images [..., H, W, C], got the event shape {self.event_shape}.")
+        if self.learned:
+            self.conv = ZeroConv3x3(2 * channels, dtype=self.compute_dtype, name="conv")
+            self.conv.build((None, *self.event_shape[:2], 2 * channels))
+        if self.classes:
+            self.embedding = ZeroDense(2 * channels, dtype=self.compute_dtype, name="embedding")
+            self.embedding.build((None, self.classes))
+
+    def mean_and_logs(self, h, condition=None):
+        """The prior's mean and log standard deviation for labels `condition`, broadcastable to `h` `[B, H, W, C]`."""
+        prior = tf.zeros([1, 1, 1, 2 * h.shape[-1]], h.dtype)
+        if self.learned:
+            prior = self.conv.of_zeros(tf.shape(h)[1], tf.shape(h)[2])
+        if self.classes:
+            if condition is None:
+                raise ValueError(
+                    f"{self.name}: this flow is conditional on {self.classes} classes; give labels from 0 to "
+                    f"{self.classes - 1}, one per example (as_bijector: condition=labels)."
+                )
+            prior += self.embedding(tf.one_hot(condition, self.classes, dtype=h.dtype))[:, None, None, :]
+        return tf.split(prior, 2, axis=-1)
+
+    def _encode(self, x, condition=None):
+        mean, logs = self.mean_and_logs(x, condition)
+        return (x - mean) * tf.exp(-logs), -sum_per_example(logs + tf.zeros_like(x))
+
+    def _decode(self, z, condition=None):
+        mean, logs = self.mean_and_logs(z, condition)
+        return mean + tf.exp(logs) * z, sum_per_example(logs + tf.zeros_like(z))
+
+    def get_config(self):
+        return {**super().get_config(), "learned": self.learned, "classes": self.classes}

@@ -1,0 +1,54 @@
+"""Split: half of the channels leave the flow at each level (paper, section 3.6 and figure 2b)."""
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer, package, sum_per_example
+from glow_tf.layers.network import ZeroConv3x3
+
+
+@keras.saving.register_keras_serializable(package)
+class Split(FlowLayer):
+    """Hands on one half of the channels and whitens the other by a Gaussian learned from the first.
+
+    With `z1, z2 = split(x)` and `mean`, `logs` the even and the odd channels of `conv(z1)`:
+
+    | | |
+    |---|---|
+    | function | `[z1, eps]` with `eps = (z2 - mean) * exp(-logs)` |
+    | reverse function | `x = concat(z1, mean + exp(logs) * eps)` |
+    | log-determinant | `-sum(logs)` |
+    | shapes | `[B, H, W, C] -> [[B, H, W, C/2], [B, H, W, C/2]]` |
+    | start | a standard normal: mean 0, logs 0 |
+
+    With `eps` standard normal this is the density `N(z2; mean, exp(logs))` of the original code, kept exact
+    and invertible.
+    """
+
+    def build(self, input_shape):
+        channels = self._settle(input_shape)
+        if self.event_ndims != 3 or channels % 2:
+            raise ValueError(f"{self.name}: expected images with an even number of channels, got {self.event_shape}.")
+        self.conv = ZeroConv3x3(channels, dtype=self.compute_dtype, name="conv")
+        self.conv.build((None, *self.event_shape[:2], channels // 2))
+
+    def _prior(self, z1):
+        h = self.conv(z1)
+        return h[..., 0::2], h[..., 1::2]
+
+    def _encode(self, x, condition=None):
+        z1, z2 = tf.split(x, 2, axis=-1)
+        mean, logs = self._prior(z1)
+        return [z1, (z2 - mean) * tf.exp(-logs)], -sum_per_example(logs)
+
+    def _decode(self, z, condition=None):
+        z1, eps = z
+        mean, logs = self._prior(z1)
+        return tf.concat([z1, mean + tf.exp(logs) * eps], axis=-1), sum_per_example(logs)
+
+    def latent_shape(self, event_shape):
+        half = (*event_shape[:2], event_shape[2] // 2)
+        return [half, half]
+
+    def image_shape(self, latent_shape):
+        return (*latent_shape[0][:2], 2 * latent_shape[0][2])

@@ -1,0 +1,48 @@
+"""Squeeze: trades space for channels (paper, section 3.6 and figure 2b)."""
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer, package
+
+
+@keras.saving.register_keras_serializable(package)
+class Squeeze(FlowLayer):
+    """Turns each 2x2 block of positions into channels.
+
+    | | |
+    |---|---|
+    | function | channel `4c + 2i + j` of `z` is channel `c` of `x` at row parity `i`, column parity `j` |
+    | reverse function | the same reordering backwards |
+    | log-determinant | 0 |
+    | shapes | `[B, H, W, C] -> [B, H/2, W/2, 4C]`, H and W even |
+
+    `tf.nn.space_to_depth` orders the channels otherwise; this is the original code's order.
+    """
+
+    def build(self, input_shape):
+        self._settle(input_shape)
+        if self.event_ndims != 3 or any(size is not None and size % 2 for size in self.event_shape[:2]):
+            raise ValueError(f"{self.name}: expected images with even height and width, got {self.event_shape}.")
+
+    def _encode(self, x, condition=None):
+        (height, width), channels = tf.unstack(tf.shape(x)[1:3]), x.shape[-1]
+        z = tf.reshape(x, [-1, height // 2, 2, width // 2, 2, channels])
+        z = tf.reshape(tf.transpose(z, [0, 1, 3, 5, 2, 4]), [-1, height // 2, width // 2, 4 * channels])
+        z = tf.ensure_shape(z, [x.shape[0], *self.latent_shape(x.shape[1:])])
+        return z, tf.zeros(tf.shape(x)[:1], x.dtype)
+
+    def _decode(self, z, condition=None):
+        (height, width), channels = tf.unstack(tf.shape(z)[1:3]), z.shape[-1] // 4
+        x = tf.reshape(z, [-1, height, width, channels, 2, 2])
+        x = tf.reshape(tf.transpose(x, [0, 1, 4, 2, 5, 3]), [-1, 2 * height, 2 * width, channels])
+        x = tf.ensure_shape(x, [z.shape[0], *self.image_shape(z.shape[1:])])
+        return x, tf.zeros(tf.shape(z)[:1], z.dtype)
+
+    def latent_shape(self, event_shape):
+        height, width, channels = event_shape
+        return (height and height // 2, width and width // 2, 4 * channels)
+
+    def image_shape(self, latent_shape):
+        height, width, channels = latent_shape
+        return (height and 2 * height, width and 2 * width, channels // 4)

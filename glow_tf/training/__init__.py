@@ -1,0 +1,1 @@
+"""Training: optimizers, schedule, average, devices, the step, the loop, checkpoints, logs."""

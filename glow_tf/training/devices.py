@@ -1,0 +1,102 @@
+"""Where training runs: one device, several GPUs or several machines, by option."""
+
+import contextlib
+import os
+
+import tensorflow as tf
+
+from glow_tf.config import ConfigError
+
+
+def strategy(devices="auto"):
+    """The `tf.distribute` strategy.
+
+    Args:
+        devices: `"auto"`: every visible GPU, or the CPU where there is none; `"cpu"`: one CPU; a number n: the first
+            n GPUs, or n logical CPU devices where there is no GPU. With `TF_CONFIG` in the environment several
+            machines train together, each on its devices.
+
+    Call it before anything else has used TensorFlow's devices.
+    """
+    if "TF_CONFIG" in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    gpus = tf.config.list_physical_devices("GPU")
+    if devices == "cpu":
+        return tf.distribute.OneDeviceStrategy("CPU:0")
+    if devices != "auto":
+        try:
+            count = int(devices)
+        except ValueError:
+            raise ConfigError(f"devices: expected auto, cpu or a number, got {devices!r}.") from None
+        if count < 1 or (gpus and count > len(gpus)):
+            raise ConfigError(f"devices: expected 1 to {len(gpus) or 'any number of'} (GPUs seen), got {count}.")
+        kind = "GPU" if gpus else "CPU"
+        if not gpus:
+            split_cpu(count)
+        return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
+    if len(gpus) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
+
+
+def split_cpu(count):
+    """Makes `count` logical CPU devices; only possible before TensorFlow's first operation."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+
+
+def is_chief(strategy):
+    """Whether this process writes the run folder: the only one, or the first worker."""
+    resolver = strategy.cluster_resolver
+    return (
+        resolver is None
+        or resolver.task_type in (None, "chief")
+        or (resolver.task_type == "worker" and resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs)
+    )
+
+
+def describe(strategy):
+    """One line about the devices, for the head of a run."""
+    devices = sorted({tf.DeviceSpec.from_string(d).device_type for d in strategy.extended.worker_devices})
+    count, workers = strategy.num_replicas_in_sync, getattr(strategy.extended, "_num_workers", 1)
+    text = f"{count} {'/'.join(devices)}{'s' if count > 1 else ''}"
+    return text + (f" on {workers} machines" if workers > 1 else "")
+
+
+def distribute(strategy, make_dataset, batch_size):
+    """A distributed dataset whose replicas take contiguous parts of every global batch.
+
+    Args:
+        make_dataset: `(input_pipelines, input_pipeline_id) -> dataset` of this machine's part of each batch.
+        batch_size: the global one; a multiple of the number of replicas.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ConfigError(
+            f"batch_size: expected a multiple of the {replicas} replicas, got {batch_size}; "
+            f"{batch_size // replicas * replicas or replicas} or {-(-batch_size // replicas) * replicas} would do."
+        )
+
+    def dataset(context):
+        parts = make_dataset(context.num_input_pipelines, context.input_pipeline_id)
+        if context.num_replicas_in_sync > context.num_input_pipelines:
+            parts = parts.rebatch(batch_size // replicas)
+        return parts
+
+    return strategy.distribute_datasets_from_function(dataset)
+
+
+def in_sync(tensors):
+    """Sums over all replicas, inside `strategy.run`."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+@contextlib.contextmanager
+def precision(tf32):
+    """TensorFloat-32 on or off for a script: it would break exact inversion on Ampere and later GPUs."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)

@@ -1,0 +1,36 @@
+"""The learning rate over the steps."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import package
+
+
+@keras.saving.register_keras_serializable(package)
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from 0 over the warm-up, then constant, or a half cosine down to 0.
+
+    At step k (from 0): `learning_rate * min(1, k / warmup_steps)`, so the first step has rate 0 as in the original.
+
+    Args:
+        learning_rate: the rate after the warm-up.
+        warmup_steps: may be fractional; 0 starts at the full rate.
+        decay_steps: step at which a cosine decay from the end of the warm-up reaches 0; None stays constant.
+    """
+
+    def __init__(self, learning_rate, warmup_steps, decay_steps=None):
+        self.learning_rate, self.warmup_steps, self.decay_steps = learning_rate, warmup_steps, decay_steps
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        rate = tf.minimum(1.0, step / self.warmup_steps) if self.warmup_steps else tf.constant(1.0)
+        if self.decay_steps is not None:
+            span = max(self.decay_steps - self.warmup_steps, 1)
+            progress = tf.clip_by_value((step - self.warmup_steps) / span, 0.0, 1.0)
+            rate *= 0.5 * (1.0 + tf.cos(math.pi * progress))
+        return self.learning_rate * rate
+
+    def get_config(self):
+        return {k: getattr(self, k) for k in ("learning_rate", "warmup_steps", "decay_steps")}

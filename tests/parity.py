@@ -1,0 +1,116 @@
+"""The original's stored numbers (tests/parity/README.md), and our model with the original's weights."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+
+import numpy as np
+
+from glow_tf.config import ModelConfig
+from glow_tf.model import Glow
+from glow_tf.openai import original_names
+
+FOLDER = pathlib.Path(__file__).parent / "parity"
+FORWARD_CASES = (
+    "case1_affine_1x1",
+    "case2_additive_1x1_5bit",
+    "case3_affine_shuffle",
+    "case4_additive_reverse",
+    "case5_affine_1x1_ycond",
+    "case6_affine_lu",
+)
+TRAINING_CASES = ("case7_train_adamax", "case7_train_adam")
+
+
+class Case:
+    """One case of the original: its arrays by name, its configuration, and models with its weights."""
+
+    def __init__(self, name):
+        self.name = name
+        self.golden = dict(np.load(FOLDER / name / "golden.npz", allow_pickle=False))
+        self.hps = json.loads(str(self.golden["hps"]))
+        self.trainable_names = self.names("trainable_names")
+
+    def __getitem__(self, key):
+        return self.golden[key]
+
+    def __contains__(self, key):
+        return key in self.golden
+
+    def names(self, key):
+        """A stored list of names."""
+        return json.loads(str(self[key]))
+
+    @functools.cached_property
+    def ddi(self):
+        """The arrays of the data-dependent initialisation."""
+        return dict(np.load(FOLDER / self.name / "ddi.npz", allow_pickle=False))
+
+    @property
+    def checkpoint(self):
+        """Prefix of the stored checkpoint."""
+        return FOLDER / self.name / "ckpt" / "model.ckpt"
+
+    @property
+    def config(self):
+        return model_config(self.hps)
+
+    @property
+    def labels(self):
+        """The stored labels, or None for an unconditional model."""
+        return self["y"] if self.hps["ycond"] else None
+
+    @property
+    def noise(self):
+        """The stored noise as `Glow` takes it: uniform in [0, 1). The original's is divided by the bins already."""
+        return self["noise"] * np.float32(self.hps["n_bins"])
+
+    def eps(self, prefix="eps"):
+        """The list of latents stored under `prefix`, finest level first."""
+        return [self[f"{prefix}/{i}"] for i in range(self.hps["n_levels"])]
+
+    def model(self, prefix="var/", arrays=None, **changes):
+        """A model with the stored weights under `prefix`; `changes` go to its configuration."""
+        model = Glow(dataclasses.replace(self.config, **changes))
+        load_variables(model, arrays or self.golden, prefix)
+        return model
+
+
+@functools.cache
+def case(name):
+    return Case(name)
+
+
+def model_config(hps):
+    """The `ModelConfig` for the original's `hps`."""
+    lu = "lu" if hps["lu_decomposed"] else "1x1"
+    return ModelConfig(
+        image_shape=(hps["image_size"], hps["image_size"], 3),
+        bits=hps["n_bits_x"],
+        levels=hps["n_levels"],
+        depth=hps["depth"],
+        width=hps["width"],
+        permutation=("reverse", "shuffle", lu)[hps["flow_permutation"]],
+        coupling=("additive", "affine")[hps["flow_coupling"]],
+        learn_top=hps["learntop"],
+        classes=hps["n_y"] if hps["ycond"] else 0,
+        weight_y=hps["weight_y"] if hps["ycond"] else 0.0,
+    )
+
+
+def load_variables(model, arrays, prefix):
+    """Assigns `arrays[prefix + name]` to every variable; fails if one of either side is left over."""
+    names = original_names(model)
+    stored = {k.removeprefix(prefix) for k in arrays if k.startswith(prefix) and not k.endswith("indices_inverse")}
+    assert stored == set(names), stored ^ set(names)
+    for name, variable in names.items():
+        variable.assign(arrays[prefix + name])
+
+
+def assert_close(actual, expected, tolerance, what=""):
+    """The largest difference is at most `tolerance` times the largest entry."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape, f"{what}: {actual.shape} != {expected.shape}"
+    error = np.max(np.abs(actual - expected)) / max(np.max(np.abs(expected)), 1e-30)
+    assert error <= tolerance, f"{what}: off by {error:.2g} of the largest entry, allowed {tolerance:g}"

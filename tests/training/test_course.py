@@ -1,0 +1,114 @@
+"""The original's training course of 12 steps, both optimizers: weights, slots, averages, losses, learning rates."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from parity import TRAINING_CASES, case, load_variables
+
+from glow_tf.model import Glow
+from glow_tf.openai import original_names
+from glow_tf.training.average import MovingAverage
+from glow_tf.training.optimizers import Adam, Adamax
+from glow_tf.training.schedule import WarmUp
+from glow_tf.training.step import Counters, TrainingStep, terms_of
+
+TOLERANCE = 1e-5
+
+
+class Course:
+    """A model at the stored start, and what trains it."""
+
+    def __init__(self, name):
+        self.case = stored = case(name)
+        hps = stored.hps
+        beta2 = 1 - 1 / hps["train_its"]
+        rule = {"adamax": Adamax, "adam": Adam}[hps["optimizer"]]
+        warmup = hps["n_train"] * hps["epochs_warmup"] / hps["n_batch_train"]
+        self.schedule = WarmUp(hps["lr"], warmup)
+        self.model = Glow(stored.config)
+        load_variables(self.model, stored.golden, "start/var/")
+        self.names = original_names(self.model)
+        self.optimizer = rule(self.schedule, beta1=hps["beta1"], beta2=beta2)
+        self.average = MovingAverage(self.model, beta2)
+        for shadow, variable in zip(self.average.shadows, self.model.trainable_variables, strict=True):
+            name = next(n for n, v in self.names.items() if v is variable)
+            shadow.assign(stored.golden.get(f"start/ema/{name}", stored[f"start/var/{name}"]))
+        self.counters = Counters(terms_of(self.model))
+        self.step = TrainingStep(
+            self.model, self.optimizer, self.average, self.counters, tf.distribute.get_strategy(), len(stored["x"][0])
+        )
+
+    def batch(self, k):
+        noise = self.case["noise"][k] * np.float32(self.case.hps["n_bins"])
+        return {"image": tf.constant(self.case["x"][k]), "label": tf.constant(self.case["y"][k]), "noise": noise}
+
+    def loss(self, k):
+        batch = self.batch(k)
+        return float(tf.reduce_mean(self.model.objective(batch["image"], noise=batch["noise"])["loss"]))
+
+    def of(self, name, values):
+        """The value in a list parallel to the trainable variables that belongs to an original name."""
+        index = [v is self.names[name] for v in self.model.trainable_variables].index(True)
+        return np.asarray(values[index])
+
+
+@pytest.mark.parametrize("name", TRAINING_CASES)
+def test_twelve_steps_as_the_original(name):
+    course = Course(name)
+    stored = course.case
+    losses = []
+    for k in range(12):
+        assert float(course.schedule(k)) == pytest.approx(stored["lr"][k], abs=1e-9)
+        before = course.counters.sums.numpy()
+        course.step(course.batch(k))
+        losses.append((course.counters.sums.numpy() - before)[0])
+        norms = [np.linalg.norm(course.names[n].numpy()) for n in stored.trainable_names]
+        np.testing.assert_allclose(norms, stored["param_norms"][k], rtol=TOLERANCE, atol=TOLERANCE)
+        for key in stored.golden:
+            if key.startswith("trace/"):
+                np.testing.assert_allclose(
+                    course.names[key.removeprefix("trace/")].numpy(), stored[key][k], rtol=0, atol=TOLERANCE
+                )
+    np.testing.assert_allclose(losses, stored["loss"], rtol=0, atol=TOLERANCE)
+    for n in stored.trainable_names:
+        np.testing.assert_allclose(course.names[n].numpy(), stored[f"end/var/{n}"], rtol=0, atol=TOLERANCE, err_msg=n)
+        np.testing.assert_allclose(course.of(n, course.average.shadows), stored[f"end/ema/{n}"], atol=TOLERANCE)
+        slots = course.optimizer.first_moments, course.optimizer.second_moments
+        for slot, values in zip(("m1", "m2"), slots, strict=True):
+            np.testing.assert_allclose(course.of(n, values), stored[f"end/slot/{slot}/{n}"], rtol=1e-4, atol=TOLERANCE)
+    assert int(course.counters.skipped) == 0
+    assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0"][0], abs=TOLERANCE)
+    if "end/test_stats_batch0_swapped" in stored:
+        with course.average.swapped():
+            assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0_swapped"][0], abs=TOLERANCE)
+    assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0"][0], abs=TOLERANCE)
+
+
+def test_a_step_that_is_not_finite_changes_nothing():
+    course = Course("case7_train_adamax")
+    course.step(course.batch(0))
+    course.step(course.batch(1))
+    weights = [v.numpy() for v in (*course.model.weights, *course.optimizer.variables, *course.average.shadows)]
+    bad = course.batch(2)
+    bad["noise"] = np.full_like(bad["noise"], np.nan)
+    course.step(bad)
+    after = [v.numpy() for v in (*course.model.weights, *course.optimizer.variables, *course.average.shadows)]
+    for a, b in zip(weights, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (int(course.counters.step), int(course.counters.skipped), int(course.counters.bad_in_a_row)) == (3, 1, 1)
+    course.step(course.batch(2))
+    assert (int(course.counters.skipped), int(course.counters.bad_in_a_row)) == (1, 0)
+
+
+def test_keras_apply_makes_the_same_update():
+    """`optimizer.apply`, which `model.fit` uses, against the training step's own update."""
+    ours, keras_way = Course("case7_train_adamax"), Course("case7_train_adamax")
+    for k in range(3):
+        batch = ours.batch(k)
+        ours.step(batch)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(keras_way.model.objective(batch["image"], noise=batch["noise"])["loss"])
+        variables = keras_way.model.trainable_variables
+        keras_way.optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+    for a, b in zip(ours.model.weights, keras_way.model.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-6)
