@@ -4,8 +4,10 @@ import dataclasses
 import math
 from typing import Literal
 
+from glow_tf.errors import GlowError
 
-class ConfigError(ValueError):
+
+class ConfigError(GlowError, ValueError):
     """A configuration that cannot work; the message says what was expected, what came, and what to do."""
 
 

@@ -137,7 +137,7 @@ class Glow(keras.Model):
 
         Args:
             n: how many.
-            temperature: the standard deviation of every latent, a scalar or one per image (paper, section 6.3: 0.7).
+            temperature: the standard deviation of every latent, a scalar or one per image (paper, section 6: 0.7).
             labels: int `[n]`, or one for all, for a conditional model.
             seed: an int or two; the same seed gives the same images.
         """

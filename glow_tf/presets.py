@@ -131,7 +131,7 @@ for _permutation in ("reverse", "shuffle", "1x1"):
     for _coupling in ("additive", "affine"):
         _add(
             f"ablation_{_permutation}_{_coupling}",
-            f"CIFAR-10, {_permutation}, {_coupling} (paper, section 5.1, figure 3)",
+            f"CIFAR-10, {_permutation}, {_coupling} (paper, section 5, figure 3)",
             _model(32, 3, 32, _coupling, permutation=_permutation),
             DataConfig("tfds:cifar10", augment="shift"),
             TrainingConfig(batch_size=512),

@@ -18,23 +18,26 @@ import os
 import pathlib
 
 from glow_tf.config import ConfigError, Experiment
+from glow_tf.errors import GlowError
 
 FORMAT = 1
 
 
-class RunError(Exception):
+class RunError(GlowError):
     """A run folder that cannot be used; the message says why and what to do."""
 
 
 def write_atomically(path, write):
-    """Calls `write(temporary path)` beside `path`, then moves the result into place."""
+    """Calls `write(temporary path)` beside `path`, then moves the result into place; a `RunError` if it cannot."""
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Keras insists on the ending, so the mark goes in front.
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error}. Free some space or choose another folder.") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from glow_tf.layers.flow import FlowLayer, package
 from glow_tf.layers.prior import TopPrior
+from glow_tf.layers.sharing import run_steps
 from glow_tf.layers.split import Split
 from glow_tf.layers.squeeze import Squeeze
 from glow_tf.layers.step import FlowStep
@@ -71,11 +72,12 @@ class MultiScale(FlowLayer):
     def _encode(self, x, condition=None):
         latents, total = [], tf.zeros(tf.shape(x)[:1], x.dtype)
         for level in range(self.levels):
-            for layer in self._level(level):
-                x, log_det = layer.encode(x)
-                total += log_det
+            x, _ = self.squeeze(level).encode(x)
+            x, log_det = run_steps(self.steps(level), "encode", x)
+            total += log_det
             if self.split(level):
-                x, eps = x
+                (x, eps), log_det = self.split(level).encode(x)
+                total += log_det
                 latents.append(eps)
         return [*latents, x], total
 
@@ -84,10 +86,11 @@ class MultiScale(FlowLayer):
         total = tf.zeros(tf.shape(x)[:1], x.dtype)
         for level in reversed(range(self.levels)):
             if self.split(level):
-                x = [x, latents[level]]
-            for layer in reversed(self._level(level)):
-                x, log_det = layer.decode(x)
+                x, log_det = self.split(level).decode([x, latents[level]])
                 total += log_det
+            x, log_det = run_steps(self.steps(level)[::-1], "decode", x)
+            total += log_det
+            x, _ = self.squeeze(level).decode(x)
         return x, total
 
     def _initialize(self, x, condition=None):

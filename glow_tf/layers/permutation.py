@@ -8,12 +8,16 @@ import tensorflow as tf
 from glow_tf.layers.flow import FlowLayer, package, per_example, spatial_size
 
 
-@tf.custom_gradient
 def log_abs_det(w):
     """`log |det w|` of square matrices `[..., C, C]`: QR's diagonal, which XLA can compile and which cannot overflow.
 
     The gradient is the inverse transposed.
     """
+    return _log_abs_det(tf.convert_to_tensor(w))  # a custom gradient takes tensors, not variables
+
+
+@tf.custom_gradient
+def _log_abs_det(w):
     r = tf.linalg.qr(w).r
     value = tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), -1)
     return value, lambda upstream: upstream[..., None, None] * tf.linalg.inv(w, adjoint=True)
@@ -113,7 +117,7 @@ class InvertibleConv1x1(FlowLayer):
 
 @keras.saving.register_keras_serializable(package)
 class Shuffle(FlowLayer):
-    """A fixed random permutation of the channels, for the ablation (paper, section 6.1).
+    """A fixed random permutation of the channels, for the ablation (paper, section 5).
 
     | | |
     |---|---|

@@ -31,7 +31,7 @@ class Checkpoints:
     def save(self):
         """Writes a checkpoint of the present step; a `RunError` if the disk does not take it."""
         try:
-            self.manager.save(checkpoint_number=int(self.step))
+            self.manager.save(checkpoint_number=int(self.step.numpy()))
         except (tf.errors.OpError, OSError) as error:
             latest = self.manager.latest_checkpoint
             raise RunError(
@@ -49,7 +49,7 @@ class Checkpoints:
         for path in found:
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
-                return int(self.step)
+                return int(self.step.numpy())
             except (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError) as error:
                 warnings.warn(f"checkpoint {path} is damaged and left out ({_first_line(error)})", stacklevel=2)
         if found:

@@ -1,6 +1,5 @@
 """Where training runs: one device, several GPUs or several machines, by option."""
 
-import contextlib
 import os
 
 import tensorflow as tf
@@ -63,6 +62,16 @@ def describe(strategy):
     return text + (f" on {workers} machines" if workers > 1 else "")
 
 
+def check_batch_size(strategy, batch_size):
+    """A `ConfigError` unless the replicas divide the global batch."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ConfigError(
+            f"batch_size: expected a multiple of the {replicas} replicas, got {batch_size}; "
+            f"{batch_size // replicas * replicas or replicas} or {-(-batch_size // replicas) * replicas} would do."
+        )
+
+
 def distribute(strategy, make_dataset, batch_size):
     """A distributed dataset whose replicas take contiguous parts of every global batch.
 
@@ -71,11 +80,6 @@ def distribute(strategy, make_dataset, batch_size):
         batch_size: the global one; a multiple of the number of replicas.
     """
     replicas = strategy.num_replicas_in_sync
-    if batch_size % replicas:
-        raise ConfigError(
-            f"batch_size: expected a multiple of the {replicas} replicas, got {batch_size}; "
-            f"{batch_size // replicas * replicas or replicas} or {-(-batch_size // replicas) * replicas} would do."
-        )
 
     def dataset(context):
         parts = make_dataset(context.num_input_pipelines, context.input_pipeline_id)
@@ -91,12 +95,29 @@ def in_sync(tensors):
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
-@contextlib.contextmanager
-def precision(tf32):
-    """TensorFloat-32 on or off for a script: it would break exact inversion on Ampere and later GPUs."""
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(tf32)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)
+class Agreement:
+    """A number on which several machines agree: the largest that any of them holds.
+
+    Asking costs a message to all, so it is done once in `every` calls; a single machine always knows.
+    """
+
+    def __init__(self, strategy, every=10):
+        self.strategy, self.every, self.calls = strategy, every, 0
+        self.alone = getattr(strategy.extended, "_num_workers", 1) == 1
+
+    def __call__(self, value):
+        """The largest `value` of all machines; with several, 0 between the calls at which they ask."""
+        if self.alone:
+            return value
+        self.calls += 1
+        if self.calls % self.every:
+            return 0
+        return int(self._largest(tf.constant(value)))
+
+    @tf.function
+    def _largest(self, value):
+        def here(value):
+            gathered = tf.distribute.get_replica_context().all_gather(value[None], axis=0)
+            return tf.reduce_max(gathered)
+
+        return self.strategy.experimental_local_results(self.strategy.run(here, args=(value,)))[0]

@@ -7,7 +7,7 @@ from glow_tf.layers.flow import package
 
 
 class GlowOptimizer(keras.optimizers.Optimizer):
-    """Base of both: the step `w <- weight_decay * w - alpha * m / (v + epsilon)`.
+    """Base of both: the step `w <- weight_factor * w - alpha * m / (v + epsilon)`.
 
     With `t` from 1, `m <- beta1 * m + (1 - beta1) * g` and `alpha = lr * sqrt(1 - beta2^t) / (1 - beta1^t)`; the
     variants differ in the scale `v`.
@@ -31,22 +31,37 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         self.first_moments = self.add_optimizer_variables(variables, "first_moment")
         self.second_moments = self.add_optimizer_variables(variables, "second_moment")
 
-    def second_moment(self, previous, gradient):
-        """`(new second moment, scale v)`."""
-        raise NotImplementedError
+    def scalars(self, learning_rate, dtype):
+        """`(lr, beta1^t, beta2^t, beta1, beta2, epsilon)` of the present step; the same for all weights."""
+        t = tf.cast(self.iterations.value + 1, dtype)
+        beta1, beta2, epsilon = (tf.constant(v, dtype) for v in (self.beta1, self.beta2, self.epsilon))
+        return tf.cast(learning_rate, dtype), beta1**t, beta2**t, beta1, beta2, epsilon
 
     def update_step(self, gradient, variable, learning_rate):
+        self.update(gradient, variable, self.scalars(learning_rate, gradient.dtype))
+
+    def update(self, gradient, variable, scalars):
+        """Updates a weight and its moments in one operation, which passes over each once."""
         index = self._get_variable_index(variable)
-        first, second = self.first_moments[index], self.second_moments[index]
-        dtype = gradient.dtype
-        t = tf.cast(self.iterations.value + 1, dtype)
-        beta1, beta2 = tf.constant(self.beta1, dtype), tf.constant(self.beta2, dtype)
-        alpha = tf.cast(learning_rate, dtype) * tf.sqrt(1 - beta2**t) / (1 - beta1**t)
-        m = beta1 * first.value + (1 - beta1) * gradient
-        u, scale = self.second_moment(second.value, gradient)
-        self.assign(first, m)
-        self.assign(second, u)
-        self.assign(variable, self.weight_factor * variable - alpha * m / (scale + self.epsilon))
+        if self.weight_factor != 1.0:
+            self.assign(variable, self.weight_factor * tf.convert_to_tensor(variable))
+        weight = variable.value if isinstance(variable, keras.Variable) else variable
+        self.apply_rule(
+            weight.handle,
+            self.first_moments[index].value.handle,
+            self.second_moments[index].value.handle,
+            gradient,
+            *scalars,
+        )
+
+    def advance(self):
+        """Counts a step, in this replica's copy; an `assign` to Keras's variable would ask all replicas."""
+        count = self.iterations.value
+        tf.raw_ops.AssignAddVariableOp(resource=count.handle, value=tf.ones([], count.dtype))
+
+    def apply_rule(self, weight, first, second, gradient, rate, beta1_power, beta2_power, beta1, beta2, epsilon):
+        """The fused operation over the resource handles of a weight and its moments."""
+        raise NotImplementedError
 
     def get_config(self):
         config = {k: getattr(self, k) for k in ("beta1", "beta2", "epsilon", "weight_factor")}
@@ -60,15 +75,34 @@ class Adamax(GlowOptimizer):
     `keras.optimizers.Adamax` (Kingma & Ba, 2015, algorithm 2) corrects the first moment only.
     """
 
-    def second_moment(self, previous, gradient):
-        u = tf.maximum(self.beta2 * previous, tf.abs(gradient))
-        return u, u
+    def apply_rule(self, weight, first, second, gradient, rate, beta1_power, beta2_power, beta1, beta2, epsilon):
+        tf.raw_ops.ResourceApplyAdaMax(
+            var=weight,
+            m=first,
+            v=second,
+            beta1_power=beta1_power,
+            lr=rate * tf.sqrt(1 - beta2_power),  # the operation itself divides by 1 - beta1^t
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            grad=gradient,
+        )
 
 
 @keras.saving.register_keras_serializable(package)
 class Adam(GlowOptimizer):
     """The original's Adam: `v <- beta2 * v + (1 - beta2) * g^2`, scale `sqrt(v)`."""
 
-    def second_moment(self, previous, gradient):
-        v = self.beta2 * previous + (1 - self.beta2) * tf.square(gradient)
-        return v, tf.sqrt(v)
+    def apply_rule(self, weight, first, second, gradient, rate, beta1_power, beta2_power, beta1, beta2, epsilon):
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight,
+            m=first,
+            v=second,
+            beta1_power=beta1_power,
+            beta2_power=beta2_power,
+            lr=rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            grad=gradient,
+        )

@@ -50,12 +50,14 @@ class TrainingStep:
         self.terms = terms_of(model)
         self.weights = tuple(v.value for v in model.trainable_variables)
         self._gradients = (
-            tf.function(self._loss_and_gradients, jit_compile=True) if jit_compile else (self._loss_and_gradients)
+            tf.function(self._loss_and_gradients, autograph=False, jit_compile=True)
+            if jit_compile
+            else self._loss_and_gradients
         )
         with strategy.scope():
             optimizer.build(model.trainable_variables)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def __call__(self, batch):
         """Takes one step on a (distributed) batch of the pipeline."""
         self.strategy.run(self._replica_step, args=(batch,))
@@ -76,11 +78,10 @@ class TrainingStep:
         def update():
             if self.average is not None:
                 self.average.update()
-            rate = self.optimizer.learning_rate
-            rate = rate if tf.is_tensor(rate) else tf.convert_to_tensor(rate)
+            scalars = self.optimizer.scalars(self.optimizer.learning_rate, gradients[0].dtype)
             for gradient, weight in zip(gradients, self.weights, strict=True):
-                self.optimizer.update_step(gradient, weight, rate)
-            self.optimizer.iterations.assign_add(1)
+                self.optimizer.update(gradient, weight, scalars)
+            self.optimizer.advance()
             counters.sums.assign_add(tf.cast(tf.stack([*means, norm, 1.0]), tf.float64))
             counters.bad_in_a_row.assign(0)
             return tf.constant(0)
@@ -108,7 +109,7 @@ class Validation:
         total = sum((self._sums(batch).numpy() for batch in dataset), 0.0)
         return dict(zip(self.terms, (total[:-1] / total[-1]).tolist(), strict=True))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _sums(self, batch):
         per_replica = self.strategy.run(self._replica_sums, args=(batch,))
         return self.strategy.experimental_local_results(per_replica)[0]

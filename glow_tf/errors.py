@@ -1,0 +1,28 @@
+"""Errors that are for the user, and how a command ends."""
+
+import contextlib
+import os
+import sys
+
+
+class GlowError(Exception):
+    """An error whose one-sentence message says what was expected, what came, and what to do."""
+
+
+def run_command(main, name, arguments=None):
+    """Runs `main(arguments)` as a command and exits with its result: 0, or the number it returns.
+
+    A `GlowError` is printed as one sentence and exits with 2; a closed pipe (`| head`) ends quietly; Ctrl-C exits
+    with 130.
+    """
+    try:
+        sys.exit(main(sys.argv[1:] if arguments is None else arguments))
+    except GlowError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)

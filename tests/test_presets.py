@@ -1,0 +1,112 @@
+"""The presets: the paper's table, at full size."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glow_tf import presets
+from glow_tf.config import ConfigError, DataConfig, Experiment, ModelConfig, TrainingConfig
+from glow_tf.model import Glow
+from glow_tf.runs import Run
+from glow_tf.training.state import TrainingState
+from glow_tf.training.step import TrainingStep
+
+MILLIONS = {  # parameters, of the paper's table of experiments
+    "cifar10": 44.6,
+    "imagenet32": 66.9,
+    "imagenet64": 112.4,
+    "lsun_bedroom": 66.9,
+    "lsun_tower": 66.9,
+    "lsun_church": 66.9,
+    "celebahq256": 175.1,
+    "lsun_bedroom96": 200.4,
+    "lsun_bedroom128": 200.4,
+    "lsun_tower96": 200.4,
+    "lsun_tower128": 200.4,
+    "lsun_church96": 200.4,
+    "lsun_church128": 200.4,
+    "ablation_1x1_affine": 44.6,
+    "ablation_1x1_additive": 38.4,
+}
+PAPER = [name for name, experiment in presets.PRESETS.items() if experiment.model.width == 512]
+
+
+def distinct(names):
+    """One name for each different model."""
+    return list({presets.get(name).model: name for name in reversed(names)}.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", distinct(PAPER))
+def test_builds_at_full_size(name):
+    model = Glow(presets.get(name).model)
+    if name in MILLIONS:
+        assert round(model.count_params() / 1e6, 1) == MILLIONS[name]
+
+
+def test_the_table_covers_every_size():
+    sizes = {presets.get(name).model for name in MILLIONS}
+    others = {name for name in PAPER if presets.get(name).model not in sizes}
+    assert others == {
+        "cifar10_conditional",
+        "imagenet32_conditional",
+        *(f"ablation_{p}_{c}" for p in ("reverse", "shuffle") for c in ("additive", "affine")),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", distinct([n for n in PAPER if presets.get(n).model.image_shape == (32, 32, 3)]))
+def test_32_pixels_take_one_step(name, tmp_path):
+    experiment = presets.get(name)
+    experiment = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, warmup_steps=0))
+    state = TrainingState(experiment, Run(tmp_path))
+    step = TrainingStep(state.model, state.optimizer, state.average, state.counters, tf.distribute.get_strategy(), 2)
+    before = [v.numpy() for v in state.model.trainable_variables]
+    rng = np.random.default_rng(0)
+    step(
+        {
+            "image": rng.integers(0, 256, (2, 32, 32, 3), np.uint8),
+            "label": np.array([1, 3], np.int32),
+            "noise": rng.random((2, 32, 32, 3), np.float32),
+        }
+    )
+    assert state.steps == 1 and int(state.counters.skipped) == 0
+    assert np.isfinite(state.counters.sums.numpy()).all()
+    changed = [np.any(v.numpy() != b) for v, b in zip(state.model.trainable_variables, before, strict=True)]
+    assert sum(changed) > len(changed) / 3
+
+
+def test_the_anchor_rule_gives_the_originals_numbers():
+    # 1, 8 and 40 GPUs of the original: batch 64, 512 and 2560 images of 32 x 32.
+    for batch, beta2, steps in ((64, 0.9987, 782), (512, 0.9898, 98), (2560, 0.95, 20)):
+        training = TrainingConfig(batch_size=batch).anchored((32, 32, 3))
+        assert training.epoch_steps == steps
+        assert training.beta2 == pytest.approx(beta2, abs=5e-5)
+        assert training.warmup_steps == pytest.approx(500_000 / batch)
+        assert training.init_images == 256
+    large = TrainingConfig(batch_size=40).anchored((256, 256, 3))
+    assert (large.epoch_steps, large.init_images) == (20, 4)
+    assert TrainingConfig(batch_size=16).anchored((64, 64, 3)).init_images == 64
+
+
+def test_every_preset_survives_the_run_folder(tmp_path):
+    for name, experiment in presets.PRESETS.items():
+        run = Run.create(tmp_path / name, experiment)
+        assert run.experiment() == experiment
+        assert json.loads(run.config_path.read_text())["format"] == 1
+        assert experiment.name == name and experiment.about
+
+
+def test_an_unknown_preset_lists_the_names():
+    with pytest.raises(ConfigError, match=r"expected one of digits, .*cifar10.*got 'cifar'"):
+        presets.get("cifar")
+
+
+def test_differences_name_the_field_and_both_values():
+    ours = Experiment(ModelConfig(), DataConfig(), TrainingConfig())
+    theirs = dataclasses.replace(ours, model=ModelConfig(width=64), training=TrainingConfig(epochs=3))
+    assert presets.differences(ours, theirs, ("training.epochs",)) == ["model.width: 512 -> 64"]
+    assert len(presets.differences(ours, theirs)) == 2
