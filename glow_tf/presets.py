@@ -139,6 +139,16 @@ for _permutation in ("reverse", "shuffle", "1x1"):
 
 DEFAULT = "digits"
 
+PAPER_BITS = {
+    "cifar10": 3.35,
+    "imagenet32": 4.09,
+    "imagenet64": 3.81,
+    "lsun_bedroom": 2.38,
+    "lsun_tower": 2.46,
+    "lsun_church": 2.67,
+}
+"""Bits/dim on the test split (paper, table 2)."""
+
 
 def get(name):
     """The experiment of that name, or a `ConfigError` that lists the names."""

@@ -78,9 +78,11 @@ def evaluation_batches(source, split, config, *, image_shape, batch_size, seed, 
 def arrays(source, split, config, image_shape, limit=None):
     """The images of a split as NumPy arrays `(images [n, H, W, C], labels [n], attributes [n, a])`."""
     batches = evaluation_batches(source, split, config, image_shape=image_shape, batch_size=64, seed=0)
-    batches = batches.unbatch().filter(lambda b: b["weight"] > 0)
-    found = list((batches.take(limit) if limit else batches).as_numpy_iterator())
-    return tuple(np.stack([b[key] for b in found]) for key in ("image", "label", "attributes"))
+    found = {"image": [], "label": [], "attributes": []}
+    for batch in batches.take(-1 if limit is None else -(-limit // 64)).as_numpy_iterator():
+        for key, parts in found.items():
+            parts.append(batch[key][batch["weight"] > 0])
+    return tuple(np.concatenate(parts)[:limit] for parts in found.values())
 
 
 def shuffled(position, count, seed):

@@ -1,0 +1,22 @@
+"""Evaluates a trained Glow: `python evaluate.py RUN` gives a short report, `--help` lists the rest."""
+
+import os
+
+os.environ["GLOW_TF_COMMAND"] = "1"  # a quiet start, see glow_tf/quiet.py
+
+import tyro
+
+from glow_tf.errors import run_command
+from glow_tf.evaluation.commands import COMMANDS
+
+
+def main(arguments):
+    if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+        arguments = ["report", *arguments]
+    tyro.extras.subcommand_cli_from_dict(
+        COMMANDS, prog="evaluate.py", description="Evaluates a run folder or a .keras file.", args=arguments
+    )
+
+
+if __name__ == "__main__":
+    run_command(main, "evaluate.py")

@@ -1,0 +1,44 @@
+"""Bits/dim counts each image once, and its bounds are ordered as they must be."""
+
+import numpy as np
+import pytest
+
+from glow_tf.evaluation import likelihood
+from glow_tf.evaluation.subject import open_subject
+
+
+@pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
+def test_the_batch_size_changes_nothing(run, request):
+    subject = open_subject(request.getfixturevalue(run))
+    found = [
+        likelihood.measure(subject, draws=2, batch_size=size, limit=40, progress=False).values for size in (7, 16, 64)
+    ]
+    assert found[0].shape == (2, 40)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-6)
+
+
+def test_every_test_image_is_counted_once(tiny_run):
+    subject = open_subject(tiny_run)
+    found = likelihood.measure(subject, draws=1, batch_size=128, progress=False)
+    assert found.values.shape[1] == subject.source.size("test") == 300
+
+
+def test_bounds_and_errors():
+    rng = np.random.default_rng(0)
+    bits = likelihood.Bits(rng.normal(3.0, 0.01, (50, 200)), dims=64)
+    assert bits.importance_weighted < bits.mean
+    assert likelihood.Bits(bits.values[:1], 64).importance_weighted == pytest.approx(bits.values[0].mean())
+    assert bits.error_over_draws == pytest.approx(0.01 / np.sqrt(50 * 200), rel=0.5)
+    one = likelihood.Bits(np.full((4, 10), 2.5), 64)
+    assert one.importance_weighted == pytest.approx(2.5) and one.error_over_images == 0
+
+
+@pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
+def test_shares_by_level_sum_up(run, request):
+    subject = open_subject(request.getfixturevalue(run))
+    images, labels, _ = subject.arrays("test", 8)
+    noise = np.random.default_rng(0).random(images.shape, np.float32)
+    shares = likelihood.by_level(subject.model, images, subject.labels(labels), noise)
+    whole = subject.model.bits_per_dim(images, subject.labels(labels), noise=noise)
+    assert sum(shares) == pytest.approx(float(np.mean(whole)), abs=1e-5)

@@ -1,0 +1,122 @@
+"""The registry of flow layers, and weights at which every law can be tested."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from glow_tf import layers
+
+DTYPE = "float64"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A layer under test: `make(dtype)` gives it, for examples of `shape`; conditional ones have `labels` classes."""
+
+    make: Callable
+    shape: tuple
+    labels: int = 0
+
+
+def _own_network(outputs):
+    network = keras.Sequential(
+        [keras.layers.Dense(8, "tanh", dtype=DTYPE), keras.layers.Dense(outputs, dtype=DTYPE)], name="mine"
+    )
+    return network
+
+
+def _case(layer, shape, *, labels=0, **options):
+    return Case(lambda dtype=DTYPE: layer(dtype=dtype, **options), shape, labels)
+
+
+def _steps():
+    found = {}
+    for permutation in ("1x1", "lu", "shuffle", "reverse"):
+        for coupling in ("affine", "additive"):
+            found[f"step {permutation} {coupling}"] = _case(
+                layers.FlowStep, (4, 2, 4), permutation=permutation, coupling=coupling, width=6, seed=3
+            )
+    return found
+
+
+CASES = {
+    "actnorm": _case(layers.Actnorm, (4, 2, 3)),
+    "actnorm of vectors": _case(layers.Actnorm, (5,)),
+    "conv1x1": _case(layers.InvertibleConv1x1, (3, 2, 4), seed=1),
+    "conv1x1 of vectors": _case(layers.InvertibleConv1x1, (5,), seed=1),
+    "conv1x1 lu": _case(layers.InvertibleConv1x1, (3, 2, 4), lu=True, seed=1),
+    "conv1x1 lu of vectors": _case(layers.InvertibleConv1x1, (5,), lu=True, seed=1),
+    "shuffle": _case(layers.Shuffle, (3, 2, 4), seed=2),
+    "reverse": _case(layers.Reverse, (5,)),
+    "affine": _case(layers.Coupling, (4, 2, 4), width=6, seed=1),
+    "affine exp": _case(layers.Coupling, (4, 2, 4), scale="exp", width=6, seed=1),
+    "additive": _case(layers.Coupling, (4, 2, 4), kind="additive", width=6, seed=1),
+    "affine of vectors": Case(lambda dtype=DTYPE: layers.Coupling(network=_own_network(6), dtype=dtype), (6,)),
+    "additive of vectors": Case(
+        lambda dtype=DTYPE: layers.Coupling("additive", network=_own_network(3), dtype=dtype), (6,)
+    ),
+    "squeeze": _case(layers.Squeeze, (4, 2, 3)),
+    "split": _case(layers.Split, (4, 2, 4)),
+    "prior": _case(layers.TopPrior, (3, 2, 4)),
+    "prior fixed": _case(layers.TopPrior, (3, 2, 4), learned=False),
+    "prior conditional": _case(layers.TopPrior, (3, 2, 4), labels=3, classes=3),
+    **_steps(),
+    "step recomputed": _case(layers.FlowStep, (4, 2, 4), width=6, seed=3, recompute=True),
+    "multiscale": _case(layers.MultiScale, (8, 8, 1), levels=2, depth=2, width=6, seed=5),
+    "glow": _case(layers.GlowFlow, (8, 8, 1), levels=2, depth=2, width=6, seed=5),
+    "glow conditional": _case(
+        layers.GlowFlow, (8, 8, 1), labels=3, levels=2, depth=1, width=6, seed=5, permutation="lu", classes=3
+    ),
+    "serial": Case(
+        lambda dtype=DTYPE: layers.Serial(
+            [layers.Actnorm(dtype=dtype), layers.InvertibleConv1x1(dtype=dtype), layers.Squeeze(dtype=dtype)]
+        ),
+        (4, 2, 2),
+    ),
+}
+
+
+def images(case, n=4, seed=0, dtype=DTYPE):
+    """A batch of inputs `[n, *shape]`, correlated and off centre."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, *case.shape)) * rng.uniform(0.5, 2, case.shape[-1]) + rng.normal(size=case.shape[-1])
+    return tf.constant(x, dtype)
+
+
+def labels(case, n=4):
+    """Labels `[n]`, or None."""
+    return tf.constant(np.arange(n) % case.labels, tf.int32) if case.labels else None
+
+
+def ready(case, dtype=DTYPE, noise=0.1):
+    """The layer at general weights: initialised, disturbed, initialised again, actnorms disturbed.
+
+    At the start zero convolutions block gradients, and every coupling is the identity.
+    """
+    layer = case.make(dtype)
+    x, rng = images(case, 32, dtype=dtype), np.random.default_rng(7)
+    layer.initialize(x, labels(case, 32))
+    disturb(layer.trainable_variables, rng, noise)
+    layer.initialize(x, labels(case, 32))
+    disturb([v for v in layer.trainable_variables if "actnorm" in v.path], rng, noise)
+    return layer
+
+
+def disturb(variables, rng, noise=0.1):
+    """Adds noise to weights."""
+    for v in variables:
+        v.assign_add(noise * rng.normal(size=v.shape))
+
+
+def flat(value):
+    """A tensor, or list of tensors, as `[B, D]`."""
+    parts = value if isinstance(value, list) else [value]
+    return tf.concat([tf.reshape(p, [tf.shape(p)[0], -1]) for p in parts], -1)
+
+
+def largest(a, b):
+    """The largest absolute difference of two values."""
+    return float(tf.reduce_max(tf.abs(flat(a) - flat(b))))

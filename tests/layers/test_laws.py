@@ -1,0 +1,219 @@
+"""The ladder that every flow layer climbs, in float64."""
+
+import keras
+import laws
+import numpy as np
+import pytest
+import tensorflow as tf
+from laws import CASES
+
+from glow_tf import layers
+from glow_tf.layers.flow import value_map
+
+every_layer = pytest.mark.parametrize("name", CASES)
+
+
+def entries_that_act(variable):
+    """Which entries of a weight take part; the others have no gradient by construction."""
+    acts = np.ones(variable.shape, bool)
+    if variable.path.endswith("/L"):
+        return np.tril(acts, -1)
+    if variable.path.endswith("/U"):
+        return np.triu(acts, 1)
+    if "prior" in variable.path and variable.path.endswith("conv/W"):
+        acts[:, :, :-1] = False  # the prior's convolution sees zeros and the edge markers,
+        acts[1, 1] = False  # and its centre sees no edge
+    return acts
+
+
+@pytest.fixture(scope="module")
+def ready():
+    """Layers at general weights, made once; tests must not change them."""
+    made = {}
+    return lambda name: made.setdefault(name, None) or made.update({name: laws.ready(CASES[name])}) or made[name]
+
+
+@every_layer
+def test_inverse_both_ways(name, ready):
+    case, layer = CASES[name], ready(name)
+    x, labels = laws.images(case, seed=1), laws.labels(case)
+    z, log_det = layer.encode(x, labels)
+    back, inverse_log_det = layer.decode(z, labels)
+    assert laws.largest(back, x) < 1e-10
+    assert laws.largest([inverse_log_det[:, None]], [-log_det[:, None]]) < 1e-10
+    rng = np.random.default_rng(2)
+    z = value_map(lambda v: tf.constant(rng.normal(size=v.shape)), z)
+    again, _ = layer.encode(layer.decode(z, labels)[0], labels)
+    assert laws.largest(again, z) < 1e-10
+
+
+@every_layer
+@pytest.mark.parametrize("direction", ["encode", "decode"])
+def test_log_det_is_that_of_the_jacobian(name, direction, ready):
+    case, layer = CASES[name], ready(name)
+    labels = laws.labels(case, 2)
+    value = laws.images(case, 2, seed=3)
+    if direction == "decode":
+        value = layer.encode(value, labels)[0]
+    sizes = [v.shape[1:] for v in (value if isinstance(value, list) else [value])]
+
+    def run(row):
+        parts = tf.split(row, [s.num_elements() for s in sizes], axis=-1)
+        parts = [tf.reshape(p, [-1, *s]) for p, s in zip(parts, sizes, strict=True)]
+        result, log_det = getattr(layer, direction)(parts if isinstance(value, list) else parts[0], labels)
+        return laws.flat(result), log_det
+
+    row = laws.flat(value)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(row)
+        result, log_det = run(row)
+    jacobian = tape.batch_jacobian(result, row, experimental_use_pfor=False)
+    expected = np.linalg.slogdet(jacobian.numpy())[1]
+    np.testing.assert_allclose(log_det, expected, atol=1e-8)
+
+
+@every_layer
+def test_every_weight_has_a_gradient(name, ready):
+    case, layer = CASES[name], ready(name)
+    if not layer.trainable_variables:
+        assert name in ("shuffle", "reverse", "squeeze", "prior fixed")
+        return
+    weights = [v.value for v in layer.trainable_variables]
+    rng = np.random.default_rng(5)
+    with tf.GradientTape() as tape:
+        z, log_det = layer.encode(laws.images(case, seed=1), laws.labels(case))
+        z = laws.flat(z)
+        loss = tf.reduce_sum(tf.square(z) * rng.uniform(0.5, 1.5, z.shape)) - tf.reduce_sum(log_det)
+    for variable, gradient in zip(layer.trainable_variables, tape.gradient(loss, weights), strict=True):
+        assert gradient is not None, variable.path
+        gradient = gradient.numpy()
+        assert np.isfinite(gradient).all(), variable.path
+        acts = entries_that_act(variable)
+        assert np.mean(gradient[acts] != 0) > 0.5, variable.path
+        assert not gradient[~acts].any(), variable.path
+
+
+@every_layer
+def test_initialisation_normalises(name):
+    case = CASES[name]
+    layer = case.make()
+    x = laws.images(case, 64, seed=4)
+    z = layer.initialize(x, laws.labels(case, 64))
+    assert laws.largest(z, layer.encode(x, laws.labels(case, 64))[0]) < 1e-10
+    if name.startswith("actnorm"):
+        axes = tuple(range(len(case.shape)))
+        np.testing.assert_allclose(np.mean(z, axes), 0, atol=1e-12)
+        np.testing.assert_allclose(np.var(z, axes), 1, atol=1e-5)
+
+
+def test_initialisation_normalises_every_actnorm_of_a_flow(monkeypatch):
+    seen = []
+    encode = layers.Actnorm._initialize
+
+    def recorded(self, x, condition=None):
+        z = encode(self, x, condition)
+        seen.append((np.mean(z, (0, 1, 2)), np.var(z, (0, 1, 2))))
+        return z
+
+    monkeypatch.setattr(layers.Actnorm, "_initialize", recorded)
+    case = CASES["glow"]
+    layer = case.make()
+    layer.initialize(laws.images(case, 64))
+    assert len(seen) == 3 * 4, "one a step and two in its network"
+    for mean, variance in seen:
+        np.testing.assert_allclose(mean, 0, atol=1e-10)
+        np.testing.assert_allclose(variance, 1, atol=1e-3)
+
+
+@every_layer
+def test_leading_dimensions(name, ready):
+    case, layer = CASES[name], ready(name)
+    x, labels = laws.images(case, 6, seed=1), laws.labels(case, 6)
+    z, log_det = layer.encode(x, labels)
+    for lead in ([1], [2, 3], []):
+        count = int(np.prod(lead))
+        some = None if labels is None else tf.reshape(labels[:count], lead)
+        part, term = layer.encode(tf.reshape(x[:count], [*lead, *case.shape]), some)
+        assert term.shape == lead
+        np.testing.assert_allclose(tf.reshape(term, [-1]), log_det[:count], atol=1e-10)
+        back = layer.decode(part, some)[0]
+        assert back.shape == [*lead, *case.shape]
+        np.testing.assert_allclose(tf.reshape(back, [count, -1]), laws.flat(x[:count]), atol=1e-10)
+    assert layer.latent_shape(case.shape) == value_map(lambda v: tuple(v.shape[1:]), z)
+    assert tuple(layer.image_shape(layer.latent_shape(case.shape))) == case.shape
+
+
+@every_layer
+def test_config_and_checkpoint_make_the_same_layer(name, ready, tmp_path):
+    case, layer = CASES[name], ready(name)
+    twin = type(layer).from_config(layer.get_config())
+    x, labels = laws.images(case, seed=1), laws.labels(case)
+    twin.encode(x, labels)  # builds it
+    tf.train.Checkpoint(layer=layer).write(str(tmp_path / "c"))
+    tf.train.Checkpoint(layer=twin).read(str(tmp_path / "c")).assert_existing_objects_matched()
+    assert laws.largest(twin.encode(x, labels)[0], layer.encode(x, labels)[0]) == 0
+    assert twin.get_config() == layer.get_config() and twin.name == layer.name
+
+
+@every_layer
+def test_keras_files_make_the_same_layer(name, ready, tmp_path):
+    case, layer = CASES[name], ready(name)
+    x, labels = laws.images(case, seed=1), laws.labels(case)
+    value = keras.Input(case.shape, dtype=laws.DTYPE)
+    condition = keras.Input((), dtype="int32") if case.labels else None
+    inputs = [value, condition] if case.labels else [value]
+    z, log_det = layer(*inputs)
+    model = keras.Model(inputs, [*(z if isinstance(z, list) else [z]), log_det])
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    given = [x, labels] if case.labels else [x]
+    *z, log_det = loaded(given)
+    expected, expected_log_det = layer.encode(x, labels)
+    assert laws.largest(z, expected) == 0
+    np.testing.assert_array_equal(log_det, expected_log_det)
+    model.save_weights(tmp_path / "m.weights.h5")
+    loaded.load_weights(tmp_path / "m.weights.h5")
+
+
+@every_layer
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_graph_and_xla_give_the_same(name, jit, ready):
+    case, layer = CASES[name], ready(name)
+    x, labels = laws.images(case, seed=1), laws.labels(case)
+    weights = tuple(v.value for v in layer.trainable_variables)
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            z, log_det = layer.encode(x, labels)
+            loss = tf.reduce_sum(laws.flat(z) ** 2) - tf.reduce_sum(log_det)
+        gradients = tape.gradient(loss, (x, *weights))
+        return z, log_det, layer.decode(z, labels)[0], gradients
+
+    plain, compiled = run(x), tf.function(run, jit_compile=jit)(x)
+    for a, b in zip(tf.nest.flatten(plain), tf.nest.flatten(compiled), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-8)
+
+
+@every_layer
+def test_bad_input_is_named(name, ready):
+    case, layer = CASES[name], ready(name)
+    labels = laws.labels(case)
+    with pytest.raises(TypeError, match=r"expected float64, got float32"):
+        layer.encode(tf.zeros([4, *case.shape]), labels)
+    with pytest.raises(ValueError, match=r"expected shape .*got"):
+        layer.encode(tf.zeros([4, *case.shape[:-1], case.shape[-1] + 2], laws.DTYPE), labels)
+    with pytest.raises(ValueError, match=r"computes in float32 or float64, got dtype='bfloat16'"):
+        case.make("bfloat16")
+
+
+@every_layer
+def test_float32(name):
+    case = CASES[name]
+    if "vectors" in name and "conv" not in name and "actnorm" not in name:
+        return  # the network in the case computes in float64
+    layer = laws.ready(case, "float32")
+    x, labels = laws.images(case, seed=1, dtype="float32"), laws.labels(case)
+    z, log_det = layer.encode(x, labels)
+    assert log_det.dtype == tf.float32
+    assert laws.largest(layer.decode(z, labels)[0], x) < 1e-4

@@ -1,0 +1,35 @@
+"""Run folders for tests: small models at general weights, without the minute that training takes."""
+
+import numpy as np
+
+from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
+from glow_tf.data import open_source, pipeline
+from glow_tf.runs import Run
+from glow_tf.training.state import TrainingState
+
+
+def make(path, classes=0, **model):
+    """A run folder with raw and averaged weights that differ; returns its path."""
+    config = ModelConfig(
+        image_shape=(8, 8, 1),
+        bits=4,
+        levels=2,
+        depth=2,
+        width=8,
+        classes=classes,
+        weight_y=0.1 if classes else 0.0,
+        **model,
+    )
+    data = DataConfig("bundled:digits", labels=bool(classes))
+    experiment = Experiment(config, data, TrainingConfig(batch_size=16, epochs=1), name="tiny")
+    run = Run.create(path, experiment)
+    state = TrainingState(experiment, run)
+    images, labels, _ = pipeline.arrays(open_source(data, config.image_shape), "train", data, config.image_shape, 64)
+    state.model.initialize(images, labels if classes else None, seed=1)
+    rng = np.random.default_rng(2)
+    state.average.reset()
+    for v in state.model.trainable_variables:
+        v.assign_add(0.03 * rng.normal(size=v.shape))
+    for which in ("last", "best"):
+        state.save_weights(which)
+    return path
