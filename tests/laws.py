@@ -64,8 +64,10 @@ CASES = {
     "prior fixed": _case(layers.TopPrior, (3, 2, 4), learned=False),
     "prior conditional": _case(layers.TopPrior, (3, 2, 4), labels=3, classes=3),
     **_steps(),
-    "step recomputed": _case(layers.FlowStep, (4, 2, 4), width=6, seed=3, recompute=True),
     "multiscale": _case(layers.MultiScale, (8, 8, 1), levels=2, depth=2, width=6, seed=5),
+    "multiscale recomputed": _case(
+        layers.MultiScale, (8, 8, 1), levels=2, depth=2, width=6, seed=5, recompute=True, permutation="shuffle"
+    ),
     "glow": _case(layers.GlowFlow, (8, 8, 1), levels=2, depth=2, width=6, seed=5),
     "glow conditional": _case(
         layers.GlowFlow, (8, 8, 1), labels=3, levels=2, depth=1, width=6, seed=5, permutation="lu", classes=3
@@ -91,7 +93,7 @@ def labels(case, n=4):
     return tf.constant(np.arange(n) % case.labels, tf.int32) if case.labels else None
 
 
-def ready(case, dtype=DTYPE, noise=0.1):
+def ready(case, dtype=DTYPE, noise=0.05):
     """The layer at general weights: initialised, disturbed, initialised again, actnorms disturbed.
 
     At the start zero convolutions block gradients, and every coupling is the identity.

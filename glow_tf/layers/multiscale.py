@@ -26,12 +26,26 @@ class MultiScale(FlowLayer):
         levels: L. Height and width must be multiples of 2^L.
         depth: K, steps per level.
         seed: seed of all random weights.
+        recompute: trade time for memory in training (see `run_steps`).
         **step: the options of `FlowStep`.
     """
 
-    def __init__(self, *, levels, depth, seed=None, dtype=None, name=None, event_ndims=None, trainable=True, **step):
+    def __init__(
+        self,
+        *,
+        levels,
+        depth,
+        seed=None,
+        recompute=False,
+        dtype=None,
+        name=None,
+        event_ndims=None,
+        trainable=True,
+        **step,
+    ):
         super().__init__(dtype=dtype, name=name, event_ndims=event_ndims, trainable=trainable)
-        self.levels, self.depth, self.seed, self.step_options = levels, depth, seed, step
+        self.levels, self.depth, self.seed, self.recompute = levels, depth, seed, recompute
+        self.step_options = step
         common = dict(event_ndims=3, dtype=self.compute_dtype)
         # One attribute a layer: tf.train.Checkpoint does not look into lists.
         for level in range(levels):
@@ -73,7 +87,7 @@ class MultiScale(FlowLayer):
         latents, total = [], tf.zeros(tf.shape(x)[:1], x.dtype)
         for level in range(self.levels):
             x, _ = self.squeeze(level).encode(x)
-            x, log_det = run_steps(self.steps(level), "encode", x)
+            x, log_det = run_steps(self.steps(level), "encode", x, self.recompute)
             total += log_det
             if self.split(level):
                 (x, eps), log_det = self.split(level).encode(x)
@@ -118,8 +132,8 @@ class MultiScale(FlowLayer):
         return (height and height * scale, width and width * scale, channels // (2 * scale))
 
     def get_config(self):
-        config = {"levels": self.levels, "depth": self.depth, "seed": self.seed, **self.step_options}
-        return {**super().get_config(), **config}
+        config = {key: getattr(self, key) for key in ("levels", "depth", "seed", "recompute")}
+        return {**super().get_config(), **config, **self.step_options}
 
 
 @keras.saving.register_keras_serializable(package)

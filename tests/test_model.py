@@ -1,0 +1,195 @@
+"""`Glow` over uint8 images: likelihood, latents, samples, and what it refuses."""
+
+import dataclasses
+
+import keras
+import laws
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glow_tf import quantization
+from glow_tf.config import ModelConfig
+from glow_tf.model import Glow
+
+SMALL = ModelConfig(image_shape=(8, 8, 3), bits=8, levels=2, depth=2, width=8)
+
+
+def make(dtype="float64", noise=0.03, **changes):
+    """A model at general weights, and a batch of images with labels (None where unconditional)."""
+    model = Glow(dataclasses.replace(SMALL, **changes), dtype=dtype)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, *model.image_shape), np.uint8)
+    labels = np.arange(6) % model.config.classes if model.config.classes else None
+    model.initialize(images, labels, seed=1)
+    laws.disturb(model.trainable_variables, rng, noise)
+    return model, images, labels
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_decode_undoes_encode(bits, channels):
+    model, images, _ = make("float32", image_shape=(8, 12, channels), bits=bits)
+    np.testing.assert_array_equal(model.decode(model.encode(images)), quantization.quantize(images, bits))
+
+
+def test_float32_reconstruction_is_exact_at_k_32():
+    config = ModelConfig(image_shape=(32, 32, 3), levels=3, depth=32, width=64)
+    model = Glow(config)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
+    model.initialize(images, seed=1)
+    laws.disturb(model.trainable_variables, rng, 0.003)
+    np.testing.assert_array_equal(model.decode(model.encode(images)), images)
+
+
+def test_log_prob_is_that_of_the_latents_and_the_jacobian():
+    model, images, _ = make(image_shape=(4, 4, 1), levels=1)
+    noise = np.random.default_rng(3).random(images.shape)
+    x = model.dequantize(images, noise=noise)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        z = laws.flat(model.flow.encode(x)[0])
+    jacobian = tf.reshape(tape.batch_jacobian(z, x, experimental_use_pfor=False), [6, 16, 16])
+    log_det = np.linalg.slogdet(jacobian.numpy())[1]
+    normal = -0.5 * np.sum(z.numpy() ** 2 + np.log(2 * np.pi), 1)
+    expected = normal + log_det - 16 * 8 * np.log(2)
+    np.testing.assert_allclose(model.log_prob(images, noise=noise), expected, rtol=1e-10)
+    bits = model.bits_per_dim(images, noise=noise)
+    np.testing.assert_allclose(bits, -expected / (16 * np.log(2)), rtol=1e-10)
+
+
+def test_seeds_repeat_and_none_does_not():
+    model, images, _ = make()
+    np.testing.assert_array_equal(model.log_prob(images, seed=3), model.log_prob(images, seed=3))
+    assert np.any(model.log_prob(images, seed=3) != model.log_prob(images, seed=4))
+    assert np.any(model.log_prob(images) != model.log_prob(images))
+    np.testing.assert_array_equal(model.sample(3, seed=(1, 2)), model.sample(3, seed=(1, 2)))
+    assert np.any(model.sample(3).numpy() != model.sample(3).numpy())
+    with pytest.raises(ValueError, match="inside a tf.function randomness must be given"):
+        tf.function(model.log_prob)(images)
+    with pytest.raises(ValueError, match="inside a tf.function randomness must be given"):
+        tf.function(lambda: model.sample(3))()
+    seeded = tf.function(lambda seed: model.sample(3, seed=seed))
+    assert np.any(seeded(tf.constant([1, 2])).numpy() != seeded(tf.constant([1, 3])).numpy())
+
+
+def test_temperature_scales_the_latents():
+    model, _, _ = make()
+    warm, cold = model.sample_latents(2, 1.0, seed=1), model.sample_latents(2, 0.5, seed=1)
+    assert laws.largest([0.5 * e for e in warm], cold) < 1e-15
+    mixed = model.sample_latents(2, [1.0, 0.0], seed=1)
+    assert not np.any(mixed[0][1]) and np.all(mixed[0][0] == warm[0][0])
+    frozen = model.sample(3, temperature=0.0).numpy()
+    assert (frozen == frozen[0]).all()
+
+
+def test_conditional():
+    model, images, labels = make(classes=3, weight_y=0.5)
+    terms = model.objective(images, labels, seed=1)
+    np.testing.assert_allclose(terms["loss"], terms["bits_x"] + 0.5 * terms["bits_y"])
+    assert set(np.unique(terms["error"])) <= {0, 1}
+    logits = model.classify(images)
+    assert logits.shape == (6, 3)
+    other = model.bits_per_dim(images, (labels + 1) % 3, seed=1)
+    assert np.all(np.abs(other - terms["bits_x"]) > 1e-9)
+    np.testing.assert_array_equal(model.decode(model.encode(images, labels), labels), images)
+    assert model.sample(2, labels=1, seed=0).shape == (2, 8, 8, 3)
+    middle = model.objective(images, labels, noise=0.5)
+    assert float(middle["bits_y"][0]) == pytest.approx(
+        float(-tf.nn.log_softmax(logits)[0, labels[0]] / np.log(2)), rel=1e-9
+    )
+
+
+def test_what_is_refused():
+    model, images, _ = make()
+    with pytest.raises(TypeError, match="expected uint8 images .* got float64"):
+        model.encode(images / 255)
+    with pytest.raises(ValueError, match=r"expected images \[n, 8, 8, 3\], got \(6, 8, 8, 1\)"):
+        model.log_prob(images[..., :1], seed=1)
+    with pytest.raises(ValueError, match="unconditional and takes no labels"):
+        model.sample(2, labels=1)
+    with pytest.raises(ValueError, match="no classifier"):
+        model.classify(images)
+    conditional, images, labels = make(classes=3)
+    with pytest.raises(ValueError, match="conditional on 3 classes; give labels"):
+        conditional.sample(2)
+    with pytest.raises(ValueError, match="expected labels from 0 to 2, got 0 to 3"):
+        conditional.encode(images, [0, 1, 2, 3, 0, 0])
+    with pytest.raises(TypeError, match="expected integer labels"):
+        conditional.encode(images, labels / 2)
+
+
+def test_the_whole_model_repeats_and_differs_by_seed():
+    one, two = Glow(SMALL), Glow(SMALL)
+    other = Glow(dataclasses.replace(SMALL, init_seed=1))
+    for a, b, c in zip(one.weights, two.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.any(a) or np.any(a.numpy() != c.numpy()), a.path
+
+
+def test_lu_starts_at_the_same_w():
+    plain, lu = Glow(SMALL), Glow(dataclasses.replace(SMALL, permutation="lu"))
+    for level in range(2):
+        for a, b in zip(plain.flow.steps(level), lu.flow.steps(level), strict=True):
+            np.testing.assert_allclose(a.permutation.matrix(), b.permutation.matrix(), atol=1e-6)
+
+
+def test_exp_coupling_starts_as_the_identity():
+    model = Glow(dataclasses.replace(SMALL, scale="exp"), dtype="float64")
+    step = model.flow.steps(0)[0]
+    x = tf.random.stateless_normal([2, 4, 4, 12], [1, 2], dtype="float64")
+    z, log_det = step.coupling.encode(x)
+    np.testing.assert_array_equal(z, x)
+    np.testing.assert_array_equal(log_det, 0)
+
+
+def test_save_and_load(tmp_path):
+    for changes in ({}, {"classes": 3, "weight_y": 0.1}, {"permutation": "shuffle"}, {"permutation": "lu"}):
+        model, images, labels = make("float32", **changes)
+        expected = model.bits_per_dim(images, labels, seed=1)
+        model.save(tmp_path / "m.keras")
+        loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+        np.testing.assert_array_equal(loaded.bits_per_dim(images, labels, seed=1), expected)
+        assert loaded.config == model.config
+        model.save_weights(tmp_path / "m.weights.h5")
+        fresh = Glow(dataclasses.replace(model.config, init_seed=9))
+        fresh.load_weights(tmp_path / "m.weights.h5")
+        np.testing.assert_array_equal(fresh.bits_per_dim(images, labels, seed=1), expected)
+
+
+def test_shared_traces_equal_the_plain_composition():
+    model, images, _ = make(depth=3)
+    noise = np.random.default_rng(1).random(images.shape)
+    weights = [v.value for v in model.trainable_variables]
+
+    def run():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model.bits_per_dim(images, noise=noise))
+        return loss, tape.gradient(loss, weights), model.decode(model.encode(images))
+
+    plain = run()
+    for recompute in (False, True):
+        model.flow.recompute = recompute
+        graph = tf.function(run)()
+        for a, b in zip(tf.nest.flatten(plain), tf.nest.flatten(graph), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_a_graph_of_many_steps_is_hardly_larger():
+    def nodes(depth):
+        model = Glow(dataclasses.replace(SMALL, depth=depth, levels=1))
+        images = np.zeros((2, 8, 8, 3), np.uint8)
+        graph = tf.function(lambda: model.log_prob(images, seed=1)).get_concrete_function().graph.as_graph_def()
+        return len(graph.node) + sum(len(f.node_def) for f in graph.library.function)
+
+    few, many = nodes(2), nodes(12)
+    assert (many - few) / 10 < 30, "a step more is a call and its weights"
+
+
+def test_describe_lists_every_level():
+    model, _, _ = make(classes=3, weight_y=0.1)
+    lines = model.describe().splitlines()
+    assert len(lines) == 1 + 2 + 1 + 1
+    assert "4x4x12" in lines[1] and "2x2x24" in lines[2]
+    assert f"{model.count_params():,}" in lines[-1]

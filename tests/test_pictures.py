@@ -1,0 +1,51 @@
+"""Pictures hold what was given to them."""
+
+import numpy as np
+from PIL import Image
+
+from glow_tf import pictures
+from glow_tf.runs import Run
+
+RNG = np.random.default_rng(0)
+
+
+def test_grid_places_images_row_by_row():
+    images = RNG.integers(0, 256, (5, 4, 6, 3), np.uint8)
+    page = pictures.grid(images, columns=3, gap=1)
+    assert page.shape == (2 * 5 - 1, 3 * 7 - 1, 3)
+    np.testing.assert_array_equal(page[5:9, 7:13], images[4])
+    assert (page[5:, 14:] == pictures.BACKGROUND).all()
+
+
+def test_enlarging_keeps_flat_images_and_large_ones():
+    flat = np.full((2, 8, 8, 1), 77, np.uint8)
+    assert pictures.enlarged(flat).shape == (2, 48, 48, 1) and (pictures.enlarged(flat) == 77).all()
+    large = RNG.integers(0, 256, (2, 64, 48, 3), np.uint8)
+    np.testing.assert_array_equal(pictures.enlarged(large), large)
+
+
+def test_a_sheet_has_a_row_per_label():
+    images = RNG.integers(0, 256, (3, 48, 48, 1), np.uint8)
+    page = pictures.sheet({"a": images, "b": images[::-1]}, title="t")
+    assert page.shape[2] == 3
+    columns = [x for x in range(page.shape[1] - 48) if (page[28:76, x : x + 48, 0] == images[0, :, :, 0]).all()]
+    assert len(columns) == 1, "the first image is in the first row"
+
+
+def test_files_are_pictures(tmp_path):
+    image = RNG.integers(0, 256, (9, 7, 1), np.uint8)
+    pictures.save_png(tmp_path / "new" / "a.png", image)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png"))[..., :1], image)
+    pictures.save_animation(tmp_path / "a.gif", RNG.integers(0, 256, (5, 48, 48, 3), np.uint8))
+    assert Image.open(tmp_path / "a.gif").n_frames == 5
+    rows = [{"epoch": e, "bits_x": 3 / e, "val_bits_x": 3.1 / e, "val_bits_x_average": None} for e in (1.0, 2.0, 3.0)]
+    pictures.learning_curve(tmp_path / "curve.png", rows)
+    pictures.learning_curve(tmp_path / "none.png", [])
+    assert Image.open(tmp_path / "curve.png").size == (840, 480)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.gif", "curve.png", "new", "none.png"], "nothing is left"
+
+
+def test_sample_sheet(tiny_run, tiny_conditional_run):
+    for run in (tiny_run, tiny_conditional_run):
+        page = pictures.sample_sheet(Run.open(run).model(), columns=3, temperatures=(0, 1))
+        assert page.ndim == 3 and page.shape[0] > 2 * 48
