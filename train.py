@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import pathlib
 from typing import Annotated
 
 os.environ["GLOW_TF_COMMAND"] = "1"  # a quiet start, see glow_tf/quiet.py
@@ -12,12 +13,14 @@ import tyro
 from glow_tf import presets
 from glow_tf.config import DataConfig, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.errors import run_command
+from glow_tf.runs import Run
 from glow_tf.training import session
 
 EPILOG = f"""presets:
 {presets.table()}
 
-The same command in the same folder goes on where it was left; Ctrl-C and SIGTERM save and stop.
+The same command in the same folder goes on where it was left, and so does --run-dir alone with the folder of an
+earlier run; Ctrl-C and SIGTERM save and stop.
 """
 
 
@@ -38,12 +41,16 @@ class Arguments:
 def parse(arguments):
     """The experiment and the run options of a command line."""
     chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    chosen.add_argument("--preset", default=presets.DEFAULT)
-    preset = chosen.parse_known_args(arguments)[0].preset
-    start = presets.get(preset)
+    chosen.add_argument("--preset")
+    chosen.add_argument("--run-dir", type=pathlib.Path)
+    chosen = chosen.parse_known_args(arguments)[0]
+    if chosen.preset is None and chosen.run_dir and Run(chosen.run_dir).config_path.is_file():
+        start = Run.open(chosen.run_dir).experiment()
+    else:
+        start = presets.get(chosen.preset or presets.DEFAULT)
     args = tyro.cli(
         Annotated[Arguments, tyro.conf.OmitArgPrefixes],
-        default=Arguments(preset, False, start.model, start.data, start.training, RunOptions()),
+        default=Arguments(start.name, False, start.model, start.data, start.training, RunOptions()),
         args=arguments,
         prog="train.py",
         description=f"Trains a Glow.\n\n{EPILOG}",

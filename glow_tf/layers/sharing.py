@@ -34,7 +34,9 @@ def _call(layer, method, x, values):
 
 
 def _plain(method):
-    return lambda step: lambda x, *weights: _call(step, method, x, list(zip(step.trainable_variables, weights)))
+    return lambda step: (
+        lambda x, *weights: _call(step, method, x, list(zip(step.trainable_variables, weights, strict=True)))
+    )
 
 
 def _shared(template, method):

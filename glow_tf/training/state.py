@@ -34,13 +34,14 @@ class TrainingState:
         strategy: the `tf.distribute` strategy that holds the variables; None: the present one.
         chief: whether this process writes; with several machines one does.
         keep: number of checkpoints kept.
+        model: a `Glow` that exists already; None makes the experiment's.
     """
 
-    def __init__(self, experiment, run, strategy=None, chief=True, keep=3):
+    def __init__(self, experiment, run, strategy=None, chief=True, keep=3, model=None):
         training = experiment.training.anchored(experiment.model.image_shape)
         self.run, self.chief = run, chief
         with (strategy or tf.distribute.get_strategy()).scope():
-            self.model = Glow(experiment.model)
+            self.model = model or Glow(experiment.model)
             self.optimizer = make_optimizer(training)
             self.average = MovingAverage(self.model, training.beta2)
             self.counters = Counters(terms_of(self.model))

@@ -1,0 +1,40 @@
+"""z files: flat latents, finest level first, and back, exactly."""
+
+import numpy as np
+import pytest
+from parity import case
+
+from glow_tf import latents
+
+
+def test_the_originals_order():
+    c = case("case1_affine_1x1")
+    z = latents.flatten_latents(c.eps())
+    expected = np.concatenate([e.reshape(len(e), -1) for e in c.eps()], axis=1)
+    np.testing.assert_array_equal(z, expected)
+    for a, b in zip(latents.unflatten_latents(z, c.model()), c.eps(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_and_back(tmp_path):
+    c = case("case2_additive_1x1_5bit")
+    model = c.model()
+    latents.save_latents(tmp_path / "z.npy", c.eps())
+    np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), latents.flatten_latents(c.eps()))
+    for a, b in zip(latents.load_latents(tmp_path / "z.npy", model), c.eps(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_refused(tmp_path):
+    model = case("case2_additive_1x1_5bit").model()
+    np.save(tmp_path / "short.npy", np.zeros((2, 100), np.float32))
+    with pytest.raises(latents.LatentsError, match=r"16x16x3 images has latents \[n, 768\], got \[2, 100\]"):
+        latents.load_latents(tmp_path / "short.npy", model)
+    np.save(tmp_path / "pickle.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(latents.LatentsError, match="cannot be read"):
+        latents.load_latents(tmp_path / "pickle.npy", model)
+    np.save(tmp_path / "int.npy", np.zeros((2, 768), int))
+    with pytest.raises(latents.LatentsError, match="expected one array of floats"):
+        latents.load_latents(tmp_path / "int.npy", model)
+    with pytest.raises(latents.LatentsError, match="cannot be read"):
+        latents.load_latents(tmp_path / "nothing.npy", model)
