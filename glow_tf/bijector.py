@@ -24,34 +24,35 @@ class _GraphPairs:
         self.log_dets = {}
 
     def forward(self, x, **kwargs):
-        return self._run("decode", "fldj", x)
+        y, fldj = self.bijector._call_layer("decode", x)
+        self._remember(x, y, -fldj)
+        return y
 
     def inverse(self, y, **kwargs):
-        return self._run("encode", "ildj", y)
+        x, ildj = self.bijector._call_layer("encode", y)
+        self._remember(x, y, ildj)
+        return x
 
     def forward_attributes(self, x, **kwargs):
-        return self._log_det("decode", "fldj", x)
+        """TFP's attributes of a value: a dictionary with the log-determinant of the inverse."""
+        ildj = self._recall("x", x)
+        return {"ildj": -self.bijector._call_layer("decode", x)[1] if ildj is None else ildj}
 
     def inverse_attributes(self, y, **kwargs):
-        return self._log_det("encode", "ildj", y)
+        ildj = self._recall("y", y)
+        return {"ildj": self.bijector._call_layer("encode", y)[1] if ildj is None else ildj}
 
-    def _run(self, method, key, value):
-        result, log_det = self.bijector._call_layer(method, value)
+    def _remember(self, x, y, ildj):
         if not tf.executing_eagerly():
             graph = tf.compat.v1.get_default_graph()
-            self.log_dets = {
-                (key, _identity(value)): (graph, value, len(graph.get_operations()), log_det),
-                (_opposite[key], _identity(result)): (graph, result, len(graph.get_operations()), -log_det),
-            }
-        return result
+            entry = (graph, (x, y), len(graph.get_operations()), ildj)
+            self.log_dets = {("x", _identity(x)): entry, ("y", _identity(y)): entry}
 
-    def _log_det(self, method, key, value):
-        """TFP's attributes of a value: a dictionary that holds the log-determinant under `key`."""
-        if not tf.executing_eagerly():
-            graph, _, since, log_det = self.log_dets.pop((key, _identity(value)), (None, None, 0, None))
-            if graph is tf.compat.v1.get_default_graph() and not self._written(graph, since):
-                return {key: log_det}
-        return {key: self.bijector._call_layer(method, value)[1]}
+    def _recall(self, side, value):
+        if tf.executing_eagerly():
+            return None
+        graph, _, since, ildj = self.log_dets.pop((side, _identity(value)), (None, None, 0, None))
+        return ildj if graph is tf.compat.v1.get_default_graph() and not self._written(graph, since) else None
 
     def _written(self, graph, since):
         """Whether an operation added after the first `since` may write a weight of the layer."""
@@ -66,9 +67,6 @@ class _GraphPairs:
             operation.type not in ("ReadVariableOp", "Identity") and any(id(i) in handles for i in operation.inputs)
             for operation in graph.get_operations()[since:]
         )
-
-
-_opposite = {"fldj": "ildj", "ildj": "fldj"}
 
 
 def _identity(value):
@@ -86,7 +84,7 @@ class LayerBijector(tfb.Bijector):
         ndims = layer.event_ndims
         shape = layer.latent_shape(layer.event_shape or (None,) * (ndims - 1) + (4,))
         super().__init__(
-            forward_min_event_ndims=[ndims] * len(shape) if isinstance(shape, list) else ndims,
+            forward_min_event_ndims=[len(s) for s in shape] if isinstance(shape, list) else len(shape),
             inverse_min_event_ndims=ndims,
             dtype=tf.as_dtype(layer.compute_dtype),
             parameters=parameters,
@@ -133,9 +131,14 @@ class LayerBijector(tfb.Bijector):
         return [tf.TensorShape(s) for s in shape] if self._is_list() else tf.TensorShape(shape)
 
     def _forward_event_shape_tensor(self, shape):
-        shape = [tf.unstack(s) for s in shape] if self._is_list() else tf.unstack(shape)
-        return tf.stack(self._layer.image_shape(shape))
+        shape = [_static(s) for s in shape] if self._is_list() else _static(shape)
+        return tf.constant(self._layer.image_shape(shape), tf.int32)
 
     def _inverse_event_shape_tensor(self, shape):
-        shape = self._layer.latent_shape(tf.unstack(shape))
-        return [tf.stack(s) for s in shape] if self._is_list() else tf.stack(shape)
+        shape = self._layer.latent_shape(_static(shape))
+        return [tf.constant(s, tf.int32) for s in shape] if self._is_list() else tf.constant(shape, tf.int32)
+
+
+def _static(shape):
+    """The sizes of an event shape as a tuple of ints; a flow's event shapes are known when it is built."""
+    return tuple(int(s) for s in tf.get_static_value(shape))

@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from glow_tf import quantization
 from glow_tf.config import ModelConfig
+from glow_tf.distribution import DiscreteGlow, continuous
 from glow_tf.layers.flow import package, value_map
 from glow_tf.layers.multiscale import GlowFlow
-from glow_tf.layers.network import ZeroDense
+from glow_tf.layers.network import ZeroDense, mixed_precision
 
 
 def fresh_seed(seed, what):
@@ -132,7 +133,7 @@ class Glow(keras.Model):
         x, _ = self.flow.decode(eps, self._labels(labels, tf.shape(eps[0])[0]))
         return quantization.to_uint8(x, self.config.bits)
 
-    def sample(self, n, temperature=1.0, labels=None, *, seed=None):
+    def sample(self, n, temperature=1.0, labels=None, *, seed=None, mixed=False):
         """Draws `n` uint8 images.
 
         Args:
@@ -140,8 +141,10 @@ class Glow(keras.Model):
             temperature: the standard deviation of every latent, a scalar or one per image (paper, section 6: 0.7).
             labels: int `[n]`, or one for all, for a conditional model.
             seed: an int or two; the same seed gives the same images.
+            mixed: compute the networks in the configuration's `network_dtype`: faster, slightly other images.
         """
-        return self.decode(self.sample_latents(n, temperature, seed=seed), self._labels(labels, n))
+        with mixed_precision(mixed):
+            return self.decode(self.sample_latents(n, temperature, seed=seed), self._labels(labels, n))
 
     def sample_latents(self, n, temperature=1.0, *, seed=None):
         """Draws `eps` for `n` images, every latent times the temperature."""
@@ -164,6 +167,22 @@ class Glow(keras.Model):
             seed = fresh_seed(seed, "dequantisation")
             noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype)
         return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)
+
+    def distribution(self, temperature=1.0, labels=None, *, flat=False, discrete=False, draws=1, seed=None):
+        """This model as a `tfd.Distribution` (see `glow_tf.distribution`).
+
+        Args:
+            temperature: standard deviation of every latent.
+            labels: int `[n]` of a conditional model, which give batch shape `[n]`.
+            flat: of the continuous one: latents as one vector, finest level first, instead of a list.
+            discrete: over uint8 images instead of floats in [-0.5, 0.5); with `draws` and `seed` of the
+                dequantisation noise, whose bound `log_prob` is.
+        """
+        if self.config.classes and labels is None:
+            raise ValueError(f"distribution: this model is conditional on {self.config.classes} classes; give labels.")
+        if discrete:
+            return DiscreteGlow(self, temperature, labels, draws, seed)
+        return continuous(self, temperature, labels, flat)
 
     # The Keras face.
 
@@ -207,6 +226,48 @@ class Glow(keras.Model):
 
     def get_config(self):
         return {"config": dataclasses.asdict(self.config), "dtype": self.compute_dtype, "name": self.name}
+
+    def compile(self, optimizer="rmsprop", *, jit_compile=False, **kwargs):
+        """`keras.Model.compile` for `fit`; the loss is the model's own (see `objective`).
+
+        XLA is off unless asked for: Keras's own choice, "auto", would compile on one device.
+        """
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self.term_means = {name: keras.metrics.Mean(name=name) for name in self._terms()}
+
+    def _terms(self):
+        return ("bits_x", "bits_y", "error") if hasattr(self, "classifier") else ("bits_x",)
+
+    def train_step(self, data):
+        """One step of `fit` on `images` or `(images, labels)`; noise is keyed on the step and the replica."""
+        step = tf.cast(self.optimizer.iterations.value, tf.int32)
+        with mixed_precision():
+            with tf.GradientTape() as tape:
+                terms, loss = self._fit_terms(data, step)
+                # Keras sums the gradients of the replicas.
+                share = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
+            gradients = tape.gradient(share, [v.value for v in self.trainable_variables])
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._fit_logs(terms, loss)
+
+    def test_step(self, data):
+        """One step of `evaluate`; the noise is the same in every call, so that results repeat."""
+        return self._fit_logs(*self._fit_terms(data, tf.constant(-1)))
+
+    def _fit_terms(self, data, step):
+        images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if weight is not None:
+            raise ValueError("Glow.fit: sample weights are not supported; repeat or drop images instead.")
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.stack([step, tf.cast(replica, tf.int32)])
+        terms = self.objective(images, labels if self.config.classes else None, seed=seed)
+        return terms, tf.reduce_mean(terms["loss"])
+
+    def _fit_logs(self, terms, loss):
+        self._loss_tracker.update_state(loss, sample_weight=tf.shape(terms["loss"])[0])
+        for name, mean in self.term_means.items():
+            mean.update_state(terms[name])
+        return self.get_metrics_result()
 
     # Checks.
 

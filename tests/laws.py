@@ -72,6 +72,12 @@ CASES = {
     "glow conditional": _case(
         layers.GlowFlow, (8, 8, 1), labels=3, levels=2, depth=1, width=6, seed=5, permutation="lu", classes=3
     ),
+    "glow flat": Case(
+        lambda dtype=DTYPE: layers.FlatFlow(
+            layers.GlowFlow(levels=2, depth=1, width=6, seed=5, dtype=dtype, permutation="lu")
+        ),
+        (8, 8, 1),
+    ),
     "serial": Case(
         lambda dtype=DTYPE: layers.Serial(
             [layers.Actnorm(dtype=dtype), layers.InvertibleConv1x1(dtype=dtype), layers.Squeeze(dtype=dtype)]

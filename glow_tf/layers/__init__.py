@@ -2,6 +2,7 @@
 
 from glow_tf.layers.actnorm import Actnorm
 from glow_tf.layers.coupling import Coupling
+from glow_tf.layers.flat import FlatFlow
 from glow_tf.layers.flow import FlowLayer, Serial
 from glow_tf.layers.multiscale import GlowFlow, MultiScale
 from glow_tf.layers.network import CouplingNetwork, ZeroConv3x3, ZeroDense
@@ -15,6 +16,7 @@ __all__ = [
     "Actnorm",
     "Coupling",
     "CouplingNetwork",
+    "FlatFlow",
     "FlowLayer",
     "FlowStep",
     "GlowFlow",

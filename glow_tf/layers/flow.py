@@ -166,12 +166,12 @@ class FlowLayer(keras.layers.Layer):
     def _apply(self, function, value, condition, method):
         value = self._checked(value, method)
         probe = first(value)
-        ndims = self.event_ndims
-        if probe.shape.rank == ndims + 1:
-            return function(value, condition)
+        ndims = self._latent_ndims() if method == "decode" else self.event_ndims
         lead, static_lead = tf.shape(probe)[:-ndims], probe.shape[:-ndims]
         if condition is not None:
             condition = tf.reshape(tf.broadcast_to(condition, lead), [-1])
+        if probe.shape.rank == ndims + 1:
+            return function(value, condition)
 
         def flatten(v):
             return tf.reshape(v, tf.concat([[-1], tf.shape(v)[-ndims:]], 0))
@@ -211,6 +211,11 @@ class FlowLayer(keras.layers.Layer):
                 f"cast the input or make the layer with another dtype."
             )
         return v
+
+    def _latent_ndims(self):
+        """The number of axes of one latent."""
+        shape = self.latent_shape(self.event_shape)
+        return len(shape[0] if isinstance(shape, list) else shape)
 
     def _ndims_of(self, v):
         return min(v.shape.rank - 1, 3) if self.event_ndims is None else self.event_ndims

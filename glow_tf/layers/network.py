@@ -1,10 +1,28 @@
 """The networks inside the flow: convolutions with edge markers, zero layers, the coupling network."""
 
+import contextlib
+import contextvars
+
 import keras
 import tensorflow as tf
 
 from glow_tf.layers.actnorm import LOG_SCALE_FACTOR, Actnorm
 from glow_tf.layers.flow import package
+
+_mixed = contextvars.ContextVar("mixed_precision", default=False)
+
+
+@contextlib.contextmanager
+def mixed_precision(active=True):
+    """Within the context coupling networks compute in their `network_dtype`; training does, encoding never.
+
+    A flow whose networks are rounded is no longer exactly inverted, so everything outside runs in full precision.
+    """
+    token = _mixed.set(active)
+    try:
+        yield
+    finally:
+        _mixed.reset(token)
 
 
 class NetworkLayer(keras.layers.Layer):
@@ -111,9 +129,9 @@ class CouplingNetwork(NetworkLayer):
     Args:
         filters: output channels.
         width: hidden channels, 512 in the paper.
-        network_dtype: dtype of the convolutions, `"float32"`, `"bfloat16"` or `"float16"` (None: the
-            layer's own). Weights, input and output keep the layer's dtype: mixed precision lives here
-            and nowhere else.
+        network_dtype: dtype of the convolutions within `mixed_precision()`, `"float32"`, `"bfloat16"` or
+            `"float16"` (None: the layer's own). Weights, input and output keep the layer's dtype: mixed
+            precision lives here and nowhere else.
         seed: seed of the hidden kernels, `N(0, 0.05)`.
     """
 
@@ -137,7 +155,7 @@ class CouplingNetwork(NetworkLayer):
 
     def call(self, x):
         # Each actnorm is folded into the convolution before it: one pass over the activations less.
-        dtype = self.network_dtype or self.compute_dtype
+        dtype = (_mixed.get() and self.network_dtype) or self.compute_dtype
         h = tf.nn.relu(conv3x3(x, self.W_1.value, *self.actnorm_1.scale_and_bias(), dtype))
         h = tf.nn.relu(conv1x1(h, self.W_2.value, *self.actnorm_2.scale_and_bias(), dtype))
         return tf.cast(self.conv_3(h, dtype=dtype), x.dtype)

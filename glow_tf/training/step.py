@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from glow_tf.layers.network import mixed_precision
 from glow_tf.training.devices import in_sync
 
 
@@ -63,11 +64,12 @@ class TrainingStep:
         self.strategy.run(self._replica_step, args=(batch,))
 
     def _loss_and_gradients(self, batch):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(self.weights)
-            terms = objective(self.model, batch)
-            means = [tf.reduce_sum(terms[name]) / self.batch_size for name in self.terms]
-        return means, tape.gradient(means[0], self.weights)
+        with mixed_precision():
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(self.weights)
+                terms = objective(self.model, batch)
+                means = [tf.reduce_sum(terms[name]) / self.batch_size for name in self.terms]
+            return means, tape.gradient(means[0], self.weights)
 
     def _replica_step(self, batch):
         means, gradients = in_sync(self._gradients(batch))

@@ -1,0 +1,59 @@
+"""Flat latents: the list `eps` as one vector, finest level first, the original's order."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer, package
+
+
+@keras.saving.register_keras_serializable(package)
+class FlatFlow(FlowLayer):
+    """A flow of images to a list of latents, with the list as one vector.
+
+    | | |
+    |---|---|
+    | function | `z = concat(flatten(eps_0), ..., flatten(eps_{L-1}))` with `eps = flow(x)` |
+    | reverse function | the same backwards |
+    | log-determinant | the flow's |
+    | shapes | `[B, H, W, C] -> [B, H * W * C]` |
+    """
+
+    def __init__(self, flow, **kwargs):
+        kwargs["dtype"] = kwargs.get("dtype") or flow.compute_dtype
+        super().__init__(event_ndims=kwargs.pop("event_ndims", 3), **kwargs)
+        self.flow = flow
+
+    def build(self, input_shape):
+        self._settle(input_shape)
+        if not self.flow.built:
+            self.flow.build(input_shape)
+
+    def _encode(self, x, condition):
+        eps, log_det = self.flow.encode(x, condition)
+        return tf.concat([tf.reshape(e, [-1, math.prod(e.shape[1:])]) for e in eps], 1), log_det
+
+    def _decode(self, z, condition):
+        shapes = self.flow.latent_shape(self.event_shape)
+        parts = tf.split(z, [math.prod(s) for s in shapes], axis=1)
+        return self.flow.decode([tf.reshape(p, [-1, *s]) for p, s in zip(parts, shapes, strict=True)], condition)
+
+    def _initialize(self, x, condition):
+        self.flow.initialize(x, condition)
+        return self._encode(x, condition)[0]
+
+    def latent_shape(self, event_shape):
+        return (math.prod(event_shape) if None not in event_shape else None,)
+
+    def image_shape(self, latent_shape):
+        if self.event_shape is None:
+            raise ValueError(f"{self.name}: a vector does not tell the image's shape; build the layer first.")
+        return self.event_shape
+
+    def get_config(self):
+        return {**super().get_config(), "flow": keras.saving.serialize_keras_object(self.flow)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config.pop("flow")), **config)

@@ -1,0 +1,76 @@
+"""`glow.distribution`: floats in nats, and bytes."""
+
+import laws
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_model import make
+
+from glow_tf.latents import flatten_latents
+
+
+def test_continuous_is_the_models_density():
+    model, images, _ = make()
+    x = model.dequantize(images, seed=3)
+    distribution = model.distribution()
+    expected = model.log_prob(images, seed=3) + model.config.dims * 8 * np.log(2)
+    np.testing.assert_allclose(distribution.log_prob(x), expected, rtol=1e-10)
+    assert distribution.event_shape == model.image_shape and distribution.batch_shape == []
+    drawn = distribution.sample([2, 3], seed=(1, 2))
+    assert drawn.shape == [2, 3, *model.image_shape]
+    assert distribution.log_prob(drawn).shape == [2, 3]
+    assert {id(v) for v in distribution.trainable_variables} == {id(v.value) for v in model.flow.trainable_variables}
+
+
+def test_flat_latents_are_in_the_originals_order():
+    model, images, _ = make()
+    x = model.dequantize(images, seed=3)
+    flat, listed = model.distribution(flat=True), model.distribution()
+    np.testing.assert_allclose(flat.log_prob(x), listed.log_prob(x), rtol=1e-10)
+    z = flat.bijector.inverse(x)
+    np.testing.assert_array_equal(z, flatten_latents([e.numpy() for e in model.encode(images, seed=3)]))
+    assert laws.largest(flat.bijector.forward(z + 0.0), x) < 1e-9
+
+
+def test_temperature_is_the_scale_of_the_base():
+    model, _, _ = make()
+    cold = model.distribution(temperature=0.25)
+    eps = tf.concat([tf.reshape(e, [-1]) for e in cold.bijector.inverse(cold.sample(8, seed=(1, 2)))], 0)
+    assert float(tf.math.reduce_std(eps)) == pytest.approx(0.25, rel=0.05)
+
+
+def test_labels_give_the_batch_shape():
+    model, images, labels = make(classes=3)
+    distribution = model.distribution(labels=labels)
+    assert distribution.batch_shape == [6]
+    x = model.dequantize(images, seed=3)
+    expected = model.log_prob(images, labels, seed=3) + model.config.dims * 8 * np.log(2)
+    np.testing.assert_allclose(distribution.log_prob(x), expected, rtol=1e-10)
+    assert distribution.sample(2, seed=(1, 2)).shape == [2, 6, *model.image_shape]
+    discrete = model.distribution(labels=labels, discrete=True, seed=1)
+    assert discrete.batch_shape == [6] and discrete.log_prob(images).shape == [6]
+    assert discrete.sample(2, seed=(1, 2)).shape == [2, 6, *model.image_shape]
+    with pytest.raises(ValueError, match="conditional on 3 classes"):
+        model.distribution()
+
+
+def test_discrete():
+    model, images, _ = make()
+    discrete = model.distribution(discrete=True, seed=1)
+    assert discrete.dtype == tf.uint8 and discrete.event_shape == model.image_shape
+    drawn = discrete.sample([2, 3], seed=(1, 2))
+    assert drawn.dtype == tf.uint8 and drawn.shape == [2, 3, *model.image_shape]
+    assert discrete.log_prob(drawn).shape == [2, 3]
+    np.testing.assert_array_equal(discrete.log_prob(images), discrete.log_prob(images))
+    assert len(discrete.trainable_variables) == len(model.trainable_variables)
+
+
+def test_the_bound_is_the_mean_probability_of_the_draws():
+    model, images, _ = make()
+    bound = model.distribution(discrete=True, draws=8, seed=(1, 2)).log_prob(images)
+    seeds = tf.unstack(tf.random.split([1, 2], 8))
+    single = np.stack([model.log_prob(images, seed=seed) for seed in seeds])
+    np.testing.assert_allclose(bound, np.logaddexp.reduce(single, 0) - np.log(8), rtol=1e-12)
+    assert np.all(bound > single.mean(0)) and np.all(bound < single.max(0))
+    fresh = model.distribution(discrete=True)
+    assert np.any(fresh.log_prob(images) != fresh.log_prob(images))
