@@ -8,6 +8,7 @@ with quiet_import(is_command()):
         Actnorm,
         Coupling,
         CouplingNetwork,
+        FlatFlow,
         FlowLayer,
         FlowStep,
         GlowFlow,
@@ -21,13 +22,18 @@ with quiet_import(is_command()):
         TopPrior,
     )
     from glow_tf.model import Glow
+    from glow_tf.runs import Run, load_model
+    from glow_tf.training.optimizers import Adam, Adamax
 
 __all__ = [
     "Actnorm",
+    "Adam",
+    "Adamax",
     "Coupling",
     "CouplingNetwork",
     "DataConfig",
     "Experiment",
+    "FlatFlow",
     "FlowLayer",
     "FlowStep",
     "Glow",
@@ -36,6 +42,7 @@ __all__ = [
     "ModelConfig",
     "MultiScale",
     "Reverse",
+    "Run",
     "RunOptions",
     "Serial",
     "Shuffle",
@@ -43,4 +50,5 @@ __all__ = [
     "Squeeze",
     "TopPrior",
     "TrainingConfig",
+    "load_model",
 ]

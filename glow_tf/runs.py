@@ -114,3 +114,30 @@ class Run:
         except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
             raise RunError(f"{path} does not hold this configuration's weights: {error}") from error
         return model
+
+
+def load_keras(path):
+    """A `Glow` from a `.keras` file, or a `RunError`."""
+    import keras
+
+    from glow_tf.model import Glow
+
+    if not pathlib.Path(path).is_file():
+        raise RunError(f"{path}: no such file.")
+    try:
+        model = keras.saving.load_model(path)
+    except Exception as error:  # Keras raises many kinds for a damaged or foreign file
+        raise RunError(f"{path} cannot be read as a Keras model: {str(error).splitlines()[0]}") from error
+    if not isinstance(model, Glow):
+        raise RunError(f"{path} holds a {type(model).__name__}, expected a Glow.")
+    return model
+
+
+def load_model(path, average=False):
+    """The `Glow` of a run folder, or of a `.keras` file, which holds one set of weights only."""
+    path = pathlib.Path(path)
+    if path.suffix != ".keras":
+        return Run.open(path).model(average=average)
+    if average:
+        raise RunError(f"{path} holds one set of weights; only a run folder has averaged ones beside.")
+    return load_keras(path)

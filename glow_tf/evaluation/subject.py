@@ -5,13 +5,10 @@ import functools
 import json
 import pathlib
 
-import keras
-
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, pipeline
 from glow_tf.errors import GlowError
-from glow_tf.model import Glow
-from glow_tf.runs import Run, write_atomically
+from glow_tf.runs import Run, load_keras, load_model, write_atomically
 
 
 class EvaluationError(GlowError):
@@ -43,11 +40,7 @@ class Subject:
 
     def load(self, averaged):
         """The `Glow` with its raw or its averaged weights; a `.keras` file holds only one of them."""
-        if self.experiment is not None:
-            return Run.open(self.path).model(average=averaged)
-        if averaged:
-            raise EvaluationError(f"{self.path} holds one set of weights; only a run folder has averaged ones beside.")
-        return load_keras(self.path)
+        return load_model(self.path, averaged)
 
     @functools.cached_property
     def source(self):
@@ -75,17 +68,6 @@ class Subject:
         return path
 
 
-def load_keras(path):
-    """A `Glow` from a `.keras` file, or an `EvaluationError`."""
-    try:
-        model = keras.saving.load_model(path)
-    except Exception as error:  # Keras raises many kinds for a damaged or foreign file
-        raise EvaluationError(f"{path} cannot be read as a Keras model: {str(error).splitlines()[0]}") from error
-    if not isinstance(model, Glow):
-        raise EvaluationError(f"{path} holds a {type(model).__name__}, expected a Glow.")
-    return model
-
-
 def open_subject(path, data=None, averaged=False):
     """The `Subject` at a path.
 
@@ -96,8 +78,6 @@ def open_subject(path, data=None, averaged=False):
     """
     path = pathlib.Path(path)
     if path.suffix == ".keras":
-        if not path.is_file():
-            raise EvaluationError(f"{path}: no such file.")
         if data is None:
             raise EvaluationError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
         out = path.with_name(path.stem + "_evaluation")

@@ -114,7 +114,7 @@ def test_a_keras_file(tiny_run, tmp_path, capsys):
     commands.bits(str(path), data="bundled:digits", draws=1, limit=16)
     assert (tmp_path / "model_evaluation" / "bits.json").is_file()
     path.write_bytes(b"nonsense")
-    with pytest.raises(EvaluationError, match="cannot be read as a Keras model"):
+    with pytest.raises(RunError, match="cannot be read as a Keras model"):
         commands.bits(str(path), data="bundled:digits")
 
 
