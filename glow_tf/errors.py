@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 
 
@@ -20,9 +21,16 @@ def run_command(main, name, arguments=None):
     except GlowError as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
+    except Exception as error:
+        # What a GlowError becomes on its way through TensorFlow's data pipeline.
+        found = re.search(r"(?:DataError): (.*)", str(error))
+        if not found:
+            raise
+        print(f"{name}: {found[1].strip()}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,13 +1,22 @@
 """Images: sources, and the one pipeline over them."""
 
-import tensorflow as tf
-
 from glow_tf.data.arrays import open_npy, open_npz
 from glow_tf.data.bundled import open_bundled
+from glow_tf.data.folder import open_folder
 from glow_tf.data.images import check_size
-from glow_tf.data.source import DataError, Source
+from glow_tf.data.lsun import open_lsun
+from glow_tf.data.source import ArraySource, DataError, Source
+from glow_tf.data.tfds_source import open_tfds
+from glow_tf.data.tfrecord import open_tfrecord
 
-KINDS = {"bundled": open_bundled, "npy": open_npy, "npz": open_npz}
+KINDS = {
+    "bundled": open_bundled,
+    "tfds": open_tfds,
+    "folder": open_folder,
+    "npz": open_npz,
+    "npy": open_npy,
+    "lsun-lmdb": open_lsun,
+}
 
 __all__ = ["DataError", "Source", "open_source"]
 
@@ -15,7 +24,11 @@ __all__ = ["DataError", "Source", "open_source"]
 def open_source(config, image_shape):
     """The `Source` that a `DataConfig` names, for images of `image_shape`; a `DataError` if it cannot be used."""
     kind, _, where = config.source.partition(":")
-    source = KINDS[kind](where, config)
-    record = source.decode(source.read(tf.constant(source.rows_of("train")[0])))
-    check_size(tuple(record["image"].shape), image_shape, config)
+    if kind == "tfrecord":  # holds several resolutions
+        source = open_tfrecord(where, config, image_shape)
+    else:
+        source = KINDS[kind](where, config)
+    source.check = lambda shape: check_size(shape, image_shape, config)
+    if isinstance(source, ArraySource):
+        source.check(source.images.shape[1:])
     return source

@@ -16,7 +16,7 @@ def with_channels(image, channels):
     return rgb if channels == 3 else tf.where(coloured, tf.image.rgb_to_grayscale(rgb), image[..., :1])
 
 
-def fit(image, image_shape, how, seed=None):
+def fit(image, image_shape, how, seed=None, valid=True):
     """An image of any size as `image_shape` (see `DataConfig.fit`).
 
     Args:
@@ -24,8 +24,11 @@ def fit(image, image_shape, how, seed=None):
         image_shape: `(H, W, C)`.
         how: `"exact"`, `"pad"`, `"resize"`, `"crop"` or `"random_crop"`.
         seed: int `[2]` of the random crop; None crops at the centre.
+        valid: whether there is an image at all; else the result is black.
     """
     height, width, channels = image_shape
+    if valid is not True:
+        image = tf.cond(valid, lambda: image, lambda: tf.zeros(image_shape, tf.uint8))
     image = with_channels(image, channels)
     if how == "resize":
         image = _resize(image, height, width)

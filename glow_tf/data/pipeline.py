@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf.data import images as image_ops
+from glow_tf.data.source import ArraySource
 
 ORDER, AUGMENTATION, NOISE, EVALUATION = range(4)
 """The streams of random numbers that one seed gives."""
@@ -48,7 +49,7 @@ def training_batches(
 
     def element(i):
         at = position(i)
-        found = source.decode(source.read(rows[shuffled(at, count, seed)]))
+        found = _readable(source, rows, shuffled(at, count, seed), count)
         image = image_ops.fit(found["image"], image_shape, config.fit, stream(seed, AUGMENTATION, 2 * at))
         image = image_ops.augment(image, config.augment, config.flip, stream(seed, AUGMENTATION, 2 * at + 1))
         return _example(found, image, stream(seed, NOISE, at), at)
@@ -68,7 +69,7 @@ def evaluation_batches(source, split, config, *, image_shape, batch_size, seed, 
     def element(i):
         at = tf.minimum(i, count - 1)
         found = source.decode(source.read(rows[at]))
-        image = image_ops.fit(found["image"], image_shape, config.fit)
+        image = image_ops.fit(found["image"], image_shape, config.fit, valid=found["valid"])
         example = _example(found, image, stream(seed, EVALUATION + draw, at), at)
         return {**example, "weight": tf.where(i < count, example["weight"], 0.0)}
 
@@ -83,6 +84,19 @@ def arrays(source, split, config, image_shape, limit=None):
         for key, parts in found.items():
             parts.append(batch[key][batch["weight"] > 0])
     return tuple(np.concatenate(parts)[:limit] for parts in found.values())
+
+
+def _readable(source, rows, i, count):
+    """The record of place `i`, or of the next one that is not damaged."""
+    found = source.decode(source.read(rows[i]))
+    if isinstance(source, ArraySource):
+        return found
+
+    def following(i, found):
+        i = (i + 1) % count
+        return i, source.decode(source.read(rows[i]))
+
+    return tf.while_loop(lambda i, found: ~found["valid"], following, [i, found], maximum_iterations=count)[1]
 
 
 def shuffled(position, count, seed):

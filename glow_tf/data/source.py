@@ -87,11 +87,11 @@ class ArraySource(Source):
 
 
 def hold_out(rows, share, seed=0):
-    """`(train, held out)`: a share of the rows chosen by a fixed seed, at least one."""
+    """`(train, held out)`: a share of the rows, at least one, chosen and shuffled by a fixed seed."""
     rows = np.asarray(rows, np.int64)
     count = max(1, round(share * len(rows)))
     order = np.random.default_rng(seed).permutation(len(rows))
-    return rows[np.sort(order[count:])], rows[np.sort(order[:count])]
+    return rows[np.sort(order[count:])], rows[order[:count]]
 
 
 def complete_splits(rows, config):

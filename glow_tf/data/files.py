@@ -1,0 +1,64 @@
+"""Sources whose records are read and decoded one by one, in Python: what they share.
+
+Such a source knows its records by number, so that any place in the order of training is reached at once.
+"""
+
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from glow_tf.data.source import DataError, Source
+
+
+class RecordSource(Source):
+    """A source whose records are read by a Python function.
+
+    Args:
+        load: `int -> (image uint8 [h, w, c], label, attributes)`; raises `DamagedRecord`.
+        on_damaged: "stop": a damaged record stops the run with its name; "skip": it is named once and left out: in
+            training the next record takes its place, in an evaluation it has weight 0.
+    """
+
+    def __init__(self, name, rows, load, *, on_damaged="stop", **options):
+        super().__init__(name, rows, **options)
+        self._load, self._on_damaged, self._named = load, on_damaged, set()
+        self.check = lambda shape: None
+        """Called with the shape of each image; raises a `DataError` for one that cannot be used."""
+
+    def read(self, row):
+        image, label, attributes, valid = tf.numpy_function(
+            self._load_checked, [row], [tf.uint8, tf.int32, tf.int32, tf.bool], stateful=False
+        )
+        return image, label, attributes, valid
+
+    def decode(self, record):
+        image, label, attributes, valid = record
+        return {
+            "image": tf.ensure_shape(image, [None, None, None]),
+            "label": tf.ensure_shape(label, []),
+            "attributes": tf.ensure_shape(attributes, [len(self.attribute_names)]),
+            "valid": tf.ensure_shape(valid, []),
+        }
+
+    def _load_checked(self, row):
+        try:
+            image, label, attributes = self._load(int(row))
+        except DamagedRecord as error:
+            if self._on_damaged == "stop":
+                raise DataError(f"{error}; --on-damaged skip leaves such ones out.") from error
+            if int(row) not in self._named:
+                self._named.add(int(row))
+                print(f"left out: {error}", file=sys.stderr)
+            return np.zeros([1, 1, 1], np.uint8), np.int32(0), self._no_attributes(), np.bool_(False)
+        image = image[..., None] if image.ndim == 2 else image
+        self.check(image.shape)
+        attributes = self._no_attributes() if attributes is None else np.asarray(attributes, np.int32)
+        return np.ascontiguousarray(image, np.uint8), np.int32(label), attributes, np.bool_(True)
+
+    def _no_attributes(self):
+        return np.zeros([len(self.attribute_names)], np.int32)
+
+
+class DamagedRecord(Exception):
+    """A record that cannot be decoded; the message names it."""

@@ -1,0 +1,97 @@
+"""The pipeline repeats, whatever the batch size, the number of machines and the place where a run is taken up."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from glow_tf.config import DataConfig
+from glow_tf.data import open_source, pipeline
+
+CONFIG = DataConfig("bundled:digits", augment="full", flip=True)
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return open_source(CONFIG, SHAPE)
+
+
+def take(source, count, config=CONFIG, **options):
+    options = {"image_shape": SHAPE, "batch_size": 16, "seed": 3, **options}
+    return list(itertools.islice(pipeline.training_batches(source, config, **options).as_numpy_iterator(), count))
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+def test_a_batch(source):
+    batch = take(source, 1)[0]
+    assert batch["image"].shape == (16, 8, 8, 1) and batch["image"].dtype == np.uint8
+    assert batch["noise"].dtype == np.float32 and batch["noise"].min() >= 0 and batch["noise"].max() < 1
+    assert batch["label"].shape == (16,) and (batch["weight"] == 1).all()
+    np.testing.assert_array_equal(batch["index"], np.arange(16))
+
+
+def test_taken_up_anywhere_it_is_the_same(source):
+    whole = take(source, 100)
+    for start in (1, 37, 99):
+        assert_same(take(source, 1, start_step=start)[0], whole[start])
+
+
+def test_seeds_differ(source):
+    one, two = take(source, 1)[0], take(source, 1, seed=4)[0]
+    for key in ("image", "label", "noise"):
+        assert np.any(one[key] != two[key]), key
+
+
+def test_machines_take_contiguous_parts(source):
+    for step, whole in enumerate(take(source, 3)):
+        parts = [take(source, 3, input_pipelines=4, input_pipeline_id=i)[step] for i in range(4)]
+        assert_same({k: np.concatenate([p[k] for p in parts]) for k in whole}, whole)
+
+
+def test_each_epoch_is_a_permutation(source):
+    plain = DataConfig("bundled:digits", labels=True)
+    size = source.size("train")
+    images = np.concatenate([b["image"] for b in take(source, -(-2 * size // 16), plain)])
+    real = pipeline.arrays(source, "train", plain, SHAPE)[0]
+    as_set = lambda x: sorted(i.tobytes() for i in x)  # noqa: E731
+    assert as_set(images[:size]) == as_set(images[size : 2 * size]) == as_set(real)
+    assert np.any(images[:size] != images[size : 2 * size])
+
+
+def test_noise_is_new_in_each_epoch(source):
+    size = source.size("train")
+    batches = take(source, 1)[0], take(source, 1, start_step=-(-size // 16))[0]
+    assert np.all(batches[0]["noise"] != batches[1]["noise"])
+
+
+@pytest.mark.parametrize("batch_size", [7, 16, 1000])
+def test_an_evaluation_has_each_image_once(source, batch_size):
+    options = dict(image_shape=SHAPE, batch_size=batch_size, seed=0)
+    batches = list(pipeline.evaluation_batches(source, "test", CONFIG, **options).as_numpy_iterator())
+    weight = np.concatenate([b["weight"] for b in batches])
+    assert weight.sum() == source.size("test") == 300
+    assert len(weight) % batch_size == 0
+    index = np.concatenate([b["index"] for b in batches])[weight > 0]
+    np.testing.assert_array_equal(index, np.arange(300))
+    noise = np.concatenate([b["noise"] for b in batches])[weight > 0]
+    other = list(pipeline.evaluation_batches(source, "test", CONFIG, **{**options, "batch_size": 300}))
+    np.testing.assert_array_equal(noise, other[0]["noise"])
+    again = next(iter(pipeline.evaluation_batches(source, "test", CONFIG, draw=1, **options)))
+    assert np.all(again["noise"][0] != noise[0])
+
+
+def test_splits_are_disjoint(source):
+    rows = [set(source.rows_of(s)) for s in ("train", "validation", "test")]
+    assert sum(map(len, rows)) == len(set.union(*rows)) == 1797
+
+
+def test_the_papers_protocol():
+    paper = open_source(DataConfig("bundled:digits", paper_protocol=True), SHAPE)
+    assert paper.size("train") == 1797 - 300
+    np.testing.assert_array_equal(paper.rows_of("validation"), paper.rows_of("test"))
