@@ -15,6 +15,7 @@ KINDS = {
     "folder": open_folder,
     "npz": open_npz,
     "npy": open_npy,
+    "tfrecord": open_tfrecord,
     "lsun-lmdb": open_lsun,
 }
 
@@ -24,10 +25,8 @@ __all__ = ["DataError", "Source", "open_source"]
 def open_source(config, image_shape):
     """The `Source` that a `DataConfig` names, for images of `image_shape`; a `DataError` if it cannot be used."""
     kind, _, where = config.source.partition(":")
-    if kind == "tfrecord":  # holds several resolutions
-        source = open_tfrecord(where, config, image_shape)
-    else:
-        source = KINDS[kind](where, config)
+    more = (image_shape,) if kind == "tfrecord" else ()  # TFRecords hold several resolutions
+    source = KINDS[kind](where, config, *more)
     source.check = lambda shape: check_size(shape, image_shape, config)
     if isinstance(source, ArraySource):
         source.check(source.images.shape[1:])

@@ -1,7 +1,7 @@
 """`folder:PATH`: a folder of images.
 
-Folders `train`, `validation` (or `valid`, `val`) and `test` in it are the splits; without them a tenth of all images, by
-a fixed seed, is the test split. Folders below are classes, in the order of their names.
+Folders `train`, `validation` (or `valid`, `val`) and `test` in it are the splits; without them a tenth of all images,
+chosen by a fixed seed, is the test split. Folders below are classes, in the order of their names.
 """
 
 import pathlib

@@ -31,7 +31,7 @@ def open_tfds(where, config):
         raise DataError(f"{config.source}: TFDS has no such data set: {str(error).splitlines()[0]}") from error
     try:
         builder.download_and_prepare()
-        splits = [s for s in ("train", "validation", "test") if s in builder.info.splits]
+        splits = [s for s in ("train", "validation", "test") if s in builder.info.splits] or ["train"]
         sources = {split: builder.as_data_source(split=split) for split in splits}
     except Exception as error:  # so it does when a download, a checksum or a manual step fails
         advice = ADVICE.get(name, "prepare it where there is a network, and copy it to the same place here")
@@ -54,7 +54,7 @@ def open_tfds(where, config):
     if not len(rows["test"]):
         # CelebA-HQ has 30,000 images in one split; the original tests on 3,000 of them.
         rows["train"], rows["test"] = hold_out(rows["train"], 0.1)
-    label = features["label"] if "label" in features else None
+    label = dict(features).get("label")
     tags = tuple(features["attributes"]) if "attributes" in features else ()
 
     def load(row):
