@@ -1,7 +1,8 @@
 """In-painting as Bayesian inference: `python examples/joint_inpainting.py [RUN]`, about a minute.
 
-A Glow is the prior of a joint distribution, `image ~ Glow`, `seen ~ Normal(upper half of the image, 0.1)`; the latents of
-what was seen are sampled by Hamiltonian Monte Carlo, and decoded. Without a run folder it trains a small model first.
+A Glow is the prior of a joint distribution, `image ~ Glow`, `seen ~ Normal(upper half of the image, 0.1)`; the
+latents of what was seen are sampled by Hamiltonian Monte Carlo, and decoded. Without a run folder a small model is
+trained first.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """`lsun-lmdb:PATH`: LSUN's own databases, through the optional package `lmdb`.
 
-PATH is one database, such as `tower_train_lmdb`, or the prefix of two, `PATH_train_lmdb` and `PATH_val_lmdb`; the latter
-is the test split.
+PATH is one database, such as `tower_train_lmdb`, or the prefix of two, `PATH_train_lmdb` and `PATH_val_lmdb`; the
+latter is the test split.
 """
 
 import io
