@@ -1,0 +1,53 @@
+"""What the README shows, runs."""
+
+import re
+import shlex
+
+import pytest
+from training.commands import ROOT
+
+import train
+from glow_tf.evaluation.commands import COMMANDS
+
+TEXT = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.S)
+
+
+@pytest.mark.slow
+def test_the_python_code(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "digits").symlink_to(tiny_run)
+    exec(compile("\n".join(blocks("python")), "README.md", "exec"), {})
+
+
+def commands():
+    lines = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    return [line for line in lines if "python" in line and not line.startswith("pip")]
+
+
+@pytest.mark.parametrize("line", [c for c in commands() if "train.py" in c and "--help" not in c])
+def test_the_training_commands_parse(line):
+    experiment, _, _ = train.parse(shlex.split(line.split("train.py", 1)[1]))
+    preset = re.search(r"--preset (\S+)", line)
+    assert experiment.name == (preset[1] if preset else "digits")
+
+
+def test_the_evaluation_commands_exist():
+    found = [c for c in commands() if "evaluate.py" in c]
+    assert {c.split()[2] for c in found if not c.split()[2].startswith("runs")} <= set(COMMANDS)
+    assert len(found) > 5
+
+
+def test_every_option_in_the_table_of_flags_is_one(capsys):
+    with pytest.raises(SystemExit):
+        train.parse(["--help"])
+    text = re.sub(r"\s+", " ", capsys.readouterr().out)
+    table = TEXT.split("### The original's flags")[1].split("\n## ")[0]
+    ours = [row.split("|")[2] for row in table.splitlines() if row.startswith("| `--")]
+    names = {name for cell in ours for name in re.findall(r"--[a-z0-9-]+", cell)}
+    assert len(names) > 20
+    assert not {name for name in names if not re.search(rf"{name}\b", text)}
