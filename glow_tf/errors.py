@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import sys
+import warnings
 
 
 class GlowError(Exception):
@@ -16,6 +17,7 @@ def run_command(main, name, arguments=None):
     A `GlowError` is printed as one sentence and exits with 2; a closed pipe (`| head`) ends quietly; Ctrl-C exits
     with 130.
     """
+    warnings.formatwarning = lambda message, *_: f"{name}: {message}\n"
     try:
         sys.exit(main(sys.argv[1:] if arguments is None else arguments))
     except GlowError as error:

@@ -1,16 +1,14 @@
 """The sub-commands of `evaluate.py`: each takes its options as keywords, prints a short table, writes its files."""
 
-import pathlib
-
 import numpy as np
 
-from glow_tf import latents as latent_files
 from glow_tf import presets
 from glow_tf.evaluation import comparison, likelihood, neighbours, reconstruction
 from glow_tf.evaluation.judge import judge as judge_samples
+from glow_tf.evaluation.latent_commands import attributes, encode, interpolate
 from glow_tf.evaluation.subject import EvaluationError, open_subject
+from glow_tf.evaluation.tables import table
 from glow_tf.pictures import TEMPERATURES, sample_sheet, save_png, sheet
-from glow_tf.runs import write_atomically
 
 
 def report(path: str, /, data: str | None = None, average: bool = False, draws: int = 4, images: int = 10):
@@ -66,7 +64,7 @@ def bits(path: str, /, data: str | None = None, draws: int = 8, limit: int | Non
         rows.append((name, *(f"{v:.4f}" for v in numbers)))
     variant = f" ({subject.source.variant})" if subject.source.variant else ""
     print(f"{subject.source.name}{variant}, {found.values.shape[1]:,} test images")
-    print(_table(rows))
+    print(table(rows))
     print("by level, finest first: " + ", ".join(f"{v:.3f}" for v in values["raw"]["by_level"]))
     paper = presets.PAPER_BITS.get(subject.experiment.name) if subject.experiment is not None else None
     if paper:
@@ -128,29 +126,6 @@ def reconstruct(path: str, /, data: str | None = None, average: bool = False, im
     print(f"pictures: {subject.out / 'reconstructions.png'}")
 
 
-def encode(path: str, out: str, /, data: str | None = None, split: str = "test", limit: int | None = None):
-    """Writes x.npy, uint8 images [n, H, W, C], and z.npy, their latents [n, D] in the original's order.
-
-    Args:
-        path: Run folder or .keras file.
-        out: Folder for the two files.
-        data: Source of the images; a .keras file needs it.
-        split: train, validation or test.
-        limit: Only the first so many images.
-    """
-    subject = open_subject(path, data)
-    images, labels, _ = subject.arrays(split, limit)
-    parts = []
-    for start in range(0, len(images), 128):
-        some = slice(start, start + 128)
-        eps = subject.model.encode(images[some], subject.labels(labels[some]))
-        parts.append(latent_files.flatten_latents([e.numpy() for e in eps]))
-    out = pathlib.Path(out)
-    for name, array in (("x.npy", images), ("z.npy", np.concatenate(parts))):
-        _save_array(out / name, array)
-        print(f"{out / name}  {array.dtype} {list(array.shape)}")
-
-
 def compare(path: str, /, against: str, data: str | None = None, limit: int = 1000):
     """Histograms of the bits/dim of two data sets under the model, and the AUROC of telling them apart by it.
 
@@ -171,7 +146,7 @@ def compare(path: str, /, against: str, data: str | None = None, limit: int = 10
     score = comparison.auroc(first, second)
     comparison.draw_histograms(inside.out / "comparison.png", found)
     values = {"auroc": score, "bits_per_dim": {name: float(v.mean()) for name, v in found.items()}}
-    print(_table([("source", "bits/dim"), *((name, f"{v.mean():.4f}") for name, v in found.items())]))
+    print(table([("source", "bits/dim"), *((name, f"{v.mean():.4f}") for name, v in found.items())]))
     print(f"AUROC {score:.3f} (the chance that an image of {against} has more bits/dim; 0.5 cannot tell)")
     print(f"histograms: {inside.out / 'comparison.png'}")
     print(f"numbers: {inside.write_json('comparison.json', values)}")
@@ -194,7 +169,7 @@ def judge(path: str, /, average: bool = False, temperature: float = 0.7, count: 
     verdict = judge_samples(subject, count, temperature, seed)
     print(f"L={config.levels}, weight_y={config.weight_y}, temperature {temperature:g}, {count} samples")
     print(
-        _table(
+        table(
             [
                 ("judged", "named rightly"),
                 ("real test images", f"{verdict.real:.1%}"),
@@ -206,21 +181,10 @@ def judge(path: str, /, average: bool = False, temperature: float = 0.7, count: 
     print(f"numbers: {subject.write_json('judge.json', verdict.to_dict())}")
 
 
-COMMANDS = {c.__name__: c for c in (report, bits, samples, reconstruct, encode, compare, judge)}
+COMMANDS = {
+    c.__name__: c for c in (report, bits, samples, reconstruct, interpolate, attributes, compare, encode, judge)
+}
 
 
 def _weights(average):
     return "averaged weights" if average else "raw weights"
-
-
-def _table(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  " + "  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _save_array(path, array):
-    def write(temporary):
-        with open(temporary, "wb") as file:
-            np.save(file, array, allow_pickle=False)
-
-    write_atomically(path, write)

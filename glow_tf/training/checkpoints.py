@@ -50,7 +50,7 @@ class Checkpoints:
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
                 return int(self.step.numpy())
-            except (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError) as error:
+            except (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError) as error:
                 warnings.warn(f"checkpoint {path} is damaged and left out ({_first_line(error)})", stacklevel=2)
         if found:
             raise RunError(

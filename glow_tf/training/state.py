@@ -1,6 +1,7 @@
 """The state of training: everything that a step changes, and how it is kept in the run folder."""
 
 import contextlib
+import os
 
 import tensorflow as tf
 
@@ -77,4 +78,12 @@ class TrainingState:
         """Writes the weights files `which` ("last" or "best"): raw (False), averaged (True), or both."""
         for average in averages if self.chief else ():
             with self.weights(average):
-                write_atomically(self.run.weights_path(which, average), self.model.save_weights)
+                write_atomically(self.run.weights_path(which, average), self._write_weights)
+
+    def _write_weights(self, path):
+        """`save_weights` on a disk with room for it: when it is full h5py does not end in a clean error."""
+        size = sum(v.value.shape.num_elements() * v.value.dtype.size for v in self.model.weights)
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size + 4096 * len(self.model.weights))
+        self.model.save_weights(path, overwrite=True)

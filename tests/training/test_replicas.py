@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+import sys
 
 import pytest
 from training.commands import ROOT, command, environment, largest_difference, train, weights
@@ -34,6 +35,47 @@ def test_two_replicas_equal_one(one_replica, tmp_path):
     out, _ = train(*COURSE, "--run-dir", tmp_path / "run", "--devices", "2")
     assert "2 CPUs" in out
     assert_same_run(one_replica, tmp_path / "run")
+
+
+VALIDATION = """
+import json, sys
+import tensorflow as tf
+sys.path[:0] = [".", "tests"]
+from glow_tf.training import devices
+strategies = [devices.strategy("2"), devices.strategy("cpu")]
+import pathlib, runs_for_tests
+from glow_tf.data import open_source, pipeline
+from glow_tf.runs import Run
+from glow_tf.training.step import Validation
+run = Run(pathlib.Path(runs_for_tests.make(sys.argv[1])))
+data = run.experiment().data
+source = open_source(data, (8, 8, 1))
+found = []
+for strategy in strategies:
+    with strategy.scope():
+        model = run.model()
+    for size in (16, 30):
+        def part(pipelines, pipeline_id):
+            return pipeline.evaluation_batches(
+                source, "test", data, image_shape=(8, 8, 1), batch_size=size, seed=0
+            )
+        found.append(Validation(model, strategy)(devices.distribute(strategy, part, size))["bits_x"])
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_validation_is_the_same_on_two_replicas_and_for_any_batch(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", VALIDATION, str(tmp_path / "run")],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) == 4 and max(found) - min(found) < 1e-6
 
 
 @pytest.mark.slow
