@@ -16,7 +16,7 @@ from glow_tf.errors import run_command
 from glow_tf.runs import Run
 from glow_tf.training import session
 
-EPILOG = f"""presets:
+HELP = f"""presets:
 {presets.table()}
 
 The same command in the same folder goes on where it was left, and so does --run-dir alone with the folder of an
@@ -29,7 +29,7 @@ class Arguments:
     """What `train.py` takes from the command line: a preset, and any field of its configuration."""
 
     preset: str
-    """Name of the preset to start from (listed below)."""
+    """Name of the preset to start from (listed above)."""
     print_config: bool
     """Print the configuration and stop."""
     model: ModelConfig
@@ -48,12 +48,14 @@ def parse(arguments):
         start = Run.open(chosen.run_dir).experiment()
     else:
         start = presets.get(chosen.preset or presets.DEFAULT)
+    if {"-h", "--help"} & set(arguments):
+        print(HELP)  # here, because tyro would make one paragraph of the table
     args = tyro.cli(
         Annotated[Arguments, tyro.conf.OmitArgPrefixes],
         default=Arguments(start.name, False, start.model, start.data, start.training, RunOptions()),
         args=arguments,
         prog="train.py",
-        description=f"Trains a Glow.\n\n{EPILOG}",
+        description="Trains a Glow. Any field of the configuration is an option.",
     )
     experiment = dataclasses.replace(start, model=args.model, data=args.data, training=args.training)
     return experiment, args.run, args.print_config

@@ -1,5 +1,7 @@
 """Small trained-looking runs that several tests share."""
 
+import gc
+
 import pytest
 import runs_for_tests
 
@@ -14,3 +16,11 @@ def tiny_run(tmp_path_factory):
 def tiny_conditional_run(tmp_path_factory):
     """The same with labels and a classifier."""
     return runs_for_tests.make(tmp_path_factory.mktemp("tiny") / "run", classes=10)
+
+
+@pytest.fixture(autouse=True)
+def free_memory(request):
+    """Full-size models and their graphs are freed after a slow test: they lie in cycles, which Python leaves alone."""
+    yield
+    if request.node.get_closest_marker("slow"):
+        gc.collect()
