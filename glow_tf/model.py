@@ -9,6 +9,7 @@ import tensorflow as tf
 from glow_tf import quantization
 from glow_tf.config import ModelConfig
 from glow_tf.distribution import DiscreteGlow, continuous
+from glow_tf.fitting import LikelihoodModel
 from glow_tf.layers.flow import package, value_map
 from glow_tf.layers.multiscale import GlowFlow
 from glow_tf.layers.network import ZeroDense, mixed_precision
@@ -28,7 +29,7 @@ def fresh_seed(seed, what):
 
 
 @keras.saving.register_keras_serializable(package)
-class Glow(keras.Model):
+class Glow(LikelihoodModel):
     """Glow (Kingma & Dhariwal, 2018): a `keras.Model` over uint8 images `[n, H, W, C]`.
 
     Args:
@@ -125,10 +126,15 @@ class Glow(keras.Model):
         """
         noise = 0.5 if seed is None and noise is None else noise
         x = self.dequantize(images, seed=seed, noise=noise)
-        return self.flow.encode(x, self._labels(labels, tf.shape(x)[0]))[0]
+        with mixed_precision(False):
+            return self.flow.encode(x, self._labels(labels, tf.shape(x)[0]))[0]
 
     def decode(self, eps, labels=None):
         """`eps` -> uint8 images."""
+        with mixed_precision(False):
+            return self._decode(eps, labels)
+
+    def _decode(self, eps, labels):
         eps = value_map(lambda e: tf.cast(e, self.compute_dtype), list(eps))
         x, _ = self.flow.decode(eps, self._labels(labels, tf.shape(eps[0])[0]))
         return quantization.to_uint8(x, self.config.bits)
@@ -144,7 +150,7 @@ class Glow(keras.Model):
             mixed: compute the networks in the configuration's `network_dtype`: faster, slightly other images.
         """
         with mixed_precision(mixed):
-            return self.decode(self.sample_latents(n, temperature, seed=seed), self._labels(labels, n))
+            return self._decode(self.sample_latents(n, temperature, seed=seed), self._labels(labels, n))
 
     def sample_latents(self, n, temperature=1.0, *, seed=None):
         """Draws `eps` for `n` images, every latent times the temperature."""
@@ -226,48 +232,6 @@ class Glow(keras.Model):
 
     def get_config(self):
         return {"config": dataclasses.asdict(self.config), "dtype": self.compute_dtype, "name": self.name}
-
-    def compile(self, optimizer="rmsprop", *, jit_compile=False, **kwargs):
-        """`keras.Model.compile` for `fit`; the loss is the model's own (see `objective`).
-
-        XLA is off unless asked for: Keras's own choice, "auto", would compile on one device.
-        """
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        self.term_means = {name: keras.metrics.Mean(name=name) for name in self._terms()}
-
-    def _terms(self):
-        return ("bits_x", "bits_y", "error") if hasattr(self, "classifier") else ("bits_x",)
-
-    def train_step(self, data):
-        """One step of `fit` on `images` or `(images, labels)`; noise is keyed on the step and the replica."""
-        step = tf.cast(self.optimizer.iterations.value, tf.int32)
-        with mixed_precision():
-            with tf.GradientTape() as tape:
-                terms, loss = self._fit_terms(data, step)
-                # Keras sums the gradients of the replicas.
-                share = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
-            gradients = tape.gradient(share, [v.value for v in self.trainable_variables])
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._fit_logs(terms, loss)
-
-    def test_step(self, data):
-        """One step of `evaluate`; the noise is the same in every call, so that results repeat."""
-        return self._fit_logs(*self._fit_terms(data, tf.constant(-1)))
-
-    def _fit_terms(self, data, step):
-        images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if weight is not None:
-            raise ValueError("Glow.fit: sample weights are not supported; repeat or drop images instead.")
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.stack([step, tf.cast(replica, tf.int32)])
-        terms = self.objective(images, labels if self.config.classes else None, seed=seed)
-        return terms, tf.reduce_mean(terms["loss"])
-
-    def _fit_logs(self, terms, loss):
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(terms["loss"])[0])
-        for name, mean in self.term_means.items():
-            mean.update_state(terms[name])
-        return self.get_metrics_result()
 
     # Checks.
 

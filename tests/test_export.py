@@ -1,34 +1,37 @@
 """The SavedModel gives the model's numbers where nothing but TensorFlow can be imported."""
 
-import json
+import pathlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import runs_for_tests
 import tensorflow as tf
 from PIL import Image
 from training.commands import ROOT, environment
 
+from glow_tf import Glow
+from glow_tf.config import ModelConfig
 from glow_tf.export import export, main
 from glow_tf.runs import RunError, load_model
 
 ELSEWHERE = """
 import sys
-
-import numpy as np
-import tensorflow as tf  # imports Keras itself where it is installed, so all are barred afterwards
+from importlib.machinery import PathFinder
 
 FOREIGN = ("glow_tf", "keras", "tf_keras", "tensorflow_probability")
 
-class Barred:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in FOREIGN:
-            raise ImportError(name + " is not here")
+class Others(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.split(".")[0] in FOREIGN else super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Barred())
-for name in [m for m in sys.modules if m.split(".")[0] in FOREIGN]:
-    del sys.modules[name]
+sys.meta_path[sys.meta_path.index(PathFinder)] = Others  # before TensorFlow, which imports Keras where it finds it
+
+import numpy as np
+import tensorflow as tf
+
 folder, arrays, out = sys.argv[1:]
 given = dict(np.load(arrays))
 signatures = tf.saved_model.load(folder).signatures
@@ -38,6 +41,7 @@ for key in sorted({k.split("/")[0] for k in given}):
     for name, value in signatures[key](**inputs).items():
         found[f"{key}/{name}"] = value.numpy()
 np.savez(out, **found)
+assert not [m for m in sys.modules if m.split(".")[0] in FOREIGN]
 """
 
 
@@ -47,6 +51,7 @@ def call_elsewhere(folder, inputs, tmp_path):
     command = [sys.executable, "-c", ELSEWHERE, str(folder), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
     done = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "custom gradients" not in done.stderr, "what only training needs was exported"
     return dict(np.load(tmp_path / "out.npz"))
 
 
@@ -55,12 +60,33 @@ def assert_same_images(images, expected):
     assert off.max() <= 16 and np.mean(off > 0) <= 0.005, "4 bits: one level is 16"
 
 
-@pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
-@pytest.mark.parametrize("average", [False, True])
-def test_the_same_numbers_elsewhere(run, average, request, tmp_path):
-    run = request.getfixturevalue(run)
-    main([str(run), str(tmp_path / "saved"), *(["--average"] if average else [])])
-    model = load_model(run, average)
+@pytest.fixture(scope="module")
+def mixed_run(tmp_path_factory):
+    """A conditional run trained with all that an export must leave out."""
+    path = tmp_path_factory.mktemp("mixed") / "run"
+    return runs_for_tests.make(path, classes=10, network_dtype="bfloat16", recompute=True)
+
+
+@pytest.fixture(scope="module")
+def served(mixed_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served") / "saved"
+    main([str(mixed_run), str(folder), "--average"])
+    return folder
+
+
+@pytest.mark.slow
+def test_raw_weights(tiny_run, tmp_path):
+    main([str(tiny_run), str(tmp_path / "saved")])
+    check_numbers(load_model(tiny_run), tmp_path / "saved", tmp_path)
+
+
+@pytest.mark.slow
+def test_averaged_weights_of_a_conditional_model(mixed_run, served, tmp_path):
+    check_numbers(load_model(mixed_run, average=True), served, tmp_path)
+
+
+def check_numbers(model, folder, tmp_path):
+    """The SavedModel in another process gives what the model gives here."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (5, 8, 8, 1), np.uint8)
     labels = np.arange(5, dtype=np.int32) if model.config.classes else None
@@ -84,15 +110,13 @@ def test_the_same_numbers_elsewhere(run, average, request, tmp_path):
     if labels is not None:
         inputs.update({f"{key}/labels": labels for key in {k.split("/")[0] for k in inputs}})
         inputs["interpolate/labels"] = labels[:2]
-    found = call_elsewhere(tmp_path / "saved", inputs, tmp_path)
-    np.testing.assert_allclose(
-        found["bits_per_dim/bits_per_dim"], model.bits_per_dim(images, labels, seed=seed), rtol=1e-5
-    )
+    found = call_elsewhere(folder, inputs, tmp_path)
+    bits = model.bits_per_dim(images, labels, seed=seed)
+    np.testing.assert_allclose(found["bits_per_dim/bits_per_dim"], bits, rtol=0, atol=1e-5)
     np.testing.assert_allclose(found["log_prob/log_prob"], model.log_prob(images, labels, seed=seed), rtol=1e-5)
     for i, e in enumerate(model.encode(images, labels)):
         np.testing.assert_allclose(found[f"encode/eps_{i}"], e, atol=2e-4)
-    x = model.flow.decode(eps, labels)[0]
-    np.testing.assert_allclose(found["decode/x"], x, atol=2e-4 * np.abs(x).max())
+    np.testing.assert_allclose(found["decode/x"], model.flow.decode(eps, labels)[0], rtol=0, atol=2e-4)
     assert_same_images(found["decode/images"], model.decode(eps, labels))
     assert_same_images(found["sample/images"], model.sample(5, 0.7, labels, seed=seed))
     np.testing.assert_array_equal(found["reconstruct/images"], images // 16 * 16)
@@ -103,62 +127,102 @@ def test_the_same_numbers_elsewhere(run, average, request, tmp_path):
         np.testing.assert_array_equal(between[:, -1], images[2:4] // 16 * 16)
 
 
+NO_LABELS = np.zeros(0, np.int32)
+
+
 @pytest.fixture(scope="module")
-def served(tiny_conditional_run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served") / "saved"
-    export(load_model(tiny_conditional_run), folder)
-    return folder
+def loaded(served):
+    return tf.saved_model.load(str(served)).signatures
 
 
 @pytest.mark.parametrize(
     ("signature", "changes", "message"),
     [
-        ("encode", {"images": np.zeros((2, 9, 8, 1), np.uint8)}, r"images: expected uint8 \[n, 8, 8, 1\]"),
-        ("encode", {"images": np.zeros((2, 8, 8, 3), np.uint8)}, r"images: expected uint8 \[n, 8, 8, 1\]"),
-        ("encode", {"images": np.zeros((2, 8, 8, 1), np.float32)}, r"uint8"),
-        ("encode", {"labels": np.array([0, 10], np.int32)}, r"labels: expected 0 to 9"),
-        ("encode", {"labels": np.array([0, -1], np.int32)}, r"labels: expected 0 to 9"),
-        ("encode", {"labels": np.array([0], np.int32)}, r"labels: expected one per image"),
-        ("sample", {"count": np.int32(0), "labels": np.zeros(0, np.int32)}, r"count: expected at least 1"),
-        ("sample", {"temperature": np.float32(-1)}, r"temperature: expected 0 or more"),
-        ("interpolate", {"steps": np.int32(1)}, r"steps: expected at least 2"),
-        ("interpolate", {"second": np.zeros((1, 8, 8, 1), np.uint8)}, r"as many images of each|one per image"),
+        ("encode", {"images": np.zeros((2, 9, 8, 1), np.uint8)}, r"images \[2,9,8,1\] .* expected shape \[\?,8,8,1\]"),
+        ("encode", {"images": np.zeros((8, 8, 1), np.uint8)}, r"images \[8,8,1\] .* expected shape \[\?,8,8,1\]"),
+        ("encode", {"images": np.zeros((0, 8, 8, 1), np.uint8), "labels": NO_LABELS}, "images: expected at least one"),
+        ("encode", {"images": np.zeros((2, 8, 8, 1), np.float32)}, "encode.* expected to be a uint8 tensor"),
+        ("encode", {"labels": np.array([0, 10], np.int32)}, "labels: expected 0 to 9"),
+        ("encode", {"labels": np.array([0, -1], np.int32)}, "labels: expected 0 to 9"),
+        ("encode", {"labels": np.array([0], np.int32)}, "labels: expected one per image"),
+        ("encode", {"labels": None}, "missing a required argument: 'labels'"),
+        ("bits_per_dim", {"seed": np.int32(1)}, r"seed \[\] .* expected shape \[2\]"),
+        ("decode", {"eps_1": np.zeros((2, 2, 2, 7), np.float32)}, r"eps_1 .* expected shape \[\?,2,2,8\]"),
+        ("decode", {"eps_1": np.zeros((1, 2, 2, 8), np.float32)}, "expected as many of each"),
+        ("sample", {"count": np.int32(0), "labels": NO_LABELS}, "count: expected at least 1"),
+        ("sample", {"count": np.int32(3)}, "labels: expected one per image"),
+        ("sample", {"temperature": np.float32(-1)}, "temperature: expected 0 or more"),
+        ("sample", {"temperature": np.float32("nan")}, "temperature: expected 0 or more"),
+        ("interpolate", {"steps": np.int32(1)}, "steps: expected at least 2"),
+        ("interpolate", {"second": np.zeros((1, 8, 8, 1), np.uint8)}, "as many images of each"),
     ],
 )
-def test_bad_input_is_named(signature, changes, message, served):
-    images, labels = np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1], np.int32)
+def test_bad_input_is_named(signature, changes, message, loaded):
+    images, labels, seed = np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1], np.int32), np.zeros(2, np.int32)
+    eps = {"eps_0": np.zeros((2, 4, 4, 2), np.float32), "eps_1": np.zeros((2, 2, 2, 8), np.float32)}
     good = {
-        "encode": {"images": images, "labels": labels},
-        "sample": {"count": np.int32(2), "temperature": np.float32(1), "seed": np.zeros(2, np.int32), "labels": labels},
-        "interpolate": {"first": images, "second": images, "steps": np.int32(3), "labels": labels},
+        "encode": {"images": images},
+        "bits_per_dim": {"images": images, "seed": seed},
+        "decode": eps,
+        "sample": {"count": np.int32(2), "temperature": np.float32(1), "seed": seed},
+        "interpolate": {"first": images, "second": images, "steps": np.int32(3)},
     }[signature]
-    call = tf.saved_model.load(str(served)).signatures[signature]
-    call(**{k: tf.constant(v) for k, v in good.items()})
-    with pytest.raises(Exception, match=message):
-        call(**{k: tf.constant(v) for k, v in {**good, **changes}.items()})
+
+    def call(inputs):
+        return loaded[signature](**{k: tf.constant(v) for k, v in inputs.items() if v is not None})
+
+    call({**good, "labels": labels})
+    with pytest.raises((tf.errors.InvalidArgumentError, TypeError), match=message):
+        call({**good, "labels": labels, **changes})
 
 
-def test_nothing_is_overwritten_or_left_behind(tiny_run, tmp_path):
-    model = load_model(tiny_run)
-    (tmp_path / "saved").mkdir()
-    (tmp_path / "saved" / "mine.txt").write_text("mine")
+@pytest.fixture(scope="module")
+def least():
+    """The least Glow there is: its export takes the least time."""
+    return Glow(ModelConfig(image_shape=(2, 2, 1), levels=1, depth=1, width=1))
+
+
+def test_only_a_saved_model_is_replaced_and_only_on_demand(least, tmp_path):
+    mine = tmp_path / "folder" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for path in (mine, mine.parent):
+        with pytest.raises(RunError, match="is no SavedModel"):
+            export(least, path, overwrite=True)
+    assert mine.read_text() == "mine"
+    saved = tmp_path / "saved"
+    export(least, saved)
+    (saved / "old.txt").write_text("old")
     with pytest.raises(RunError, match="exists already"):
-        export(model, tmp_path / "saved")
-    assert (tmp_path / "saved" / "mine.txt").read_text() == "mine"
-    export(model, tmp_path / "saved", overwrite=True)
-    assert not (tmp_path / "saved" / "mine.txt").exists()
-    assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+        export(least, saved)
+    assert (saved / "old.txt").exists()
+    export(least, saved, overwrite=True)
+    assert not (saved / "old.txt").exists() and tf.saved_model.contains_saved_model(str(saved))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "saved"]
+
+
+def test_nothing_is_left_where_it_cannot_be_written(least, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write"):
-        export(model, tmp_path / "file" / "saved")
+        export(least, tmp_path / "file" / "saved")
+
+    def full(module, path, **_):
+        pathlib.Path(path).mkdir()
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(RunError, match="no space left on device"):
+        export(least, tmp_path / "saved")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_keras_file_and_the_client(tiny_run, tmp_path):
-    load_model(tiny_run).save(tmp_path / "m.keras")
+@pytest.mark.slow
+def test_a_keras_file_and_the_client(least, tmp_path):
+    least.save(tmp_path / "m.keras")
     main([str(tmp_path / "m.keras"), str(tmp_path / "saved")])
     with pytest.raises(RunError, match="one set of weights"):
         main([str(tmp_path / "m.keras"), str(tmp_path / "other"), "--average"])
-    image = np.random.default_rng(0).integers(0, 16, (8, 8), np.uint8) * 16
+    image = np.random.default_rng(0).integers(0, 256, (2, 2), np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
     client = ROOT / "examples" / "serve_client.py"
     command = [sys.executable, str(client), str(tmp_path / "saved"), str(tmp_path / "a.png")]
@@ -168,11 +232,36 @@ def test_a_keras_file_and_the_client(tiny_run, tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.decoded.png")), image)
 
 
-def test_the_command_describes_itself(served):
-    command = [sys.executable, "-m", "glow_tf.export", "nothing", "out"]
+def test_names_are_stable(loaded):
+    images, seed, labels = {"images": "uint8"}, {"seed": "int32"}, {"labels": "int32"}
+    eps, x = {"eps_0": "float32", "eps_1": "float32"}, {"x": "float32"}
+    table = {
+        "bits_per_dim": (images | seed, {"bits_per_dim": "float32"}),
+        "log_prob": (images | seed, {"log_prob": "float32"}),
+        "encode": (images, eps),
+        "decode": (eps, images | x),
+        "sample": ({"count": "int32", "temperature": "float32"} | seed, images | x),
+        "reconstruct": (images, images | x),
+        "interpolate": ({"first": "uint8", "second": "uint8", "steps": "int32"}, images),
+    }
+    assert set(loaded) == set(table)
+    for name, (inputs, outputs) in table.items():
+        given = {k: v.dtype.name for k, v in loaded[name].structured_input_signature[1].items()}
+        assert given == inputs | labels, name
+        assert {k: v.dtype.name for k, v in loaded[name].structured_outputs.items()} == outputs, name
+
+
+def test_saved_model_cli_shows_the_images_size(served):
+    cli = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--dir", str(served)]
+    command = [*cli, "--tag_set", "serve", "--signature_def", "reconstruct"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    text = " ".join(done.stdout.split())
+    assert "inputs['images'] tensor_info: dtype: DT_UINT8 shape: (-1, 8, 8, 1)" in text, done.stderr
+    assert "outputs['x'] tensor_info: dtype: DT_FLOAT shape: (-1, 8, 8, 1)" in text
+
+
+def test_the_command_answers_in_one_sentence(tmp_path):
+    command = [sys.executable, "-m", "glow_tf.export", "nothing", str(tmp_path / "out")]
     done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "is not a run folder" in done.stderr and done.stderr.count("\n") == 1
-    loaded = tf.saved_model.load(str(served))
-    names = ("bits_per_dim", "log_prob", "encode", "decode", "sample", "reconstruct", "interpolate")
-    assert set(names) <= set(loaded.signatures)
-    assert json.dumps(sorted(loaded.signatures["decode"].structured_outputs)) == '["images", "x"]'
+    assert not list(tmp_path.iterdir())

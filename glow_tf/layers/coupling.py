@@ -116,5 +116,6 @@ class Coupling(FlowLayer):
 
     @classmethod
     def from_config(cls, config):
+        config = dict(config)  # the caller's stays as it is
         network = config.pop("network", None)
         return cls(network=network and keras.saving.deserialize_keras_object(network), **config)

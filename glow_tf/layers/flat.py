@@ -56,4 +56,5 @@ class FlatFlow(FlowLayer):
 
     @classmethod
     def from_config(cls, config):
+        config = dict(config)  # the caller's stays as it is
         return cls(keras.saving.deserialize_keras_object(config.pop("flow")), **config)

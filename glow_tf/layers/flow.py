@@ -295,5 +295,6 @@ class Serial(FlowLayer):
 
     @classmethod
     def from_config(cls, config):
+        config = dict(config)  # the caller's stays as it is
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config.pop("layers")]
         return cls(layers=layers, **config)

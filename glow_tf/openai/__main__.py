@@ -5,43 +5,52 @@ The architecture is read off the names and shapes of the weights; bits and image
 
 import dataclasses
 import pathlib
-from typing import Literal
+from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 
 from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, TrainingConfig
 from glow_tf.errors import run_command
+from glow_tf.openai.batch import read_batch
+from glow_tf.openai.errors import OpenaiError
 from glow_tf.openai.original import Original
-from glow_tf.openai.sources import OpenaiError
 from glow_tf.openai.writing import check_free, write_run
+
+NO_DATA = "folder:images"
+"""What the run's configuration names where no data is given."""
+
+
+def _arg(metavar, hint=""):
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
 
 
 @dataclasses.dataclass
 class Options:
-    checkpoint: tyro.conf.Positional[pathlib.Path | None] = None
+    # None stands for what is not given, so that a missing one is said in one sentence.
+    checkpoint: Annotated[tyro.conf.Positional[pathlib.Path | None], _arg("CHECKPOINT")] = None
     """The checkpoint (model_best_loss.ckpt, or the folder it is alone in) or the frozen graph (.pb)."""
-    out: tyro.conf.Positional[pathlib.Path | None] = None
+    out: Annotated[tyro.conf.Positional[pathlib.Path | None], _arg("OUT")] = None
     """The run folder to make."""
-    bits: int | None = None
+    bits: Annotated[int | None, _arg("N", "(required)")] = None
     """Bits per channel of the model, 1 to 8."""
-    image_size: tuple[int, ...] = ()
+    image_size: Annotated[tuple[int, ...], _arg("H [W]", "(required)")] = ()
     """Height and width of its images, or one number if they are square."""
-    preset: str | None = None
+    check: Annotated[pathlib.Path | None, _arg("IMAGES")] = None
+    """A batch of uint8 images [n, H, W, C], .npy, or .npz with x and labels y, whose bits/dim is printed before
+    anything is written."""
+    preset: Annotated[str | None, _arg("NAME")] = None
     """A preset that the model must equal; the run takes its data and training from it."""
-    optimizer: Literal["adamax", "adam"] | None = None
-    """The optimizer that trained it, adamax if not given: the names of its state do not tell."""
-    batch_size: int | None = None
-    """Global batch size to go on training with."""
-    data: str | None = None
-    """Source of data for the run, kind:where; a checkpoint names none."""
-    weight_y: float = 0.01
-    """Weight of the loss of a classifier, if there is one."""
-    check: pathlib.Path | None = None
-    """A batch of uint8 images, .npy or .npz (x, and y for labels), whose bits/dim is printed before writing."""
-    ignore: tuple[str, ...] = ()
-    """Weights or graph inputs in the file to leave out."""
+    data: Annotated[str | None, _arg("KIND:WHERE")] = None
+    """Images to train on and to evaluate with, such as folder:my/images; a checkpoint names none."""
+    batch_size: Annotated[int | None, _arg("N")] = None
+    """Images per step to train on with, over all replicas."""
+    optimizer: Annotated[Literal["adamax", "adam"] | None, _arg("{adamax,adam}", "(adamax if not given)")] = None
+    """The optimizer that trained it: the names of its state do not tell."""
+    weight_y: Annotated[float, _arg("X", "(0.01 if not given)")] = 0.01
+    """Weight of the classifier's loss, where there is a classifier."""
+    ignore: Annotated[tuple[str, ...], _arg("NAME ...")] = ()
+    """Weights in the file, or nodes of the graph, to leave out."""
 
 
 def main(arguments):
@@ -64,6 +73,8 @@ def run(options):
     state = f"optimizer state of step {original.steps():,}" if original.has_slots else "a fresh optimizer"
     averages = "raw and averaged weights" if original.has_averages else "weights"
     print(f"{options.out}: {averages}, {state}.")
+    if experiment.data.source == NO_DATA:
+        print("To train on, import it with --data or --preset; to evaluate, give evaluate.py --data.")
 
 
 def _required(options):
@@ -80,7 +91,7 @@ def _required(options):
 
 def make_experiment(options, model):
     """The run's configuration: data and training of the preset, if any, changed by the options."""
-    data, training, name = DataConfig(source="folder:images", labels=model.classes > 0), TrainingConfig(), "imported"
+    data, training, name = DataConfig(source=NO_DATA, labels=model.classes > 0), TrainingConfig(), "imported"
     if options.preset:
         preset = presets.get(options.preset)
         data, training, name = preset.data, preset.training, preset.name
@@ -100,7 +111,7 @@ def make_experiment(options, model):
 
 
 def _print_bits(original, path):
-    images, labels = _read_batch(path, original.model)
+    images, labels = read_batch(path, original.model)
     weights = {"raw weights": original.load_weights}
     if original.has_averages:
         weights["averaged weights"] = original.load_averages
@@ -108,34 +119,6 @@ def _print_bits(original, path):
         load()
         bits = original.model.bits_per_dim(images, labels, seed=0).numpy()
         print(f"{name}: {bits.mean():.4f} bits/dim over {len(bits)} images")
-
-
-def _read_batch(path, model):
-    """`(images, labels)` of a .npy or .npz file, labels None where the model takes none."""
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return _images(stored, path, model), _labels(None, path, model)
-        return _images(stored["x"], path, model), _labels(stored.get("y"), path, model)
-    except (ValueError, KeyError, EOFError) as error:
-        raise OpenaiError(f"{path} cannot be read as a batch of images (.npy, or .npz with x): {error}") from error
-
-
-def _images(images, path, model):
-    if images.dtype != np.uint8 or images.shape[1:] != model.image_shape:
-        raise OpenaiError(
-            f"{path}: expected uint8 images [n, {', '.join(map(str, model.image_shape))}], "
-            f"got {images.dtype} {list(images.shape)}."
-        )
-    return images
-
-
-def _labels(labels, path, model):
-    if not model.config.classes:
-        return None
-    if labels is None:
-        raise OpenaiError(f"{path}: the model is conditional, so it takes an .npz with labels y beside the images x.")
-    return labels
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import itertools
 
 from glow_tf.config import ModelConfig
-from glow_tf.openai.sources import OpenaiError
+from glow_tf.openai.errors import OpenaiError
 
 SQUEEZE = 4
 """Channels after the first squeeze per channel of the image."""

@@ -6,8 +6,10 @@ import numpy as np
 
 from glow_tf.model import Glow
 from glow_tf.openai.architecture import infer_config
+from glow_tf.openai.errors import OpenaiError, listed
+from glow_tf.openai.frozen_graph import FrozenGraph
 from glow_tf.openai.names import original_names
-from glow_tf.openai.sources import AVERAGE, OpenaiError, open_source
+from glow_tf.openai.sources import AVERAGE, open_source
 
 _SLOT = re.compile(r"Variable(_\d+)?")
 _INVERSE = "/shuffle/indices_inverse"
@@ -19,7 +21,7 @@ class Original:
     Args:
         path: see `Checkpoint` and `FrozenGraph`.
         bits, image_size, weight_y: see `infer_config`.
-        ignore: names in the file to leave out knowingly.
+        ignore: names in the file, of weights or a graph's nodes, to leave out knowingly.
 
     `model` is a `Glow`, not yet loaded; `notes` are lines for the user.
 
@@ -30,9 +32,9 @@ class Original:
     def __init__(self, path, *, bits, image_size, weight_y=0.01, ignore=()):
         self.source, self.notes = open_source(path), []
         ignore = set(ignore)
-        unknown = ignore - set(self.source.shapes) - set(self.source.inputs)
+        unknown = {name for name in ignore if name not in self.source}
         if unknown:
-            raise OpenaiError(f"asked to ignore what is not in {path}: {_listed(unknown)}.")
+            raise OpenaiError(f"asked to ignore what is not in {path}: {listed(unknown)}.")
         self._sort(set(self.source.shapes) - ignore)
         config = infer_config(
             {n: self.source.shapes[key] for n, key in self._weights.items()},
@@ -46,7 +48,12 @@ class Original:
         self._match_weights()
         self._match_averages()
         self._match_slots()
-        self._match_inputs(ignore)
+        if isinstance(self.source, FrozenGraph):
+            self.source.check(self.model, ignore)
+            self.notes.append(
+                "Of a graph the weights, what is done with each, and the inputs are compared, the rest of its "
+                "operations is not: --check shows whether it is the same model."
+            )
 
     @property
     def has_averages(self):
@@ -107,8 +114,8 @@ class Original:
     def _match(self, what, found, expected):
         left_over, missing = set(found) - set(expected), set(expected) - set(found)
         if left_over or missing:
-            parts = [f"{len(left_over)} left over: {_listed(left_over)}"] if left_over else []
-            parts += [f"{len(missing)} missing: {_listed(missing)}"] if missing else []
+            parts = [f"{len(left_over)} left over: {listed(left_over)}"] if left_over else []
+            parts += [f"{len(missing)} missing: {listed(missing)}"] if missing else []
             raise OpenaiError(f"the {what} are not those of the public model; {'; '.join(parts)}.")
         wrong = [
             f"{n} {list(self.source.shapes[found[n]])}, expected {list(self.names[n].shape)}"
@@ -117,7 +124,7 @@ class Original:
         ]
         if wrong:
             raise OpenaiError(
-                f"{len(wrong)} of the {what} have another shape than in the public model: {_listed(wrong)}."
+                f"{len(wrong)} of the {what} have another shape than in the public model: {listed(wrong)}."
             )
 
     def _match_slots(self):
@@ -131,23 +138,6 @@ class Original:
                 "are left out, and training would go on with a fresh optimizer."
             )
             self._slots = []
-
-    def _match_inputs(self, ignore):
-        """Refuses a graph with an image-like input that the public model does not have."""
-        known = [self.model.image_shape, *self.model.latent_shapes]
-        unknown = [
-            f"{name} {list(shape)}"
-            for name, shape in self.source.inputs.items()
-            if name not in ignore and shape is not None and len(shape) == 4
-            if not any(all(s in (None, k) for s, k in zip(shape[1:], e, strict=True)) for e in known)
-        ]
-        if unknown:
-            raise OpenaiError(
-                f"the graph has inputs that the public model has not: {_listed(unknown)}; if it does without them, "
-                "name them with --ignore, and compare bits/dim with --check."
-            )
-        if self.source.inputs:
-            self.notes.append("Of a graph only weights and inputs are compared, not operations: --check tells more.")
 
     # Reading.
 
@@ -164,8 +154,3 @@ class Original:
         indices = self.names[name.removesuffix("_inverse")].numpy()
         if not np.array_equal(np.argsort(indices), self._finite(key)):
             raise OpenaiError(f"{name} is not the inverse of {name.removesuffix('_inverse')}.")
-
-
-def _listed(names, most=8):
-    names = sorted(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 
-from glow_tf.openai.sources import OpenaiError
+from glow_tf.openai.errors import OpenaiError
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
 
@@ -51,16 +51,18 @@ def _load_slots(original, state):
 def _new_folder(path):
     """A temporary folder beside `path` that becomes `path` if all goes well, and else is removed."""
     check_free(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        raise OpenaiError(f"cannot write {path}: {error}. Free some space or choose another folder.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_free(path):
-    """Raises unless `path` is free for a new run folder."""
+    """Raises an `OpenaiError` unless `path` is free for a new run folder."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OpenaiError(f"{path} exists already; give another folder for the run.")

@@ -1,0 +1,158 @@
+"""What is not the public model, whole, is refused in a sentence, and nothing is written."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from originals import options, read_checkpoint, run_import, write_checkpoint
+from parity import case
+from training.commands import ROOT, environment
+
+from glow_tf.config import ConfigError
+from glow_tf.errors import GlowError
+from glow_tf.openai.errors import OpenaiError
+from glow_tf.openai.original import Original
+from glow_tf.runs import Run
+from glow_tf.training.state import TrainingState
+
+TRAINED = case("case7_train_adamax")
+AVERAGE = "/ExponentialMovingAverage"
+
+
+def changed(tmp_path, drop=(), **values):
+    """The trained checkpoint with some arrays left out and others put in, refused with the message returned."""
+    stored = {n: v for n, v in read_checkpoint(TRAINED.checkpoint).items() if n not in drop}
+    write_checkpoint(tmp_path / "m.ckpt", {**stored, **values})
+    with pytest.raises(OpenaiError) as caught:
+        run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
+    assert not (tmp_path / "run").exists()
+    return str(caught.value)
+
+
+def test_left_over_weights_are_named(tmp_path):
+    assert "the weights are not" in (text := changed(tmp_path, **{"model/extra/W": np.ones(3, np.float32)}))
+    assert "1 left over: model/extra/W" in text and "missing" not in text
+
+
+def test_missing_weights_are_named(tmp_path):
+    assert "1 missing: model/1/0/f1/l_2/W" in changed(tmp_path, drop=["model/1/0/f1/l_2/W"])
+
+
+def test_a_missing_average_is_named(tmp_path):
+    text = changed(tmp_path, drop=["model/pool0/conv/b" + AVERAGE])
+    assert "the averages are not" in text and "1 missing: model/pool0/conv/b" in text
+
+
+def test_a_wrong_shape_is_named(tmp_path):
+    text = changed(tmp_path, **{"model/0/1/actnorm_center/b": np.zeros([1, 1, 1, 8], np.float32)})
+    assert "model/0/1/actnorm_center/b [1, 1, 1, 8], expected [1, 1, 1, 12]" in text
+
+
+def test_values_that_are_not_finite_are_named(tmp_path):
+    text = changed(tmp_path, **{"model/0/1/invconv/W": np.full([12, 12], np.nan, np.float32)})
+    assert "model/0/1/invconv/W holds values that are not finite" in text
+
+
+def test_another_model_is_named(tmp_path):
+    write_checkpoint(tmp_path / "m.ckpt", {"dense/kernel": np.zeros([2, 2], np.float32)})
+    with pytest.raises(OpenaiError, match="there is no weight model/0/0/actnorm_center/b"):
+        run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
+
+
+def test_another_optimizer_is_left_out_with_a_note(tmp_path, capsys):
+    """With beta1 = 0 the original keeps no first moments."""
+    stored = {n: v for n, v in read_checkpoint(TRAINED.checkpoint).items() if n != "Variable_2"}
+    write_checkpoint(tmp_path / "m.ckpt", stored)
+    run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
+    assert "are not a step counter and two moments per weight" in capsys.readouterr().out
+    run = Run.open(tmp_path / "run")
+    state = TrainingState(run.experiment(), run)
+    assert state.restore() and state.steps == 0
+
+
+def test_the_batch_is_checked_before_writing(tmp_path, capsys):
+    c = case("case5_affine_1x1_ycond")
+
+    np.savez(tmp_path / "batch.npz", x=c["x"], y=c["y"])
+    run_import(c.checkpoint, tmp_path / "run", *options(c), "--check", tmp_path / "batch.npz")
+    bits = float(capsys.readouterr().out.split("raw weights: ")[1].split()[0])
+    assert bits == pytest.approx(float(np.mean(c["bits_x"])), abs=0.05)  # another draw of the noise
+    np.save(tmp_path / "wrong.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    np.save(tmp_path / "pickled.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "batch.npz").read_bytes()[:1000])
+    np.save(tmp_path / "no_labels.npy", c["x"])
+    np.savez(tmp_path / "labels.npz", x=c["x"], y=c["y"] + 10)
+    np.savez(tmp_path / "names.npz", images=c["x"])
+    for name, message in (
+        ("wrong.npy", r"expected uint8 images \[n, 16, 16, 3\], got uint8 \[2, 8, 8, 3\]"),
+        ("pickled.npy", "cannot be read as a batch"),
+        ("cut.npz", "cannot be read as a batch"),
+        ("none.npz", "cannot be read as a batch"),
+        ("names.npz", "got no array x"),
+        ("no_labels.npy", "takes an .npz with labels y"),
+        ("labels.npz", "expected 4 integer labels y from 0 to 9"),
+    ):
+        with pytest.raises(OpenaiError, match=message):
+            run_import(c.checkpoint, tmp_path / "other", *options(c), "--check", tmp_path / name)
+        assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated data", "truncated index", "flipped byte", "no data"])
+def test_a_damaged_checkpoint_leaves_nothing_behind(damage, tmp_path):
+    c = case("case1_affine_1x1")
+    for file in c.checkpoint.parent.glob("model.ckpt*"):
+        shutil.copy(file, tmp_path)
+    data, index = next(tmp_path.glob("*.data-*")), tmp_path / "model.ckpt.index"
+    if damage == "truncated data":
+        data.write_bytes(data.read_bytes()[:-1000])
+    elif damage == "truncated index":
+        index.write_bytes(index.read_bytes()[:100])
+    elif damage == "flipped byte":
+        content = bytearray(data.read_bytes())
+        content[len(content) // 2] ^= 255
+        data.write_bytes(content)
+    else:
+        data.unlink()
+    with pytest.raises(GlowError, match="damaged or incomplete"):
+        run_import(tmp_path / "model.ckpt", tmp_path / "run", *options(c))
+    assert not [p for p in tmp_path.iterdir() if "run" in p.name]
+
+
+def test_wrong_options_are_one_sentence(tmp_path):
+    c = case("case1_affine_1x1")
+    with pytest.raises(OpenaiError, match="expected --bits"):
+        run_import(c.checkpoint, tmp_path / "run", "--image-size", 32)
+    with pytest.raises(OpenaiError, match="expected --image-size"):
+        run_import(c.checkpoint, tmp_path / "run", "--bits", 8)
+    with pytest.raises(OpenaiError, match="there is no checkpoint"):
+        run_import(tmp_path / "nothing.ckpt", tmp_path / "run", *options(c))
+    with pytest.raises(ConfigError, match="multiples of 8"):
+        run_import(c.checkpoint, tmp_path / "run", "--bits", 8, "--image-size", 30)
+    with pytest.raises(OpenaiError, match="not of preset cifar10: depth 2, the preset has 32"):
+        run_import(c.checkpoint, tmp_path / "run", *options(c), "--preset", "cifar10")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "file").write_text("mine")
+    with pytest.raises(OpenaiError, match="exists already"):
+        run_import(c.checkpoint, tmp_path / "run", *options(c))
+
+
+def test_the_command_exits_with_2_and_no_traceback(tmp_path):
+    words = [sys.executable, "-m", "glow_tf.openai", str(tmp_path / "x.ckpt"), str(tmp_path / "run")]
+    done = subprocess.run(words, env=environment(), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("python -m glow_tf.openai: expected --bits") and done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OpenaiError, match="cannot write"):
+        run_import(TRAINED.checkpoint, tmp_path / "file" / "run", *options(TRAINED))
+
+
+def test_a_folder_with_several_checkpoints():
+    with pytest.raises(
+        OpenaiError, match="holds 3 checkpoints, expected one: ema_noswap.ckpt, ema_swapped.ckpt, model"
+    ):
+        Original(TRAINED.checkpoint.parent, bits=8, image_size=(16, 16))

@@ -1,0 +1,86 @@
+"""Files of the original's for the tests of their import, and what must come out."""
+
+import numpy as np
+import tensorflow as tf
+from parity import assert_close
+
+from glow_tf.openai import original_names
+from glow_tf.openai.__main__ import main
+
+
+def options(c):
+    return ["--bits", c.hps["n_bits_x"], "--image-size", c.hps["image_size"], "--weight-y", c.hps["weight_y"]]
+
+
+def run_import(*arguments):
+    main([str(a) for a in arguments])
+
+
+def assert_is_the_original(model, c):
+    """The stored eps, bits/dim and decoded images come out of a `Glow`."""
+    assert_same_latents(model.encode(c["x"], c.labels, noise=c.noise), c)
+    assert_close(model.bits_per_dim(c["x"], c.labels, noise=c.noise), c["bits_x"], 1e-5, "bits_x")
+    assert_same_images(model.flow.decode(c.eps(), c.labels)[0], model.decode(c.eps(), c.labels), c)
+
+
+def assert_same_latents(eps, c):
+    for i, expected in enumerate(c.eps()):
+        assert_close(eps[i], expected, 1e-5, f"eps {i}")
+
+
+def assert_same_images(x, images, c):
+    assert_close(x, c["decoded/x_float"], 2e-4, "decoded")
+    off = np.abs(np.asarray(images).astype(int) - c["decoded/x_uint8"])
+    assert off.max() <= 256 // 2 ** c.hps["n_bits_x"] and np.mean(off > 0) <= 0.005
+
+
+def assert_weights(model, c, prefix):
+    for name, variable in original_names(model).items():
+        np.testing.assert_array_equal(variable, c[prefix + name], err_msg=name)
+
+
+def write_checkpoint(path, values):
+    """A checkpoint of `{name: array}` as the original's Saver writes it, without a .meta file."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variables = {name: tf.compat.v1.Variable(value) for name, value in values.items()}
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver(variables).save(session, str(path), write_meta_graph=False)
+
+
+def read_checkpoint(path):
+    """`{name: array}` of a checkpoint."""
+    reader = tf.train.load_checkpoint(str(path))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def freeze(path, values, use=None, inputs=()):
+    """A frozen graph of `{name: array}`: variables, each with the operation on it that the original has, frozen.
+
+    `use(name, weight)` gives another operation, or None; `inputs` are `(name, shape)` of placeholders.
+    """
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        outputs = []
+        for name, value in values.items():
+            weight = tf.compat.v1.get_variable(name, initializer=value, use_resource=False)
+            used = None if use is None else use(name, weight)
+            outputs.append(_original_use(name, weight) if used is None else used)
+        for name, shape in inputs:
+            outputs.append(tf.identity(tf.compat.v1.placeholder(tf.float32, shape, name)))
+        session.run(tf.compat.v1.global_variables_initializer())
+        frozen = tf.compat.v1.graph_util.convert_variables_to_constants(
+            session, graph.as_graph_def(), [output.op.name for output in outputs]
+        )
+    path.write_bytes(frozen.SerializeToString())
+
+
+def _original_use(name, weight):
+    part = name.rsplit("/", 1)[1]
+    if name.endswith("invconv/W"):
+        return tf.reshape(weight, [1, 1, *weight.shape])
+    if part == "W" and weight.shape.rank == 4:
+        return tf.nn.conv2d(tf.zeros([1, 8, 8, weight.shape[2]]), weight, 1, "SAME")
+    if part == "W":
+        return tf.matmul(tf.zeros([1, weight.shape[0]]), weight)
+    if part.startswith("indices"):
+        return tf.gather(tf.zeros([weight.shape[0], 8]), weight)
+    return {"b": lambda: 1.0 + weight, "logs": lambda: 3.0 * weight}.get(part, lambda: tf.identity(weight))()

@@ -1,0 +1,160 @@
+"""Run folders are a file format: a stored old one is read, and what is no whole run folder is refused in a sentence."""
+
+import csv
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from training.commands import ROOT
+
+from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
+from glow_tf.runs import FORMAT, Run, RunError, load_model, write_atomically
+from glow_tf.training.state import TrainingState
+
+OLD_RUN = ROOT / "tests" / "old_run.tar.xz"
+"""Of format 1: digits by class, L=2, K=1, width 2, two epochs of four steps. To read it is a promise, so it stays as it
+is; a later format gets a file of its own."""
+
+IMAGES = (np.arange(3 * 64).reshape(3, 8, 8, 1) * 5 % 256).astype(np.uint8)
+LABELS = np.arange(3)
+BITS, BITS_AVERAGE = [4.413028, 4.396007, 4.434089], [4.416572, 4.399479, 4.436517]
+"""Of the images at the middle of each bin, as computed when the run was stored."""
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    shutil.unpack_archive(OLD_RUN, tmp_path / "old")
+    return Run.open(tmp_path / "old")
+
+
+def bits(model):
+    return model.bits_per_dim(IMAGES, LABELS, noise=np.full(IMAGES.shape, 0.5, np.float32))
+
+
+def test_an_old_run_is_read(old_run):
+    experiment = old_run.experiment()
+    assert experiment.model == ModelConfig((8, 8, 1), bits=4, levels=2, depth=1, width=2, classes=10, weight_y=0.1)
+    assert experiment.data == DataConfig("bundled:digits", validation=0.1, labels=True)
+    assert (experiment.training.batch_size, experiment.training.epochs, experiment.name) == (64, 2, "digits")
+    for which in ("best", "last"):
+        np.testing.assert_allclose(bits(old_run.model(which)), BITS, rtol=1e-5)
+        np.testing.assert_allclose(bits(old_run.model(which, average=True)), BITS_AVERAGE, rtol=1e-5)
+    with open(old_run.metrics_path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["step"], row["val_bits_x"]) for row in rows] == [
+        ("1", "4", "4.59583"),
+        ("2", "8", "4.5899"),
+    ]
+
+
+def test_training_of_an_old_run_can_go_on(old_run):
+    state = TrainingState(old_run.experiment(), old_run)
+    assert state.restore()
+    assert state.steps == int(state.optimizer.iterations) == 8
+    np.testing.assert_allclose(bits(state.model), BITS, rtol=1e-5)
+    with state.weights(average=True):
+        np.testing.assert_allclose(bits(state.model), BITS_AVERAGE, rtol=1e-5)
+    assert max(np.max(np.abs(m)) for m in state.optimizer.first_moments) > 0
+
+
+def test_a_configuration_and_back(tmp_path):
+    experiment = Experiment(
+        ModelConfig((16, 24, 3), bits=5, levels=2, permutation="lu", network_dtype="bfloat16"),
+        DataConfig("folder:my/images", fit="random_crop", flip=True),
+        TrainingConfig(epochs=3, schedule="cosine", beta2=0.5),
+        "mine",
+        "a line",
+    )
+    Run.create(tmp_path / "run", experiment)
+    assert Run.open(tmp_path / "run").experiment() == experiment
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["format"] == FORMAT
+
+
+def test_what_is_no_run_folder(tmp_path):
+    with pytest.raises(RunError, match=r"is not a run folder \(no config.json in it\)"):
+        Run.open(tmp_path / "nothing")
+    with pytest.raises(RunError, match="is not a run folder"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: values.update(format=FORMAT + 1), f"has format {FORMAT + 1}, .* up to {FORMAT}; update it"),
+        (lambda values: values.pop("format"), "cannot be read as a configuration: 'format'"),
+        (lambda values: values.pop("model"), "cannot be read as a configuration: .*model"),
+        (lambda values: values["model"].update(bits=9), "bits: expected 1 to 8, got 9"),
+        (lambda values: values["model"].update(colour=1), "cannot be read as a configuration: .*colour"),
+        (lambda values: values.update(model=3), "cannot be read as a configuration"),
+    ],
+)
+def test_a_wrong_configuration(change, message, old_run):
+    values = json.loads(old_run.config_path.read_text())
+    change(values)
+    old_run.config_path.write_text(json.dumps(values))
+    with pytest.raises(RunError, match=message):
+        old_run.experiment()
+
+
+@pytest.mark.parametrize("text", ["", '{"format": 1', "[]", "3"])
+def test_a_damaged_configuration(text, old_run):
+    old_run.config_path.write_text(text)
+    with pytest.raises(RunError, match="config.json cannot be read as a configuration"):
+        old_run.experiment()
+
+
+def test_best_falls_back_to_last(old_run):
+    old_run.weights_path("best").unlink()
+    np.testing.assert_allclose(bits(old_run.model()), BITS, rtol=1e-5)
+    old_run.weights_path("last").unlink()
+    with pytest.raises(RunError, match=r"holds no weights yet \(expected last.weights.h5\)"):
+        old_run.model()
+
+
+def test_damaged_weights(old_run):
+    path = old_run.weights_path("best")
+    content = path.read_bytes()
+    for damaged in (content[:1000], b"weights", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(RunError, match="does not hold this configuration's weights"):
+            old_run.model()
+
+
+def test_weights_of_another_configuration(old_run):
+    values = json.loads(old_run.config_path.read_text())
+    values["model"]["width"] = 3
+    old_run.config_path.write_text(json.dumps(values))
+    with pytest.raises(RunError, match="does not hold this configuration's weights"):
+        old_run.model()
+
+
+def test_a_keras_file(old_run, tmp_path):
+    path = tmp_path / "m.keras"
+    old_run.model().save(path)
+    np.testing.assert_allclose(bits(load_model(path)), BITS, rtol=1e-5)
+    with pytest.raises(RunError, match="only a run folder has averaged ones"):
+        load_model(path, average=True)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(RunError, match="cannot be read as a Keras model"):
+        load_model(path)
+    keras.Sequential([keras.Input([2]), keras.layers.Dense(1)]).save(path)
+    with pytest.raises(RunError, match="holds a Sequential, expected a Glow"):
+        load_model(path)
+    with pytest.raises(RunError, match="no such file"):
+        load_model(tmp_path / "other.keras")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "folder" / "file.txt"
+    write_atomically(path, lambda p: p.write_text("first"))
+
+    def fail(temporary):
+        temporary.write_text("sec")
+        raise OSError("No space left on device")
+
+    with pytest.raises(RunError, match="cannot write .*file.txt: No space left on device"):
+        write_atomically(path, fail)
+    assert os.listdir(path.parent) == ["file.txt"] and path.read_text() == "first"
