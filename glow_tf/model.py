@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from glow_tf import quantization
 from glow_tf.config import ModelConfig
-from glow_tf.distribution import DiscreteGlow, continuous
 from glow_tf.fitting import LikelihoodModel
 from glow_tf.layers.flow import package, value_map
 from glow_tf.layers.multiscale import GlowFlow
@@ -186,6 +185,8 @@ class Glow(LikelihoodModel):
         """
         if self.config.classes and labels is None:
             raise ValueError(f"distribution: this model is conditional on {self.config.classes} classes; give labels.")
+        from glow_tf.distribution import DiscreteGlow, continuous  # here, because TFP takes a second to import
+
         if discrete:
             return DiscreteGlow(self, temperature, labels, draws, seed)
         return continuous(self, temperature, labels, flat)

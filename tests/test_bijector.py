@@ -171,14 +171,15 @@ def test_what_tfps_own_chain_and_invert_do():
     assert laws.largest(ours.inverse(x), expected) == 0
 
 
-def convolutions(function, *arguments):
+def products(function, *arguments):
+    """How many matrix products and convolutions the graph of a function holds."""
     graph = tf.function(function).get_concrete_function(*arguments).graph.as_graph_def()
     bodies = {f.signature.name: f.node_def for f in graph.library.function}
 
     def count(nodes):
         total = 0
         for node in nodes:
-            total += node.op == "Conv2D"
+            total += node.op in ("MatMul", "Conv2D")
             if node.op in ("PartitionedCall", "StatefulPartitionedCall"):
                 total += count(bodies[node.attr["f"].func.name])
         return total
@@ -191,11 +192,11 @@ def test_each_network_runs_once_per_log_prob(name):
     case, layer, bijector = ready_bijector(name)
     distribution = tfd.TransformedDistribution(base_of(layer, case.shape), bijector)
     x = laws.images(case)
-    once = convolutions(lambda x: layer.encode(x)[0], x)
+    once = products(lambda x: layer.encode(x)[0], x)
     assert once > 0
-    assert convolutions(distribution.log_prob, x) == once
-    sampled = convolutions(lambda: distribution.experimental_sample_and_log_prob(2, seed=(1, 2)))
-    assert sampled == convolutions(lambda: layer.decode(layer.encode(x)[0])[0]) - once
+    assert products(distribution.log_prob, x) == once
+    sampled = products(lambda: distribution.experimental_sample_and_log_prob(2, seed=(1, 2)))
+    assert sampled == products(lambda: layer.decode(layer.encode(x)[0])[0]) - once
 
 
 @pytest.mark.parametrize("name", ["actnorm", "conv1x1", "affine", "additive", "step 1x1 affine", "glow"])

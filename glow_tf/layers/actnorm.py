@@ -35,8 +35,12 @@ class Actnorm(FlowLayer):
         scale = tf.exp(LOG_SCALE_FACTOR * tf.reshape(self.logs.value, [-1]))
         return scale, tf.reshape(self.b.value, [-1]) * scale
 
+    def log_scale_sum(self):
+        """The log-determinant at one position, a scalar."""
+        return LOG_SCALE_FACTOR * tf.reduce_sum(self.logs.value)
+
     def _log_det(self, x):
-        return per_example(spatial_size(x) * tf.reduce_sum(LOG_SCALE_FACTOR * self.logs.value), x)
+        return per_example(spatial_size(x) * self.log_scale_sum(), x)
 
     def _encode(self, x, condition=None):
         return (x + self.b.value) * tf.exp(LOG_SCALE_FACTOR * self.logs.value), self._log_det(x)
@@ -48,6 +52,10 @@ class Actnorm(FlowLayer):
         axes = list(range(x.shape.rank - 1))
         mean = tf.reduce_mean(x, axes, keepdims=True)
         std = tf.sqrt(tf.reduce_mean(tf.square(x - mean), axes, keepdims=True))
-        self.b.assign(-mean)
-        self.logs.assign(tf.math.log(1.0 / (std + 1e-6)) / LOG_SCALE_FACTOR)
+        self.set_from(mean, std)
         return self._encode(x)[0]
+
+    def set_from(self, mean, std):
+        """Sets `b` and `logs` so that values of this mean and standard deviation per channel become 0 and 1."""
+        self.b.assign(tf.reshape(-mean, self.b.shape))
+        self.logs.assign(tf.reshape(tf.math.log(1.0 / (std + 1e-6)) / LOG_SCALE_FACTOR, self.logs.shape))

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, package, sum_per_example
+from glow_tf.layers.flow import FlowLayer, at_positions_of, package, sum_per_example
 from glow_tf.layers.network import CouplingNetwork
 
 
@@ -78,7 +78,7 @@ class Coupling(FlowLayer):
             )
         if self.kind == "additive":
             return h, None, None
-        shift, h = h[..., 0::2], h[..., 1::2]
+        shift, h = tf.unstack(at_positions_of(z1, h, z1.shape[-1], 2), axis=-1)
         if self.scale == "sigmoid":
             return shift, tf.math.log_sigmoid(h + 2.0), tf.sigmoid(h + 2.0)
         return shift, h, tf.exp(h)

@@ -16,8 +16,6 @@ use, check their input and accept any number of leading batch dimensions.
 import keras
 import tensorflow as tf
 
-from glow_tf.bijector import LayerBijector
-
 package = "glow_tf"
 
 
@@ -55,7 +53,15 @@ def per_example(log_det, x):
 
 def sum_per_example(x):
     """Sums all but the first axis: `[B, ...] -> [B]`."""
-    return tf.reduce_sum(x, axis=tf.range(1, tf.rank(x)))
+    return tf.reduce_sum(x, axis=list(range(1, x.shape.rank)))
+
+
+def at_positions_of(x, value, *channels):
+    """Reshapes `value` to the leading axes of `x` and these last ones; sizes that are known stay known."""
+    sizes = [*x.shape[:-1], *channels]
+    if sizes.count(None) > 1:
+        return tf.reshape(value, tf.concat([tf.shape(x)[:-1], channels], 0))
+    return tf.reshape(value, [-1 if size is None else size for size in sizes])
 
 
 @keras.saving.register_keras_serializable(package)
@@ -139,6 +145,8 @@ class FlowLayer(keras.layers.Layer):
             condition: labels that broadcast against the leading dimensions, or None.
             name: name of the bijector.
         """
+        from glow_tf.bijector import LayerBijector  # here, because TFP takes a second to import
+
         if event_shape is not None:
             event_shape = tuple(event_shape)
             if self.event_ndims is None:

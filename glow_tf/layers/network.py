@@ -1,4 +1,4 @@
-"""The networks inside the flow: convolutions with edge markers, zero layers, the coupling network."""
+"""The networks inside the flow: zero layers, the coupling network."""
 
 import contextlib
 import contextvars
@@ -7,7 +7,9 @@ import keras
 import tensorflow as tf
 
 from glow_tf.layers.actnorm import LOG_SCALE_FACTOR, Actnorm
+from glow_tf.layers.convolutions import conv3x3, edge_markers, three_convolutions
 from glow_tf.layers.flow import package
+from glow_tf.layers.moments import first_moments, second_moments
 
 _mixed = contextvars.ContextVar("mixed_precision", default=False)
 
@@ -37,38 +39,6 @@ class NetworkLayer(keras.layers.Layer):
         return {**config, "dtype": self.compute_dtype}
 
 
-def edge_markers(height, width, dtype):
-    """The edge-marker channel `[1, H + 2, W + 2, 1]`: 1 on the ring of padding, 0 inside."""
-    return tf.pad(tf.zeros([1, height, width, 1], dtype), [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1)
-
-
-def conv3x3(x, kernel, scale=None, bias=None, dtype=None):
-    """3x3 convolution with edge markers, then `* scale + bias`.
-
-    The original pads `x` with a ring of zeros and appends a channel that is 1 on the ring and 0 inside.
-    That channel is the same for every image, so what it adds is one map `[1, H, W, out]`.
-
-    Args:
-        x: `[B, H, W, in]`.
-        kernel: `[3, 3, in + 1, out]`, the marker's weights last.
-        scale, bias: `[out]`, folded into the kernel and the map.
-        dtype: dtype of the product; the result has it too.
-    """
-    if scale is not None:
-        kernel = kernel * scale
-    markers = tf.nn.conv2d(edge_markers(tf.shape(x)[1], tf.shape(x)[2], kernel.dtype), kernel[:, :, -1:], 1, "VALID")
-    if bias is not None:
-        markers = markers + bias
-    dtype = dtype or x.dtype
-    product = tf.nn.conv2d(tf.cast(x, dtype), tf.cast(kernel[:, :, :-1], dtype), 1, "SAME")
-    return product + tf.cast(markers, dtype)
-
-
-def conv1x1(x, kernel, scale, bias, dtype):
-    """1x1 convolution `[B, H, W, in] -> [B, H, W, out]`, then `* scale + bias`, in `dtype`."""
-    return tf.nn.conv2d(tf.cast(x, dtype), tf.cast(kernel * scale, dtype), 1, "SAME") + tf.cast(bias, dtype)
-
-
 @keras.saving.register_keras_serializable(package)
 class ZeroConv3x3(NetworkLayer):
     """3x3 convolution that is zero at the start: `(conv(x) + b) * exp(3 logs)`, all three weights zero.
@@ -85,9 +55,14 @@ class ZeroConv3x3(NetworkLayer):
         self.b = self.add_weight(shape=(1, 1, 1, self.filters), initializer="zeros", name="b")
         self.logs = self.add_weight(shape=(1, self.filters), initializer="zeros", name="logs")
 
-    def call(self, x, dtype=None):
-        scale = tf.exp(LOG_SCALE_FACTOR * self.logs.value[0])
-        return conv3x3(x, self.W.value, scale, self.b.value[0, 0, 0] * scale, dtype)
+    def folded(self):
+        """`(kernel, bias)` with the gain folded in, `[3, 3, in + 1, filters]` and `[filters]`."""
+        gain = tf.exp(LOG_SCALE_FACTOR * tf.reshape(self.logs.value, [-1]))
+        return self.W.value * gain, tf.reshape(self.b.value, [-1]) * gain
+
+    def call(self, x):
+        kernel, bias = self.folded()
+        return conv3x3(x, kernel) + bias
 
     def of_zeros(self, height, width):
         """The output `[1, H, W, filters]` for an input of zeros, where only `b`, `logs` and the markers act."""
@@ -154,11 +129,13 @@ class CouplingNetwork(NetworkLayer):
                 part.build((None, *spatial, self.width))
 
     def call(self, x):
-        # Each actnorm is folded into the convolution before it: one pass over the activations less.
+        # Each actnorm, and the last gain, is folded into the convolution before it: passes over activations less.
         dtype = (_mixed.get() and self.network_dtype) or self.compute_dtype
-        h = tf.nn.relu(conv3x3(x, self.W_1.value, *self.actnorm_1.scale_and_bias(), dtype))
-        h = tf.nn.relu(conv1x1(h, self.W_2.value, *self.actnorm_2.scale_and_bias(), dtype))
-        return tf.cast(self.conv_3(h, dtype=dtype), x.dtype)
+        scale_1, bias_1 = self.actnorm_1.scale_and_bias()
+        scale_2, bias_2 = self.actnorm_2.scale_and_bias()
+        weights = (self.W_1.value * scale_1, bias_1, self.W_2.value * scale_2, bias_2, *self.conv_3.folded())
+        y = three_convolutions(*(tf.cast(v, dtype) for v in (x, *weights)))
+        return tf.cast(y, x.dtype)
 
     def plain(self, x, initialize=False):
         """The same map part by part, in the layer's dtype; with `initialize` the actnorms are set on the way."""
@@ -172,7 +149,13 @@ class CouplingNetwork(NetworkLayer):
 
     def initialize(self, x):
         """Sets both actnorms from the batch `x` and returns the output."""
-        return self.plain(x, initialize=True)
+        self.actnorm_1.set_from(*first_moments(x, self.W_1.value))
+        scale_1, bias_1 = self.actnorm_1.scale_and_bias()
+        self.actnorm_2.set_from(*second_moments(x, self.W_1.value * scale_1, bias_1, self.W_2.value))
+        if tf.math.count_nonzero(self.conv_3.W.value) > 0:
+            return self(x)
+        bias = self.conv_3.folded()[1]  # a fresh network gives nothing else
+        return tf.broadcast_to(bias, tf.concat([tf.shape(x)[:-1], [self.filters]], 0))
 
     def get_config(self):
         config = {key: getattr(self, key) for key in ("filters", "width", "network_dtype", "seed")}

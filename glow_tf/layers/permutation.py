@@ -5,7 +5,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, package, per_example, spatial_size
+from glow_tf.layers.flow import FlowLayer, at_positions_of, package, per_example, spatial_size
 
 
 def log_abs_det(w):
@@ -23,9 +23,12 @@ def _log_abs_det(w):
     return value, lambda upstream: upstream[..., None, None] * tf.linalg.inv(w, adjoint=True)
 
 
-def channel_matmul(x, w):
-    """`out_j = sum_i x_i w[i, j]` at every position of `x` `[B, ..., C]`."""
-    return tf.einsum("...i,ij->...j", x, w)
+def channel_matmul(x, w, bias=None):
+    """`out_j = sum_i x_i w[i, j] (+ bias_j)` at every position of `x` `[B, ..., C]`, as one matrix product."""
+    product = tf.reshape(x, [-1, w.shape[0]]) @ w
+    if bias is not None:
+        product = tf.nn.bias_add(product, bias)
+    return at_positions_of(x, product, w.shape[1])
 
 
 def random_orthogonal(channels, seed, dtype):

@@ -1,11 +1,12 @@
 """One step of the flow: actnorm, permutation, coupling (paper, figure 2a)."""
 
 import keras
+import tensorflow as tf
 
 from glow_tf.layers.actnorm import Actnorm
 from glow_tf.layers.coupling import Coupling
-from glow_tf.layers.flow import FlowLayer, package
-from glow_tf.layers.permutation import permutation
+from glow_tf.layers.flow import FlowLayer, package, spatial_size
+from glow_tf.layers.permutation import InvertibleConv1x1, channel_matmul, permutation
 
 
 @keras.saving.register_keras_serializable(package)
@@ -67,13 +68,37 @@ class FlowStep(FlowLayer):
                 part.build(input_shape)
 
     def _encode(self, x, condition=None):
+        if not isinstance(self.permutation, InvertibleConv1x1):
+            return self.plain_encode(x)
+        # Actnorm and the 1x1 convolution are one matrix and one bias: (x * scale + bias) W.
+        scale, bias = self.actnorm.scale_and_bias()
+        matrix = self.permutation.matrix()
+        bias = tf.reshape(bias[None] @ matrix, [-1])
+        z, log_det = self.coupling.encode(channel_matmul(x, scale[:, None] * matrix, bias))
+        return z, log_det + self._constant_log_det(x)
+
+    def _decode(self, z, condition=None):
+        if not isinstance(self.permutation, InvertibleConv1x1):
+            return self.plain_decode(z)
+        z, log_det = self.coupling.decode(z)
+        scale, bias = self.actnorm.scale_and_bias()
+        x = channel_matmul(z, self.permutation.inverse_matrix() / scale, -bias / scale)
+        return x, log_det - self._constant_log_det(z)
+
+    def _constant_log_det(self, x):
+        """What actnorm and the 1x1 convolution add, the same for every example."""
+        return spatial_size(x) * (self.actnorm.log_scale_sum() + self.permutation.log_abs_det())
+
+    def plain_encode(self, x):
+        """`encode` part by part."""
         x, log_det = self.actnorm.encode(x)
         for part in (self.permutation, self.coupling):
             x, term = part.encode(x)
             log_det += term
         return x, log_det
 
-    def _decode(self, z, condition=None):
+    def plain_decode(self, z):
+        """`decode` part by part."""
         z, log_det = self.coupling.decode(z)
         for part in (self.permutation, self.actnorm):
             z, term = part.decode(z)

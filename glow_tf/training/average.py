@@ -26,10 +26,12 @@ class MovingAverage(tf.Module):
         for shadow, source in zip(self.shadows, self._sources, strict=True):
             shadow.assign(source)
 
-    def update(self):
-        """One step; call it before the weights are updated."""
-        for shadow, source in zip(self.shadows, self._sources, strict=True):
-            shadow.assign_sub((1.0 - self.decay) * (shadow - source))
+    def move(self, shadow, weight, dtype):
+        """One step of a shadow, both given by their resource handles; call it before the weight is updated."""
+        difference = tf.raw_ops.ReadVariableOp(resource=shadow, dtype=dtype) - tf.raw_ops.ReadVariableOp(
+            resource=weight, dtype=dtype
+        )
+        tf.raw_ops.AssignSubVariableOp(resource=shadow, value=(1.0 - self.decay) * difference)
 
     def swap(self):
         """Exchanges the weights and their averages."""

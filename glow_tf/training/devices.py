@@ -92,7 +92,10 @@ def distribute(strategy, make_dataset, batch_size):
 
 def in_sync(tensors):
     """Sums over all replicas, inside `strategy.run`."""
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return tensors
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
 class Agreement:

@@ -1,5 +1,6 @@
 """The loop: one for one device, several GPUs and several machines, taken up where it was left."""
 
+import concurrent.futures
 import contextlib
 import itertools
 import pathlib
@@ -100,29 +101,38 @@ class Trainer:
     def train(self):
         """Runs until the last epoch or a signal; returns the signal's number, or 0 when finished."""
         with self._signals():
+            dataset = devices.distribute(self.strategy, self._training_part, self.training.batch_size)
             if not self.restored:
-                self._initialize()
+                self._initialize(dataset.element_spec)
             if self.chief:
                 self.run.write_config(self.experiment)
                 self.table.cut_back(self.state.steps)
                 self.state.checkpoints.remove_leftovers()
-            self._loop()
+            self._loop(iter(dataset))
         return self.stop_signal
 
-    def _initialize(self):
-        """Data-dependent initialisation, outside the replicas: a cross-replica assignment reaches all of them."""
+    def _initialize(self, batch_spec):
+        """Data-dependent initialisation, outside the replicas: a cross-replica assignment reaches all of them.
+
+        It computes in TensorFlow, and tracing the step is work of Python: at K=32 both take seconds, so both at once.
+        """
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            initialised = pool.submit(self._initialize_from_data)
+            self.step.trace(batch_spec)
+            initialised.result()
+
+    def _initialize_from_data(self):
         batch = next(iter(self._batches(self.training.init_images)))
         labels = batch["label"] if self.experiment.model.classes else None
         self.state.model.initialize(batch["image"], labels, noise=batch["noise"])
         self.state.average.reset()
 
-    def _loop(self):
+    def _loop(self, batches):
         callbacks = [ProgressBar(self.training.epochs, self.training.epoch_steps, self.training.batch_size)]
         if self.chief and tensorboard_available():
             self.tensorboard = TensorBoard(self.run.path / "tensorboard")
             callbacks.append(self.tensorboard)
         callbacks = keras.callbacks.CallbackList(callbacks if self.chief else [], model=self.state.model)
-        batches = iter(devices.distribute(self.strategy, self._training_part, self.training.batch_size))
         callbacks.on_train_begin()
         self.saved_at = time.monotonic()
         for epoch in itertools.count(self.state.steps // self.training.epoch_steps):

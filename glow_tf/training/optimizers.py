@@ -38,21 +38,20 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         return tf.cast(learning_rate, dtype), beta1**t, beta2**t, beta1, beta2, epsilon
 
     def update_step(self, gradient, variable, learning_rate):
-        self.update(gradient, variable, self.scalars(learning_rate, gradient.dtype))
+        self.apply(gradient, *self.handles(variable), self.scalars(learning_rate, gradient.dtype))
 
-    def update(self, gradient, variable, scalars):
-        """Updates a weight and its moments in one operation, which passes over each once."""
+    def handles(self, variable):
+        """The resource handles of a weight and of its two moments, in this replica."""
         index = self._get_variable_index(variable)
-        if self.weight_factor != 1.0:
-            self.assign(variable, self.weight_factor * tf.convert_to_tensor(variable))
         weight = variable.value if isinstance(variable, keras.Variable) else variable
-        self.apply_rule(
-            weight.handle,
-            self.first_moments[index].value.handle,
-            self.second_moments[index].value.handle,
-            gradient,
-            *scalars,
-        )
+        return weight.handle, self.first_moments[index].value.handle, self.second_moments[index].value.handle
+
+    def apply(self, gradient, weight, first, second, scalars):
+        """Updates a weight and its moments, given by their handles, in one operation that passes over each once."""
+        if self.weight_factor != 1.0:
+            value = tf.raw_ops.ReadVariableOp(resource=weight, dtype=gradient.dtype)
+            tf.raw_ops.AssignVariableOp(resource=weight, value=self.weight_factor * value)
+        self.apply_rule(weight, first, second, gradient, *scalars)
 
     def advance(self):
         """Counts a step, in this replica's copy; an `assign` to Keras's variable would ask all replicas."""

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from glow_tf.layers.network import mixed_precision
 from glow_tf.training.devices import in_sync
+from glow_tf.training.update import WeightUpdate
 
 
 def terms_of(model):
@@ -46,7 +47,7 @@ class TrainingStep:
     """
 
     def __init__(self, model, optimizer, average, counters, strategy, batch_size, jit_compile=False):
-        self.model, self.optimizer, self.average, self.counters = model, optimizer, average, counters
+        self.model, self.optimizer, self.counters = model, optimizer, counters
         self.strategy, self.batch_size = strategy, batch_size
         self.terms = terms_of(model)
         self.weights = tuple(v.value for v in model.trainable_variables)
@@ -57,11 +58,16 @@ class TrainingStep:
         )
         with strategy.scope():
             optimizer.build(model.trainable_variables)
+        self.update = WeightUpdate(model, optimizer, average)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def __call__(self, batch):
         """Takes one step on a (distributed) batch of the pipeline."""
         self.strategy.run(self._replica_step, args=(batch,))
+
+    def trace(self, batch_spec):
+        """Traces the step for batches of that `element_spec`, which the first call would do otherwise."""
+        type(self).__call__.__get__(self, type(self)).get_concrete_function(batch_spec)
 
     def _loss_and_gradients(self, batch):
         with mixed_precision():
@@ -73,16 +79,12 @@ class TrainingStep:
 
     def _replica_step(self, batch):
         means, gradients = in_sync(self._gradients(batch))
-        norm = tf.linalg.global_norm(gradients)
+        norm = tf.sqrt(self.update.squared_norm(gradients))
         finite = tf.math.is_finite(means[0]) & tf.math.is_finite(norm)
         counters = self.counters
+        self.update(gradients, finite)
 
-        def update():
-            if self.average is not None:
-                self.average.update()
-            scalars = self.optimizer.scalars(self.optimizer.learning_rate, gradients[0].dtype)
-            for gradient, weight in zip(gradients, self.weights, strict=True):
-                self.optimizer.update(gradient, weight, scalars)
+        def count():
             self.optimizer.advance()
             counters.sums.assign_add(tf.cast(tf.stack([*means, norm, 1.0]), tf.float64))
             counters.bad_in_a_row.assign(0)
@@ -93,7 +95,7 @@ class TrainingStep:
             counters.bad_in_a_row.assign_add(1)
             return tf.constant(0)
 
-        tf.cond(finite, update, skip)
+        tf.cond(finite, count, skip)
         counters.step.assign_add(1)
 
 

@@ -1,0 +1,134 @@
+"""3x3 convolutions with edge markers, and the three convolutions of a coupling network as matrix products.
+
+A 3x3 convolution is a matrix product over the nine neighbours of each position. The coupling network is narrow at both
+ends and wide in between, so the nine are laid side by side at the narrow ends only: what is large is a matrix
+`[positions, width]` all the way, and every product, of the backward pass too, is one call of the fastest kernel.
+"""
+
+import tensorflow as tf
+
+from glow_tf.layers.flow import at_positions_of
+
+OFFSETS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+"""Of the nine neighbours of a position, in the order of a kernel's rows and columns."""
+
+
+def edge_markers(height, width, dtype):
+    """The edge-marker channel `[1, H + 2, W + 2, 1]`: 1 on the ring of padding, 0 inside."""
+    return tf.pad(tf.zeros([1, height, width, 1], dtype), [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1)
+
+
+def conv3x3(x, kernel):
+    """3x3 convolution with edge markers, as the original has it.
+
+    It pads `x` with a ring of zeros and appends a channel that is 1 on the ring and 0 inside. That channel is the
+    same for every image, so what it adds is one map `[1, H, W, out]`.
+
+    Args:
+        x: `[B, H, W, in]`.
+        kernel: `[3, 3, in + 1, out]`, the marker's weights last.
+    """
+    markers = edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype)
+    return tf.nn.conv2d(x, kernel[:, :, :-1], 1, "SAME") + tf.nn.conv2d(markers, kernel[:, :, -1:], 1, "VALID")
+
+
+def pad(x):
+    """A ring of zeros around `[B, H, W, C]`."""
+    return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+
+
+def neighbours(padded, sign=1):
+    """The nine neighbours of each position, side by side: `[B, H + 2, W + 2, C] -> [B * H * W, 9 C]`.
+
+    Block k of a position p holds the value at `p + sign * OFFSETS[k]`.
+    """
+    height, width = _inner_size(padded)
+    blocks = [padded[:, 1 + sign * i : 1 + sign * i + height, 1 + sign * j : 1 + sign * j + width] for i, j in OFFSETS]
+    return tf.reshape(tf.concat(blocks, -1), [-1, 9 * padded.shape[-1]])
+
+
+def marked_neighbours(x):
+    """`neighbours` of `x` with its edge markers: `[B, H, W, C] -> [B * H * W, 9 (C + 1)]`, in a kernel's order."""
+    markers = edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype)
+    return neighbours(tf.concat([pad(x), tf.tile(markers, [tf.shape(x)[0], 1, 1, 1])], -1))
+
+
+def sum_of_neighbours(blocks, sign=1):
+    """The adjoint of `neighbours(pad(x), -sign)`: `[B, H, W, 9 C] -> [B, H, W, C]`.
+
+    A position p sums block k of the position `p + sign * OFFSETS[k]`; outside of the image there is nothing.
+    """
+    channels, padded = blocks.shape[-1] // 9, pad(blocks)
+    height, width = _inner_size(padded)
+    return tf.add_n(
+        [
+            padded[:, 1 + sign * i : 1 + sign * i + height, 1 + sign * j : 1 + sign * j + width, k : k + channels]
+            for k, (i, j) in zip(range(0, 9 * channels, channels), OFFSETS, strict=True)
+        ]
+    )
+
+
+def _inner_size(padded):
+    height, width = padded.shape[1:3]
+    shape = tf.shape(padded)
+    return (shape[1] if height is None else height) - 2, (shape[2] if width is None else width) - 2
+
+
+@tf.custom_gradient
+def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
+    """`conv3x3(relu(conv1x1(relu(conv3x3(x) + bias_1)) + bias_2)) + bias_3`.
+
+    Args:
+        x: `[B, H, W, in]`.
+        kernel_1, kernel_2, kernel_3: `[3, 3, in + 1, width]`, `[1, 1, width, width]`, `[3, 3, width + 1, out]`.
+        bias_1, bias_2, bias_3: `[width]`, `[width]`, `[out]`.
+
+    Returns:
+        `[B, H, W, out]`.
+    """
+    channels, width, outputs = x.shape[-1], kernel_2.shape[-1], kernel_3.shape[-1]
+    ring = neighbours(edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype))  # [H W, 9], the same for every image
+
+    def image(matrix):
+        """`[B H W, C] -> [B, H, W, C]`."""
+        return at_positions_of(x, matrix, matrix.shape[-1])
+
+    x_9 = marked_neighbours(x)
+    w_1 = tf.reshape(kernel_1, [9 * (channels + 1), width])
+    w_2 = tf.reshape(kernel_2, [width, width])
+    w_3 = tf.reshape(tf.transpose(kernel_3, [2, 0, 1, 3]), [width + 1, 9 * outputs])
+    w_3, w_ring = w_3[:-1], tf.reshape(w_3[-1], [9, outputs])
+
+    h_1 = tf.nn.relu(tf.nn.bias_add(x_9 @ w_1, bias_1))
+    h_2 = tf.nn.relu(tf.nn.bias_add(h_1 @ w_2, bias_2))
+    edges = tf.nn.bias_add(ring @ w_ring, bias_3)
+    y = sum_of_neighbours(image(h_2 @ w_3)) + at_positions_of(x[:1], edges, outputs)
+
+    def gradient(dy):
+        dy_9 = neighbours(pad(dy), -1)
+        dedges = tf.reshape(tf.reduce_sum(dy, 0), [-1, outputs])
+        dh_2 = _relu_gradient(tf.matmul(dy_9, w_3, transpose_b=True), h_2)
+        dh_1 = _relu_gradient(tf.matmul(dh_2, w_2, transpose_b=True), h_1)
+        dx_9 = image(tf.matmul(dh_1, w_1, transpose_b=True))
+        dw_3 = tf.concat(
+            [
+                tf.matmul(h_2, dy_9, transpose_a=True),
+                tf.reshape(tf.matmul(ring, dedges, transpose_a=True), [1, 9 * outputs]),
+            ],
+            0,
+        )
+        return (
+            sum_of_neighbours(dx_9, -1)[..., :channels],
+            tf.reshape(tf.matmul(x_9, dh_1, transpose_a=True), kernel_1.shape),
+            tf.reduce_sum(dh_1, 0),
+            tf.reshape(tf.matmul(h_1, dh_2, transpose_a=True), kernel_2.shape),
+            tf.reduce_sum(dh_2, 0),
+            tf.transpose(tf.reshape(dw_3, [width + 1, 3, 3, outputs]), [1, 2, 0, 3]),
+            tf.reduce_sum(dedges, 0),
+        )
+
+    return y, gradient
+
+
+def _relu_gradient(upstream, output):
+    return tf.raw_ops.ReluGrad(gradients=upstream, features=output)
