@@ -1,0 +1,1 @@
+"""How fast Glow is here, beside other implementations: `python -m benchmarks`. See README.md beside this file."""
