@@ -1,63 +1,66 @@
 """The race: sides take turns at the same work, each in a process of its own that waits while the others run."""
 
 import json
-import os
 import statistics
 import subprocess
-import sys
+import tempfile
 
-ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "OMP_WAIT_POLICY": "PASSIVE",  # a process that waits does not spin
-    "KMP_BLOCKTIME": "0",
-}
+from benchmarks import processes
+
+FIGURES = ("train", "train_average", "log_prob", "sample")
+PRODUCTS = ("tensorflow products", "torch products", "numpy products")
 
 
 class Worker:
     """A side in its own process."""
 
-    def __init__(self, name, work, environment=()):
+    def __init__(self, name, work):
         self.name = name
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", name, work.to_json()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **ENVIRONMENT, **dict(environment)},
-        )
+        self._errors = tempfile.TemporaryFile("w+")
+        self._process = processes.start("worker", name, work.to_json(), stdin=subprocess.PIPE, stderr=self._errors)
         self.versions = self._answer()
 
     def _answer(self):
-        line = self.process.stdout.readline()
+        line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name}: the process ended with {self.process.wait()}; run its side alone to see.")
+            self._errors.seek(0)
+            raise processes.ChildError(f"{self.name} failed:\n{processes.last_lines(self._errors.read())}")
         return json.loads(line)
 
     def run(self, figure, repeats):
         """Seconds of each of so many repeats."""
-        self.process.stdin.write(f"{figure} {repeats}\n")
-        self.process.stdin.flush()
+        self._process.stdin.write(f"{figure} {repeats}\n")
+        self._process.stdin.flush()
         return self._answer()
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self._process.stdin.close()
+        self._process.wait()
 
 
-def race(names, work, figure, rounds=5, repeats=2, warm_up=2, say=print):
-    """Seconds `{name: [rounds * repeats]}` of a figure, the sides in turn in every round."""
-    workers = [Worker(name, work) for name in names]
+def race(names, work, figures, rounds=5, repeats=3, warm_up=2):
+    """Seconds `{figure: {name: [rounds * repeats]}}` and versions `{package: version}`.
+
+    In every round each side has its turn at each figure, so that a slow minute of the machine falls on all alike.
+    """
+    workers, seconds, versions = [], {figure: {name: [] for name in names} for figure in figures}, {}
     try:
-        for worker in workers:
-            worker.run(figure, warm_up)
-        seconds = {worker.name: [] for worker in workers}
-        for _ in range(rounds):
+        for name in names:
+            workers.append(Worker(name, work))
+            versions.update(workers[-1].versions)
+        for figure in figures:
             for worker in workers:
-                seconds[worker.name] += worker.run(figure, repeats)
+                worker.run(figure, warm_up)
+        for _ in range(rounds):
+            for figure in figures:
+                for worker in workers:
+                    seconds[figure][worker.name] += worker.run(figure, repeats)
     finally:
         for worker in workers:
             worker.close()
-    medians = {name: statistics.median(some) for name, some in seconds.items()}
-    say(f"{figure:14}" + "  ".join(f"{name} {median:.3f} s" for name, median in medians.items()))
-    return seconds
+    return seconds, versions
+
+
+def medians(seconds):
+    """`{figure: {name: median}}`."""
+    return {f: {name: statistics.median(some) for name, some in sides.items()} for f, sides in seconds.items()}

@@ -29,6 +29,13 @@ class Work:
         """Of an image, `(H, W, C)`."""
         return self.size, self.size, 3
 
+    def model(self):
+        """Keywords of `glow_tf.ModelConfig`."""
+        return {
+            "image_shape": self.shape,
+            **{name: getattr(self, name) for name in ("bits", "levels", "depth", "width", "coupling")},
+        }
+
     def convolutions(self):
         """Multiply-adds of the coupling networks' convolutions for one batch, forward; edge markers not counted."""
         total, size, channels = 0, self.size, 3

@@ -12,6 +12,9 @@ SIDES = {
     "ours bfloat16": "benchmarks.sides.ours:OursBfloat16",
     "tfp.bijectors.Glow": "benchmarks.sides.tfp_glow:TfpGlow",
     "normflows": "benchmarks.sides.normflows_glow:NormflowsGlow",
+    "tensorflow products": "benchmarks.sides.products:TensorFlowProducts",
+    "torch products": "benchmarks.sides.products:TorchProducts",
+    "numpy products": "benchmarks.sides.products:NumpyProducts",
 }
 
 

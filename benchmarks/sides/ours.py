@@ -18,18 +18,7 @@ class Ours:
     def __init__(self, work):
         self.versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
         self.batch = work.batch
-        self.glow = Glow(
-            ModelConfig(
-                image_shape=work.shape,
-                bits=work.bits,
-                levels=work.levels,
-                depth=work.depth,
-                width=work.width,
-                coupling=work.coupling,
-                network_dtype=self.network_dtype,
-                recompute=False,
-            )
-        )
+        self.glow = Glow(ModelConfig(**work.model(), network_dtype=self.network_dtype, recompute=False))
         rng = np.random.default_rng(0)
         self.images = tf.constant(rng.integers(0, 256, (work.batch, *work.shape), np.uint8))
         self.noise = tf.constant(rng.random((work.batch, *work.shape), np.float32))

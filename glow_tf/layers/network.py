@@ -149,9 +149,11 @@ class CouplingNetwork(NetworkLayer):
 
     def initialize(self, x):
         """Sets both actnorms from the batch `x` and returns the output."""
-        self.actnorm_1.set_from(*first_moments(x, self.W_1.value))
+        # Tensors: a tf.function given a mirrored variable keeps the first one it saw.
+        w_1, w_2 = tf.convert_to_tensor(self.W_1.value), tf.convert_to_tensor(self.W_2.value)
+        self.actnorm_1.set_from(*first_moments(x, w_1))
         scale_1, bias_1 = self.actnorm_1.scale_and_bias()
-        self.actnorm_2.set_from(*second_moments(x, self.W_1.value * scale_1, bias_1, self.W_2.value))
+        self.actnorm_2.set_from(*second_moments(x, w_1 * scale_1, bias_1, w_2))
         if tf.math.count_nonzero(self.conv_3.W.value) > 0:
             return self(x)
         bias = self.conv_3.folded()[1]  # a fresh network gives nothing else

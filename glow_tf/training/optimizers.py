@@ -38,7 +38,7 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         return tf.cast(learning_rate, dtype), beta1**t, beta2**t, beta1, beta2, epsilon
 
     def update_step(self, gradient, variable, learning_rate):
-        self.apply(gradient, *self.handles(variable), self.scalars(learning_rate, gradient.dtype))
+        self.update_weight(gradient, *self.handles(variable), self.scalars(learning_rate, gradient.dtype))
 
     def handles(self, variable):
         """The resource handles of a weight and of its two moments, in this replica."""
@@ -46,7 +46,7 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         weight = variable.value if isinstance(variable, keras.Variable) else variable
         return weight.handle, self.first_moments[index].value.handle, self.second_moments[index].value.handle
 
-    def apply(self, gradient, weight, first, second, scalars):
+    def update_weight(self, gradient, weight, first, second, scalars):
         """Updates a weight and its moments, given by their handles, in one operation that passes over each once."""
         if self.weight_factor != 1.0:
             value = tf.raw_ops.ReadVariableOp(resource=weight, dtype=gradient.dtype)

@@ -19,15 +19,20 @@ def format_config(experiment):
     return json.dumps(values, indent=2)
 
 
-def run(experiment, options, say=print):
-    """Trains an experiment; returns the exit code: 0 when finished, 128 + n after signal n (as a shell counts)."""
+def set_up(options):
+    """Sets what of TensorFlow's own state `RunOptions` ask for, and returns the strategy."""
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
     if not tf.config.list_physical_devices("GPU"):
         # On a CPU a step is as fast without TensorFlow's graph optimizer, which takes 10 s of a start at K=32.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    strategy = devices.strategy(options.devices)
+    return devices.strategy(options.devices)
+
+
+def run(experiment, options, say=print):
+    """Trains an experiment; returns the exit code: 0 when finished, 128 + n after signal n (as a shell counts)."""
+    strategy = set_up(options)
     chief = devices.is_chief(strategy)
     if not chief:
         say = _nothing

@@ -67,7 +67,7 @@ class TrainingStep:
 
     def trace(self, batch_spec):
         """Traces the step for batches of that `element_spec`, which the first call would do otherwise."""
-        type(self).__call__.__get__(self, type(self)).get_concrete_function(batch_spec)
+        self.__call__.get_concrete_function(batch_spec)
 
     def _loss_and_gradients(self, batch):
         with mixed_precision():

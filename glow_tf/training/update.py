@@ -57,7 +57,7 @@ class WeightUpdate:
             for gradient, (weight, first, second, *shadow) in zip(gradients, handles, strict=True):
                 if shadow:
                     self.average.move(shadow[0], weight, gradient.dtype)
-                self.optimizer.apply(gradient, weight, first, second, scalars)
+                self.optimizer.update_weight(gradient, weight, first, second, scalars)
             return tf.constant(0)
 
         tf.cond(wanted, update, lambda: tf.constant(0))

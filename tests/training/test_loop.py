@@ -61,7 +61,7 @@ def test_training_that_does_not_recover_stops_with_its_last_good_weights(tmp_pat
     real, steps = broken.step, []
 
     class Step:
-        terms = real.terms
+        terms, trace = real.terms, real.trace
 
         def __call__(self, batch):
             steps.append(None)
@@ -98,7 +98,7 @@ def test_classes_must_be_those_of_the_source(tmp_path):
 def saved(path, steps=(4, 8)):
     """A run folder with checkpoints at some steps."""
     one = trainer(path)
-    one._initialize()
+    one._initialize_from_data()
     one.run.write_config(TINY)
     for step in steps:
         one.state.counters.step.assign(step)
@@ -176,7 +176,7 @@ def test_a_wrong_field_is_one_sentence():
 def test_all_replicas_would_start_alike(tmp_path):
     one, two = trainer(tmp_path / "a"), trainer(tmp_path / "b")
     for t in (one, two):
-        t._initialize()
+        t._initialize_from_data()
     for a, b in zip(one.state.model.weights, two.state.model.weights, strict=True):
         np.testing.assert_array_equal(a, b)
     for shadow, weight in zip(one.state.average.shadows, one.state.model.trainable_variables, strict=True):
