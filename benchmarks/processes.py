@@ -23,10 +23,9 @@ def start(module, *arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **ENVIRONMENT, "BEGAN": repr(time.time())},
-        **options,
+        **{"stderr": subprocess.PIPE, **options},
     )
 
 

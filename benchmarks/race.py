@@ -16,7 +16,7 @@ class Worker:
 
     def __init__(self, name, work):
         self.name = name
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the worker
         self._process = processes.start("worker", name, work.to_json(), stdin=subprocess.PIPE, stderr=self._errors)
         self.versions = self._answer()
 
@@ -36,27 +36,28 @@ class Worker:
     def close(self):
         self._process.stdin.close()
         self._process.wait()
+        self._errors.close()
 
 
-def race(names, work, figures, rounds=5, repeats=3, warm_up=2):
+def race(names, work, figures, products=PRODUCTS, rounds=5, repeats=3, warm_up=2):
     """Seconds `{figure: {name: [rounds * repeats]}}` and versions `{package: version}`.
 
-    In every round each side has its turn at each figure, so that a slow minute of the machine falls on all alike.
+    In every round each side has its turn at each figure, and so have the matrix products that the shares are counted
+    by: a slow minute of the machine falls on all alike.
     """
-    workers, seconds, versions = [], {figure: {name: [] for name in names} for figure in figures}, {}
+    turns = [*((figure, name) for figure in figures for name in names), *(("products", name) for name in products)]
+    workers, seconds, versions = {}, {}, {}
     try:
-        for name in names:
-            workers.append(Worker(name, work))
-            versions.update(workers[-1].versions)
-        for figure in figures:
-            for worker in workers:
-                worker.run(figure, warm_up)
+        for name in (*names, *products):
+            workers[name] = Worker(name, work)
+            versions.update(workers[name].versions)
+        for figure, name in turns:
+            workers[name].run(figure, warm_up)
         for _ in range(rounds):
-            for figure in figures:
-                for worker in workers:
-                    seconds[figure][worker.name] += worker.run(figure, repeats)
+            for figure, name in turns:
+                seconds.setdefault(figure, {}).setdefault(name, []).extend(workers[name].run(figure, repeats))
     finally:
-        for worker in workers:
+        for worker in workers.values():
             worker.close()
     return seconds, versions
 

@@ -51,9 +51,24 @@ class Work:
         """Floating point operations of the convolutions in a figure: a multiply-add is two, a gradient two products."""
         return 2 * self.convolutions() * (3 if figure.startswith("train") else 1)
 
+    def deeper(self, depth, batch=None):
+        """The same at another K, and at another batch if one is given."""
+        return dataclasses.replace(self, depth=depth, batch=batch or self.batch)
+
+    def larger(self, size):
+        """The same at another image size, with fewer steps and images."""
+        return dataclasses.replace(self, size=size, depth=4, batch=4)
+
     def to_json(self):
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text):
         return cls(**json.loads(text))
+
+
+PAPER = Work()
+"""32x32x3, L=3, K=8, width 512, affine, batch 16."""
+CELEBAHQ = Work(size=256, levels=6, depth=32, batch=1, coupling="additive", bits=5)
+"""The paper's largest model."""
+SMALL = Work(size=8, levels=2, depth=1, width=8, batch=2)
