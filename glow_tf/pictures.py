@@ -1,4 +1,4 @@
-"""Pictures: grids and labelled sheets of images, animations, learning curves.
+"""Pictures: grids and labelled sheets of images, learning curves.
 
 Images are uint8 `[n, H, W, C]`, C 1 (grey) or 3 (colour). Every file is written beside its place and moved there.
 """
@@ -67,28 +67,19 @@ def sheet(rows, title=None):
         draw.text((6, 6), title, fill="black", font=font)
     for label, picture in grids.items():
         draw.text((6, top + picture.shape[0] / 2), str(label), fill="black", font=font, anchor="lm")
-        page.paste(Image.fromarray(_rgb(picture)), (left, top))
+        page.paste(Image.fromarray(rgb(picture)), (left, top))
         top += picture.shape[0] + 4
     return np.asarray(page)
 
 
-def _rgb(image):
+def rgb(image):
+    """`[H, W, 1]` or `[H, W, 3]` as uint8 `[H, W, 3]`."""
     return np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.uint8)
 
 
 def save_png(path, image):
     """Writes uint8 `[H, W, C]` as a PNG."""
-    write_atomically(path, lambda p: Image.fromarray(_rgb(image)).save(p, format="PNG"))
-
-
-def save_animation(path, frames, seconds=4.0):
-    """Writes uint8 frames `[n, H, W, C]` as an endless GIF."""
-    pages = [Image.fromarray(_rgb(f)) for f in enlarged(frames)]
-    pause = max(20, round(1000 * seconds / len(pages)))  # browsers slow down anything below 20 ms
-    write_atomically(
-        path,
-        lambda p: pages[0].save(p, format="GIF", save_all=True, append_images=pages[1:], duration=pause, loop=0),
-    )
+    write_atomically(path, lambda p: Image.fromarray(rgb(image)).save(p, format="PNG"))
 
 
 def sample_sheet(model, columns=10, temperatures=TEMPERATURES, seed=0):

@@ -7,7 +7,8 @@
 | `weights/last.weights.h5`, `weights/best.weights.h5` | raw weights, of the last and of the best epoch |
 | `weights/last_average.weights.h5`, `weights/best_average.weights.h5` | the moving average of each |
 | `checkpoints/` | training state, to go on from |
-| `pictures/` | learning curve, samples, reconstructions |
+| `pictures/` | what training draws: learning curve, samples |
+| `evaluation/` | what `evaluate.py` writes, and nothing else does |
 
 Names in it are a file format.
 """
@@ -78,6 +79,10 @@ class Run:
     @property
     def pictures(self):
         return self.path / "pictures"
+
+    @property
+    def evaluation(self):
+        return self.path / "evaluation"
 
     def weights_path(self, which="best", average=False):
         """Weights file; `which` is `"best"` or `"last"`."""

@@ -15,14 +15,16 @@ def auroc(inside, outside):
 
 
 def draw_histograms(path, sets):
-    """Histograms of bits/dim; `sets` is a dictionary of name -> float `[n]`."""
+    """Histograms of bits/dim; `sets` is a list of (name, float `[n]`)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="bits/dim", ylabel="share of images")
-    bins = np.histogram_bin_edges(np.concatenate(list(sets.values())), 60)
-    for name, values in sets.items():
-        axes.hist(values, bins, weights=np.full(len(values), 1 / len(values)), alpha=0.6, label=name)
+    everything = np.concatenate([values for _, values in sets])
+    bins = np.linspace(*np.percentile(everything, [0.5, 99.5]), 60)  # a single far image would hide the rest
+    for name, values in sets:
+        inside = np.clip(values, bins[0], bins[-1])
+        axes.hist(inside, bins, weights=np.full(len(values), 1 / len(values)), alpha=0.6, label=name)
     axes.legend()
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=120)

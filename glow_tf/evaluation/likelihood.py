@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from glow_tf import quantization
+from glow_tf.evaluation.batched import size_of_part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,32 +56,46 @@ class Bits:
         }
 
 
-def measure(subject, model=None, *, split="test", draws=4, batch_size=128, limit=None, progress=True):
+def measure(subject, model=None, *, split="test", draws=4, batch_size=None, limit=None, bar=None):
     """`Bits` of a split, every image once per draw whatever the batch size."""
     model = model or subject.model
+    batch_size = batch_size or size_of_part(model)
 
     @tf.function(autograph=False)
     def bits(image, label, noise):
         return model.bits_per_dim(image, subject.labels(label), noise=noise)
 
     rows = []
-    count = subject.source.size(split) if limit is None else min(limit, subject.source.size(split))
-    with tqdm.tqdm(total=draws * count, unit=" images", leave=False, disable=not progress) as bar:
-        for draw in range(draws):
-            found = []
-            for batch in subject.batches(split, batch_size, draw, limit):
-                values = bits(batch["image"], batch["label"], batch["noise"]).numpy().astype(np.float64)
-                found.append(values[batch["weight"].numpy() > 0])
+    for draw in range(draws):
+        found = []
+        for batch in subject.batches(split, batch_size, draw, limit):
+            values = bits(batch["image"], batch["label"], batch["noise"]).numpy().astype(np.float64)
+            found.append(values[batch["weight"].numpy() > 0])
+            if bar is not None:
                 bar.update(len(found[-1]))
-            rows.append(np.concatenate(found)[:limit])
+        rows.append(np.concatenate(found)[:limit])
     return Bits(np.stack(rows), model.config.dims)
 
 
-def by_level(model, images, labels=None, noise=0.5):
+def by_level(model, images, labels=None, seed=0, bar=None):
     """How the bits/dim of images are shared among the levels: float `[levels]`, which sums up to their mean bits/dim.
 
-    A level's share is what its own latents cost, with the log-determinants of its layers.
+    A level's share is what its own latents cost, with the log-determinants of its layers, at one draw of the
+    dequantisation noise.
     """
+    noise = np.random.default_rng(seed).random(images.shape, np.float32)
+    total, size = 0.0, size_of_part(model)
+    for start in range(0, len(images), size):
+        some = slice(start, start + size)
+        shares = _shares(model, images[some], None if labels is None else labels[some], noise[some])
+        total += np.sum(shares, axis=1)
+        if bar is not None:
+            bar.update(len(images[some]))
+    return (total / len(images)).tolist()
+
+
+def _shares(model, images, labels, noise):
+    """Bits/dim by level and image, float64 `[levels, n]`."""
     flow, dims, bits = model.flow, model.config.dims, model.config.bits
     x, shares = model.dequantize(images, noise=noise), []
     for level in range(flow.levels):
@@ -95,7 +109,6 @@ def by_level(model, images, labels=None, noise=0.5):
         else:
             eps, log_det = flow.prior.encode(x, labels)
         normal = -0.5 * tf.reduce_sum(tf.square(eps) + math.log(2 * math.pi), [1, 2, 3])
-        values = math.prod(eps.shape[1:])
-        nats = total + log_det + normal - values * bits * math.log(2.0)
-        shares.append(float(tf.reduce_mean(quantization.bits_per_dim(nats, (dims,)))))
-    return shares
+        nats = total + log_det + normal - math.prod(eps.shape[1:]) * bits * math.log(2.0)
+        shares.append(quantization.bits_per_dim(nats, (dims,)).numpy().astype(np.float64))
+    return np.stack(shares)

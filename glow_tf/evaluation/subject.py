@@ -3,16 +3,33 @@
 import dataclasses
 import functools
 import json
+import math
 import pathlib
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, pipeline
-from glow_tf.errors import GlowError
+from glow_tf.evaluation.checks import EvaluationError
 from glow_tf.runs import Run, load_keras, load_model, write_atomically
 
 
-class EvaluationError(GlowError):
-    """Something that cannot be evaluated as asked; the message says why and what to do."""
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The options that every sub-command has."""
+
+    path: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN")]]
+    """Run folder, or a .keras file, which needs --data."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None
+    """Source of the images, such as bundled:digits; that of the run if none is given."""
+    fit: Literal["exact", "pad", "resize", "crop"] | None = None
+    """What happens to images of another size; as in training, and with another --data nothing."""
+    average: bool = False
+    """The averaged weights instead of the raw ones (bits measures both)."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Where pictures and numbers go; RUN/evaluation, or beside the .keras file, if none is given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +61,31 @@ class Subject:
 
     @functools.cached_property
     def source(self):
-        """The `Source` of the images."""
-        return open_source(self.data, self.model.image_shape)
+        """The `Source` of the images, with labels as the model needs them."""
+        source, classes = open_source(self.data, self.model.image_shape), self.model.config.classes
+        if classes and source.classes != classes:
+            raise EvaluationError(
+                f"{source.name} has {source.classes or 'no'} classes, the model is conditional on {classes}; give a "
+                "source whose labels are those."
+            )
+        return source
+
+    @property
+    def weights(self):
+        """Which weights `model` has, in words."""
+        if self.experiment is None:
+            return "the file's weights"
+        return "averaged weights" if self.averaged else "raw weights"
+
+    @property
+    def test_images(self):
+        """What the test split is, in words: its size, and whether it is one that training never looked at."""
+        rows, count = self.source.rows, self.source.size("test")
+        if self.data.paper_protocol:
+            return f"{count:,} test images (on which the weights were selected, as the paper did)"
+        if np.array_equal(rows["test"], rows["validation"]):
+            return f"{count:,} validation images (there is no test split)"
+        return f"{count:,} test images"
 
     def batches(self, split="test", batch_size=128, draw=0, limit=None):
         """Evaluation batches of a split (see `data.pipeline`), cut after `limit` images."""
@@ -62,32 +102,41 @@ class Subject:
         return labels if self.model.config.classes else None
 
     def write_json(self, name, values):
-        """Writes `values` beside the pictures and returns the path."""
+        """Writes `values` and what they are of beside the pictures, and returns the path."""
         path = self.out / name
-        write_atomically(path, lambda p: p.write_text(json.dumps(values, indent=2) + "\n"))
+        values = {"path": str(self.path), "source": self.data.source, "weights": self.weights, **values}
+        text = json.dumps(_plain(values), indent=2, allow_nan=False) + "\n"
+        write_atomically(path, lambda p: p.write_text(text))
         return path
 
 
-def open_subject(path, data=None, averaged=False):
-    """The `Subject` at a path.
-
-    Args:
-        path: a run folder, or a `.keras` file, which needs `data`.
-        data: a source such as "bundled:digits" instead of the one the model was trained on.
-        averaged: evaluate the averaged weights.
-    """
-    path = pathlib.Path(path)
+def open_subject(target):
+    """The `Subject` of a `Target`, or of a path."""
+    target = target if isinstance(target, Target) else Target(str(target))
+    path = pathlib.Path(target.path)
     if path.suffix == ".keras":
-        if data is None:
+        if target.data is None:
             raise EvaluationError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
+        config, experiment = load_keras(path).config, None
+        data = DataConfig(target.data, labels=bool(config.classes))
         out = path.with_name(path.stem + "_evaluation")
-        return Subject(path, _data(data, load_keras(path).config), None, out, averaged)
-    run = Run.open(path)
-    experiment = run.experiment()
-    config = experiment.data if data is None else _data(data, experiment.model)
-    return Subject(path, config, experiment, run.pictures, averaged)
+    else:
+        run = Run.open(path)
+        experiment, out = run.experiment(), run.evaluation
+        data = experiment.data
+        if target.data not in (None, data.source):
+            data = DataConfig(target.data, labels=bool(experiment.model.classes))
+    if target.fit is not None:
+        data = dataclasses.replace(data, fit=target.fit)
+    return Subject(path, data, experiment, out if target.out is None else pathlib.Path(target.out), target.average)
 
 
-def _data(source, model):
-    """Another source for a model: resized to its images."""
-    return DataConfig(source, fit="resize", labels=bool(model.classes))
+def _plain(value):
+    """What JSON can hold: NumPy's numbers as Python's, what is not finite as null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
