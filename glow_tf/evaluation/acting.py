@@ -39,17 +39,24 @@ def accuracy(judge, pool):
     }
 
 
-def shares_seen(model, judge, pool, attributes, name, count=50, bar=None):
-    """The share of images in which the judge sees an attribute, before and after: dictionary.
+def shares_seen(model, judge, pool, methods, name, count=50, bar=None):
+    """The share of images in which the judge sees an attribute, before and after.
 
-    `without` and `without_moved`: of images without it, at strengths 0 and 1; `with` and `with_moved`: of images with
-    it, at 0 and -1. At strength 0 an image is its own reconstruction.
+    Args:
+        methods: dictionary of method -> `Attributes`.
+        count: images with the attribute, and as many without it, at most.
+
+    Returns:
+        A dictionary of `without` and `with`, the images as they are (strength 0: their own reconstructions), and for
+        each method `without +1 <method>` and `with -1 <method>`, the images moved along its direction.
     """
     found, place = {}, pool.names.index(name)
-    for key, having, strength in (("without", False, 1.0), ("with", True, -1.0)):
+    for group, having, strength in (("without", False, 1.0), ("with", True, -1.0)):
         images, labels = pool.group(name, having, count)
         z = batched.encode(model, images, labels)
-        for suffix, by in (("", 0.0), ("_moved", strength)):
-            moved = batched.decode(model, attributes.apply(z, {name: by}), labels, bar)
-            found[key + suffix] = float(judge.named(moved)[:, place].mean())
+        moved = {group: z}
+        moved.update({f"{group} {strength:+g} {m}": d.apply(z, {name: strength}) for m, d in methods.items()})
+        labels = None if labels is None else np.tile(labels, len(moved))
+        seen = judge.named(batched.decode(model, np.concatenate(list(moved.values())), labels, bar))[:, place]
+        found.update(zip(moved, map(float, seen.reshape(len(moved), -1).mean(1)), strict=True))
     return found

@@ -78,7 +78,7 @@ def attributes(
     values = {"slider_positions": {n: positions[:, first.names.index(n)] for n in chosen}, "strengths": strengths}
     if judged and some is not None and some.check is not None:
         values.update(_judge(subject, found, some, [n for n in chosen if n in some.check.names], judged))
-    print(f"pictures: {subject.out / f'attribute_*.png'}, moving: {subject.out / f'attribute_*{ending}'}")
+    print(f"pictures: {subject.out / 'attribute_*.png'}, moving: {subject.out / f'attribute_*{ending}'}")
     print(f"numbers:  {subject.write_json('attributes.json', values)}")
 
 
@@ -101,6 +101,7 @@ def _directions(subject, names, folders, load, limit, method):
 
 
 def _chosen(names, known):
+    """The names to show, all of them known ones."""
     for name in names:
         if name not in known:
             raise EvaluationError(f"--names: expected some of {', '.join(known)}, got {name!r}.")
@@ -112,51 +113,34 @@ def _origin(load, method):
 
 
 def _draw(subject, found, name, z, labels, strengths, ending, bar):
-    def moved(strength):
-        return batched.decode(subject.model, found.apply(z, {name: strength}), labels, bar)
-
-    rows = {f"{strength:+g}": moved(strength) for strength in strengths}
+    """A sheet of the images at each strength, and an animation from the least to the greatest."""
+    everywhere = [*strengths, *np.linspace(min(strengths), max(strengths), FRAMES)]
+    moved = np.concatenate([found.apply(z, {name: strength}) for strength in everywhere])
+    labels = None if labels is None else np.tile(labels, len(everywhere))
+    images = batched.decode(subject.model, moved, labels, bar)
+    images = images.reshape(len(everywhere), len(z), *subject.model.image_shape)
     path = subject.out / f"attribute_{name.replace('/', '_')}"
+    rows = {f"{strength:+g}": row for strength, row in zip(strengths, images, strict=False)}
     save_png(path.with_name(path.name + ".png"), sheet(rows, title=name))
-    film = [moved(strength) for strength in np.linspace(min(strengths), max(strengths), FRAMES)]
-    frames = np.stack([grid(enlarged(images), columns=len(images)) for images in film])
+    frames = np.stack([grid(enlarged(row), columns=len(row)) for row in images[len(strengths) :]])
     animation.save_animation(path.with_name(path.name + ending), np.concatenate([frames, frames[::-1]]), seconds=3.0)
 
 
-def _judge(subject, found, some, names, count):
+def _judge(subject, methods, some, names, count):
     """Prints what the judge sees, and returns it for the JSON."""
     learn, check = some.learn, some.check
     judge = Judge(learn.images[:LIMIT], learn.tags[:LIMIT])
-    real, seen = acting.accuracy(judge, check), {}
-    names = [n for n in names if n in real]
-    with progress(4 * count * len(names) * len(found), "judging") as bar:
-        for name in names:
-            seen[name] = {
-                method: acting.shares_seen(subject.model, judge, check, directions, name, count, bar)
-                for method, directions in found.items()
-            }
-    if not seen:
+    right = acting.accuracy(judge, check)
+    names = [n for n in names if n in right]
+    if not names:
         return {}
-    first = next(iter(found))
-    rows = [
-        ("attribute", "judge right", "without: 0", *(f"+1 {m}" for m in found), "with: 0", *(f"-1 {m}" for m in found))
-    ]
-    for name, by in [*seen.items(), ("mean", _mean(list(seen.values())))]:
-        shares = (
-            [real[name] if name in real else float(np.mean([real[n] for n in names])), by[first]["without"]]
-            + [by[m]["without_moved"] for m in found]
-            + [by[first]["with"]]
-            + [by[m]["with_moved"] for m in found]
-        )
-        rows.append((name, *(f"{s:.0%}" for s in shares)))
-    print("share of test images without, and with the attribute in which a judge of real images sees it, by strength")
+    with progress(2 * count * len(names) * (1 + len(methods)), "judging") as bar:
+        seen = {n: acting.shares_seen(subject.model, judge, check, methods, n, count, bar) for n in names}
+    right = {n: right[n] for n in names}
+    right["mean"] = float(np.mean(list(right.values())))
+    seen["mean"] = {key: float(np.mean([seen[n][key] for n in names])) for key in seen[names[0]]}
+    rows = [("attribute", "judge right", *seen["mean"])]
+    rows += [(n, f"{right[n]:.0%}", *(f"{share:.0%}" for share in seen[n].values())) for n in seen]
+    print("share of test images, without and with the attribute, in which a judge of real images sees it")
     print(table(rows))
-    return {"judge_accuracy": real, "seen": seen, "seen_mean": _mean(list(seen.values()))}
-
-
-def _mean(entries):
-    """The mean over attributes of the shares of each method."""
-    return {
-        m: {key: float(np.mean([entry[m][key] for entry in entries])) for key in shares}
-        for m, shares in entries[0].items()
-    }
+    return {"judge_right": right, "judge_sees": seen}
