@@ -1,12 +1,18 @@
 """Interpolation and attribute vectors."""
 
+import json
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from glow_tf import attributes
-from glow_tf.evaluation import commands
-from glow_tf.evaluation.subject import EvaluationError, open_subject
+from glow_tf.evaluation import acting, commands
+from glow_tf.evaluation.acting import Pool
+from glow_tf.evaluation.checks import EvaluationError
+from glow_tf.evaluation.judge import Judge
+from glow_tf.evaluation.subject import Target, open_subject
 from glow_tf.interpolation import between, interpolate
 from glow_tf.latents import flatten_latents
 
@@ -83,39 +89,90 @@ def test_interpolation_ends_in_the_images(run, request):
 
 
 def test_the_interpolate_command(tiny_run, tmp_path, capsys):
-    commands.interpolate(str(tiny_run), pairs=2, steps=3)
-    pictures = tiny_run / "pictures"
-    assert (pictures / "interpolation.png").is_file()
-    assert Image.open(pictures / "interpolation.gif").n_frames > 24
+    run, written = Target(str(tiny_run)), tiny_run / "evaluation"
+    commands.interpolate(run, pairs=2, steps=3, video="gif")
+    assert (written / "interpolation.png").is_file()
+    assert Image.open(written / "interpolation.gif").n_frames > 24
+    values = json.loads((written / "interpolation.json").read_text())
+    assert [len(strip["bits_per_dim"]) for strip in values["strips"]] == [3, 3]
     files = []
     for i in range(2):
         files.append(str(tmp_path / f"{i}.png"))
         Image.fromarray(RNG.integers(0, 256, (20, 30, 3), np.uint8)).save(files[-1])
-    commands.interpolate(str(tiny_run), images=tuple(files))
+    commands.interpolate(run, images=tuple(files), video="gif")
+    assert files[0] in capsys.readouterr().out
     with pytest.raises(EvaluationError, match="two files or more"):
-        commands.interpolate(str(tiny_run), images=files[:1])
+        commands.interpolate(run, images=files[:1])
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(EvaluationError, match="cannot be read as an image"):
-        commands.interpolate(str(tiny_run), images=(files[0], str(tmp_path / "text.png")))
+        commands.interpolate(run, images=(files[0], str(tmp_path / "text.png")))
+
+
+def test_interpolation_needs_a_label_that_there_is(tiny_conditional_run):
+    with pytest.raises(EvaluationError, match="--label: expected 0 to 9, got 10"):
+        commands.interpolate(Target(str(tiny_conditional_run)), label=10)
 
 
 def test_the_attributes_command(tiny_run, tmp_path, capsys):
-    commands.attributes(str(tiny_run), names=("3", "7"), save=str(tmp_path / "a.npz"), limit=200)
+    run, written = Target(str(tiny_run)), tiny_run / "evaluation"
+    commands.attributes(run, names=("3", "7"), save=str(tmp_path / "a.npz"), limit=200, judged=10, video="gif")
     out = capsys.readouterr().out
-    assert "slider positions" in out and (tiny_run / "pictures" / "attribute_7.png").is_file()
+    assert "slider positions" in out and "judge right" in out and "mean" in out
+    assert (written / "attribute_7.png").is_file()
+    assert Image.open(written / "attribute_7.gif").n_frames > 16
+    seen = json.loads((written / "attributes.json").read_text())["judge_sees"]
+    methods = ["without", "without +1 means", "without +1 logistic", "with", "with -1 means", "with -1 logistic"]
+    assert list(seen) == ["3", "7", "mean"] and list(seen["mean"]) == methods
+    assert seen["3"]["without"] < 0.2 and seen["3"]["with"] > 0.8, "at strength 0 images are what they are"
     saved = attributes.load_attributes(tmp_path / "a.npz", 64)
     assert saved.names == tuple("0123456789")
-    commands.attributes(str(tiny_run), names=("3",), load=str(tmp_path / "a.npz"))
+    commands.attributes(run, names=("3",), load=str(tmp_path / "a.npz"), judged=5, video="gif")
+    assert "without +1 loaded" in capsys.readouterr().out
+
+
+def test_the_originals_directions(tiny_run, tmp_path, capsys):
+    np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 64)).astype(np.float32))
+    options = dict(names=("Smiling",), load=str(tmp_path / "z_manipulate.npy"), video="gif")
+    commands.attributes(Target(str(tiny_run), out=str(tmp_path)), **options)
+    out = capsys.readouterr().out
+    assert "Smiling" in out and "judge" not in out, "digits have no tag Smiling to judge by"
+    assert (tmp_path / "attribute_Smiling.png").is_file() and not (tmp_path / "attributes.npz").exists()
+
+
+def test_a_planted_attribute_is_seen_to_act():
+    """Flat latents that are the pixels themselves: moving along the direction turns the attribute on and off."""
+    tags = RNG.random((200, 1)) < 0.5
+    images = RNG.integers(60, 90, (200, 2, 2, 1)).astype(np.uint8)
+    images[tags[:, 0]] += 80
+    pool = Pool(images[100:], None, tags[100:], ("bright",))
+    found = attributes.difference_of_means(images[:100].reshape(100, 4) / 255, tags[:100], ("bright",))
+    seen = acting.shares_seen(Pixels(), Judge(images[:100], tags[:100]), pool, {"means": found}, "bright")
+    assert seen == {"without": 0, "without +1 means": 1, "with": 1, "with -1 means": 0}
+    assert acting.accuracy(Judge(images[:100], tags[:100]), pool) == {"bright": 1}
+
+
+class Pixels:
+    """A "flow" whose latents are the pixels."""
+
+    image_shape, latent_shapes = (2, 2, 1), [(2, 2, 1)]
+
+    def encode(self, images, labels):
+        return [tf.constant(images / np.float32(255))]
+
+    def decode(self, eps, labels):
+        return tf.cast(tf.clip_by_value(tf.round(eps[0] * 255), 0, 255), tf.uint8)
 
 
 def test_two_folders_of_ones_own(tiny_run, tmp_path, capsys):
     for name, level in (("with", 200), ("without", 20)):
         (tmp_path / name).mkdir()
-        for i in range(3):
+        for i in range(8):
             image = np.full((8, 8), level, np.uint8) + RNG.integers(0, 30, (8, 8), np.uint8)
             Image.fromarray(image).save(tmp_path / name / f"{i}.png")
+        (tmp_path / name / "notes.txt").write_text("not an image, and left alone")
     folders = (str(tmp_path / "with"), str(tmp_path / "without"))
-    commands.attributes(str(tiny_run), folders=folders, save=str(tmp_path / "a.npz"))
+    commands.attributes(Target(str(tiny_run)), folders=folders, save=str(tmp_path / "a.npz"), video="gif")
+    assert "judge right" in capsys.readouterr().out
     found = attributes.load_attributes(tmp_path / "a.npz", 64)
     subject = open_subject(tiny_run)
     bright = np.full((1, 8, 8, 1), 208, np.uint8)
@@ -126,4 +183,7 @@ def test_two_folders_of_ones_own(tiny_run, tmp_path, capsys):
     ]
     assert position[0] > position[1]
     with pytest.raises(EvaluationError, match="expected two"):
-        commands.attributes(str(tiny_run), folders=folders[:1])
+        commands.attributes(Target(str(tiny_run)), folders=folders[:1])
+    (tmp_path / "with" / "broken.png").write_text("hello")
+    with pytest.raises(EvaluationError, match=r"broken.png cannot be read as an image"):
+        commands.attributes(Target(str(tiny_run)), folders=folders)

@@ -36,13 +36,11 @@ def test_files_are_pictures(tmp_path):
     image = RNG.integers(0, 256, (9, 7, 1), np.uint8)
     pictures.save_png(tmp_path / "new" / "a.png", image)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png"))[..., :1], image)
-    pictures.save_animation(tmp_path / "a.gif", RNG.integers(0, 256, (5, 48, 48, 3), np.uint8))
-    assert Image.open(tmp_path / "a.gif").n_frames == 5
     rows = [{"epoch": e, "bits_x": 3 / e, "val_bits_x": 3.1 / e, "val_bits_x_average": None} for e in (1.0, 2.0, 3.0)]
     pictures.learning_curve(tmp_path / "curve.png", rows)
     pictures.learning_curve(tmp_path / "none.png", [])
     assert Image.open(tmp_path / "curve.png").size == (840, 480)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.gif", "curve.png", "new", "none.png"], "nothing is left"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["curve.png", "new", "none.png"], "nothing is left"
 
 
 def test_sample_sheet(tiny_run, tiny_conditional_run):

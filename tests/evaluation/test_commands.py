@@ -1,6 +1,9 @@
 """`evaluate.py`, as a person runs it, and its sub-commands."""
 
+import io
 import json
+import math
+import shutil
 import subprocess
 import sys
 
@@ -9,9 +12,15 @@ import pytest
 from PIL import Image
 from training.commands import ROOT, environment
 
-from glow_tf.evaluation import commands, neighbours, reconstruction
+import evaluate as evaluate_script
+from glow_tf.data import DataError
+from glow_tf.errors import GlowError
+from glow_tf.evaluation import batched, commands, neighbours, reconstruction
+from glow_tf.evaluation.checks import EvaluationError
 from glow_tf.evaluation.comparison import auroc
-from glow_tf.evaluation.subject import EvaluationError, open_subject
+from glow_tf.evaluation.judge import Judge
+from glow_tf.evaluation.progress import progress
+from glow_tf.evaluation.subject import Target, open_subject
 from glow_tf.latents import load_latents
 from glow_tf.runs import RunError
 
@@ -26,41 +35,72 @@ def evaluate(*arguments):
     )
 
 
+def files(run):
+    """Every file of a run folder but what evaluate.py writes, with its content."""
+    return {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and run / "evaluation" not in p.parents}
+
+
+def numbers(run, name):
+    return json.loads((run / "evaluation" / name).read_text(), parse_constant=pytest.fail)
+
+
 def test_the_short_report(tiny_run):
+    before = files(tiny_run)
     done = evaluate(tiny_run)
     assert done.returncode == 0, done.stderr
     assert "bits/dim" in done.stdout and "+-" in done.stdout and "reconstruction error  0 of 255" in done.stdout
-    for name in ("reconstructions.png", "samples.png"):
-        assert Image.open(tiny_run / "pictures" / name).size > (100, 50)
-    values = json.loads((tiny_run / "pictures" / "report.json").read_text())
+    assert "images/s" not in done.stderr, "no progress bar where there is no terminal"
+    for name in ("report_reconstructions.png", "report_samples.png"):
+        assert Image.open(tiny_run / "evaluation" / name).size > (100, 50)
+    values = numbers(tiny_run, "report.json")
     assert values["images"] == 300 and values["reconstruction_error"] == 0
+    assert files(tiny_run) == before, "the run itself is left alone"
 
 
 def test_a_missing_run_is_one_sentence(tmp_path):
     done = evaluate(tmp_path / "nothing")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and "is not a run folder" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_bits(tiny_run, capsys):
-    commands.bits(str(tiny_run), draws=2, limit=32)
+    commands.bits(Target(str(tiny_run)), draws=2, limit=32)
     out = capsys.readouterr().out
     assert "raw" in out and "averaged" in out and "2-draw bound" in out
-    values = json.loads((tiny_run / "pictures" / "bits.json").read_text())
+    values = numbers(tiny_run, "bits.json")
     assert values["raw"]["bits_per_dim"] != values["averaged"]["bits_per_dim"]
     assert len(values["raw"]["by_level"]) == 2
+    commands.bits(Target(str(tiny_run)), draws=1, limit=4)
+    assert numbers(tiny_run, "bits.json")["raw"]["error_over_draws"] is None, "no NaN, which is not JSON"
+
+
+def test_bits_beside_the_papers(tiny_run, tmp_path, capsys):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "name": "cifar10"}))
+    commands.bits(Target(str(tmp_path / "run")), draws=1, limit=4)
+    assert "paper     3.35" in capsys.readouterr().out
+    assert numbers(tmp_path / "run", "bits.json")["paper"] == 3.35
 
 
 def test_samples_by_class_and_neighbours(tiny_conditional_run, capsys):
-    commands.samples(str(tiny_conditional_run), columns=3)
-    out = capsys.readouterr().out
-    for name in ("samples.png", "samples_by_class.png", "nearest.png"):
-        assert name in out and (tiny_conditional_run / "pictures" / name).is_file()
+    commands.samples(Target(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7))
+    out, folder = capsys.readouterr().out, tiny_conditional_run / "evaluation"
+    assert "labels act through the top prior alone" in out
+    assert {p.name for p in (folder / "samples").iterdir()} == {"temperature_0.png", "temperature_0.7.png"}
+    for name in ("samples.png", "nearest.png"):
+        assert name in out and (folder / name).is_file()
+    by_class = Image.open(folder / "samples" / "temperature_0.7.png")
+    assert by_class.height > 10 * 48 > by_class.width, "ten rows, three columns"
+    assert set(numbers(tiny_conditional_run, "samples.json")["temperatures"]) == {"0", "0.7"}
 
 
 def test_reconstruct(tiny_run, capsys):
-    commands.reconstruct(str(tiny_run), images=3)
-    assert "largest error: 0 of 255" in capsys.readouterr().out
+    commands.reconstruct(Target(str(tiny_run)), images=3)
+    assert "largest error of 3 images: 0 of 255" in capsys.readouterr().out
+    change = numbers(tiny_run, "reconstructions.json")["change"]
+    assert change["none"] == 0 < change["finest 1"] < change["all"]
 
 
 def test_redrawing_levels_keeps_the_coarse_ones(tiny_run):
@@ -77,7 +117,7 @@ def test_redrawing_levels_keeps_the_coarse_ones(tiny_run):
 
 
 def test_encode_writes_what_decodes_to_the_images(tiny_run, tmp_path, capsys):
-    commands.encode(str(tiny_run), str(tmp_path), limit=5)
+    commands.encode(Target(str(tiny_run), out=str(tmp_path)), limit=5)
     x, z = np.load(tmp_path / "x.npy"), np.load(tmp_path / "z.npy")
     assert x.shape == (5, 8, 8, 1) and x.dtype == np.uint8 and z.shape == (5, 64)
     model = open_subject(tiny_run).model
@@ -85,9 +125,11 @@ def test_encode_writes_what_decodes_to_the_images(tiny_run, tmp_path, capsys):
 
 
 def test_compare(tiny_run, capsys):
-    commands.compare(str(tiny_run), against="bundled:mnist", limit=100)
+    commands.compare(Target(str(tiny_run)), against="bundled:mnist", limit=100)
     assert "AUROC" in capsys.readouterr().out
-    assert (tiny_run / "pictures" / "comparison.png").is_file()
+    assert (tiny_run / "evaluation" / "comparison.png").is_file()
+    commands.compare(Target(str(tiny_run)), against="bundled:digits", limit=50)
+    assert numbers(tiny_run, "comparison.json")["auroc"] == 0.5, "a data set against itself"
 
 
 def test_auroc():
@@ -97,31 +139,123 @@ def test_auroc():
 
 def test_nearest_finds_a_copy(tiny_run):
     images, _, _ = open_subject(tiny_run).arrays("train", 50)
-    np.testing.assert_array_equal(neighbours.nearest(images[:4], images, 2)[:, 0], images[:4])
+    found, distances = neighbours.nearest(np.minimum(images[:4], 252) + np.uint8(3), images, 2)
+    np.testing.assert_array_equal(found[:, 0], images[:4])
+    np.testing.assert_allclose(distances[:, 0], 3, rtol=1e-5)
 
 
 def test_judge(tiny_conditional_run, capsys):
-    commands.judge(str(tiny_conditional_run), count=40)
-    values = json.loads((tiny_conditional_run / "pictures" / "judge.json").read_text())
-    assert values["real"] > 0.95 and 0 <= values["samples"] <= 1
+    commands.judge(Target(str(tiny_conditional_run)), count=40)
+    out = capsys.readouterr().out
+    assert "L=2, weight_y=0.1, unknown steps" in out and "through the top prior alone" in out
+    values = numbers(tiny_conditional_run, "judge.json")
+    assert values["real"] > 0.95 and 0 <= values["samples"] <= 1 and len(values["by_class"]) == 10
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_the_judge_of_tags_and_of_classes(exclusive):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 100, (200, 64, 64, 1), np.uint8)
+    bright = rng.random(200) < 0.5
+    images[bright, :32] += 100
+    tags = np.stack([bright, ~bright if exclusive else rng.random(200) < 0.5], 1)
+    judge = Judge(images[:100], tags[:100])
+    assert judge.exclusive == exclusive
+    assert (judge.named(images[100:])[:, 0] == bright[100:]).all()
+
+
+def test_the_parts_change_nothing(tiny_conditional_run, monkeypatch):
+    subject = open_subject(tiny_conditional_run)
+    model, (images, labels, _) = subject.model, subject.arrays("test", 5)
+    whole = model.sample(5, 0.7, labels, seed=3).numpy()
+    monkeypatch.setattr(batched, "PIXELS", 2 * 64)
+    assert batched.size_of_part(model) == 2
+    np.testing.assert_array_equal(batched.sample(model, 5, 0.7, labels, 3), whole)
+    np.testing.assert_array_equal(batched.decode(model, batched.encode(model, images, labels), labels), images)
+
+
+def test_a_progress_bar_on_a_terminal_only(monkeypatch):
+    for terminal in (True, False):
+        stream = io.StringIO()
+        stream.isatty = lambda terminal=terminal: terminal
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress(3, "sampling") as bar:
+            bar.update(3)
+        assert ("sampling" in stream.getvalue()) == terminal
 
 
 def test_a_keras_file(tiny_run, tmp_path, capsys):
     path = tmp_path / "model.keras"
     open_subject(tiny_run).model.save(path)
     with pytest.raises(EvaluationError, match="give --data"):
-        commands.bits(str(path))
-    commands.bits(str(path), data="bundled:digits", draws=1, limit=16)
+        commands.bits(Target(str(path)))
+    commands.bits(Target(str(path), "bundled:digits"), draws=1, limit=16)
     assert (tmp_path / "model_evaluation" / "bits.json").is_file()
+    with pytest.raises(RunError, match="only a run folder has averaged"):
+        commands.bits(Target(str(path), "bundled:digits", average=True))
     path.write_bytes(b"nonsense")
     with pytest.raises(RunError, match="cannot be read as a Keras model"):
-        commands.bits(str(path), data="bundled:digits")
+        commands.bits(Target(str(path), "bundled:digits"))
 
 
 def test_what_does_not_fit_the_model(tiny_run, tiny_conditional_run, tmp_path):
+    run, conditional = Target(str(tiny_run)), Target(str(tiny_conditional_run))
     with pytest.raises(EvaluationError, match="unconditional"):
-        commands.judge(str(tiny_run))
+        commands.judge(run)
     with pytest.raises(EvaluationError, match="needs an unconditional model"):
-        commands.compare(str(tiny_conditional_run), against="bundled:mnist")
+        commands.compare(conditional, against="bundled:mnist")
     with pytest.raises(RunError, match="is not a run folder"):
-        commands.bits(str(tmp_path))
+        commands.bits(Target(str(tmp_path)))
+    with pytest.raises(DataError, match="an image is 28x28, the model takes 8x8"):
+        commands.bits(Target(str(tiny_run), "bundled:mnist"))
+    commands.bits(Target(str(tiny_run), "bundled:mnist", fit="resize", out=str(tmp_path)), draws=1, limit=2)
+    np.savez(tmp_path / "images.npz", images=np.zeros((40, 8, 8, 1), np.uint8))
+    with pytest.raises(GlowError, match="no labels|no classes|labels are wanted"):
+        commands.samples(Target(str(tiny_conditional_run), f"npz:{tmp_path / 'images.npz'}"))
+    np.savez(tmp_path / "three.npz", images=np.zeros((40, 8, 8, 1), np.uint8), labels=np.arange(40) % 3)
+    with pytest.raises(EvaluationError, match="has 3 classes, the model is conditional on 10"):
+        commands.report(Target(str(tiny_conditional_run), f"npz:{tmp_path / 'three.npz'}"))
+
+
+def test_no_test_split_is_said(tiny_run, tmp_path, capsys):
+    np.savez(tmp_path / "images.npz", images=np.zeros((40, 8, 8, 1), np.uint8))
+    commands.bits(Target(str(tiny_run), f"npz:{tmp_path / 'images.npz'}", out=str(tmp_path)), draws=1)
+    assert "validation images (there is no test split)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("report", {"draws": 0}, "--draws: expected 1 or more, got 0"),
+        ("bits", {"limit": 0}, "--limit: expected 1 or more, got 0"),
+        ("bits", {"batch_size": -1}, "--batch-size"),
+        ("samples", {"columns": -3}, "--columns"),
+        ("samples", {"temperatures": ()}, "--temperatures: expected finite numbers, got none"),
+        ("samples", {"temperatures": (0.7, math.nan)}, "--temperatures: expected finite numbers"),
+        ("reconstruct", {"images": 0}, "--images"),
+        ("reconstruct", {"temperature": -1.0}, "--temperature"),
+        ("interpolate", {"steps": 1}, "--steps: expected 2 or more"),
+        ("interpolate", {"pairs": 0}, "--pairs"),
+        ("attributes", {"limit": 0}, "--limit"),
+        ("attributes", {"strengths": (math.inf,)}, "--strengths"),
+        ("attributes", {"names": ("smile",)}, "--names: expected some of 0, 1, .*got 'smile'"),
+        ("attributes", {"folders": ("nowhere", "nothing")}, "there is no folder nowhere"),
+        ("attributes", {"load": "a.npz", "folders": ("a", "b")}, "not both"),
+        ("compare", {"against": "bundled:mnist", "limit": 0}, "--limit"),
+        ("encode", {"limit": -5}, "--limit"),
+        ("judge", {"count": 0}, "--count"),
+    ],
+)
+def test_options_that_cannot_be_write_nothing(tiny_run, tmp_path, name, options, message):
+    with pytest.raises(EvaluationError, match=message):
+        commands.COMMANDS[name](Target(str(tiny_run), out=str(tmp_path / "out")), **options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_help(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        evaluate_script.main([name, "--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0 and "--data" in text and "RUN" in text
+    assert "{None}" not in text.split("options")[0]

@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-from glow_tf.evaluation import likelihood
+from glow_tf.evaluation import batched, likelihood
 from glow_tf.evaluation.subject import open_subject
 
 
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
 def test_the_batch_size_changes_nothing(run, request):
     subject = open_subject(request.getfixturevalue(run))
-    found = [
-        likelihood.measure(subject, draws=2, batch_size=size, limit=40, progress=False).values for size in (7, 16, 64)
-    ]
+    found = [likelihood.measure(subject, draws=2, batch_size=size, limit=40).values for size in (7, 16, 64)]
     assert found[0].shape == (2, 40)
     np.testing.assert_allclose(found[1], found[0], atol=1e-6)
     np.testing.assert_allclose(found[2], found[0], atol=1e-6)
@@ -20,7 +18,7 @@ def test_the_batch_size_changes_nothing(run, request):
 
 def test_every_test_image_is_counted_once(tiny_run):
     subject = open_subject(tiny_run)
-    found = likelihood.measure(subject, draws=1, batch_size=128, progress=False)
+    found = likelihood.measure(subject, draws=1, batch_size=128)
     assert found.values.shape[1] == subject.source.size("test") == 300
 
 
@@ -35,10 +33,14 @@ def test_bounds_and_errors():
 
 
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
-def test_shares_by_level_sum_up(run, request):
+def test_shares_by_level_sum_up(run, request, monkeypatch):
     subject = open_subject(request.getfixturevalue(run))
     images, labels, _ = subject.arrays("test", 8)
-    noise = np.random.default_rng(0).random(images.shape, np.float32)
-    shares = likelihood.by_level(subject.model, images, subject.labels(labels), noise)
+    shares = likelihood.by_level(subject.model, images, subject.labels(labels), seed=1)
+    noise = np.random.default_rng(1).random(images.shape, np.float32)
     whole = subject.model.bits_per_dim(images, subject.labels(labels), noise=noise)
     assert sum(shares) == pytest.approx(float(np.mean(whole)), abs=1e-5)
+    monkeypatch.setattr(batched, "PIXELS", 3 * 64)
+    np.testing.assert_allclose(
+        likelihood.by_level(subject.model, images, subject.labels(labels), seed=1), shares, atol=1e-5
+    )
