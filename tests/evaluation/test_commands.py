@@ -218,7 +218,8 @@ def test_what_does_not_fit_the_model(tiny_run, tiny_conditional_run, tmp_path):
 
 
 def test_no_test_split_is_said(tiny_run, tmp_path, capsys):
-    np.savez(tmp_path / "images.npz", images=np.zeros((40, 8, 8, 1), np.uint8))
+    images = np.zeros((20, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "images.npz", train=images, validation=images)
     commands.bits(Target(str(tiny_run), f"npz:{tmp_path / 'images.npz'}", out=str(tmp_path)), draws=1)
     assert "validation images (there is no test split)" in capsys.readouterr().out
 
