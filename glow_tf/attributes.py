@@ -11,6 +11,9 @@ from glow_tf.runs import write_atomically
 SCALE = 1.6
 """The original's factor: at strength 1 an image goes 1.6 times the way from the negatives to the positives."""
 
+REGULARISATION = 0.1
+"""scikit-learn's C of the logistic regression; at 0.001 its directions are those of the means (cosine 0.9998)."""
+
 
 class AttributesError(GlowError, ValueError):
     """Attributes that cannot be made or read; the message says why and what to do."""
@@ -75,7 +78,7 @@ def by_logistic_regression(z, tags, names):
     """Directions of classifiers on latents, as long as the part of the original's that lies along them."""
 
     def direction(name, some):
-        weights = LogisticRegression(C=1e-3, max_iter=500).fit(z, some).coef_[0]
+        weights = LogisticRegression(C=REGULARISATION, max_iter=1000).fit(z, some).coef_[0]
         unit = weights / np.linalg.norm(weights)
         return SCALE * unit * (unit @ (z[some].mean(0) - z[~some].mean(0)))
 
