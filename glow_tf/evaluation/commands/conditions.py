@@ -16,8 +16,8 @@ SHOWN = 20
 def judge(target: Target, temperature: float = 0.7, count: int = 500, seed: int = 0):
     """Does the condition act? A classifier trained on real training images names the class of conditional samples.
 
-    Labels act through the top prior alone, as in the original: the fewer levels above the others, the more of the
-    latents they reach. "Labels shuffled" are the very same samples with their labels in a random order.
+    Labels act through the top prior alone, as in the original: the fewer the levels, the more of the latents they
+    reach. "Labels shuffled" are the very same samples with their labels in a random order.
 
     Args:
         temperature: Of the samples.
