@@ -10,6 +10,7 @@ from glow_tf.attributes import METHODS, load_attributes
 from glow_tf.evaluation.own_images import own_images
 from glow_tf.evaluation.subject import EvaluationError, open_subject
 from glow_tf.evaluation.tables import table
+from glow_tf.evaluation.tagged import tagged_images
 from glow_tf.interpolation import interpolate as blend
 from glow_tf.pictures import save_animation, save_png, sheet
 from glow_tf.runs import write_atomically
@@ -137,27 +138,13 @@ def _tagged_latents(subject, folders, limit):
         groups = [own_images(sorted(map(str, pathlib.Path(f).iterdir())), subject.model.image_shape) for f in folders]
         images, tags = np.concatenate(groups), np.repeat([[True], [False]], [len(g) for g in groups], axis=0)
         return _flat(subject.model, images, subject.labels(np.zeros(len(images), int))), tags, ("attribute",)
-    images, labels, tags = subject.arrays("train", limit)
-    source = subject.source
-    if source.attribute_names:
-        tags, names = tags > 0, source.attribute_names
-    elif source.classes:
-        tags, names = labels[:, None] == np.arange(source.classes), source.class_names
-    else:
-        raise EvaluationError(
-            f"{source.name} has neither labels nor attributes; give --folders WITH WITHOUT, or --load."
-        )
+    images, labels, tags, names = tagged_images(subject, limit)
     return _flat(subject.model, images, subject.labels(labels)), tags, names
 
 
 def _flat(model, images, labels):
-    """Flat latents `[n, D]` of images, a part at a time."""
-    parts = []
-    for start in range(0, len(images), 128):
-        some = slice(start, start + 128)
-        eps = model.encode(images[some], None if labels is None else labels[some])
-        parts.append(latent_files.flatten_latents([e.numpy() for e in eps]))
-    return np.concatenate(parts)
+    """Flat latents `[n, D]` of images."""
+    return np.concatenate(list(latent_files.flat_parts(model.encode, images, labels)))
 
 
 def _save_array(path, array):
