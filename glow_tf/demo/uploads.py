@@ -28,9 +28,7 @@ class UploadError(GlowError):
 def check_bytes(count):
     """An `UploadError` for a file of more than `MAX_BYTES`."""
     if count > MAX_BYTES:
-        raise UploadError(
-            413, f"This file has {count / 1e6:.0f} MB; give a picture of at most {MAX_BYTES // 10**6} MB."
-        )
+        raise UploadError(413, f"This file has {count / 1e6:.0f} MB; give one of at most {MAX_BYTES // 10**6} MB.")
 
 
 def read_upload(data, image_shape):
