@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import hashlib
+import pathlib
 import threading
 
 import numpy as np
@@ -243,7 +244,7 @@ def open_studio(path, data=None, averaged=False, attributes=None):
         subject = open_subject(path, data, averaged)
         model = subject.model
     found = None if attributes is None else load_attributes(attributes, model.config.dims)
-    studio = Studio(model, str(path), subject, found)
+    studio = Studio(model, pathlib.Path(path).stem, subject, found)
     if data is not None and studio.data_error:
         raise StudioError(studio.data_error)
     return studio

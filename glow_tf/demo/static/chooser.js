@@ -77,6 +77,7 @@ function show(well) {
       }),
     ),
   );
+  thumbs.previousElementSibling.hidden = !samples.length;
   dialog.showModal();
 }
 

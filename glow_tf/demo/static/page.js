@@ -142,9 +142,9 @@ function blend(panel) {
   setFirst([first, second]);
 }
 
-/** Starts wells with test images, where there are some. */
+/** Starts wells with the first and the last of the test images, where there are some. */
 function setFirst(wells) {
-  wells.forEach((well, i) => model.test_images[i] && well.set(model.test_images[i]));
+  wells.forEach((well, i) => model.test_images.length && well.set(model.test_images.at(-i)));
 }
 
 // Attributes.
