@@ -31,7 +31,7 @@ from glow_tf.pictures import png
 
 STATIC = pathlib.Path(__file__).with_name("static")
 LOCAL = ("127.0.0.1", "localhost")
-POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"
+POLICY = "default-src 'self'; connect-src 'self' data:; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"
 
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

@@ -83,7 +83,13 @@ def pictures(tmp_path_factory):
 
 
 def settle(page):
-    page.wait_for_function("!document.querySelector('[aria-busy]') && [...document.images].every((i) => i.complete)")
+    """Waits until nothing is asked and every picture is there (by polling: the page's policy allows no eval)."""
+    script = "!document.querySelector('[aria-busy]') && [...document.images].every((i) => i.complete)"
+    for _ in range(300):
+        if page.evaluate(script):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the page is still busy after 15 seconds")
 
 
 def shown(page, selector):
@@ -92,8 +98,9 @@ def shown(page, selector):
     script = """images => images.map(image => {
         const canvas = document.createElement("canvas");
         [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-        canvas.getContext("2d").drawImage(image, 0, 0);
-        return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 == 0);
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        return [...context.getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 == 0);
     })"""
     return np.array(page.eval_on_selector_all(f"{selector} img", script), np.uint8).reshape(-1, 8, 8, 1)
 

@@ -16,7 +16,7 @@ async function upload(blob, cls = label.value) {
   if (blob.size > model.max_bytes) {
     // Said here too, because a browser shows no answer that comes before it has sent everything.
     const size = Math.round(blob.size / 1e6);
-    throw new Error(`This file has ${size} MB; give a picture of at most ${Math.round(model.max_bytes / 1e6)} MB.`);
+    throw new Error(`This file has ${size} MB; give one of at most ${Math.round(model.max_bytes / 1e6)} MB.`);
   }
   const query = cls === "" ? "" : `?label=${cls}`;
   return (await ask(`/api/images${query}`, { method: "POST", body: blob })).id;
