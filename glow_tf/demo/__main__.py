@@ -70,7 +70,8 @@ def listen(host, port):
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        known = isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno
+        reason = os.strerror(error.errno).lower() if known else getattr(error, "strerror", None) or str(error)
         raise DemoError(f"cannot listen at {host}, port {port} ({reason}); choose another --port or --host.") from None
 
 

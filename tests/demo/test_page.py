@@ -122,7 +122,7 @@ def screenshot(page, pictures, name):
     settle(page)
     page.mouse.move(0, 0)
     path = pictures / f"demo_{name}.png"
-    data = page.screenshot()
+    data = page.screenshot(animations="disabled")
     Image.open(io.BytesIO(data)).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
     assert Image.open(path).size == (1120, 780)
 
@@ -166,7 +166,8 @@ def test_blend_of_an_own_picture_and_a_test_image(page, studio, pictures, tmp_pa
     page.click("#blend [data-well=first] button")
     page.click("#sample-thumbs button:nth-child(2)")
     page.wait_for_selector("dialog", state="hidden")
-    np.testing.assert_array_equal(shown(page, "#blend [data-well=first]")[0], studio.sample(16, 0.7, 0)[1])
+    sample = studio.sample(16, 0.7, 0)[1] // 16 * 16  # 255, where a sample is cut off, is 240 to the model
+    np.testing.assert_array_equal(shown(page, "#blend [data-well=first]")[0], sample)
 
 
 def test_several_attributes(page, studio, pictures):
