@@ -181,7 +181,7 @@ def test_several_attributes(page, studio, pictures):
     assert off.max() <= 16 and np.mean(off > 0) < 0.05, "directions are sums, whose order may differ"
     assert np.any(shown(page, "#attributes .result")[0] != studio.image("test-0"))
     screenshot(page, pictures, "attributes")
-    page.click("#attributes [type=reset]")
+    page.click("#attributes .zero")
     np.testing.assert_array_equal(shown(page, "#attributes .result")[0], studio.image("test-0"))
 
 

@@ -161,7 +161,11 @@ function attributes(panel) {
   };
   const well = new Well($("[data-well]", panel), send);
   whenChanged(form, send);
-  form.addEventListener("reset", () => setTimeout(() => (markAll(form), send())));
+  $(".zero", form).addEventListener("click", () => {
+    for (const input of $$("input", sliders)) input.value = 0;
+    markAll(sliders);
+    send();
+  });
   $(".download", panel).addEventListener("click", () => download($$("img", result), 1, "glow-attributes"));
   setFirst([well]);
   waitForAttributes(panel, (names) => {
@@ -174,8 +178,7 @@ function attributes(panel) {
 function attributeSlider(name) {
   const label = Object.assign(document.createElement("label"), { className: "slider" });
   const input = document.createElement("input");
-  Object.assign(input, { type: "range", name, min: -1.5, max: 1.5, step: 0.01 });
-  input.setAttribute("value", 0); // what a reset goes back to
+  Object.assign(input, { type: "range", name, min: -1.5, max: 1.5, step: 0.01, value: 0 });
   label.append(`${name.replaceAll("_", " ")} `, document.createElement("output"), input);
   return label;
 }
