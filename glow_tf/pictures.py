@@ -77,9 +77,16 @@ def rgb(image):
     return np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.uint8)
 
 
+def png(image):
+    """uint8 `[H, W, C]` as the bytes of a PNG."""
+    data = io.BytesIO()
+    Image.fromarray(rgb(image)).save(data, format="PNG")
+    return data.getvalue()
+
+
 def save_png(path, image):
     """Writes uint8 `[H, W, C]` as a PNG."""
-    write_atomically(path, lambda p: Image.fromarray(rgb(image)).save(p, format="PNG"))
+    write_atomically(path, lambda p: p.write_bytes(png(image)))
 
 
 def sample_sheet(model, columns=10, temperatures=TEMPERATURES, seed=0):

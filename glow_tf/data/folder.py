@@ -49,16 +49,23 @@ def open_folder(where, config):
 
 
 def read_image(path):
-    """An image file as uint8 `[h, w, 1]` or `[h, w, 3]`: palettes resolved, transparency laid on white."""
+    """An image file as uint8 `[h, w, 1]` or `[h, w, 3]` (see `pixels`)."""
     try:
         with Image.open(path) as image:
-            image.load()
-            if image.mode in ("L", "1", "I;16"):
-                return np.asarray(image.convert("L"))[..., None]
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            return np.asarray(image.convert("RGB"))
+            return pixels(image)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DamagedRecord(f"{path} cannot be read as an image: {error}") from error
+
+
+def pixels(image):
+    """An opened PIL image as uint8 `[h, w, 1]` or `[h, w, 3]`: palettes resolved, transparency laid on white."""
+    image.load()
+    if image.mode.startswith("I;16"):
+        return (np.asarray(image) >> 8).astype(np.uint8)[..., None]  # PIL's own conversion would clip at 255
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))[..., None]
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))

@@ -1,9 +1,11 @@
 """Images with yes/no tags, from which attribute directions are made and by which they are judged."""
 
+import copy
 import dataclasses
 
 import numpy as np
 
+from glow_tf.data import pipeline
 from glow_tf.evaluation.acting import Pool
 from glow_tf.evaluation.checks import EvaluationError
 from glow_tf.evaluation.own_images import image_files, own_images
@@ -27,19 +29,23 @@ def tag_names(source):
     return source.attribute_names or source.class_names
 
 
-def of_source(subject, limit):
-    """Training images to learn from, test images to judge by; `limit` of each at most."""
+def pool(subject, split, limit):
+    """A `Pool` of at most `limit` images, spread evenly over the split: folders and databases come sorted by class."""
     names = tag_names(subject.source)
     if not names:
         raise EvaluationError(
             f"{subject.source.name} has neither labels nor attributes; give --folders WITH WITHOUT, or --load."
         )
-    pools = []
-    for split in ("train", "test"):
-        images, labels, attributes = subject.arrays(split, limit)
-        tags = attributes > 0 if subject.source.attribute_names else labels[:, None] == np.arange(len(names))
-        pools.append(Pool(images, subject.labels(labels), tags, names))
-    return Tagged(*pools)
+    rows, spread = subject.source.rows_of(split), copy.copy(subject.source)
+    spread.rows = {split: rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]}
+    images, labels, attributes = pipeline.arrays(spread, split, subject.data, subject.model.image_shape)
+    tags = attributes > 0 if subject.source.attribute_names else labels[:, None] == np.arange(len(names))
+    return Pool(images, subject.labels(labels), tags, names)
+
+
+def of_source(subject, limit):
+    """Training images to learn from, test images to judge by; `limit` of each at most."""
+    return Tagged(pool(subject, "train", limit), pool(subject, "test", limit))
 
 
 def of_folders(subject, folders, limit, name="attribute"):

@@ -97,4 +97,4 @@ def _say_tail(trainer, say):
     say(f"  learning curve  {run.pictures / 'learning_curve.png'}")
     say(f"  metrics         {run.metrics_path}")
     say(f"  weights         {run.weights_path().parent}{os.sep}")
-    say(f"next: python evaluate.py {run.path}")
+    say(f"next: python evaluate.py {run.path}, or python -m glow_tf.demo {run.path} for a page in the browser")

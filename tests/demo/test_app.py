@@ -1,0 +1,172 @@
+"""The routes of the page, and what the command says when it cannot open one."""
+
+import asyncio
+import base64
+import io
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from demo.test_uploads import WRONG, encoded
+from fastapi.testclient import TestClient
+from PIL import Image
+from training.commands import ROOT, environment
+
+from glow_tf.demo import __main__ as demo
+from glow_tf.demo.app import create_app
+from glow_tf.demo.studio import open_studio
+from glow_tf.demo.turns import Busy, Overtaken, Turns
+from glow_tf.errors import GlowError
+
+
+@pytest.fixture(scope="module")
+def studio(tiny_run):
+    return open_studio(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def client(studio):
+    return TestClient(create_app(studio), base_url="http://127.0.0.1")
+
+
+def pictures(answer):
+    assert answer.status_code == 200, answer.text
+    urls = answer.json()["images"]
+    parts = [base64.b64decode(url.removeprefix("data:image/png;base64,")) for url in urls]
+    return np.stack([np.asarray(Image.open(io.BytesIO(p)).convert("L")) for p in parts])[..., None]
+
+
+def test_the_page_and_its_files_need_no_other_host(client):
+    text = client.get("/").text
+    assert client.get("/").headers["content-security-policy"].startswith("default-src 'self'")
+    for name in ("style.css", "page.js", "live.js", "chooser.js", "pictures.js"):
+        answer = client.get(f"/static/{name}")
+        assert answer.status_code == 200 and "http" not in answer.text.replace("HTTP", ""), name
+    assert "https:" not in text and "http:" not in text
+
+
+def test_model_and_images(client, studio):
+    found = client.get("/api/model").json()
+    assert found["image_shape"] == [8, 8, 1] and found["latent_shapes"] == [[4, 4, 2], [2, 2, 8]]
+    answer = client.get(f"/api/images/{found['test_images'][3]}")
+    assert answer.headers["content-type"] == "image/png"
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(answer.content)))[..., 0], studio.image("test-3")[..., 0]
+    )
+
+
+def test_the_four_panels(client, studio):
+    found = pictures(client.post("/api/samples", json={"count": 4, "temperature": 0.5, "seed": 2}))
+    np.testing.assert_array_equal(found, studio.sample(4, 0.5, 2))
+    body = {"first": "test-0", "second": "test-1", "weights": [0, 0.3, 1]}
+    np.testing.assert_array_equal(
+        pictures(client.post("/api/blend", json=body)), studio.blend("test-0", "test-1", [0, 0.3, 1])
+    )
+    body = {"image": "test-0", "levels": [1], "count": 2, "temperature": 0.5, "seed": 1}
+    np.testing.assert_array_equal(
+        pictures(client.post("/api/redraw", json=body)), studio.redraw("test-0", [1], 0.5, 1, 2)
+    )
+    assert client.get("/api/attributes").json()["state"] in ("making", "ready")
+    studio.directions.wait()
+    assert client.get("/api/attributes").json()["names"] == list("0123456789")
+    strengths = {"0": 0.5, "8": 1.0}
+    found = pictures(client.post("/api/move", json={"image": "test-0", "strengths": strengths}))
+    np.testing.assert_array_equal(found, studio.move("test-0", strengths))
+
+
+def test_an_upload(client, studio):
+    image = np.random.default_rng(1).integers(0, 256, (8, 8), np.uint8)
+    name = client.post("/api/images", content=encoded(image)).json()["id"]
+    np.testing.assert_array_equal(studio.image(name)[..., 0], image // 16 * 16)
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_wrong_file_is_a_sentence(name, client):
+    data, status, part = WRONG[name]
+    answer = client.post("/api/images", content=data)
+    assert answer.status_code == status and part in answer.json()["error"]
+
+
+def test_a_long_body_without_a_length(client):
+    def chunks():
+        for _ in range(30):
+            yield bytes(1_000_000)
+
+    answer = client.post("/api/images", content=chunks())
+    assert answer.status_code == 413 and "at most 20 MB" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path, body, status, part",
+    [
+        ("samples", {"temperature": 3}, 422, "temperature: input should be less than or equal to 2"),
+        ("samples", {"count": 1000}, 422, "count: input should be"),
+        ("samples", {"label": 1}, 422, "class: this model is unconditional"),
+        ("samples", [], 422, "request: input should be"),
+        ("blend", {"first": "own-1", "second": "test-0", "weights": [0]}, 404, "not held here any more"),
+        ("blend", {"first": "test-0", "second": "test-0", "weights": []}, 422, "weights: list should have"),
+        ("redraw", {"image": "test-0", "levels": [9]}, 422, "levels: expected 0 to 1, got 9"),
+        ("nothing", {}, 404, "Not Found."),
+    ],
+)
+def test_a_wrong_request_is_a_sentence(client, path, body, status, part):
+    answer = client.post(f"/api/{path}", json=body)
+    assert answer.status_code == status and part in answer.json()["error"]
+
+
+def test_an_error_inside_is_a_sentence(studio, monkeypatch):
+    monkeypatch.setattr(studio, "sample", lambda *_: 1 / 0)
+    client = TestClient(create_app(studio), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = client.post("/api/samples", json={})
+    assert answer.status_code == 500 and "ZeroDivisionError" in answer.json()["error"]
+
+
+def test_other_names_for_this_machine_are_refused(client):
+    assert client.get("/api/model", headers={"Host": "elsewhere.example"}).status_code == 400
+
+
+def test_only_the_newest_of_a_panel_is_computed():
+    async def course():
+        turns, done = Turns(room=3), []
+
+        def work(i):
+            time.sleep(0.05)
+            done.append(i)
+
+        first = asyncio.create_task(turns.run(lambda: work(0), "a"))
+        await asyncio.sleep(0.01)
+        rest = [asyncio.create_task(turns.run(lambda i=i: work(i), who)) for i, who in ((1, "a"), (2, "b"), (3, "a"))]
+        await asyncio.sleep(0.01)
+        with pytest.raises(Busy):
+            await turns.run(lambda: work(4), "c")
+        results = await asyncio.gather(first, *rest, return_exceptions=True)
+        assert [type(r) for r in results] == [type(None), Overtaken, type(None), type(None)]
+        await turns.run(lambda: work(5))
+        assert done == [0, 2, 3, 5] and not turns._newest
+
+    asyncio.run(course())
+
+
+def test_a_port_in_use_and_no_such_host():
+    with demo.listen("127.0.0.1", 0) as taken:
+        with pytest.raises(GlowError, match=f"port {taken.getsockname()[1]} .*in use.*choose another --port"):
+            demo.listen("127.0.0.1", taken.getsockname()[1])
+    for host, port in (("127.0.0.1", 99_999), ("203.0.113.77", 0)):
+        with pytest.raises(GlowError, match="cannot listen at"):
+            demo.listen(host, port)
+
+
+def test_a_missing_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(GlowError, match=r"needs the package uvicorn: pip install 'glow_tf\[demo\]'"):
+        demo.main(["run"])
+
+
+def test_a_missing_run_is_one_sentence(tmp_path):
+    command = [sys.executable, "-m", "glow_tf.demo", str(tmp_path / "nothing"), "--port", "0"]
+    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "is not a run folder" in done.stderr

@@ -1,0 +1,229 @@
+"""The page in a browser, as a person uses it: headless Chromium, driven by Playwright.
+
+With `GLOW_TF_SCREENSHOTS=RUN` the pictures are taken of that run and written to docs/pictures, for the README.
+"""
+
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from demo.test_uploads import WRONG, encoded
+from PIL import Image
+from training.commands import ROOT, environment
+
+from glow_tf.demo.studio import open_studio
+
+playwright = pytest.importorskip("playwright.sync_api", reason="drives the browser: pip install 'glow_tf[dev]'")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync"
+).split()
+SHOWN = os.environ.get("GLOW_TF_SCREENSHOTS")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run):
+    return pathlib.Path(SHOWN) if SHOWN else tiny_run
+
+
+@pytest.fixture(scope="module")
+def address(run):
+    """The command, running; its address."""
+    command = [sys.executable, "-m", "glow_tf.demo", str(run), "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next((line for line in process.stdout if "the page: " in line), None)
+            assert line, "the command ended without a page"
+            yield line.split()[2]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def studio(run):
+    """The same model in this process, to compare with."""
+    return open_studio(run)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+@pytest.fixture
+def page(browser, address):
+    """A page that asked nothing of other hosts and made no error, at the end of the test."""
+    page = browser.new_page(viewport={"width": 1120, "height": 780})
+    foreign, errors = [], []
+    page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    page.wait_for_selector("#samples .sheet img:nth-child(16)")
+    yield page
+    page.close()
+    assert not foreign and not errors
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Where the screenshots go."""
+    return ROOT / "docs" / "pictures" if SHOWN else tmp_path_factory.mktemp("pictures")
+
+
+def settle(page):
+    """Waits until nothing is asked and every picture is there (by polling: the page's policy allows no eval)."""
+    script = "!document.querySelector('[aria-busy]') && [...document.images].every((i) => i.complete)"
+    for _ in range(300):
+        if page.evaluate(script):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the page is still busy after 15 seconds")
+
+
+def shown(page, selector):
+    """The pictures in a part of the page, uint8 `[n, 8, 8, 1]`."""
+    settle(page)
+    script = """images => images.map(image => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        return [...context.getImageData(0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 == 0);
+    })"""
+    return np.array(page.eval_on_selector_all(f"{selector} img", script), np.uint8).reshape(-1, 8, 8, 1)
+
+
+def slide(page, selector, value):
+    page.locator(selector).evaluate(
+        "(e, value) => { e.value = value; e.dispatchEvent(new Event('input', { bubbles: true })); }", str(value)
+    )
+
+
+def download(page, button):
+    """The downloaded PNG, a grey array, and its name."""
+    with page.expect_download() as arriving:
+        page.click(button)
+    return np.asarray(Image.open(arriving.value.path()).convert("L")), arriving.value.suggested_filename
+
+
+def screenshot(page, pictures, name):
+    settle(page)
+    page.mouse.move(0, 0)
+    path = pictures / f"demo_{name}.png"
+    data = page.screenshot(animations="disabled")
+    Image.open(io.BytesIO(data)).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+    assert Image.open(path).size == (1120, 780)
+
+
+def test_samples(page, studio, pictures):
+    np.testing.assert_array_equal(shown(page, "#samples .sheet"), studio.sample(16, 0.7, 0))
+    for temperature in np.linspace(0, 0.5, 40):  # faster than any model: only the last one counts
+        slide(page, "#samples [name=temperature]", round(temperature, 2))
+    np.testing.assert_array_equal(shown(page, "#samples .sheet"), studio.sample(16, 0.5, 0))
+    assert page.inner_text("#samples output") == "0.50"
+    page.fill("#samples [name=seed]", "7")
+    expected = studio.sample(16, 0.5, 7)
+    np.testing.assert_array_equal(shown(page, "#samples .sheet"), expected)
+    screenshot(page, pictures, "samples")
+    saved, name = download(page, "#samples .download")
+    assert name == "glow-samples-t0.5-seed7.png" and saved.shape == (4 * 132 - 4, 4 * 132 - 4)
+    tiles = [saved[y * 132 : y * 132 + 128 : 16, x * 132 : x * 132 + 128 : 16] for y in range(4) for x in range(4)]
+    np.testing.assert_array_equal(np.stack(tiles), expected[..., 0])
+    page.click("#samples .another")
+    assert np.any(shown(page, "#samples .sheet") != expected)
+
+
+def test_blend_of_an_own_picture_and_a_test_image(page, studio, pictures, tmp_path):
+    image = np.random.default_rng(5).integers(0, 256, (8, 8), np.uint8)
+    (tmp_path / "own.png").write_bytes(encoded(image))
+    page.click("#tab-blend")
+    screenshot(page, pictures, "blend")
+    page.click("#blend [data-well=first] button")
+    page.set_input_files("dialog input[type=file]", tmp_path / "own.png")
+    page.wait_for_selector("dialog", state="hidden")
+    page.click("#blend [data-well=second] button")
+    page.click("#test-thumbs button:nth-child(4)")
+    own = studio.add(image[..., None])
+    slide(page, "#blend [name=weight]", 0.3)
+    np.testing.assert_array_equal(shown(page, "#blend .result"), studio.blend(own, "test-3", [0.3]))
+    np.testing.assert_array_equal(shown(page, "#blend .strip"), studio.blend(own, "test-3", np.linspace(0, 1, 9)))
+    page.click("#blend .strip button:nth-child(9)")
+    np.testing.assert_array_equal(shown(page, "#blend .result")[0], studio.image("test-3"))
+    saved, _ = download(page, "#blend .download")
+    np.testing.assert_array_equal(saved[::64, ::64], studio.image("test-3")[..., 0])
+    page.click("#blend [data-well=first] button")
+    page.click("#sample-thumbs button:nth-child(2)")
+    page.wait_for_selector("dialog", state="hidden")
+    sample = studio.sample(16, 0.7, 0)[1] // 16 * 16  # 255, where a sample is cut off, is 240 to the model
+    np.testing.assert_array_equal(shown(page, "#blend [data-well=first]")[0], sample)
+
+
+def test_several_attributes(page, studio, pictures):
+    page.click("#tab-attributes")
+    page.wait_for_selector("#attributes .sliders label:nth-child(10)")
+    np.testing.assert_array_equal(shown(page, "#attributes .result")[0], studio.image("test-0"))
+    slide(page, "#attributes [name='9']", 0.6)
+    slide(page, "#attributes [name='6']", -0.8)
+    studio.directions.wait()
+    off = np.abs(shown(page, "#attributes .result").astype(int) - studio.move("test-0", {"9": 0.6, "6": -0.8}))
+    assert off.max() <= 16 and np.mean(off > 0) < 0.05, "directions are sums, whose order may differ"
+    assert np.any(shown(page, "#attributes .result")[0] != studio.image("test-0"))
+    screenshot(page, pictures, "attributes")
+    page.click("#attributes .zero")
+    np.testing.assert_array_equal(shown(page, "#attributes .result")[0], studio.image("test-0"))
+
+
+def test_levels(page, studio, pictures):
+    page.click("#tab-samples")
+    page.keyboard.press("ArrowLeft")  # from the first tab round to the last
+    page.keyboard.press("Tab")
+    np.testing.assert_array_equal(shown(page, "#levels .sheet"), studio.redraw("test-0", [0], 0.7, 0, 9))
+    screenshot(page, pictures, "levels")
+    page.check("#levels [value='1']")
+    page.uncheck("#levels [value='0']")
+    np.testing.assert_array_equal(shown(page, "#levels .sheet"), studio.redraw("test-0", [1], 0.7, 0, 9))
+    page.uncheck("#levels [value='1']")
+    np.testing.assert_array_equal(shown(page, "#levels .sheet"), np.stack([studio.image("test-0")] * 9))
+
+
+@pytest.mark.parametrize("name", ["text", "100 MB", "1x1", "cmyk", "animated", "truncated png", "bomb"])
+def test_a_wrong_file_is_said(page, name, tmp_path):
+    data, _, part = WRONG[name]
+    (tmp_path / "file").write_bytes(data)
+    page.click("#tab-blend")
+    page.click("#blend [data-well=first] button")
+    page.set_input_files("dialog input[type=file]", tmp_path / "file")
+    page.wait_for_selector("dialog .error")
+    assert part in page.inner_text("dialog .error")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("dialog")
+
+
+def test_a_narrow_screen_needs_no_sideways_scrolling(page):
+    page.set_viewport_size({"width": 360, "height": 700})
+    for tab in ("samples", "blend", "attributes", "levels"):
+        page.click(f"#tab-{tab}")
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_server_that_does_not_answer_is_said(page):
+    page.route("**/api/samples", lambda route: route.abort())
+    slide(page, "#samples [name=temperature]", 0.3)
+    page.wait_for_selector("#notice")
+    assert "The server does not answer" in page.inner_text("#notice")
+    page.unroute("**/api/samples")
+    slide(page, "#samples [name=temperature]", 0.4)
+    page.wait_for_selector("#notice", state="hidden")
