@@ -1,0 +1,1 @@
+"""Results that the README shows, and what draws them."""
