@@ -1,0 +1,62 @@
+"""The benchmark runs; what it measures is for `python -m benchmarks` on a quiet machine, never for a test."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import scaling
+from benchmarks.work import CELEBAHQ, PAPER, SMALL, Work
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def benchmarks(*options, code=0):
+    command = [sys.executable, "-m", "benchmarks", *map(str, options)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def test_operations_are_counted_from_the_configuration():
+    work = Work(size=4, levels=1, depth=2, width=5, batch=3)
+    # 2x2 positions of 12 channels: 3x3 convolution from 6, 1x1, 3x3 to 12; two steps, three images.
+    multiply_adds = 4 * (9 * 6 * 5 + 5 * 5 + 9 * 5 * 12) * 2 * 3
+    assert work.operations("log_prob") == 2 * multiply_adds
+    assert work.operations("train_average") == 6 * multiply_adds
+    for work in (PAPER, CELEBAHQ, SMALL):
+        assert Work.from_json(work.to_json()) == work
+
+
+def test_the_line_and_its_picture(tmp_path):
+    x, y = np.array([1.0, 2, 4]), np.array([5.0, 7, 11])
+    np.testing.assert_allclose(scaling.line(x, y), (2, 3, 1), atol=1e-9)
+    assert scaling.line(x, [5, 7, 20])[2] < 0.99
+    series = {"K": {"seconds": {1: 5.0, 2: 7.0, 4: 11.0}, "slope": 2.0, "offset": 3.0}}
+    scaling.draw(tmp_path / "new" / "scaling.png", series)
+    assert (tmp_path / "new" / "scaling.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_parts_run_and_are_kept(tmp_path):
+    pytest.importorskip("normflows", reason="the peers: pip install -r benchmarks/requirements.txt")
+    out = benchmarks("--small", "--parts", "race", "start", "--rounds", 1, "--peers", "normflows", "--out", tmp_path)
+    assert "ahead of the fastest peer" in out and "first call" in out
+    benchmarks("--small", "--parts", "large", "--out", tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert set(results) == {"race", "start", "large"}
+    for figure in ("train", "train_average", "log_prob", "sample"):
+        assert all(seconds > 0 for seconds in results["race"]["figures"][figure]["seconds"].values())
+    assert results["large"]["training_mib"] > 0 and results["race"]["machine"]["cores"] >= 1
+
+
+@pytest.mark.slow
+def test_a_side_that_cannot_run_is_named(tmp_path):
+    out = benchmarks("--small", "--peers", "nobody", "--out", tmp_path, code=1)
+    assert "benchmarks: nobody failed" in out and not (tmp_path / "results.json").exists()
