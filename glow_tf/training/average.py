@@ -31,7 +31,9 @@ class MovingAverage(tf.Module):
         difference = tf.raw_ops.ReadVariableOp(resource=shadow, dtype=dtype) - tf.raw_ops.ReadVariableOp(
             resource=weight, dtype=dtype
         )
-        tf.raw_ops.AssignSubVariableOp(resource=shadow, value=(1.0 - self.decay) * difference)
+        # One pass for the product and the subtraction.
+        alpha = tf.constant(1.0 - self.decay, dtype)
+        tf.raw_ops.ResourceApplyGradientDescent(var=shadow, alpha=alpha, delta=difference)
 
     def swap(self):
         """Exchanges the weights and their averages."""

@@ -18,7 +18,7 @@ TOLERANCE = 1e-5
 class Course:
     """A model at the stored start, and what trains it."""
 
-    def __init__(self, name):
+    def __init__(self, name, jit_compile=False):
         self.case = stored = case(name)
         hps = stored.hps
         beta2 = 1 - 1 / hps["train_its"]
@@ -35,7 +35,13 @@ class Course:
             shadow.assign(stored.golden.get(f"start/ema/{name}", stored[f"start/var/{name}"]))
         self.counters = Counters(terms_of(self.model))
         self.step = TrainingStep(
-            self.model, self.optimizer, self.average, self.counters, tf.distribute.get_strategy(), len(stored["x"][0])
+            self.model,
+            self.optimizer,
+            self.average,
+            self.counters,
+            tf.distribute.get_strategy(),
+            len(stored["x"][0]),
+            jit_compile,
         )
 
     def batch(self, k):
@@ -112,3 +118,14 @@ def test_keras_apply_makes_the_same_update():
         keras_way.optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
     for a, b in zip(ours.model.weights, keras_way.model.weights, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_step_compiled_by_xla_is_the_same():
+    """`--jit-compile`, which is for GPUs, compiles on a CPU too."""
+    plain, compiled = Course("case7_train_adamax"), Course("case7_train_adamax", jit_compile=True)
+    for k in range(3):
+        plain.step(plain.batch(k))
+        compiled.step(compiled.batch(k))
+    for a, b in zip(plain.model.weights, compiled.model.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-5)
