@@ -10,15 +10,20 @@ import time
 import numpy as np
 import pytest
 from demo.test_uploads import WRONG, encoded
-from fastapi.testclient import TestClient
 from PIL import Image
 from training.commands import ROOT, environment
 
 from glow_tf.demo import __main__ as demo
-from glow_tf.demo.app import create_app
 from glow_tf.demo.studio import open_studio
-from glow_tf.demo.turns import Busy, Overtaken, Turns
 from glow_tf.errors import GlowError
+
+for _package in ("fastapi", "uvicorn", "httpx"):
+    pytest.importorskip(_package, reason="the page's extras: pip install 'glow_tf[demo,dev]'")
+
+from fastapi.testclient import TestClient  # noqa: E402
+
+from glow_tf.demo.app import create_app  # noqa: E402
+from glow_tf.demo.turns import Busy, Overtaken, Turns  # noqa: E402
 
 
 @pytest.fixture(scope="module")

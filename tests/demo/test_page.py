@@ -18,6 +18,7 @@ from training.commands import ROOT, environment
 
 from glow_tf.demo.studio import open_studio
 
+pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="drives the browser: pip install 'glow_tf[dev]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
