@@ -102,6 +102,11 @@ def depth_name(levels, depth):
     return f"L={levels} K={depth}"
 
 
+def depth_of(name):
+    """(L, K) of a depth cell's name; None of an ablation cell's."""
+    return tuple(int(part[2:]) for part in name.split()) if name.startswith("L=") else None
+
+
 def prepare_process():
     """Settings of a process that trains cells, before TensorFlow's first operation."""
     import tensorflow as tf
