@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import StrMethodFormatter
 from PIL import Image
 
 from docs.figures.cells import COUPLINGS, PERMUTATIONS, depth_of
@@ -72,7 +72,7 @@ def depth(path, rows):
         axis.set_xticks(places)
         axis.set_xlabel(label)
     axes[0].set_xscale("log", base=2)
-    axes[0].xaxis.set_major_formatter(ScalarFormatter())
+    axes[0].xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
     axes[0].set_ylabel("validation NLL (bits/dim)")
     _save(figure, path, axes)
 
