@@ -1,5 +1,7 @@
 """The script of the paper's figures, small: it runs, goes on where it was, and says what came out."""
 
+import dataclasses
+import json
 import os
 import pathlib
 import subprocess
@@ -7,13 +9,15 @@ import sys
 
 import pytest
 
-from docs.figures import verdict
+from docs.figures import cells, verdict
 
 ROOT = pathlib.Path(__file__).parents[1]
+FIGURES = ROOT / "docs" / "figures"
 
 
 def row(name, seed, value):
-    return {"name": name, "seed": seed, "validation": [9.0, value], "parameters": 1}
+    curve = [9.0, value]
+    return {"name": name, "seed": seed, "validation": curve, "validation_average": curve, "parameters": 1}
 
 
 def rows(values, noise=0.01):
@@ -41,19 +45,55 @@ def test_the_report_says_what_did_not_come_out():
     assert "5 of 7 inequalities come out; the other way round: 1x1 affine < shuffle affine, 1x1 affine < 1x1" in text
 
 
-@pytest.mark.slow
-def test_the_script_runs_and_goes_on(tmp_path):
-    def run(seeds):
-        command = [sys.executable, "-m", "docs.figures", "--size", "tiny", "--seeds", seeds, "--out", tmp_path / "out"]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-        done = subprocess.run(list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+def test_claims_of_the_paper_and_of_depth():
+    claims = verdict.ablation_claims()
+    assert len(claims) == 7 and ("1x1 affine", "shuffle affine") in claims and claims[-1][0] == "reverse affine"
+    found = verdict.depth_claims(["L=3 K=8", "L=3 K=4", "L=1 K=4", "L=2 K=4"])
+    assert found == [("L=3 K=8", "L=3 K=4"), ("L=2 K=4", "L=1 K=4"), ("L=3 K=4", "L=2 K=4")]
 
-    assert "0 of 8 cells are finished" in run(1)
+
+def test_the_readme_says_what_the_results_say():
+    committed = [json.loads(line) for line in (FIGURES / "results.jsonl").read_text().splitlines()]
+    text, paragraphs = (FIGURES / "README.md").read_text(), verdict.report(committed).strip().split("\n\n")
+    assert len(paragraphs) == 7
+    assert not [p for p in paragraphs if p not in text]
+
+
+def test_cells_of_a_seed_are_paired_and_a_row_counts_for_its_own_settings_only(tmp_path):
+    some = cells.all_cells(cells.SIZES["tiny"], seeds=2)
+    first, second = (
+        {json.dumps(dataclasses.asdict(c.experiment.training)) for c in some if c.seed == seed and c.steps == 2}
+        for seed in (0, 1)
+    )
+    assert len(first) == len(second) == 1 and first != second
+    results = cells.Results(tmp_path / "results.jsonl")
+    results.add({"name": some[0].name, "seed": 0, "experiment": cells.as_json(some[0].experiment)})
+    again = cells.Results(results.path)
+    assert again.missing(some) == some[1:]
+    assert len(again.missing(cells.all_cells(cells.SIZES["small"], seeds=1))) == 12
+
+
+@pytest.mark.slow
+def test_the_script_trains_what_is_missing_and_draws(tmp_path):
+    results = cells.Results(tmp_path / "results.jsonl")
+    some = cells.all_cells(cells.SIZES["tiny"], seeds=1)
+    for cell in some[:5]:  # of an earlier run
+        kept = row(cell.name, 0, 8.0)
+        curve = {key: [8.0] for key in ("validation", "validation_average")}
+        results.add({**kept, **curve, "steps": [2], "experiment": cells.as_json(cell.experiment)})
+    before = results.path.read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.figures", "--size", "tiny", "--seeds", "1", "--out", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 of 8 cells are finished" in done.stdout and "0 of 7 inequalities come out" in done.stdout
+    assert results.path.read_text().startswith(before)
     for name in ("ablation", "depth", "samples_by_depth", "temperature"):
-        assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
-    kept = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
-    (tmp_path / "out" / "results.jsonl").write_text("\n".join(kept[:-1]) + "\n")
-    out = run(1)
-    assert "7 of 8 cells are finished" in out and "inequalities come out" in out
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
+    lost = some[-1]  # a finished run whose row was lost is not trained again
+    trained = {row["name"]: row for row in cells.Results(results.path).rows}
+    assert cells.train(lost, tmp_path / "cells") == trained[lost.name]

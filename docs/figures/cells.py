@@ -102,6 +102,11 @@ def depth_name(levels, depth):
     return f"L={levels} K={depth}"
 
 
+def depth_of(name):
+    """(L, K) of a depth cell's name; None of an ablation cell's."""
+    return tuple(int(part[2:]) for part in name.split()) if name.startswith("L=") else None
+
+
 def prepare_process():
     """Settings of a process that trains cells, before TensorFlow's first operation."""
     import tensorflow as tf
@@ -134,7 +139,7 @@ def train(cell, runs):
         "validation": [r["val_bits_x"] for r in table],
         "validation_average": [r["val_bits_x_average"] for r in table],
         "parameters": trainer.state.model.count_params(),
-        "experiment": _plain(cell.experiment),
+        "experiment": as_json(cell.experiment),
     }
     del trainer
     keras.backend.clear_session()
@@ -142,7 +147,8 @@ def train(cell, runs):
     return row
 
 
-def _plain(experiment):
+def as_json(experiment):
+    """An `Experiment` as a row holds it."""
     return json.loads(json.dumps(experiment.to_dict()))
 
 
@@ -160,7 +166,7 @@ class Results:
     def missing(self, cells):
         """The cells without a row of exactly their experiment."""
         found = [row["experiment"] for row in self.rows]
-        return [cell for cell in cells if _plain(cell.experiment) not in found]
+        return [cell for cell in cells if as_json(cell.experiment) not in found]
 
     def add(self, row):
         key = row["name"], row["seed"]

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import StrMethodFormatter
 from PIL import Image
 
-from docs.figures.cells import COUPLINGS, PERMUTATIONS
+from docs.figures.cells import COUPLINGS, PERMUTATIONS, depth_of
 from docs.figures.verdict import last_values
 from glow_tf.pictures import enlarged, grid, sample_sheet, save_png
 from glow_tf.runs import Run, write_atomically
@@ -23,10 +23,13 @@ def everything(rows, cells, out):
     """Draws all figures into the folder `out`, which holds the models of the `cells` too."""
     ablation(out / "ablation.png", rows)
     depth(out / "depth.png", rows)
-    first = {cell.name: Run.open(out / "cells" / cell.folder) for cell in cells if cell.seed == 0}
-    deepest = max((name for name in first if name.startswith("L=")), key=_sizes)
-    samples_by_depth(out / "samples_by_depth.png", {n: r for n, r in first.items() if n.startswith("L=")})
-    save_png(out / "temperature.png", sample_sheet(first[deepest].model("last", average=True)))
+    models = {
+        depth_of(cell.name): Run.open(out / "cells" / cell.folder).model("last", average=True)
+        for cell in cells
+        if cell.seed == 0 and depth_of(cell.name)
+    }
+    samples_by_depth(out / "samples_by_depth.png", models)
+    save_png(out / "temperature.png", sample_sheet(models[max(models)]))
 
 
 def ablation(path, rows):
@@ -52,9 +55,8 @@ def ablation(path, rows):
 
 def depth(path, rows):
     """Bits/dim after the last step against K and against L."""
-    last = last_values([row for row in rows if row["name"].startswith("L=")])
-    points = {_sizes(name): list(seeds.values()) for name, seeds in last.items()}
-    deepest, common = max(points)[0], max(k for levels, k in points if levels == min(points)[0])
+    points = {depth_of(name): list(seeds.values()) for name, seeds in last_values(rows).items() if depth_of(name)}
+    deepest, common = _crossing(points)
     along = {
         f"flow steps a level, K (L = {deepest})": {k: v for (levels, k), v in points.items() if levels == deepest},
         f"levels, L (K = {common})": {levels: v for (levels, k), v in points.items() if k == common},
@@ -67,31 +69,30 @@ def depth(path, rows):
         for place, some in values.items():
             axis.plot([place] * len(some), some, "o", color=COLOURS["1x1"], alpha=0.35, markersize=4, markeredgewidth=0)
         axis.plot(places, [np.mean(v) for v in values.values()], color=COLOURS["1x1"], marker="_", markersize=12)
-        axis.set_xscale("log", base=2)
-        axis.set_xticks(places, map(str, places))
-        axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xticks(places)
         axis.set_xlabel(label)
+    axes[0].set_xscale("log", base=2)
+    axes[0].xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
     axes[0].set_ylabel("validation NLL (bits/dim)")
     _save(figure, path, axes)
 
 
-def samples_by_depth(path, runs):
+def samples_by_depth(path, models):
     """Samples of the shallowest and the deepest model along K and along L, the same latents' seed for all."""
-    sizes = sorted(_sizes(name) for name in runs)
-    levels, common = sizes[-1][0], max(k for size, k in sizes if size == sizes[0][0])
-    chosen = [min(s for s in sizes if s[0] == levels), sizes[-1], (sizes[0][0], common), (levels, common)]
-    figure = Figure(figsize=(8, 5.2), layout="constrained")
+    levels, common = _crossing(models)
+    chosen = [(levels, min(k for size, k in models if size == levels)), max(models), (1, common), (levels, common)]
+    figure = Figure(figsize=(8, 4.1), layout="constrained")
     for axis, size in zip(figure.subplots(2, 2).flat, chosen, strict=True):
-        name = f"L={size[0]} K={size[1]}"
-        images = runs[name].model("last", average=True).sample(36, temperature=TEMPERATURE, seed=0)
+        images = models[size].sample(36, temperature=TEMPERATURE, seed=0)
         axis.imshow(grid(enlarged(images), columns=9, gap=4), cmap="gray", vmin=0, vmax=255)
-        axis.set_title(f"L = {size[0]}, K = {size[1]}", fontsize=11)
+        axis.set_title("L = {}, K = {}".format(*size), fontsize=11)
         axis.axis("off")
     _save(figure, path)
 
 
-def _sizes(name):
-    return tuple(int(part[2:]) for part in name.split())
+def _crossing(sizes):
+    """(L, K) where the two lines of sizes meet: the largest L, and the K of the models with one level."""
+    return max(levels for levels, _ in sizes), max(k for levels, k in sizes if levels == 1)
 
 
 def _curves(rows, names):

@@ -1,12 +1,12 @@
 """What came out: paired differences over seeds, and whether the paper's order holds."""
 
 import dataclasses
-import itertools
+from itertools import pairwise
 
 import numpy as np
 import scipy.stats
 
-from docs.figures.cells import COUPLINGS, PERMUTATIONS
+from docs.figures.cells import COUPLINGS, PERMUTATIONS, depth_name, depth_of
 
 CONFIDENCE = 0.95
 HOLDS, NOISE, REVERSED = "comes out", "within the noise", "the other way round"
@@ -50,28 +50,28 @@ def compare(last, better, worse):
     return Comparison(better, worse, mean, error, factor * error)
 
 
-def last_values(rows):
-    """`{name: {seed: validation bits/dim after the last step, raw weights}}`."""
+def last_values(rows, key="validation"):
+    """`{name: {seed: validation bits/dim after the last step}}`; `key` is "validation_average" for averaged weights."""
     last = {}
     for row in rows:
-        last.setdefault(row["name"], {})[row["seed"]] = row["validation"][-1]
+        last.setdefault(row["name"], {})[row["seed"]] = row[key][-1]
     return last
 
 
 def ablation_claims():
     """`(better, worse)` of the paper's figure 3: 1x1 < shuffle < reverse in either coupling, and affine < additive."""
-    worse_first = [(b, a) for a, b in itertools.pairwise(PERMUTATIONS)]
-    claims = [(f"{a} {coupling}", f"{b} {coupling}") for coupling in COUPLINGS for a, b in reversed(worse_first)]
-    return claims + [(f"{permutation} affine", f"{permutation} additive") for permutation in reversed(PERMUTATIONS)]
+    best_first = PERMUTATIONS[::-1]
+    claims = [(f"{a} {coupling}", f"{b} {coupling}") for coupling in COUPLINGS for a, b in pairwise(best_first)]
+    return claims + [(f"{permutation} affine", f"{permutation} additive") for permutation in best_first]
 
 
 def depth_claims(names):
     """`(deeper, shallower)` of neighbours that differ in K or in L only."""
-    sizes = sorted(tuple(int(part[2:]) for part in name.split()) for name in names)
-    along_k = [(b, a) for a, b in itertools.pairwise(sizes) if a[0] == b[0]]
-    by_k = sorted(sizes, key=lambda size: size[::-1])
-    along_l = [(b, a) for a, b in itertools.pairwise(by_k) if a[1] == b[1]]
-    return [tuple(f"L={levels} K={depth}" for levels, depth in pair) for pair in along_k + along_l]
+    by_levels = sorted(depth_of(name) for name in names)
+    by_depth = sorted(by_levels, key=lambda size: size[::-1])
+    along_k = [(b, a) for a, b in pairwise(by_levels) if a[0] == b[0]]
+    along_l = [(b, a) for a, b in pairwise(by_depth) if a[1] == b[1]]
+    return [(depth_name(*deeper), depth_name(*shallower)) for deeper, shallower in along_k + along_l]
 
 
 def conclusion(comparisons):
@@ -90,8 +90,10 @@ def report(rows):
     """All of it as Markdown, from the rows of results."""
     last = last_values(rows)
     parameters = {row["name"]: row["parameters"] for row in rows}
-    depths = [name for name in last if name.startswith("L=")]
+    depths = [name for name in last if depth_of(name)]
     ablation = [compare(last, *claim) for claim in ablation_claims()]
+    averaged = last_values(rows, "validation_average")
+    of_averages = conclusion([compare(averaged, *claim) for claim in ablation_claims()])
     depth = [compare(last, *claim) for claim in depth_claims(depths)]
     text = ["**The order of the ablation.** " + conclusion(ablation), ""]
     text += ["| bits/dim, " + _seeds(last, PERMUTATIONS[0]) + " | additive | affine |", "|---|---|---|"]
@@ -99,6 +101,7 @@ def report(rows):
         cells = (_plus_minus(*mean_and_error(list(last[f"{permutation} {c}"].values()))) for c in COUPLINGS)
         text.append(f"| {permutation} | {' | '.join(cells)} |")
     text += ["", *_comparisons(ablation), ""]
+    text += ["Of the averaged weights: " + of_averages, ""]
     text += ["**Depth.** " + conclusion(depth), ""]
     text += ["| bits/dim, " + _seeds(last, "L=") + " | validation | parameters |", "|---|---|---|"]
     for name in depths:
