@@ -23,6 +23,7 @@ def draw(path, series):
         axis.plot(x, found["slope"] * x + found["offset"], color="0.7")
         axis.plot(x, list(found["seconds"].values()), "o", color="C0")
         axis.set(xlabel=name, ylabel="seconds a training step", xlim=(0, None), ylim=(0, None))
+        axis.locator_params(axis="x", nbins=4)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
