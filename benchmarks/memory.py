@@ -17,10 +17,12 @@ def main(work, recompute, sample):
     import tensorflow as tf
 
     from glow_tf import Adamax, Glow, ModelConfig
+    from glow_tf.config import RunOptions
+    from glow_tf.training import session
     from glow_tf.training.average import MovingAverage
     from glow_tf.training.step import Counters, TrainingStep, terms_of
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as train.py does on a CPU
+    session.set_up(RunOptions())  # as train.py begins
     glow = Glow(ModelConfig(**work.model(), recompute=recompute))
     average, counters = MovingAverage(glow, 0.999), Counters(terms_of(glow))
     step = TrainingStep(glow, Adamax(1e-3), average, counters, tf.distribute.get_strategy(), work.batch)

@@ -40,9 +40,8 @@ def main(depth):
         trainer = Trainer(experiment, options, session.set_up(options))
         dataset = devices.distribute(trainer.strategy, trainer._training_part, BATCH)
         parts = {"import": imported, "build": since_start() - imported}
-        inner = {"initialisation": "_initialize_from_data", "trace": "trace"}
-        for part, owner in (("initialisation", trainer), ("trace", trainer.step)):
-            setattr(owner, inner[part], timed(getattr(owner, inner[part]), parts, part))
+        trainer._initialize_from_data = timed(trainer._initialize_from_data, parts, "initialisation")
+        trainer.step.trace = timed(trainer.step.trace, parts, "trace")
         timed(trainer._initialize, parts, "both")(dataset.element_spec)
         timed(first_call, parts, "first call")(trainer, dataset)
     parts["total"] = since_start()

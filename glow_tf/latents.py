@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from glow_tf.errors import GlowError
-from glow_tf.runs import write_atomically
+from glow_tf.runs import save_array
 
 
 class LatentsError(GlowError, ValueError):
@@ -31,20 +31,6 @@ def unflatten_latents(z, model):
     return [part.reshape(-1, *shape) for part, shape in zip(parts, model.latent_shapes, strict=True)]
 
 
-def flat_parts(encode, images, labels=None, size=128):
-    """Flat latents of many images, `[size, D]` at a time.
-
-    Args:
-        encode: `(images, labels) -> eps`, such as a `Glow`'s.
-        images: uint8 `[n, H, W, C]`.
-        labels: int `[n]` for a conditional model.
-        size: images at once.
-    """
-    for start in range(0, len(images), size):
-        some = slice(start, start + size)
-        yield flatten_latents(encode(images[some], None if labels is None else labels[some]))
-
-
 def load_latents(path, model):
     """Reads a file of latents `[n, D]` (`z.npy`, `z_manipulate.npy` of the original's face demo) as `eps`.
 
@@ -62,9 +48,4 @@ def load_latents(path, model):
 
 def save_latents(path, eps):
     """Writes `eps` as `z` `[n, D]`, a `.npy` file that `load_latents` and the original's demo read."""
-
-    def write(temporary):
-        with open(temporary, "wb") as file:
-            np.save(file, flatten_latents(eps), allow_pickle=False)
-
-    write_atomically(path, write)
+    save_array(path, flatten_latents(eps))

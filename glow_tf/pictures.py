@@ -119,6 +119,11 @@ def learning_curve(path, rows):
         axes.set_ylim(low - 0.05 * (high - low) - 0.01, high + 0.5 * (high - low) + 0.05)
         axes.legend()
     axes.grid(alpha=0.3)
+    save_figure(path, figure)
+
+
+def save_figure(path, figure):
+    """Writes a matplotlib figure as a PNG."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=120)
     write_atomically(path, lambda p: p.write_bytes(data.getvalue()))

@@ -18,6 +18,8 @@ import json
 import os
 import pathlib
 
+import numpy as np
+
 from glow_tf.config import ConfigError, Experiment
 from glow_tf.errors import GlowError
 
@@ -41,6 +43,16 @@ def write_atomically(path, write):
         raise RunError(f"cannot write {path}: {error}. Free some space or choose another folder.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def save_array(path, array):
+    """Writes a NumPy array as a `.npy` file."""
+
+    def write(temporary):
+        with open(temporary, "wb") as file:
+            np.save(file, array, allow_pickle=False)
+
+    write_atomically(path, write)
 
 
 @dataclasses.dataclass(frozen=True)

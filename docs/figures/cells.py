@@ -114,18 +114,17 @@ def prepare_process():
     # Operations this small do not gain from a second thread; two processes of one thread each do.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    # As in glow_tf/training/session.py: a start takes seconds longer with it, and a step on a CPU no less.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def train(cell, runs):
     """Trains a cell in `runs`/folder, from where it was left; returns its row, or None if a signal stopped it."""
     import keras
 
-    from glow_tf.training import devices
+    from glow_tf.training import session
     from glow_tf.training.loop import Trainer
 
-    trainer = Trainer(cell.experiment, RunOptions(str(runs / cell.folder)), devices.strategy("cpu"))
+    options = RunOptions(str(runs / cell.folder), devices="cpu")
+    trainer = Trainer(cell.experiment, options, session.set_up(options))
     trainer.restore()
     with contextlib.redirect_stdout(io.StringIO()):  # the trainer's line an epoch
         if not trainer.finished and trainer.train():

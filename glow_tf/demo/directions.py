@@ -3,13 +3,12 @@
 import threading
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from glow_tf.attributes import difference_of_means
 from glow_tf.errors import GlowError
+from glow_tf.evaluation.batched import flat_latents
 from glow_tf.evaluation.tagged import pool
-from glow_tf.latents import flat_parts
 
 LIMIT = 2000
 """Training images that directions are made of."""
@@ -54,17 +53,18 @@ class Directions:
             return {"state": "none", "reason": self.error}
         return {"state": "making", "done": self._done, "total": self._total}
 
+    def update(self, count):
+        """Counts images that are encoded, as a progress bar does."""
+        self._done += count
+        time.sleep(0.005)  # whoever waits for the model gets it now
+
     def _make(self):
         try:
             known = pool(self._subject, "train", LIMIT)
             self._total = len(known.images)
-            parts = []
-            for part in flat_parts(self._encode, known.images, known.labels, PART):
-                parts.append(part)
-                self._done += len(part)
-                time.sleep(0.005)  # whoever waits for the model gets it now
+            z = flat_latents(self._encode, known.images, known.labels, PART, bar=self)
             both = known.tags.any(0) & ~known.tags.all(0)  # of a rare class there may be no image among these
             names = tuple(name for name, some in zip(known.names, both, strict=True) if some)
-            self.attributes = difference_of_means(np.concatenate(parts), known.tags[:, both], names)
+            self.attributes = difference_of_means(z, known.tags[:, both], names)
         except (GlowError, tf.errors.OpError) as error:
             self.error = str(error).strip().splitlines()[0]

@@ -20,19 +20,25 @@ def size_of_part(model):
 def encode(model, images, labels=None, bar=None):
     """uint8 `[n, H, W, C]` -> `z` float32 `[n, D]`, at the middle of each bin."""
 
-    def part(some):
-        return flatten_latents([e.numpy() for e in model.encode(images[some], _some(labels, some))])
+    return flat_latents(model.encode, images, labels, size_of_part(model), bar)
 
-    return _in_parts(part, len(images), model, bar)
+
+def flat_latents(encode, images, labels=None, size=128, bar=None):
+    """`z` `[n, D]` by any `(images, labels) -> eps`, `size` images at once."""
+
+    def part(some):
+        return flatten_latents(encode(images[some], take(labels, some)))
+
+    return in_parts(part, len(images), size, bar)
 
 
 def decode(model, z, labels=None, bar=None):
     """`z` `[n, D]` -> uint8 `[n, H, W, C]`."""
 
     def part(some):
-        return model.decode(unflatten_latents(z[some], model), _some(labels, some)).numpy()
+        return model.decode(unflatten_latents(z[some], model), take(labels, some)).numpy()
 
-    return _in_parts(part, len(z), model, bar)
+    return in_parts(part, len(z), size_of_part(model), bar)
 
 
 def sample(model, n, temperature, labels=None, seed=0, bar=None):
@@ -46,17 +52,19 @@ def bits_per_dim(model, images, labels=None, seed=0, bar=None):
     noise = np.random.default_rng(seed).random(images.shape, np.float32)
 
     def part(some):
-        return model.bits_per_dim(images[some], _some(labels, some), noise=noise[some]).numpy()
+        return model.bits_per_dim(images[some], take(labels, some), noise=noise[some]).numpy()
 
-    return _in_parts(part, len(images), model, bar)
+    return in_parts(part, len(images), size_of_part(model), bar)
 
 
-def _some(labels, some):
+def take(labels, some):
+    """Some of the labels, where there are any."""
     return None if labels is None else labels[some]
 
 
-def _in_parts(function, n, model, bar):
-    parts, size = [], size_of_part(model)
+def in_parts(function, n, size, bar=None):
+    """`function(slice)` `[size, ...]` of one part of n images after another, as one array `[n, ...]`."""
+    parts = []
     for start in range(0, n, size):
         parts.append(function(slice(start, start + size)))
         if bar is not None:

@@ -1,11 +1,9 @@
 """Two data sets under one model: the histograms of their bits/dim, and how well it tells them apart."""
 
-import io
-
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from glow_tf.runs import write_atomically
+from glow_tf.pictures import save_figure
 
 
 def auroc(inside, outside):
@@ -26,6 +24,4 @@ def draw_histograms(path, sets):
         inside = np.clip(values, bins[0], bins[-1])
         axes.hist(inside, bins, weights=np.full(len(values), 1 / len(values)), alpha=0.6, label=name)
     axes.legend()
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
-    write_atomically(path, lambda p: p.write_bytes(data.getvalue()))
+    save_figure(path, figure)

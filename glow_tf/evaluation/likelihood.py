@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import quantization
-from glow_tf.evaluation.batched import size_of_part
+from glow_tf.evaluation.batched import in_parts, size_of_part, take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,18 +84,15 @@ def by_level(model, images, labels=None, seed=0, bar=None):
     dequantisation noise.
     """
     noise = np.random.default_rng(seed).random(images.shape, np.float32)
-    total, size = 0.0, size_of_part(model)
-    for start in range(0, len(images), size):
-        some = slice(start, start + size)
-        shares = _shares(model, images[some], None if labels is None else labels[some], noise[some])
-        total += np.sum(shares, axis=1)
-        if bar is not None:
-            bar.update(len(images[some]))
-    return (total / len(images)).tolist()
+
+    def part(some):
+        return _shares(model, images[some], take(labels, some), noise[some])
+
+    return in_parts(part, len(images), size_of_part(model), bar).mean(0).tolist()
 
 
 def _shares(model, images, labels, noise):
-    """Bits/dim by level and image, float64 `[levels, n]`."""
+    """Bits/dim by image and level, float64 `[n, levels]`."""
     flow, dims, bits = model.flow, model.config.dims, model.config.bits
     x, shares = model.dequantize(images, noise=noise), []
     for level in range(flow.levels):
@@ -111,4 +108,4 @@ def _shares(model, images, labels, noise):
         normal = -0.5 * tf.reduce_sum(tf.square(eps) + math.log(2 * math.pi), [1, 2, 3])
         nats = total + log_det + normal - math.prod(eps.shape[1:]) * bits * math.log(2.0)
         shares.append(quantization.bits_per_dim(nats, (dims,)).numpy().astype(np.float64))
-    return np.stack(shares)
+    return np.stack(shares, axis=1)

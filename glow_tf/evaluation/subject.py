@@ -13,7 +13,7 @@ import tyro
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, pipeline
 from glow_tf.evaluation.checks import EvaluationError
-from glow_tf.runs import Run, load_keras, load_model, write_atomically
+from glow_tf.runs import Run, load_model, write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Subject:
         experiment: of a run folder, else None.
         out: folder of what is written.
         averaged: whether `model` has the averaged weights.
+        file_model: the `Glow` of a `.keras` file, which was read for its configuration.
     """
 
     path: pathlib.Path
@@ -49,6 +50,7 @@ class Subject:
     experiment: object
     out: pathlib.Path
     averaged: bool = False
+    file_model: object = None
 
     @functools.cached_property
     def model(self):
@@ -57,7 +59,7 @@ class Subject:
 
     def load(self, averaged):
         """The `Glow` with its raw or its averaged weights; a `.keras` file holds only one of them."""
-        return load_model(self.path, averaged)
+        return load_model(self.path, averaged) if self.file_model is None else self.file_model
 
     @functools.cached_property
     def source(self):
@@ -113,12 +115,12 @@ class Subject:
 def open_subject(target):
     """The `Subject` of a `Target`, or of a path."""
     target = target if isinstance(target, Target) else Target(str(target))
-    path = pathlib.Path(target.path)
+    path, model = pathlib.Path(target.path), None
     if path.suffix == ".keras":
         if target.data is None:
             raise EvaluationError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
-        config, experiment = load_keras(path).config, None
-        data = DataConfig(target.data, labels=bool(config.classes))
+        model, experiment = load_model(path, target.average), None
+        data = DataConfig(target.data, labels=bool(model.config.classes))
         out = path.with_name(path.stem + "_evaluation")
     else:
         run = Run.open(path)
@@ -128,7 +130,8 @@ def open_subject(target):
             data = DataConfig(target.data, labels=bool(experiment.model.classes))
     if target.fit is not None:
         data = dataclasses.replace(data, fit=target.fit)
-    return Subject(path, data, experiment, out if target.out is None else pathlib.Path(target.out), target.average)
+    out = out if target.out is None else pathlib.Path(target.out)
+    return Subject(path, data, experiment, out, target.average, model)
 
 
 def _plain(value):

@@ -58,7 +58,7 @@ def attributes(
         raise EvaluationError("give --load or --folders, not both: either says what the directions are.")
     ending = animation.ending(video)
     subject = open_subject(target)
-    found, some = _directions(subject, names, folders, load, limit, method)
+    found, some = _directions(subject, names, folders, load, limit, method, judged)
     first = next(iter(found.values()))
     chosen = _chosen(names, first.names)
     if not load:
@@ -82,8 +82,8 @@ def attributes(
     print(f"numbers:  {subject.write_json('attributes.json', values)}")
 
 
-def _directions(subject, names, folders, load, limit, method):
-    """`({method: Attributes}, Tagged or None)`, the method of the pictures first."""
+def _directions(subject, names, folders, load, limit, method, judged):
+    """`({method: Attributes}, Tagged or None)`, that of the pictures first; the others are there to be judged."""
     if folders:
         some = tagged.of_folders(subject, folders, limit)
     elif not load or tagged.tag_names(subject.source):
@@ -96,8 +96,8 @@ def _directions(subject, names, folders, load, limit, method):
     _chosen(names, learn.names)
     with progress(len(learn.images), "encoding") as bar:
         z = batched.encode(subject.model, learn.images, learn.labels, bar)
-    methods = [method, *(m for m in METHODS if m != method)]
-    return {m: METHODS[m](z, learn.tags, learn.names) for m in methods}, some
+    others = [m for m in METHODS if m != method and judged and some.check is not None]
+    return {m: METHODS[m](z, learn.tags, learn.names) for m in (method, *others)}, some
 
 
 def _chosen(names, known):

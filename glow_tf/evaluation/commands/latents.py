@@ -14,7 +14,7 @@ from glow_tf.evaluation.subject import Target, open_subject
 from glow_tf.evaluation.tables import table
 from glow_tf.interpolation import between
 from glow_tf.pictures import enlarged, grid, save_png, sheet
-from glow_tf.runs import write_atomically
+from glow_tf.runs import save_array
 
 FRAMES = 24
 """Frames of an animation from one image to the next."""
@@ -34,7 +34,7 @@ def encode(target: Target, split: Literal["train", "validation", "test"] = "test
         z = batched.encode(subject.model, images, subject.labels(labels), bar)
     rows = [("file", "dtype", "shape")]
     for name, array in (("x.npy", images), ("z.npy", z)):
-        _save_array(subject.out / name, array)
+        save_array(subject.out / name, array)
         rows.append((str(subject.out / name), str(array.dtype), "x".join(map(str, array.shape))))
     print(table(rows))
     values = {"split": split, "images": len(images), "latent_shapes": [list(s) for s in subject.model.latent_shapes]}
@@ -106,11 +106,3 @@ def _between(model, first, second, steps, labels, bar):
     z = between([first], [second], np.linspace(0, 1, steps))[0]
     images = batched.decode(model, z, None if labels is None else np.repeat(labels, steps), bar)
     return images.reshape(len(first), steps, *model.image_shape)
-
-
-def _save_array(path, array):
-    def write(temporary):
-        with open(temporary, "wb") as file:
-            np.save(file, array, allow_pickle=False)
-
-    write_atomically(path, write)
