@@ -47,13 +47,20 @@ def test_a_run_folder(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["4", "8"] and [row["images"] for row in rows] == ["64", "128"]
     assert {"learning_rate", "grad_norm", "skipped", "val_bits_x", "val_bits_x_average"} <= rows[0].keys()
-    assert list((run.path / "tensorboard").glob("events*"))
     text = "\n".join(said)
     assert "1,347 images to train on" in text and f"next: python evaluate.py {run.path}" in text
     assert len(list(run.checkpoints.glob("*.index"))) <= 3
     again = []
     assert session.run(TINY, options, again.append) == 0
     assert any("is finished: 2 epochs. To train longer give --epochs" in line for line in again)
+
+
+@pytest.mark.slow
+def test_tensorboard_where_it_is_installed(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    one = trainer(tmp_path / "run")
+    one.train()
+    assert list((one.run.path / "tensorboard").glob("events*"))
 
 
 def test_training_that_does_not_recover_stops_with_its_last_good_weights(tmp_path):
