@@ -6,6 +6,8 @@ import re
 import sys
 import warnings
 
+import tensorflow as tf
+
 
 class GlowError(Exception):
     """An error whose one-sentence message says what was expected, what came, and what to do."""
@@ -14,10 +16,12 @@ class GlowError(Exception):
 def run_command(main, name, arguments=None):
     """Runs `main(arguments)` as a command and exits with its result: 0, or the number it returns.
 
-    A `GlowError` is printed as one sentence and exits with 2; a closed pipe (`| head`) ends quietly; Ctrl-C exits
-    with 130.
+    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` asks for it. A
+    `GlowError` is printed as one sentence and exits with 2; a closed pipe (`| head`) ends quietly; Ctrl-C exits with
+    130.
     """
     warnings.formatwarning = lambda message, *_: f"{name}: {message}\n"
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         sys.exit(main(sys.argv[1:] if arguments is None else arguments))
     except GlowError as error:

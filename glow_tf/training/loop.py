@@ -29,6 +29,9 @@ MAY_DIFFER = ("training.epochs", "training.patience", "model.recompute")
 LOOK_SECONDS = 0.3
 """Reading a number waits for the device, so the bar is not brought up to date more often than this."""
 
+HEALTH_STEPS = 10
+"""Steps between two looks at the skipped ones: by count, so that several machines stop at the same step."""
+
 
 class TrainingError(GlowError):
     """Training cannot go on; the message says why and what to do."""
@@ -151,6 +154,7 @@ class Trainer:
             logs = None
             if time.monotonic() - looked > LOOK_SECONDS:
                 looked, logs = time.monotonic(), self._means()
+            if (k + 1) % HEALTH_STEPS == 0:
                 self._check_health()
             callbacks.on_train_batch_end(k, logs)
             due = self._must_save()
