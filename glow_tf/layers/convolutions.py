@@ -120,14 +120,19 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
         return (
             sum_of_neighbours(dx_9, -1)[..., :channels],
             tf.reshape(tf.matmul(x_9, dh_1, transpose_a=True), kernel_1.shape),
-            tf.reduce_sum(dh_1, 0),
+            _bias_gradient(dh_1),
             tf.reshape(tf.matmul(h_1, dh_2, transpose_a=True), kernel_2.shape),
-            tf.reduce_sum(dh_2, 0),
+            _bias_gradient(dh_2),
             tf.transpose(tf.reshape(dw_3, [width + 1, 3, 3, outputs]), [1, 2, 0, 3]),
             tf.reduce_sum(dedges, 0),
         )
 
     return y, gradient
+
+
+def _bias_gradient(upstream):
+    """The sum over positions; the kernel made for it reads memory twice as fast as `tf.reduce_sum`."""
+    return tf.raw_ops.BiasAddGrad(out_backprop=upstream)
 
 
 def _relu_gradient(upstream, output):
