@@ -93,17 +93,31 @@ def scale(args):
 
 
 def bfloat16(args):
-    """Validation bits/dim after the same training with bfloat16 in the coupling networks, read in float32."""
-    course = "--preset photos --epochs 5".split()
+    """Validation bits/dim after the same training with bfloat16 in the coupling networks, read in float32.
+
+    Training is chaotic: another rounding or another seed ends elsewhere. So the two are compared over several seeds,
+    one a round, and the spread over seeds is told too.
+    """
+    course = "--preset digits".split()
     if args.small:
         course = "--epochs 1 --epoch-steps 2 --depth 1 --width 8".split()
-    runs = {"float32": (), "bfloat16": ("--network-dtype", "bfloat16"), "float32, other noise": ("--seed", "1")}
-    found = {}
-    for name, options in runs.items():
-        found[name] = processes.result("precision", *course, *options)
-        difference = found[name]["bits_per_dim"] - found["float32"]["bits_per_dim"]
-        print(f"{name:22}{found[name]['bits_per_dim']:.5f}  {difference:+.5f}  {found[name]['seconds']:.0f} s")
-    return found
+    found = {"float32": [], "bfloat16": []}
+    for seed in range(args.rounds):
+        for dtype, runs in found.items():
+            runs.append(processes.result("precision", *course, "--seed", seed, "--network-dtype", dtype))
+    result = {}
+    for weights in ("raw", "averaged"):
+        ends = {dtype: [run[weights] for run in runs] for dtype, runs in found.items()}
+        differences = [b - a for a, b in zip(ends["float32"], ends["bfloat16"], strict=True)]
+        result[weights] = {**ends, "difference": statistics.mean(differences)}
+        text = f"{weights:10}float32 {statistics.mean(ends['float32']):.4f}"
+        text += f"  bfloat16 {result[weights]['difference']:+.4f}"
+        if args.rounds > 1:
+            result[weights]["standard_error"] = statistics.stdev(differences) / args.rounds**0.5
+            text += f" +- {result[weights]['standard_error']:.4f}"
+            text += f"  seeds {statistics.stdev(ends['float32']):.4f}"
+        print(text)
+    return result
 
 
 def _work(args):

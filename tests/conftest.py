@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import runs_for_tests
+import tensorflow as tf
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,12 @@ def free_memory(request):
     yield
     if request.node.get_closest_marker("slow"):
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def tensorflow_as_it_was():
+    """Commands set TensorFlow's own state for their process; a test that calls one leaves the others' as it was."""
+    yield
+    if tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer"):
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    tf.config.experimental.enable_tensor_float_32_execution(True)

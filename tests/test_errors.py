@@ -20,10 +20,9 @@ def test_an_error_for_the_user_is_one_sentence_and_exit_2(capsys):
 
 @pytest.fixture
 def tf32():
-    """TF32 on, TensorFlow's default, whatever other tests left; a function that says what it is now."""
+    """TF32 on, TensorFlow's default; a function that says what it is now."""
     tf.config.experimental.enable_tensor_float_32_execution(True)
-    yield tf.config.experimental.tensor_float_32_execution_enabled
-    tf.config.experimental.enable_tensor_float_32_execution(True)
+    return tf.config.experimental.tensor_float_32_execution_enabled
 
 
 def test_tf32_is_off_in_every_command(tf32):
