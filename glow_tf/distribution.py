@@ -28,12 +28,12 @@ def continuous(glow, temperature=1.0, labels=None, flat=False):
         return tfd.Independent(tfd.Normal(zeros, scale), reinterpreted_batch_ndims=len(shape))
 
     if flat:
-        flow = FlatFlow(glow.flow)
-        flow.build((None, *glow.image_shape))
+        bijector = FlatFlow(glow.flow).as_bijector(glow.image_shape, labels)
         base = normal((math.prod(glow.image_shape),))
     else:
-        flow, base = glow.flow, tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes])
-    return tfd.TransformedDistribution(base, flow.as_bijector(glow.image_shape, condition=labels), name="glow")
+        bijector = glow.as_bijector(condition=labels)
+        base = tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes])
+    return tfd.TransformedDistribution(base, bijector, name="glow")
 
 
 class DiscreteGlow(tfd.Distribution):

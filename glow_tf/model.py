@@ -191,6 +191,16 @@ class Glow(LikelihoodModel):
             return DiscreteGlow(self, temperature, labels, draws, seed)
         return continuous(self, temperature, labels, flat)
 
+    def as_bijector(self, event_shape=None, condition=None, name=None):
+        """The flow as a `tfb.Bijector` over this model's own weights: forward = list of latents -> image `x`.
+
+        Args:
+            event_shape: of one image, as flow layers take it; by default the model's `(H, W, C)`.
+            condition: labels of a conditional model, int, that broadcast against the leading dimensions, or None.
+            name: name of the bijector.
+        """
+        return self.flow.as_bijector(event_shape or self.image_shape, condition, name or self.name)
+
     # The Keras face.
 
     def call(self, images, labels=None):
