@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from glow_tf.bijector import checkpointable
 from glow_tf.layers.flat import FlatFlow
 
 tfd = tfp.distributions
@@ -32,7 +33,7 @@ def continuous(glow, temperature=1.0, labels=None, flat=False):
         base = normal((math.prod(glow.image_shape),))
     else:
         bijector = glow.as_bijector(condition=labels)
-        base = tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes])
+        base = checkpointable(tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes]))
     return tfd.TransformedDistribution(base, bijector, name="glow")
 
 
