@@ -27,7 +27,7 @@ from glow_tf import Glow, export, presets
 from glow_tf.config import ModelConfig
 from glow_tf.openai.original import Original
 from glow_tf.openai.sources import AVERAGE
-from glow_tf.runs import Run
+from glow_tf.runs import Run, RunError
 
 TRAINED = case("case7_train_adamax")
 
@@ -54,6 +54,7 @@ def assert_served(signatures, model, images, labels=None):
     assert_close(bits, model.bits_per_dim(images, labels, seed=[1, 2]), 1e-5, "bits_x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["case1_affine_1x1", "case5_affine_1x1_ycond"])
 def test_and_again_from_a_saved_model(name, tmp_path):
     """Its `encode` stands at the middle of each bin, where the loaded run is the reference."""
@@ -69,7 +70,7 @@ def test_and_again_from_a_saved_model(name, tmp_path):
 
 @pytest.mark.parametrize(("average", "stored"), [(False, "end/test_stats_batch0"), (True, "..._swapped")])
 def test_a_trained_model_with_its_averages(average, stored, tmp_path):
-    """And again after the round trips through a .keras file and a SavedModel."""
+    """And again from a .keras file."""
     c = TRAINED
     run_import(c.checkpoint, tmp_path / "run", *options(c))
     model = Run.open(tmp_path / "run").model(average=average)
@@ -79,8 +80,15 @@ def test_a_trained_model_with_its_averages(average, stored, tmp_path):
         assert_weights(glow, c, "end/ema/" if average else "end/var/")
         bits = glow.bits_per_dim(c["x"][0], noise=c.noise[0])
         assert float(np.mean(bits)) == pytest.approx(loss, rel=1e-5)
-    export.main([str(tmp_path / "run"), str(tmp_path / "saved"), *["--average"] * average])
-    assert_served(tf.saved_model.load(str(tmp_path / "saved")).signatures, model, c["x"][0])
+
+
+@pytest.mark.slow
+def test_and_its_averages_again_from_a_saved_model(tmp_path):
+    c = TRAINED
+    run_import(c.checkpoint, tmp_path / "run", *options(c))
+    export.main([str(tmp_path / "run"), str(tmp_path / "saved"), "--average"])
+    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    assert_served(signatures, Run.open(tmp_path / "run").model(average=True), c["x"][0])
 
 
 @pytest.mark.parametrize("name", ["case3_affine_shuffle", "case6_affine_lu"])
@@ -135,12 +143,13 @@ def test_a_preset_that_is_matched_gives_data_and_training(name, tmp_path, monkey
 
 
 def test_evaluate_takes_an_imported_run(tmp_path, capsys):
-    c = case("case5_affine_1x1_ycond")
-    run_import(c.checkpoint, tmp_path / "run", *options(c))
-    labels = {f"{split}_labels": c["y"] for split in ("train", "validation", "test")}
-    labels["train_labels"] = np.append(c["y"], 9)  # so that all classes are there
-    images = dict.fromkeys(("validation", "test"), c["x"]) | {"train": np.concatenate([c["x"], c["x"][:1]])}
-    np.savez(tmp_path / "images.npz", **images, **labels)
+    """One without averages, which other runs have."""
+    c = case("case3_affine_shuffle")
+    run_import(checkpoint_of(c, tmp_path), tmp_path / "run", *options(c))
+    np.savez(tmp_path / "images.npz", **dict.fromkeys(("train", "validation", "test"), c["x"]))
     evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}"])
     found = json.loads((tmp_path / "run" / "evaluation" / "bits.json").read_text())
     assert found["raw"]["bits_per_dim"] == pytest.approx(float(np.mean(c["bits_x"])), abs=0.02)  # other noise
+    assert "averaged" not in found
+    with pytest.raises(RunError, match="holds raw weights alone, and no averaged ones"):
+        evaluate.main(["bits", str(tmp_path / "run"), "--average", "--data", f"npz:{tmp_path / 'images.npz'}"])
