@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 from glow_tf.bijector import checkpointable
 from glow_tf.layers.flat import FlatFlow
+from glow_tf.layers.flow import quantity
 
 tfd = tfp.distributions
 
@@ -22,7 +23,7 @@ def continuous(glow, temperature=1.0, labels=None, flat=False):
     """
     labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
     lead = [] if labels is None else list(labels.shape)
-    scale = tf.cast(temperature, glow.compute_dtype)
+    scale = quantity(temperature, glow.compute_dtype)
 
     def normal(shape):
         zeros = tf.zeros([*lead, *shape], glow.compute_dtype)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from glow_tf import quantization
 from glow_tf.config import ModelConfig
 from glow_tf.fitting import LikelihoodModel
-from glow_tf.layers.flow import package, value_map
+from glow_tf.layers.flow import package, quantity, value_map
 from glow_tf.layers.multiscale import GlowFlow
 from glow_tf.layers.network import ZeroDense, mixed_precision
 
@@ -154,7 +154,7 @@ class Glow(LikelihoodModel):
     def sample_latents(self, n, temperature=1.0, *, seed=None):
         """Draws `eps` for `n` images, every latent times the temperature."""
         seeds = tf.random.split(fresh_seed(seed, "sample"), self.config.levels)
-        scale = tf.reshape(tf.broadcast_to(tf.cast(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
+        scale = tf.reshape(tf.broadcast_to(quantity(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
         return [
             scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)
             for i, shape in enumerate(self.latent_shapes)
