@@ -5,7 +5,9 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from glow_tf.bijector import checkpointable
 from glow_tf.layers.flat import FlatFlow
+from glow_tf.layers.flow import quantity
 
 tfd = tfp.distributions
 
@@ -21,19 +23,19 @@ def continuous(glow, temperature=1.0, labels=None, flat=False):
     """
     labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
     lead = [] if labels is None else list(labels.shape)
-    scale = tf.cast(temperature, glow.compute_dtype)
+    scale = quantity(temperature, glow.compute_dtype)
 
     def normal(shape):
         zeros = tf.zeros([*lead, *shape], glow.compute_dtype)
         return tfd.Independent(tfd.Normal(zeros, scale), reinterpreted_batch_ndims=len(shape))
 
     if flat:
-        flow = FlatFlow(glow.flow)
-        flow.build((None, *glow.image_shape))
+        bijector = FlatFlow(glow.flow).as_bijector(glow.image_shape, labels)
         base = normal((math.prod(glow.image_shape),))
     else:
-        flow, base = glow.flow, tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes])
-    return tfd.TransformedDistribution(base, flow.as_bijector(glow.image_shape, condition=labels), name="glow")
+        bijector = glow.as_bijector(condition=labels)
+        base = checkpointable(tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes]))
+    return tfd.TransformedDistribution(base, bijector, name="glow")
 
 
 class DiscreteGlow(tfd.Distribution):

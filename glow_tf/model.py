@@ -9,7 +9,7 @@ import tensorflow as tf
 from glow_tf import quantization
 from glow_tf.config import ModelConfig
 from glow_tf.fitting import LikelihoodModel
-from glow_tf.layers.flow import package, value_map
+from glow_tf.layers.flow import package, quantity, value_map
 from glow_tf.layers.multiscale import GlowFlow
 from glow_tf.layers.network import ZeroDense, mixed_precision
 
@@ -154,7 +154,7 @@ class Glow(LikelihoodModel):
     def sample_latents(self, n, temperature=1.0, *, seed=None):
         """Draws `eps` for `n` images, every latent times the temperature."""
         seeds = tf.random.split(fresh_seed(seed, "sample"), self.config.levels)
-        scale = tf.reshape(tf.broadcast_to(tf.cast(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
+        scale = tf.reshape(tf.broadcast_to(quantity(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
         return [
             scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)
             for i, shape in enumerate(self.latent_shapes)
@@ -190,6 +190,16 @@ class Glow(LikelihoodModel):
         if discrete:
             return DiscreteGlow(self, temperature, labels, draws, seed)
         return continuous(self, temperature, labels, flat)
+
+    def as_bijector(self, event_shape=None, condition=None, name=None):
+        """The flow as a `tfb.Bijector` over this model's own weights: forward = list of latents -> image `x`.
+
+        Args:
+            event_shape: of one image, as flow layers take it; by default the model's `(H, W, C)`.
+            condition: labels of a conditional model, int, that broadcast against the leading dimensions, or None.
+            name: name of the bijector.
+        """
+        return self.flow.as_bijector(event_shape or self.image_shape, condition, name or self.name)
 
     # The Keras face.
 

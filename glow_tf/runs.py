@@ -100,6 +100,11 @@ class Run:
         """Weights file; `which` is `"best"` or `"last"`."""
         return self.path / "weights" / f"{which}{'_average' if average else ''}.weights.h5"
 
+    @property
+    def has_average(self):
+        """Whether averaged weights lie beside the raw ones."""
+        return any(self.weights_path(which, average=True).is_file() for which in ("best", "last"))
+
     def write_config(self, experiment):
         text = json.dumps({"format": FORMAT, **experiment.to_dict()}, indent=2) + "\n"
         write_atomically(self.config_path, lambda p: p.write_text(text))
@@ -123,6 +128,8 @@ class Run:
         path = self.weights_path(which, average)
         if not path.is_file() and which == "best":
             path = self.weights_path("last", average)
+        if average and not self.has_average and self.weights_path("last").is_file():
+            raise RunError(f"{self.path} holds raw weights alone, and no averaged ones; leave --average out.")
         if not path.is_file():
             raise RunError(f"{self.path} holds no weights yet (expected {path.name}); train it first.")
         model = Glow(experiment.model)

@@ -1,6 +1,7 @@
 """The registry of flow layers, and weights at which every law can be tested."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
@@ -21,11 +22,13 @@ class Case:
     labels: int = 0
 
 
-def _own_network(outputs):
-    network = keras.Sequential(
-        [keras.layers.Dense(8, "tanh", dtype=DTYPE), keras.layers.Dense(outputs, dtype=DTYPE)], name="mine"
-    )
-    return network
+def _own_network(outputs, dtype, layer=keras.layers.Dense, **options):
+    made = [layer(8, activation="tanh", dtype=dtype, **options), layer(outputs, dtype=dtype, **options)]
+    return keras.Sequential(made, name="mine")
+
+
+def _own_convolutions(dtype):
+    return _own_network(4, dtype, keras.layers.Conv2D, kernel_size=3, padding="same")
 
 
 def _case(layer, shape, *, labels=0, **options):
@@ -54,9 +57,12 @@ CASES = {
     "affine": _case(layers.Coupling, (4, 2, 4), width=6, seed=1),
     "affine exp": _case(layers.Coupling, (4, 2, 4), scale="exp", width=6, seed=1),
     "additive": _case(layers.Coupling, (4, 2, 4), kind="additive", width=6, seed=1),
-    "affine of vectors": Case(lambda dtype=DTYPE: layers.Coupling(network=_own_network(6), dtype=dtype), (6,)),
+    "affine of your network": Case(
+        lambda dtype=DTYPE: layers.Coupling(network=_own_convolutions(dtype), dtype=dtype), (4, 2, 4)
+    ),
+    "affine of vectors": Case(lambda dtype=DTYPE: layers.Coupling(network=_own_network(6, dtype), dtype=dtype), (6,)),
     "additive of vectors": Case(
-        lambda dtype=DTYPE: layers.Coupling("additive", network=_own_network(3), dtype=dtype), (6,)
+        lambda dtype=DTYPE: layers.Coupling("additive", network=_own_network(3, dtype), dtype=dtype), (6,)
     ),
     "squeeze": _case(layers.Squeeze, (4, 2, 3)),
     "split": _case(layers.Split, (4, 2, 4)),
@@ -111,6 +117,12 @@ def ready(case, dtype=DTYPE, noise=0.05):
     layer.initialize(x, labels(case, 32))
     disturb([v for v in layer.trainable_variables if "actnorm" in v.path], rng, noise)
     return layer
+
+
+@functools.cache
+def shared(name):
+    """The layer of a case at general weights, made once; tests must not change it."""
+    return ready(CASES[name])
 
 
 def disturb(variables, rng, noise=0.1):

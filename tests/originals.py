@@ -6,6 +6,7 @@ from parity import assert_close
 
 from glow_tf.openai import original_names
 from glow_tf.openai.__main__ import main
+from glow_tf.openai.sources import AVERAGE
 
 
 def options(c):
@@ -32,6 +33,31 @@ def assert_same_images(x, images, c):
     assert_close(x, c["decoded/x_float"], 2e-4, "decoded")
     off = np.abs(np.asarray(images).astype(int) - c["decoded/x_uint8"])
     assert off.max() <= 256 // 2 ** c.hps["n_bits_x"] and np.mean(off > 0) <= 0.005
+
+
+def weights(c, prefix="var/"):
+    """`{original's name: array}` of a case's weights, those stored under `prefix`."""
+    return {key.removeprefix(prefix): value for key, value in c.golden.items() if key.startswith(prefix)}
+
+
+def checkpoint_of(c, folder):
+    """The case's stored checkpoint, or where there is none its weights, and its state after training, as one."""
+    if c.checkpoint.parent.is_dir():
+        return c.checkpoint
+    values = weights(c)
+    if "end/slot/t" in c:
+        values = weights(c, "end/var/") | {n + AVERAGE: v for n, v in weights(c, "end/ema/").items()}
+        values["Variable"] = c["end/slot/t"]
+        for i, name in enumerate(c.trainable_names):
+            values[f"Variable_{2 * i + 1}"] = c[f"end/slot/m2/{name}"]
+            values[f"Variable_{2 * i + 2}"] = c[f"end/slot/m1/{name}"]
+    write_checkpoint(folder / "model.ckpt", values)
+    return folder / "model.ckpt"
+
+
+def write_model(path, model):
+    """A checkpoint of the weights of a `Glow`, under the original's names."""
+    write_checkpoint(path, {name: variable.numpy() for name, variable in original_names(model).items()})
 
 
 def assert_weights(model, c, prefix):

@@ -3,6 +3,7 @@
 import laws
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 from test_model import make
 
@@ -37,6 +38,16 @@ def test_temperature_is_the_scale_of_the_base():
     cold = model.distribution(temperature=0.25)
     eps = tf.concat([tf.reshape(e, [-1]) for e in cold.bijector.inverse(cold.sample(8, seed=(1, 2)))], 0)
     assert float(tf.math.reduce_std(eps)) == pytest.approx(0.25, rel=0.05)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_temperature_in_the_density(flat):
+    """Latents of standard deviation T."""
+    model, images, _ = make()
+    x = model.dequantize(images, seed=3)
+    eps, log_det = model.flow.encode(x)
+    expected = scipy.stats.norm.logpdf(laws.flat(eps), scale=0.7).sum(-1) + log_det
+    np.testing.assert_allclose(model.distribution(temperature=0.7, flat=flat).log_prob(x), expected, rtol=1e-10)
 
 
 def test_labels_give_the_batch_shape():

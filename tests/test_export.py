@@ -14,6 +14,7 @@ from training.commands import ROOT, environment
 from glow_tf import Glow
 from glow_tf.config import ModelConfig
 from glow_tf.export import export, main
+from glow_tf.interpolation import interpolate
 from glow_tf.runs import RunError, load_model
 
 ELSEWHERE = """
@@ -105,7 +106,7 @@ def check_numbers(model, folder, tmp_path):
         "reconstruct/images": images,
         "interpolate/first": images[:2],
         "interpolate/second": images[2:4],
-        "interpolate/steps": np.int32(3),
+        "interpolate/steps": np.int32(4),
     }
     if labels is not None:
         inputs.update({f"{key}/labels": labels for key in {k.split("/")[0] for k in inputs}})
@@ -119,12 +120,15 @@ def check_numbers(model, folder, tmp_path):
     np.testing.assert_allclose(found["decode/x"], model.flow.decode(eps, labels)[0], rtol=0, atol=2e-4)
     assert_same_images(found["decode/images"], model.decode(eps, labels))
     assert_same_images(found["sample/images"], model.sample(5, 0.7, labels, seed=seed))
+    drawn = model.flow.decode(model.sample_latents(5, 0.7, seed=seed), labels)[0]
+    np.testing.assert_allclose(found["sample/x"], drawn, rtol=0, atol=2e-4)
     np.testing.assert_array_equal(found["reconstruct/images"], images // 16 * 16)
-    between = found["interpolate/images"]
-    assert between.shape == (2, 3, 8, 8, 1)
+    np.testing.assert_allclose(found["reconstruct/x"], model.dequantize(images, noise=0.5), rtol=0, atol=2e-4)
+    some = None if labels is None else labels[:2]
+    between = interpolate(model, images[:2], images[2:4], 4, some)
+    assert between.shape == (2, 4, 8, 8, 1) and np.any(between[:, 1] != between[:, 0])
+    assert_same_images(found["interpolate/images"], between)
     np.testing.assert_array_equal(between[:, 0], images[:2] // 16 * 16)
-    if labels is None:  # else the second images are encoded with the labels of the first
-        np.testing.assert_array_equal(between[:, -1], images[2:4] // 16 * 16)
 
 
 NO_LABELS = np.zeros(0, np.int32)

@@ -55,6 +55,8 @@ def test_fit_evaluate_and_callbacks(tmp_path):
     results = model.evaluate(images, batch_size=16, verbose=0, return_dict=True)
     assert results == model.evaluate(images, batch_size=16, verbose=0, return_dict=True), "evaluations repeat"
     assert results["bits_x"] == pytest.approx(history["val_bits_x"][-1], rel=0.05)
+    expected = [model.bits_per_dim(images[i : i + 16], seed=[-1, 0]) for i in range(0, len(images), 16)]
+    assert results["bits_x"] == pytest.approx(float(np.mean(expected)), rel=1e-6)
     assert (tmp_path / "log.csv").read_text().count("\n") == 4
     loaded = keras.saving.load_model(tmp_path / "best.keras", safe_mode=True)
     np.testing.assert_allclose(loaded.encode(images)[-1], model.encode(images)[-1], atol=1e-5)
@@ -119,7 +121,11 @@ def fit_under(strategy):
     # The last batch is a single image: one of two replicas gets none.
     data = tf.data.Dataset.from_tensor_slices(images).batch(16)
     history = model.fit(data, epochs=2, validation_data=data, verbose=0).history
-    return {**history, "weights": np.concatenate([w.ravel() for w in model.get_weights()]).tolist()}
+    measured = {
+        "evaluate": model.evaluate(data, verbose=0, return_dict=True)["bits_x"],
+        "bits_per_dim": float(np.mean(model.bits_per_dim(images))),
+    }
+    return {**history, **measured, "weights": np.concatenate([w.ravel() for w in model.get_weights()]).tolist()}
 
 
 def fit_on_two_replicas():
@@ -141,7 +147,7 @@ class BinMiddles(Glow):
 @pytest.mark.slow
 def test_fit_under_mirrored_strategy(tmp_path):
     """Losses and weights are those of one replica: no factor of the number of replicas, no image lost or counted
-    twice, where a batch is divided unevenly too."""
+    twice, where a batch is divided unevenly too; and `evaluate` is the mean of `bits_per_dim`."""
     command = [sys.executable, "-c", "import test_keras; test_keras.fit_on_two_replicas()"]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     done = subprocess.run(command, env=environment(PYTHONPATH=paths), cwd=tmp_path, capture_output=True, text=True)
@@ -150,6 +156,8 @@ def test_fit_under_mirrored_strategy(tmp_path):
     assert one["loss"][1] < one["loss"][0]
     for name, values in one.items():
         np.testing.assert_allclose(two[name], values, atol=1e-5, err_msg=name)
+    for found in (one, two):
+        assert found["evaluate"] == pytest.approx(found["bits_per_dim"], rel=1e-6)
 
 
 def test_summary_and_config():
@@ -164,7 +172,7 @@ def test_summary_and_config():
 
 @pytest.mark.parametrize("name", laws.CASES)
 def test_every_layer_has_a_config(name):
-    layer = laws.CASES[name].make("float32" if "vectors" not in name else laws.DTYPE)
+    layer = laws.CASES[name].make("float32")
     config = keras.saving.serialize_keras_object(layer)
     json.dumps(config)
     again = keras.saving.deserialize_keras_object(config, safe_mode=True)

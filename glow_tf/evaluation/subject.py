@@ -73,6 +73,13 @@ class Subject:
         return source
 
     @property
+    def sets_of_weights(self):
+        """`{name: whether averaged}`; a `.keras` file holds one set, and so may a run that was imported."""
+        if self.experiment is None:
+            return {"file": self.averaged}
+        return {"raw": False} | ({"averaged": True} if Run(self.path).has_average else {})
+
+    @property
     def weights(self):
         """Which weights `model` has, in words."""
         if self.experiment is None:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from glow_tf.layers.actnorm import LOG_SCALE_FACTOR
 from glow_tf.openai.errors import OpenaiError, listed
 
 _READ = ("/read", "/Read/ReadVariableOp", "/ReadVariableOp")
@@ -109,8 +110,19 @@ class FrozenGraph:
         for weight in self.shapes:
             allowed = next((ops for pattern, ops in _USES if re.fullmatch(pattern, weight)), None)
             for node in self._uses(weight) if allowed else ():
+                factor = self._factor(node)
                 if node.op not in allowed:
                     yield node.name, f"{node.name} ({node.op} of {weight}, expected {' or '.join(allowed)})"
+                elif factor is not None and factor != LOG_SCALE_FACTOR:
+                    yield node.name, f"{node.name} ({weight} times {factor:g}, expected {LOG_SCALE_FACTOR:g})"
+
+    def _factor(self, node):
+        """The constant number in a product, or None."""
+        for source in node.input if node.op == "Mul" else ():
+            other = self._nodes.get(source.split(":")[0])
+            if other is not None and other.op == "Const" and other.name not in self.shapes:
+                value = self.read(other.name)
+                return float(value) if value.ndim == 0 else None
 
     def _uses(self, name):
         for node in self._users[name]:

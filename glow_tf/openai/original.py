@@ -13,6 +13,8 @@ from glow_tf.openai.sources import AVERAGE, open_source
 
 _SLOT = re.compile(r"Variable(_\d+)?")
 _INVERSE = "/shuffle/indices_inverse"
+_UNTRAINED = re.compile(r".*/(shuffle/indices(_inverse)?|invconv/(P|sign_S))")
+"""What is not trained has no average: `m.save_ema` writes it under its plain name beside the averages of the rest."""
 
 
 class Original:
@@ -91,11 +93,11 @@ class Original:
 
     def _sort(self, keys):
         """Sorts the file's names into weights, averages and optimizer slots, each `{original's name: key}`."""
-        shadows_alone = all(key.endswith(AVERAGE) for key in keys)
+        shadows_alone = all(key.endswith(AVERAGE) or _UNTRAINED.fullmatch(key) for key in keys)
         if shadows_alone:
             self.notes.append(
-                "The file holds names of averages alone, imported as the weights; the original writes such files from "
-                "whatever weights are live, so without its swap they are the raw weights."
+                "The file holds what is trained under names of averages alone, imported as the weights; the original "
+                "writes such files from whatever weights are live, so without its swap they are the raw weights."
             )
         plain = {k.removesuffix(AVERAGE): k for k in keys if shadows_alone or not k.endswith(AVERAGE)}
         self._averages = {} if shadows_alone else {k.removesuffix(AVERAGE): k for k in keys if k.endswith(AVERAGE)}

@@ -4,17 +4,13 @@ import numpy as np
 import parity
 import pytest
 import tensorflow as tf
-from originals import assert_is_the_original, freeze, options, run_import
+from originals import assert_is_the_original, freeze, options, run_import, weights
 from parity import case
 
 from glow_tf.openai.errors import OpenaiError
 from glow_tf.runs import Run
 
 SMALL = case("case2_additive_1x1_5bit")
-
-
-def weights(c):
-    return {key.removeprefix("var/"): value for key, value in c.golden.items() if key.startswith("var/")}
 
 
 @pytest.mark.parametrize("name", parity.FORWARD_CASES)
@@ -83,6 +79,19 @@ def test_another_use_of_a_weight_is_named(tmp_path):
         r"operations that the public model has not: norm/Square \(Square of model/1/0/f1/l_2/W, expected Conv2D\)",
     )
     run_import(tmp_path / "graph.pb", tmp_path / "run", *options(SMALL), "--ignore", "norm/Square")
+
+
+@pytest.mark.parametrize("name", ["model/1/0/actnorm_scale/logs", "model/prior/p/logs"])
+def test_another_factor_of_logs_is_named(name, tmp_path):
+    """With it the same weights would be another model."""
+
+    def use(weight_name, weight):
+        if weight_name == name:
+            return tf.multiply(weight, 2.0, name="part/mul")
+
+    freeze(tmp_path / "graph.pb", weights(SMALL), use)
+    refused(tmp_path, f"part/mul \\({name} times 2, expected 3\\)")
+    run_import(tmp_path / "graph.pb", tmp_path / "run", *options(SMALL), "--ignore", "part/mul")
 
 
 def test_a_foreign_input_is_named(tmp_path):

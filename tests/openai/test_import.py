@@ -1,31 +1,41 @@
-"""The original's checkpoints come in: the same latents, bits/dim and images, averages and optimizer."""
+"""The original's checkpoints come in: the same latents, bits/dim and images, and what uses a run takes them."""
 
+import dataclasses
+import json
 import pathlib
-import subprocess
-import time
 
 import keras
+import laws
 import numpy as np
 import pytest
 import tensorflow as tf
-from originals import assert_is_the_original, assert_same_images, assert_weights, options, run_import
-from parity import assert_close, case
-from training.commands import ROOT, command, environment
+from originals import (
+    assert_is_the_original,
+    assert_same_images,
+    assert_weights,
+    checkpoint_of,
+    options,
+    run_import,
+    weights,
+    write_checkpoint,
+    write_model,
+)
+from parity import FORWARD_CASES, assert_close, case
 
-from glow_tf import export
-from glow_tf.openai import original_names
+import evaluate
+from glow_tf import Glow, export, presets
+from glow_tf.config import ModelConfig
 from glow_tf.openai.original import Original
-from glow_tf.runs import Run
-from glow_tf.training.state import TrainingState
+from glow_tf.openai.sources import AVERAGE
+from glow_tf.runs import Run, RunError
 
-WITH_CHECKPOINT = ("case1_affine_1x1", "case5_affine_1x1_ycond")
 TRAINED = case("case7_train_adamax")
 
 
-@pytest.mark.parametrize("name", WITH_CHECKPOINT)
+@pytest.mark.parametrize("name", FORWARD_CASES)
 def test_an_imported_model_is_the_original(name, tmp_path):
     c = case(name)
-    run_import(c.checkpoint, tmp_path / "run", *options(c))
+    run_import(checkpoint_of(c, tmp_path), tmp_path / "run", *options(c))
     run = Run.open(tmp_path / "run")
     assert run.experiment().model == c.config
     model = run.model()
@@ -34,72 +44,63 @@ def test_an_imported_model_is_the_original(name, tmp_path):
     assert_is_the_original(keras.saving.load_model(tmp_path / "m.keras", safe_mode=True), c)
 
 
-@pytest.mark.parametrize("name", WITH_CHECKPOINT)
+def assert_served(signatures, model, images, labels=None):
+    """A SavedModel's `encode`, at the middle of each bin, and `bits_per_dim` are the model's."""
+    given = {"images": tf.constant(images)} | ({} if labels is None else {"labels": tf.constant(labels)})
+    encoded = signatures["encode"](**given)
+    for i, expected in enumerate(model.encode(images, labels)):
+        assert_close(encoded[f"eps_{i}"], expected, 1e-5, f"eps {i}")
+    bits = signatures["bits_per_dim"](seed=tf.constant([1, 2]), **given)["bits_per_dim"]
+    assert_close(bits, model.bits_per_dim(images, labels, seed=[1, 2]), 1e-5, "bits_x")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["case1_affine_1x1", "case5_affine_1x1_ycond"])
 def test_and_again_from_a_saved_model(name, tmp_path):
     """Its `encode` stands at the middle of each bin, where the loaded run is the reference."""
     c = case(name)
     run_import(c.checkpoint, tmp_path / "run", *options(c))
-    model = Run.open(tmp_path / "run").model()
     export.main([str(tmp_path / "run"), str(tmp_path / "saved")])
     signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
     labels = {} if c.labels is None else {"labels": tf.constant(c.labels)}
     decoded = signatures["decode"](**{f"eps_{i}": tf.constant(e) for i, e in enumerate(c.eps())}, **labels)
     assert_same_images(decoded["x"], decoded["images"], c)
-    encoded = signatures["encode"](images=tf.constant(c["x"]), **labels)
-    for i, expected in enumerate(model.encode(c["x"], c.labels)):
-        assert_close(encoded[f"eps_{i}"], expected, 1e-5, f"eps {i}")
-    bits = signatures["bits_per_dim"](images=tf.constant(c["x"]), seed=tf.constant([1, 2]), **labels)["bits_per_dim"]
-    assert_close(bits, model.bits_per_dim(c["x"], c.labels, seed=[1, 2]), 1e-5, "bits_x")
+    assert_served(signatures, Run.open(tmp_path / "run").model(), c["x"], c.labels)
 
 
 @pytest.mark.parametrize(("average", "stored"), [(False, "end/test_stats_batch0"), (True, "..._swapped")])
 def test_a_trained_model_with_its_averages(average, stored, tmp_path):
+    """And again from a .keras file."""
     c = TRAINED
     run_import(c.checkpoint, tmp_path / "run", *options(c))
     model = Run.open(tmp_path / "run").model(average=average)
-    assert_weights(model, c, "end/ema/" if average else "end/var/")
-    bits = model.bits_per_dim(c["x"][0], noise=c.noise[0])
-    loss = c[stored.replace("...", "end/test_stats_batch0")][0]
-    assert float(np.mean(bits)) == pytest.approx(float(loss), rel=1e-5)
-
-
-def test_the_state_of_the_optimizer_comes_along(tmp_path):
-    c = TRAINED
-    run_import(c.checkpoint, tmp_path / "run", *options(c))
-    run = Run.open(tmp_path / "run")
-    state = TrainingState(run.experiment(), run)
-    assert state.restore()
-    assert state.steps == int(state.optimizer.iterations) == len(c["lr"]) == int(c["end/slot/t"]) - 1
-    names = {id(v): n for n, v in original_names(state.model).items()}
-    slots = (state.optimizer.first_moments, state.optimizer.second_moments, state.average.shadows)
-    for variable, *values in zip(state.model.trainable_variables, *slots, strict=True):
-        name = names[id(variable)]
-        for value, prefix in zip((variable, *values), ("var", "slot/m1", "slot/m2", "ema"), strict=True):
-            np.testing.assert_array_equal(value, c[f"end/{prefix}/{name}"], err_msg=f"{prefix}/{name}")
+    model.save(tmp_path / "m.keras")
+    loss = float(c[stored.replace("...", "end/test_stats_batch0")][0])
+    for glow in (model, keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)):
+        assert_weights(glow, c, "end/ema/" if average else "end/var/")
+        bits = glow.bits_per_dim(c["x"][0], noise=c.noise[0])
+        assert float(np.mean(bits)) == pytest.approx(loss, rel=1e-5)
 
 
 @pytest.mark.slow
-def test_training_goes_on(tmp_path):
-    """`train.py` takes the run up at step 12 and counts on."""
+def test_and_its_averages_again_from_a_saved_model(tmp_path):
     c = TRAINED
-    rng = np.random.default_rng(0)
-    np.savez(tmp_path / "images.npz", images=rng.integers(0, 256, (64, 16, 16, 3), np.uint8))
-    run_dir = tmp_path / "run"
-    data = f"npz:{tmp_path / 'images.npz'}"
-    run_import(c.checkpoint, run_dir, *options(c), "--data", data, "--batch-size", 8)
-    process = subprocess.Popen(
-        command("--run-dir", run_dir, "--checkpoint-minutes", "1e-6"),
-        env=environment(),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    while not [p for p in run_dir.glob("checkpoints/ckpt-*.index") if p.name != "ckpt-12.index"]:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.terminate()
-    out, _ = process.communicate(timeout=120)
-    assert "step 12 so far" in out and "stopped by SIGTERM at step 1" in out
+    run_import(c.checkpoint, tmp_path / "run", *options(c))
+    export.main([str(tmp_path / "run"), str(tmp_path / "saved"), "--average"])
+    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    assert_served(signatures, Run.open(tmp_path / "run").model(average=True), c["x"][0])
+
+
+@pytest.mark.parametrize("name", ["case3_affine_shuffle", "case6_affine_lu"])
+def test_averages_beside_what_is_not_trained_come_in_as_weights(name, tmp_path, capsys):
+    """`m.save_ema` writes plain names where there is no average: orders of shuffles, fixed parts of the LU form."""
+    c = case(name)
+    averaged = {n + AVERAGE if n in c.trainable_names else n: v for n, v in weights(c).items()}
+    assert 0 < sum(not n.endswith(AVERAGE) for n in averaged) < len(averaged)
+    write_checkpoint(tmp_path / "ema.ckpt", averaged)
+    run_import(tmp_path / "ema.ckpt", tmp_path / "run", *options(c))
+    assert "averages alone" in capsys.readouterr().out
+    assert_is_the_original(Run.open(tmp_path / "run").model(), c)
 
 
 @pytest.mark.parametrize("which", ["ema_noswap", "ema_swapped"])
@@ -114,3 +115,41 @@ def test_paths_of_every_form(tmp_path):
     c = case("case1_affine_1x1")
     for path in (f"{c.checkpoint}.index", f"{c.checkpoint}.data-00000-of-00001", c.checkpoint.parent):
         assert Original(pathlib.Path(path), bits=8, image_size=(32, 32)).model.config.depth == 2
+
+
+def test_grey_images_that_are_not_square(tmp_path):
+    glow = Glow(ModelConfig(image_shape=(8, 12, 1), bits=5, levels=2, depth=1, width=4))
+    laws.disturb(glow.trainable_variables, np.random.default_rng(1), 0.05)
+    write_model(tmp_path / "m.ckpt", glow)
+    run_import(tmp_path / "m.ckpt", tmp_path / "run", "--bits", 5, "--image-size", 8, 12)
+    model = Run.open(tmp_path / "run").model()
+    assert model.config == glow.config
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 12, 1), np.uint8)
+    np.testing.assert_array_equal(model.bits_per_dim(images, seed=1), glow.bits_per_dim(images, seed=1))
+    np.testing.assert_array_equal(model.decode(model.encode(images)), images // 8 * 8)
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "cifar10_conditional"])
+def test_a_preset_that_is_matched_gives_data_and_training(name, tmp_path, monkeypatch):
+    """The presets, made small."""
+    preset = presets.get(name)
+    preset = dataclasses.replace(preset, model=dataclasses.replace(preset.model, depth=1, width=4))
+    monkeypatch.setitem(presets.PRESETS, name, preset)
+    write_model(tmp_path / "m.ckpt", Glow(preset.model))
+    size = ("--bits", preset.model.bits, "--image-size", preset.model.image_shape[0])
+    run_import(tmp_path / "m.ckpt", tmp_path / "run", *size, "--preset", name)
+    found = Run.open(tmp_path / "run").experiment()
+    assert (found.model, found.data, found.training, found.name) == (preset.model, preset.data, preset.training, name)
+
+
+def test_evaluate_takes_an_imported_run(tmp_path, capsys):
+    """One without averages, which other runs have."""
+    c = case("case3_affine_shuffle")
+    run_import(checkpoint_of(c, tmp_path), tmp_path / "run", *options(c))
+    np.savez(tmp_path / "images.npz", **dict.fromkeys(("train", "validation", "test"), c["x"]))
+    evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}"])
+    found = json.loads((tmp_path / "run" / "evaluation" / "bits.json").read_text())
+    assert found["raw"]["bits_per_dim"] == pytest.approx(float(np.mean(c["bits_x"])), abs=0.02)  # other noise
+    assert "averaged" not in found
+    with pytest.raises(RunError, match="holds raw weights alone, and no averaged ones"):
+        evaluate.main(["bits", str(tmp_path / "run"), "--average", "--data", f"npz:{tmp_path / 'images.npz'}"])

@@ -25,7 +25,7 @@ def bits(target: Target, draws: int = 8, limit: int | None = None, batch_size: i
     """
     at_least(1, draws=draws, limit=limit, batch_size=batch_size)
     subject = open_subject(target)
-    averages = {"file": target.average} if subject.experiment is None else {"raw": False, "averaged": True}
+    averages = subject.sets_of_weights
     size = subject.source.size("test")
     originals, labels, _ = subject.arrays("test", min(limit or SHARED, SHARED))
     values, found = {}, {}

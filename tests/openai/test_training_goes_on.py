@@ -1,0 +1,89 @@
+"""The original's optimizer and averages come along with its weights, so that training goes on."""
+
+import dataclasses
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from originals import checkpoint_of, options, run_import
+from parity import TRAINING_CASES, assert_close, case
+from training.commands import ROOT, command, environment
+
+from glow_tf.openai import original_names
+from glow_tf.runs import Run
+from glow_tf.training.optimizers import Adam, Adamax
+from glow_tf.training.state import TrainingState
+
+
+def imported_state(c, tmp_path, **training):
+    """The training state of the case's imported checkpoint, and its trainable variables by the original's names.
+
+    `training` changes its configuration.
+    """
+    optimizer = c.hps["optimizer"]
+    run_import(checkpoint_of(c, tmp_path), tmp_path / "run", *options(c), "--optimizer", optimizer)
+    run = Run.open(tmp_path / "run")
+    experiment = run.experiment()
+    changed = dataclasses.replace(experiment.training, **training)
+    state = TrainingState(dataclasses.replace(experiment, training=changed), run)
+    assert state.restore() and type(state.optimizer) is {"adam": Adam, "adamax": Adamax}[optimizer]
+    names = {id(v): n for n, v in original_names(state.model).items()}
+    return state, {names[id(v)]: v for v in state.model.trainable_variables}
+
+
+@pytest.mark.parametrize("name", TRAINING_CASES)
+def test_the_state_of_the_optimizer_comes_along(name, tmp_path):
+    c = case(name)
+    state, variables = imported_state(c, tmp_path)
+    assert state.steps == int(state.optimizer.iterations) == len(c["lr"]) == int(c["end/slot/t"]) - 1
+    slots = (state.optimizer.first_moments, state.optimizer.second_moments, state.average.shadows)
+    for name, *values in zip(variables, *slots, strict=True):
+        for value, prefix in zip((variables[name], *values), ("var", "slot/m1", "slot/m2", "ema"), strict=True):
+            np.testing.assert_array_equal(value, c[f"end/{prefix}/{name}"], err_msg=f"{prefix}/{name}")
+
+
+@pytest.mark.parametrize("name", TRAINING_CASES)
+def test_the_next_step_is_the_originals(name, tmp_path):
+    """The rule of its optim.py, in NumPy, from the stored moments and step."""
+    c = case(name)
+    state, variables = imported_state(c, tmp_path, warmup_steps=0)  # a rate that float32 weights feel
+    rate, beta1, beta2 = float(state.optimizer.learning_rate), c.hps["beta1"], state.optimizer.beta2
+    assert state.optimizer.beta1 == beta1 and rate > 0
+    rng = np.random.default_rng(0)
+    gradients = {n: rng.normal(scale=0.01, size=v.shape).astype("float32") for n, v in variables.items()}
+    state.optimizer.apply(list(gradients.values()), list(variables.values()))
+    t = float(c["end/slot/t"])
+    alpha = rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+    for n, g in gradients.items():
+        weight, m, v = (c[f"end/{prefix}/{n}"].astype("float64") for prefix in ("var", "slot/m1", "slot/m2"))
+        m = beta1 * m + (1 - beta1) * g
+        if c.hps["optimizer"] == "adam":
+            scale = np.sqrt(beta2 * v + (1 - beta2) * g**2)
+        else:
+            scale = np.maximum(beta2 * v, np.abs(g))
+        assert_close(variables[n].numpy() - weight, -alpha * m / (scale + 1e-8), 1e-3, n)
+
+
+@pytest.mark.slow
+def test_training_goes_on(tmp_path):
+    """`train.py` takes the run up at step 12 and counts on."""
+    c = case("case7_train_adamax")
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "images.npz", images=rng.integers(0, 256, (64, 16, 16, 3), np.uint8))
+    run_dir = tmp_path / "run"
+    data = f"npz:{tmp_path / 'images.npz'}"
+    run_import(c.checkpoint, run_dir, *options(c), "--data", data, "--batch-size", 8)
+    process = subprocess.Popen(
+        command("--run-dir", run_dir, "--checkpoint-minutes", "1e-6"),
+        env=environment(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not [p for p in run_dir.glob("checkpoints/ckpt-*.index") if p.name != "ckpt-12.index"]:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    out, _ = process.communicate(timeout=120)
+    assert "step 12 so far" in out and "stopped by SIGTERM at step 1" in out

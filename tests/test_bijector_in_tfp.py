@@ -1,0 +1,123 @@
+"""Our bijectors among TFP's: Chain, Invert, joint distributions, in graphs and compiled."""
+
+import keras
+import laws
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+import tensorflow_probability as tfp
+from bijectors import SOME, base_of, distribution_of, fresh, normal, shared_bijector
+
+from glow_tf import layers
+
+tfb, tfd = tfp.bijectors, tfp.distributions
+compiled_or_not = pytest.mark.parametrize("jit", [False, True])
+
+
+@pytest.mark.parametrize("name", SOME)
+@compiled_or_not
+def test_in_a_graph(name, jit):
+    case, layer, bijector = shared_bijector(name)
+    distribution = distribution_of(layer, case.shape, bijector)
+
+    @tf.function(jit_compile=jit)
+    def run(seed):
+        x, log_prob = distribution.experimental_sample_and_log_prob([3], seed=seed)
+        return x, log_prob, distribution.log_prob(x), distribution.log_prob(x + 0.0)
+
+    x, log_prob, again, recomputed = run(tf.constant([1, 2]))
+    np.testing.assert_allclose(again, log_prob, atol=1e-9)
+    np.testing.assert_allclose(recomputed, log_prob, atol=1e-9)
+    np.testing.assert_allclose(distribution.log_prob(x), log_prob, atol=1e-9)
+
+
+def scaled(x):
+    """Pixels around those of `x`."""
+    return tfd.Independent(tfd.Normal(x, tf.constant(0.1, x.dtype)), 3)
+
+
+def joints(images):
+    """`{kind: joint distribution}` of images and of noisy ones."""
+
+    @tfd.JointDistributionCoroutineAutoBatched
+    def coroutine():
+        x = yield tfd.JointDistributionCoroutine.Root(images)
+        yield scaled(x)
+
+    return {
+        "sequential": tfd.JointDistributionSequential([images, scaled]),
+        "named": tfd.JointDistributionNamed({"x": images, "y": lambda x: scaled(x)}),
+        "coroutine": coroutine,
+    }
+
+
+def joint_by_hand(case, layer, value):
+    """The log density of both, from the layer alone."""
+    x, y = tf.nest.flatten(value)
+    z, log_det = layer.encode(x)
+    axes = tuple(range(-len(case.shape), 0))
+    of_x = scipy.stats.norm.logpdf(z).sum(axes) + log_det
+    return of_x + scipy.stats.norm.logpdf(y, x, 0.1).sum(axes)
+
+
+@pytest.mark.parametrize("kind", ["sequential", "named", "coroutine"])
+def test_joint_distributions(kind):
+    case, layer, bijector = shared_bijector("step 1x1 affine")
+    joint = joints(distribution_of(layer, case.shape, bijector))[kind]
+    if kind != "coroutine":  # whose parts TFP meets as it runs
+        assert len(joint.trainable_variables) == len(layer.trainable_variables)
+    for shape in ((), (2, 3)):
+        value = joint.sample(shape, seed=(1, 2))
+        log_prob = joint.log_prob(value)
+        assert log_prob.shape == shape
+        np.testing.assert_allclose(log_prob, joint_by_hand(case, layer, value), atol=1e-9)
+
+
+@compiled_or_not
+def test_chain_invert_and_joint_in_a_graph(jit):
+    case, layer, bijector = shared_bijector("step 1x1 affine")
+    two = tf.constant(2.0, tf.float64)
+    chain = distribution_of(layer, case.shape, tfb.Chain([tfb.Scale(two), bijector]))
+    inverse = tfd.TransformedDistribution(normal(case.shape), tfb.Invert(bijector))  # a density over latents
+    joint = joints(distribution_of(layer, case.shape, bijector))["sequential"]
+
+    @tf.function(jit_compile=jit)
+    def run(seed):
+        found = []
+        for distribution in (chain, inverse, joint):
+            value = distribution.sample(3, seed=seed)
+            found.append((value, distribution.log_prob(value)))
+        return found
+
+    (x, of_chain), (z, of_inverse), (pair, of_joint) = run(tf.constant([1, 2]))
+    eps, log_det = layer.encode(x / 2)
+    by_hand = base_of(layer, case.shape).log_prob(eps) + log_det - np.log(2) * np.prod(case.shape)
+    np.testing.assert_allclose(of_chain, by_hand, atol=1e-8)
+    decoded, log_det = layer.decode(z)
+    np.testing.assert_allclose(of_inverse, normal(case.shape).log_prob(decoded) + log_det, atol=1e-8)
+    np.testing.assert_allclose(of_joint, joint_by_hand(case, layer, pair), atol=1e-8)
+
+
+def test_nested():
+    case, layer, bijector = shared_bijector("step 1x1 affine")
+    reverse = layers.Reverse(dtype=laws.DTYPE, event_ndims=3).as_bijector(case.shape)
+    nested = tfb.Chain([tfb.Scale(tf.constant(2.0, tf.float64)), bijector, tfb.Invert(reverse)])
+    x = laws.images(case)
+    z = nested.inverse(x)
+    assert laws.largest(z, layers.Reverse(dtype=laws.DTYPE).decode(layer.encode(x / 2)[0])[0]) == 0
+    assert laws.largest(nested.forward(fresh(z)), x) < 1e-10
+    assert len(nested.trainable_variables) == len(layer.trainable_variables)
+
+
+def test_with_tfps_bijectors_on_vectors():
+    network = keras.Sequential([keras.layers.Dense(16, "relu"), keras.layers.Dense(4)])
+    flow = layers.Serial([layers.Actnorm(), layers.InvertibleConv1x1(seed=1), layers.Coupling(network=network)])
+    chain = tfb.Chain([tfb.Sigmoid(), flow.as_bijector([4]), tfb.Scale(tf.ones([4]) * 0.5)])
+    distribution = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 4), chain)
+    y = distribution.sample([2, 3], seed=(1, 2))
+    assert y.shape == [2, 3, 4] and np.all((y > 0) & (y < 1))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(distribution.log_prob(y + 0.0))
+    assert all(g is not None for g in tape.gradient(loss, distribution.trainable_variables))
+    assert len(distribution.trainable_variables) == 2 + 1 + 4
