@@ -334,8 +334,18 @@ def test_lsun_lmdb(tmp_path):
     source = open_source(config, SHAPE)
     assert [source.size(s) for s in ("train", "validation", "test")] == [3, 1, 1]
     np.testing.assert_array_equal(arrays(source, "test", config)[0], images[4:, 1:9, 1:9])
+    again = open_source(config, SHAPE)
+    np.testing.assert_array_equal(arrays(again, "test", config)[0], images[4:, 1:9, 1:9])
+
+
+def test_databases_that_are_refused(tmp_path):
+    pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
+    config = DataConfig(f"lsun-lmdb:{tmp_path}")
     with pytest.raises(DataError, match="no database"):
-        open_source(DataConfig(f"lsun-lmdb:{tmp_path / 'nothing'}"), SHAPE)
+        open_source(config, SHAPE)
+    (tmp_path / "data.mdb").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(DataError, match="cannot be read as an LMDB database"):
+        open_source(config, SHAPE)
 
 
 def test_a_damaged_lmdb_record_is_named_and_skipped_or_stops_the_run(tmp_path, capsys):
@@ -380,6 +390,7 @@ class TinyColours(tfds.core.GeneratorBasedBuilder):
     """Twenty images, of which one is none."""
 
     VERSION = tfds.core.Version("1.0.0")
+    pkg_dir_path = pathlib.Path(__file__).parent
 
     def _info(self):
         return self.dataset_info_from_configs(
