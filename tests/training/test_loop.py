@@ -75,7 +75,9 @@ def test_training_that_does_not_recover_stops_with_its_last_good_weights(tmp_pat
             real({**batch, "noise": batch["noise"] * np.nan} if len(steps) > 2 else batch)
 
     broken.step = Step()
-    with pytest.raises(TrainingError, match=r"not finite for 8 steps in a row; stopped at step 10 .*last good weights in"):
+    with pytest.raises(
+        TrainingError, match=r"not finite for 8 steps in a row; stopped at step 10 .*last good weights in"
+    ):
         broken.train()
     assert all(np.isfinite(w).all() for w in weights(tmp_path / "run").values())
     assert int(broken.state.counters.skipped.numpy()) == 8
