@@ -6,12 +6,16 @@ latter is the test split.
 
 import io
 import pathlib
+import weakref
 
 import numpy as np
 
-from glow_tf.data.files import RecordSource
+from glow_tf.data.files import DamagedRecord, RecordSource
 from glow_tf.data.folder import read_image
 from glow_tf.data.source import DataError, complete_splits, hold_out
+
+_environments = weakref.WeakValueDictionary()
+"""Open databases by path: LMDB allows a process to open one only once."""
 
 
 def open_lsun(where, config):
@@ -29,9 +33,12 @@ def open_lsun(where, config):
     for split, place in databases.items():
         if not (place / "data.mdb").is_file():
             raise DataError(f"{config.source}: no database (data.mdb) in {place}; LSUN's zip files hold them.")
-        environments[split] = lmdb.open(str(place), readonly=True, lock=False, readahead=False, meminit=False)
-        with environments[split].begin() as transaction:
-            found = [(split, key) for key in transaction.cursor().iternext(keys=True, values=False)]
+        try:
+            environments[split] = _environment(lmdb, place.resolve())
+            with environments[split].begin() as transaction:
+                found = [(split, key) for key in transaction.cursor().iternext(keys=True, values=False)]
+        except lmdb.Error as error:
+            raise DataError(f"{config.source}: {place} cannot be read as an LMDB database: {error}") from error
         rows[split] = np.arange(len(keys), len(keys) + len(found))
         keys += found
     if not len(rows.get("train", ())):
@@ -41,11 +48,23 @@ def open_lsun(where, config):
 
     def load(row):
         split, key = keys[row]
-        with environments[split].begin() as transaction:
-            data = transaction.get(key)
-        return read_image(_Named(data, f"{databases[split]}, key {key.decode(errors='replace')}")), 0, None
+        name = f"{databases[split]}, key {key.decode(errors='replace')}"
+        try:
+            with environments[split].begin() as transaction:
+                data = transaction.get(key)
+        except lmdb.Error as error:
+            raise DamagedRecord(f"{name} cannot be read: {error}") from error
+        return read_image(_Named(data, name)), 0, None
 
     return RecordSource(config.source, complete_splits(rows, config), load, on_damaged=config.on_damaged)
+
+
+def _environment(lmdb, path):
+    found = _environments.get(path)
+    if found is None:
+        found = lmdb.open(str(path), readonly=True, lock=False, readahead=False, meminit=False)
+        _environments[path] = found
+    return found
 
 
 class _Named(io.BytesIO):

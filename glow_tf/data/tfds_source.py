@@ -7,7 +7,7 @@ The builder is prepared as array records, which can be read by index. Two data s
 
 import numpy as np
 
-from glow_tf.data.files import RecordSource
+from glow_tf.data.files import DamagedRecord, RecordSource
 from glow_tf.data.source import DataError, complete_splits, hold_out
 
 VARIANTS = {"downsampled_imagenet": "oord", "imagenet_resized": "box"}
@@ -59,7 +59,11 @@ def open_tfds(where, config):
 
     def load(row):
         split, i = places[row]
-        record = sources[split][i]
+        try:
+            record = sources[split][i]
+        except Exception as error:  # what is raised depends on what is damaged: file, record or image
+            what = str(error).strip().splitlines() or [type(error).__name__]
+            raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {what[0]}") from error
         attributes = [2 * int(record["attributes"][tag]) - 1 for tag in tags] if tags else None
         return np.asarray(record["image"]), int(record["label"]) if label is not None else 0, attributes
 

@@ -4,6 +4,7 @@
 `data` (raw uint8, row by row), `label`, and `attr` (CelebA's 40 tags as -1 or 1), where there are any.
 """
 
+import itertools
 import pathlib
 import re
 import struct
@@ -45,19 +46,18 @@ def open_tfrecord(where, config, image_shape):
     if len(rows["validation"]) and not len(rows["test"]):
         rows["test"] = rows.pop("validation")  # what the original calls validation is its test set
 
-    def load(row):
-        path, offset, length = places[row]
-        return _decode(path, offset, length)
-
-    first = load(0)
-    labelled = config.labels
-    classes = 1 + max(load(r)[1] for r in range(len(places))) if labelled else 0
+    # A damaged record is left to the source, which knows what is to be done about it.
+    readable = (f for row in rows["train"] if (f := _features_or_none(places[row])) is not None)
+    first = next(readable, None)
+    if first is None:
+        raise DataError(f"{config.source}: none of the {len(rows['train'])} training records can be read.")
+    classes = 1 + max(map(_label, itertools.chain([first], readable))) if config.labels else 0
     return RecordSource(
         config.source,
         complete_splits(rows, config),
-        load,
+        lambda row: _decode(places[row]),
         class_names=tuple(map(str, range(classes))),
-        attribute_names=() if first[2] is None else ATTRIBUTES,
+        attribute_names=() if _attributes(first) is None else ATTRIBUTES,
         on_damaged=config.on_damaged,
     )
 
@@ -100,18 +100,45 @@ def _records(path):
     return found
 
 
-def _decode(path, offset, length):
+def _features(place):
+    """The features of the record at `(path, offset, length)`, its image still as bytes."""
+    path, offset, length = place
     with open(path, "rb") as file:
         file.seek(offset)
         data = file.read(length)
     try:
-        feature = tf.train.Example.FromString(data).features.feature
+        return tf.train.Example.FromString(data).features.feature
+    except Exception as error:  # the parser's DecodeError is not public
+        raise _damaged(place, error) from error
+
+
+def _features_or_none(place):
+    try:
+        return _features(place)
+    except DamagedRecord:
+        return None
+
+
+def _decode(place):
+    feature = _features(place)
+    try:
         shape = tuple(feature["shape"].int64_list.value)
         image = np.frombuffer(feature["data"].bytes_list.value[0], np.uint8).reshape(shape)
-        label = int(next(iter(feature["label"].int64_list.value), 0))
-        attributes = np.array(feature["attr"].int64_list.value, np.int32) if "attr" in feature else None
-    except Exception as error:  # the parser's DecodeError is not public
-        raise DamagedRecord(f"{path}, the record at byte {offset} cannot be read: {error}") from error
-    if attributes is not None and len(attributes) != len(ATTRIBUTES):
-        attributes = None
-    return image, label, attributes
+    except (IndexError, ValueError) as error:
+        raise _damaged(place, error) from error
+    return image, _label(feature), _attributes(feature)
+
+
+def _label(feature):
+    return int(next(iter(feature["label"].int64_list.value), 0))
+
+
+def _attributes(feature):
+    """CelebA's tags, int32 `[40]`, or None."""
+    values = np.array(feature["attr"].int64_list.value, np.int32)
+    return values if len(values) == len(ATTRIBUTES) else None
+
+
+def _damaged(place, error):
+    path, offset, _ = place
+    return DamagedRecord(f"{path}, the record at byte {offset} cannot be read: {error}")

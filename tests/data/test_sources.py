@@ -1,5 +1,10 @@
 """Every source of images, on files that the tests write."""
 
+import dataclasses
+import functools
+import io
+import pathlib
+import re
 import struct
 
 import numpy as np
@@ -22,6 +27,22 @@ def colour(n, size=8):
 
 def arrays(source, split, config, shape=SHAPE, limit=None):
     return pipeline.arrays(source, split, config, shape, limit)
+
+
+def read_all(config):
+    """How many images of train and validation are read."""
+    source = open_source(config, SHAPE)
+    return sum(len(arrays(source, split, config)[0]) for split in ("train", "validation"))
+
+
+def message_that_stops(capsys, config):
+    """The sentence with which a command ends that reads all images of train and validation."""
+    with pytest.raises(SystemExit) as stop:
+        run_command(lambda _: read_all(config) and 0, "train.py", [])
+    assert stop.value.code == 2
+    err = capsys.readouterr().err
+    assert "--on-damaged skip" in err and err.count("\n") == 1
+    return err
 
 
 # Bundled.
@@ -164,17 +185,8 @@ def damaged_folder(tmp_path):
 
 
 def test_a_damaged_image_stops_the_run_with_its_name(tmp_path, capsys):
-    config = DataConfig(f"folder:{damaged_folder(tmp_path)}")
-    source = open_source(config, SHAPE)
-
-    def run(_):
-        arrays(source, "train", config)
-
-    with pytest.raises(SystemExit) as stop:
-        run_command(run, "train.py", [])
-    assert stop.value.code == 2
-    err = capsys.readouterr().err
-    assert "cat/0.png cannot be read as an image" in err and "--on-damaged skip" in err and err.count("\n") == 1
+    err = message_that_stops(capsys, DataConfig(f"folder:{damaged_folder(tmp_path)}"))
+    assert "cat/0.png cannot be read as an image" in err
 
 
 def test_a_damaged_image_is_named_and_skipped(tmp_path, capsys):
@@ -263,38 +275,88 @@ def test_a_tfrecord_that_is_cut_off(tmp_path):
         open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
 
 
-def test_a_damaged_tfrecord(tmp_path):
-    write_tfrecords(tmp_path, "train", colour(40), shards=1)
-    path = next((tmp_path / "train").iterdir())
-    content = bytearray(path.read_bytes())
-    length = struct.unpack("<Q", content[:8])[0]
-    content[12 + length + 4 + 12 : 12 + length + 4 + 12 + 40] = b"\xff" * 40
+def damage_record(path, number):
+    """Overwrites the middle of a record, not its length."""
+    content, offset = bytearray(path.read_bytes()), 0
+    for _ in range(number):
+        offset += 16 + struct.unpack_from("<Q", content, offset)[0]
+    content[offset + 24 : offset + 64] = b"\xff" * 40
     path.write_bytes(content)
-    config = DataConfig(f"tfrecord:{tmp_path}", on_damaged="skip")
+
+
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels, tmp_path, capsys):
+    tags = RNG.choice([-1, 1], (40, 40))
+    write_tfrecords(tmp_path, "train", colour(40), shards=1, labels=[0, 2] * 20, attributes=tags)
+    damage_record(next((tmp_path / "train").iterdir()), number)
+    config = DataConfig(f"tfrecord:{tmp_path}", on_damaged="skip", labels=labels)
     source = open_source(config, SHAPE)
-    total = sum(len(arrays(source, s, config)[0]) for s in ("train", "validation"))
-    assert total == 39
+    assert source.classes == (3 if labels else 0) and len(source.attribute_names) == 40
+    assert read_all(config) == 39
+    assert re.search(r"left out: .*train-r05-s-0000-of-0001.tfrecords, the record at byte", capsys.readouterr().err)
+    err = message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop"))
+    assert "train-r05-s-0000-of-0001.tfrecords, the record at byte" in err
+
+
+def test_tfrecords_of_which_none_can_be_read(tmp_path):
+    write_tfrecords(tmp_path, "train", colour(2), shards=1)
+    for number in (0, 1):
+        damage_record(next((tmp_path / "train").iterdir()), number)
+    with pytest.raises(DataError, match="none of the 2 training records can be read"):
+        open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
 
 
 # LSUN's LMDB.
 
 
-def test_lsun_lmdb(tmp_path):
+def write_lmdb(root, end, images):
+    """LSUN's database `<root>/tower_<end>_lmdb` of images or of what else is to be found there, as bytes."""
     lmdb = pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
+    with lmdb.open(str(root / f"tower_{end}_lmdb"), map_size=1 << 22) as environment:
+        with environment.begin(write=True) as transaction:
+            for i, image in enumerate(images):
+                transaction.put(f"key{i:02d}".encode(), image if isinstance(image, bytes) else encoded(image, "webp"))
+
+
+def encoded(image, form):
+    """An image file as bytes."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form, lossless=True)
+    return file.getvalue()
+
+
+def test_lsun_lmdb(tmp_path):
     images = colour(5, 10)
-    for end, some in (("train", images[:4]), ("val", images[4:])):
-        with lmdb.open(str(tmp_path / f"tower_{end}_lmdb"), map_size=1 << 22) as environment:
-            with environment.begin(write=True) as transaction:
-                for i, image in enumerate(some):
-                    data = tmp_path / "x.webp"
-                    Image.fromarray(image).save(data, lossless=True)
-                    transaction.put(f"key{i}".encode(), data.read_bytes())
+    write_lmdb(tmp_path, "train", images[:4])
+    write_lmdb(tmp_path, "val", images[4:])
     config = DataConfig(f"lsun-lmdb:{tmp_path / 'tower'}", fit="crop")
     source = open_source(config, SHAPE)
     assert [source.size(s) for s in ("train", "validation", "test")] == [3, 1, 1]
     np.testing.assert_array_equal(arrays(source, "test", config)[0], images[4:, 1:9, 1:9])
+    again = open_source(config, SHAPE)
+    np.testing.assert_array_equal(arrays(again, "test", config)[0], images[4:, 1:9, 1:9])
+
+
+def test_databases_that_are_refused(tmp_path):
+    pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
+    config = DataConfig(f"lsun-lmdb:{tmp_path}")
     with pytest.raises(DataError, match="no database"):
-        open_source(DataConfig(f"lsun-lmdb:{tmp_path / 'nothing'}"), SHAPE)
+        open_source(config, SHAPE)
+    (tmp_path / "data.mdb").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(DataError, match="cannot be read as an LMDB database"):
+        open_source(config, SHAPE)
+
+
+def test_a_damaged_lmdb_record_is_named_and_skipped_or_stops_the_run(tmp_path, capsys):
+    good = colour(7)
+    write_lmdb(tmp_path, "train", [*good[:3], encoded(good[3], "webp")[:50], *good[4:]])
+    write_lmdb(tmp_path, "val", good[:2])
+    config = DataConfig(f"lsun-lmdb:{tmp_path / 'tower'}", on_damaged="skip")
+    assert read_all(config) == 6
+    assert re.search(r"left out: .*tower_train_lmdb, key key03 cannot be read as an image", capsys.readouterr().err)
+    err = message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop"))
+    assert "tower_train_lmdb, key key03 cannot be read as an image" in err
 
 
 # TFDS.
@@ -322,6 +384,42 @@ def test_tfds(name, monkeypatch):
         for split in ("train", "validation", "test"):
             images, labels, _ = arrays(source, split, config, shape, 2)
             assert images.shape[1:] == shape and (labels < max(classes, 1)).all()
+
+
+class TinyColours(tfds.core.GeneratorBasedBuilder):
+    """Twenty images, of which one is none."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    pkg_dir_path = pathlib.Path(__file__).parent
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict({"image": tfds.features.Image(shape=SHAPE)})
+        )
+
+    def _split_generators(self, manager):
+        return {"train": self._generate_examples(), "test": self._generate_examples()}
+
+    def _generate_examples(self):
+        for i, image in enumerate(colour(20)):
+            yield i, {"image": io.BytesIO(b"no picture" if i == 3 else encoded(image, "png"))}
+
+
+@pytest.mark.parametrize("damaged", ["image", "file"])
+def test_a_damaged_tfds_record_is_named_and_skipped_or_stops_the_run(damaged, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tfds, "builder", functools.partial(tfds.builder, data_dir=tmp_path))
+    builder = tfds.builder("tiny_colours", file_format="array_record")
+    builder.download_and_prepare()
+    if damaged == "file":
+        path = next(pathlib.Path(builder.data_dir).glob("*train.array_record*"))
+        path.write_bytes(path.read_bytes().replace(b"no picture", b"no-picture"))
+    config = DataConfig("tfds:tiny_colours", on_damaged="skip")
+    capsys.readouterr()
+    assert read_all(config) == 19
+    name = r"tfds:tiny_colours, train record \d+ cannot be read: "
+    why = "cannot identify image file" if damaged == "image" else "Corrupted"
+    assert re.search(f"left out: {name}.*{why}", capsys.readouterr().err)
+    assert re.search(name + f".*{why}", message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop")))
 
 
 def test_tfds_that_cannot_be_had(tmp_path, monkeypatch):

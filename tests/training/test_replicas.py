@@ -1,10 +1,12 @@
 """The number of replicas and of machines changes nothing: noise and augmentation belong to a place in the batch."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from training.commands import ROOT, command, environment, largest_difference, train, weights
 
@@ -37,45 +39,44 @@ def test_two_replicas_equal_one(one_replica, tmp_path):
     assert_same_run(one_replica, tmp_path / "run")
 
 
-VALIDATION = """
-import json, sys
-import tensorflow as tf
-sys.path[:0] = [".", "tests"]
-from glow_tf.training import devices
-strategies = [devices.strategy("2"), devices.strategy("cpu")]
-import pathlib, runs_for_tests
-from glow_tf.data import open_source, pipeline
-from glow_tf.runs import Run
-from glow_tf.training.step import Validation
-run = Run(pathlib.Path(runs_for_tests.make(sys.argv[1])))
-data = run.experiment().data
-source = open_source(data, (8, 8, 1))
-found = []
-for strategy in strategies:
-    with strategy.scope():
-        model = run.model()
-    for size in (16, 30):
-        def part(pipelines, pipeline_id):
-            return pipeline.evaluation_batches(
-                source, "test", data, image_shape=(8, 8, 1), batch_size=size, seed=0
-            )
-        found.append(Validation(model, strategy)(devices.distribute(strategy, part, size))["bits_x"])
-print(json.dumps(found))
-"""
-
-
-@pytest.mark.slow
-def test_validation_is_the_same_on_two_replicas_and_for_any_batch(tmp_path):
+@pytest.fixture(scope="module")
+def two_devices(tmp_path_factory):
+    """What `two_devices.py` found."""
     done = subprocess.run(
-        [sys.executable, "-c", VALIDATION, str(tmp_path / "run")],
-        env=environment(),
+        [sys.executable, "-m", "training.two_devices", str(tmp_path_factory.mktemp("two"))],
+        env=environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")])),
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_validation_is_the_same_on_two_replicas_and_for_any_batch(two_devices):
+    found = two_devices["validation"]
     assert len(found) == 4 and max(found) - min(found) < 1e-6
+
+
+@pytest.mark.slow
+def test_a_step_that_is_not_finite_on_one_replica_is_skipped_on_both(two_devices):
+    first, bad, third = two_devices["bad_replica"]
+    for after in (first, bad, third):
+        for name, (one, other) in [(n, v) for n in ("weights", "averages") for v in after[n]]:
+            np.testing.assert_array_equal(one, other, err_msg=name)
+    for name in ("weights", "averages", "iterations"):
+        assert bad[name] == first[name] and third[name] != bad[name], name
+    assert first["skipped"] == [0, 0]
+    assert (bad["step"], bad["skipped"], bad["bad_in_a_row"]) == ([2, 2], [1, 1], [1, 1])
+    assert (third["step"], third["skipped"], third["bad_in_a_row"]) == ([3, 3], [1, 1], [0, 0])
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_other_devices(two_devices):
+    found = two_devices["other_devices"]
+    assert found["steps_before"] == [0, 3, 0] and found["steps_after"] == 6
+    assert found["difference"] < 1e-5
 
 
 @pytest.mark.slow

@@ -1,0 +1,42 @@
+"""Which devices train, by option; what several of them compute is in `test_replicas.py`."""
+
+import pytest
+import tensorflow as tf
+
+from glow_tf.config import ConfigError
+from glow_tf.training import devices
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Sets the number of GPUs that TensorFlow sees; strategies are then recorded, not made: there are no GPUs."""
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    for name in ("MirroredStrategy", "OneDeviceStrategy", "MultiWorkerMirroredStrategy"):
+        monkeypatch.setattr(tf.distribute, name, lambda *args, name=name: (name, *args))
+
+    def see(count):
+        found = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(count)]
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: found)
+
+    return see
+
+
+def test_by_default_every_visible_gpu_trains(gpus):
+    gpus(4)
+    assert devices.strategy() == ("MirroredStrategy",)
+    gpus(1)
+    assert devices.strategy() == ("OneDeviceStrategy", "GPU:0")
+    gpus(0)
+    assert devices.strategy() == ("OneDeviceStrategy", "CPU:0")
+
+
+def test_devices_are_chosen(gpus, monkeypatch):
+    gpus(4)
+    assert devices.strategy("cpu") == ("OneDeviceStrategy", "CPU:0")
+    assert devices.strategy("2") == ("MirroredStrategy", ["GPU:0", "GPU:1"])
+    with pytest.raises(ConfigError, match=r"devices: expected 1 to 4 \(GPUs seen\), got 5"):
+        devices.strategy("5")
+    with pytest.raises(ConfigError, match="devices: expected auto, cpu or a number, got 'gpu'"):
+        devices.strategy("gpu")
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    assert devices.strategy() == ("MultiWorkerMirroredStrategy",)
