@@ -121,6 +121,9 @@ def test_bijective_and_finite_to_ten_sigma(name):
             log_det = getattr(bijector, f"{there}_log_det_jacobian")(fresh(given), ndims)
             assert np.isfinite(laws.flat(result)).all() and np.isfinite(log_det).all()
             assert laws.largest(getattr(bijector, back)(fresh(result)), given) < tolerance
+            ndims = getattr(bijector, f"{back}_min_event_ndims")
+            log_det_back = getattr(bijector, f"{back}_log_det_jacobian")(fresh(result), ndims)
+            np.testing.assert_allclose(log_det_back, -log_det, rtol=tolerance, atol=tolerance)
             found.append((laws.flat(result), log_det))
         for expected, value_in_float32 in zip(*found, strict=True):
             assert_close(value_in_float32, expected, 1e-4, there)
