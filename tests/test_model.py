@@ -209,3 +209,17 @@ def test_describe_lists_every_level():
     assert len(lines) == 1 + 2 + 1 + 1
     assert "4x4x12" in lines[1] and "2x2x24" in lines[2]
     assert f"{model.count_params():,}" in lines[-1]
+    # By hand, multiply-adds of a position: three convolutions, the 1x1 convolution; and the split's, after level 0.
+    c, found = model.config, [int(line.split()[-1].replace(",", "")) for line in (*lines[1:3], lines[-1])]
+    steps = [c.depth * (9 * n // 2 * c.width + c.width**2 + 9 * c.width * n + n**2) for n in (12, 24)]
+    assert found == [16 * (steps[0] + 9 * 6 * 12), 4 * steps[1], 16 * (steps[0] + 9 * 6 * 12) + 4 * steps[1]]
+    assert all(f"{c.depth} x (1x1, affine)" in line for line in lines[1:3])
+    parts = [[*model.flow.steps(0), model.flow.split(0)], [*model.flow.steps(1), model.flow.prior]]
+    for line, part in zip(lines[1:3], parts, strict=True):
+        assert f" {sum(np.size(w) for layer in part for w in layer.weights):,} " in line
+
+
+def test_encode_takes_the_middle_of_each_bin():
+    model, images, _ = make(bits=5)
+    for middle, half in zip(model.encode(images), model.encode(images, noise=np.full(images.shape, 0.5)), strict=True):
+        np.testing.assert_array_equal(middle, half)

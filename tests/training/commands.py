@@ -19,8 +19,9 @@ def command(*options):
 
 
 def environment(**variables):
-    # Without a GPU, so that two runs on any machine are comparable.
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
+    """Without a GPU, so that two runs on any machine are comparable, and with nothing that would make them quiet."""
+    inherited = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return {**inherited, "CUDA_VISIBLE_DEVICES": "-1", **variables}
 
 
 def train(*options, code=0, **variables):

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import pathlib
 import resource
 import subprocess
 
@@ -12,6 +13,7 @@ from training.commands import ROOT, SMALL, command, environment, largest_differe
 
 from glow_tf import presets
 from glow_tf.config import ConfigError, ModelConfig, RunOptions
+from glow_tf.data.pipeline import evaluation_batches
 from glow_tf.runs import Run, RunError
 from glow_tf.training import devices, session
 from glow_tf.training.loop import Trainer, TrainingError
@@ -59,8 +61,82 @@ def test_a_run_folder(tmp_path):
 def test_tensorboard_where_it_is_installed(tmp_path):
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     one = trainer(tmp_path / "run")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    one.options = dataclasses.replace(one.options, sample_every=2)
     one.train()
-    assert list((one.run.path / "tensorboard").glob("events*"))
+    events = EventAccumulator(str(one.run.path / "tensorboard"), {"tensors": 0}).Reload()
+    tags = {"bits_x", "val_bits_x", "val_bits_x_average", "learning_rate", "grad_norm", "skipped", "images", "samples"}
+    assert tags <= set(events.Tags()["tensors"])
+    values = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("val_bits_x")}
+    assert values == pytest.approx({int(r["step"]): r["val_bits_x"] for r in one.table.rows()}, rel=1e-5)
+    assert [e.step for e in events.Tensors("samples")] == [8]
+
+
+def close(source, split):
+    """From now on reading a record of the split is an error."""
+    read, closed = source.read, tf.constant(source.rows[split])
+
+    def checked(row):
+        tf.debugging.assert_none_equal(closed, row, message=f"{split} was read")
+        return read(row)
+
+    source.read = checked
+
+
+def test_the_test_split_is_not_read(tmp_path):
+    one = trainer(tmp_path / "run", change(epochs=1))
+    close(one.source, "test")
+    one.train()
+    assert one.finished
+    with pytest.raises(tf.errors.InvalidArgumentError, match="test was read"):
+        next(iter(evaluation_batches(one.source, "test", TINY.data, image_shape=(8, 8, 1), batch_size=4, seed=0)))
+
+
+def test_taking_up_a_run_decodes_nothing_of_what_lies_behind(tmp_path):
+    one = trainer(tmp_path / "run")
+    decoded, decode = [], one.source.decode
+
+    def counted(record):
+        tf.py_function(lambda: decoded.append(None), [], [])
+        return decode(record)
+
+    one.source.decode = counted
+    one.state.counters.step.assign(100_000)
+    batch = next(iter(one._training_part(1, 0)))
+    assert batch["index"][0] == 100_000 * 16
+    assert 16 <= len(decoded) < 16 * 100  # the batch and what is prefetched
+
+
+def test_best_are_the_weights_of_the_best_validation(tmp_path):
+    one = trainer(tmp_path / "run", change(epochs=3))
+    losses, seen = iter([3.0, 3.0, 1.0, 2.0, 2.0, 1.0]), []  # raw and averaged of three epochs
+
+    def validation(dataset):
+        seen.append([v.numpy() for v in one.state.model.weights])
+        return {"loss": (loss := next(losses)), "bits_x": loss}
+
+    one.validation = validation
+    one.train()
+    for average, epoch in ((False, 2), (True, 3)):
+        best = one.run.model("best", average)
+        for found, expected in zip(best.weights, seen[2 * (epoch - 1) + average], strict=True):
+            np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(one.state.counters.best, [1.0, 1.0])
+
+
+def test_the_default_folder_and_what_the_head_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = []
+    paper = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, paper_protocol=True))
+    for experiment in (TINY, dataclasses.replace(paper, training=change(epochs=None, schedule="constant").training)):
+        one = Trainer(experiment, RunOptions(), devices.strategy("cpu"))
+        assert one.run.path == pathlib.Path("runs/digits") and one.finished is False
+        session._say_head(one, said.append)
+    usual, paper = "\n".join(said).split("digits: ")[1:]
+    assert "2 epochs of 4 steps, batch 16, 1 CPU" in usual and "protocol" not in usual
+    assert "trains on all training images, selects on the test split" in paper
+    assert "until stopped (--epochs ends it), epochs of 4 steps" in paper
 
 
 def test_training_that_does_not_recover_stops_with_its_last_good_weights(tmp_path):
@@ -147,12 +223,13 @@ def full_disk():
 
 
 @pytest.mark.slow
-def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
+@pytest.mark.parametrize("what, options", [("weights", ()), ("a checkpoint", ("--checkpoint-minutes", "1e-6"))])
+def test_a_full_disk_leaves_the_last_checkpoint(what, options, tmp_path):
     run_dir = tmp_path / "run"
     train(*SMALL, "--schedule", "constant", "--epochs", "1", "--run-dir", run_dir)
     before = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
     done = subprocess.run(
-        command(*SMALL, "--schedule", "constant", "--run-dir", run_dir),
+        command(*SMALL, "--schedule", "constant", "--run-dir", run_dir, *options),
         env=environment(),
         cwd=ROOT,
         capture_output=True,

@@ -1,6 +1,7 @@
 """Killing training at any moment costs at most the steps since the last checkpoint; the resumed run ends the same."""
 
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -18,8 +19,17 @@ def uninterrupted(tmp_path_factory):
     runs = {}
     for deterministic in (True, False):
         runs[deterministic] = tmp_path_factory.mktemp("uninterrupted") / "run"
-        train(*SMALL, "--run-dir", runs[deterministic], *(["--deterministic"] if deterministic else []))
+        _, err = train(*SMALL, "--run-dir", runs[deterministic], *(["--deterministic"] if deterministic else []))
+        (runs[deterministic].parent / "stderr.txt").write_text(err)
     return runs
+
+
+@pytest.mark.slow
+def test_a_run_is_quiet(uninterrupted):
+    for run_dir in uninterrupted.values():
+        lines = re.split(r"[\r\n]", (run_dir.parent / "stderr.txt").read_text())
+        assert [line for line in lines if line.strip() and not re.match(r"epoch \d/3: ", line)] == []
+        assert any("bits/dim" in line for line in lines)
 
 
 def start_and_kill(run_dir, when, *options, number=signal.SIGKILL):
@@ -78,6 +88,14 @@ def metrics(run_dir):
     lines = [line.split(",") for line in (run_dir / "metrics.csv").read_text().splitlines()]
     drop = lines[0].index("images_per_second")
     return [[v for i, v in enumerate(line) if i != drop] for line in lines]
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_in_the_same_weights_without_determinism(uninterrupted, tmp_path):
+    assert start_and_kill(tmp_path / "run", step_reached(9)) == -signal.SIGKILL
+    train(*SMALL, "--run-dir", tmp_path / "run")
+    for name in NAMES:
+        assert largest_difference(weights(tmp_path / "run", name), weights(uninterrupted[False], name)) < 1e-5
 
 
 @pytest.mark.slow

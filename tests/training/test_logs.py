@@ -1,0 +1,32 @@
+"""What a person sees of a run, and what TensorBoard is given."""
+
+import re
+import time
+
+from glow_tf.training.logs import ProgressBar
+
+END = {"step": 8, "images": 12800, "bits_x": 3.21, "val_bits_x": 3.5, "val_bits_x_average": 3.75, "skipped": 0}
+
+
+def test_the_bar_shows_bits_speed_and_time_left(capsys):
+    bar = ProgressBar(epochs=2, epoch_steps=4, batch_size=1600)
+    bar.on_epoch_begin(0)
+    for k in range(3):
+        time.sleep(0.11)  # tqdm draws at most ten times a second
+        bar.on_train_batch_end(k, {"bits_x": 3.21})
+    time.sleep(0.11)
+    bar.on_train_batch_end(3)
+    shown = capsys.readouterr().err.split("\r")
+    line = next(s for s in shown if "4.80k/6.40k" in s)
+    assert re.search(r"epoch 1/2: +75%.*\[00:00<00:0\d, [\d.]+k images/s, 3.210 bits/dim\]", line)
+
+
+def test_the_line_of_an_epoch(capsys):
+    bar = ProgressBar(epochs=None, epoch_steps=4, batch_size=1600)
+    for end in ({}, {"skipped": 3, "val_error": 0.25}):
+        bar.on_epoch_begin(1)
+        bar.on_epoch_end(1, {**END, "images_per_second": 1234.5, **end})
+    healthy, other = capsys.readouterr().out.splitlines()
+    expected = "epoch 2  step 8  12,800 images  train 3.2100  validation 3.5000 (average 3.7500)"
+    assert healthy == f"{expected}  1,234 images/s"
+    assert other == f"{expected}  error 25.0%  1,234 images/s  3 steps skipped"
