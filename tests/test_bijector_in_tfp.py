@@ -12,7 +12,7 @@ from bijectors import SOME, base_of, distribution_of, fresh, normal, shared_bije
 from glow_tf import layers
 
 tfb, tfd = tfp.bijectors, tfp.distributions
-compiled_or_not = pytest.mark.parametrize("jit", [False, True])
+compiled_or_not = pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 
 
 @pytest.mark.parametrize("name", SOME)

@@ -186,6 +186,7 @@ def least():
     return Glow(ModelConfig(image_shape=(2, 2, 1), levels=1, depth=1, width=1))
 
 
+@pytest.mark.slow
 def test_only_a_saved_model_is_replaced_and_only_on_demand(least, tmp_path):
     mine = tmp_path / "folder" / "mine.txt"
     mine.parent.mkdir()
@@ -255,6 +256,7 @@ def test_names_are_stable(loaded):
         assert {k: v.dtype.name for k, v in loaded[name].structured_outputs.items()} == outputs, name
 
 
+@pytest.mark.slow
 def test_saved_model_cli_shows_the_images_size(served):
     cli = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--dir", str(served)]
     command = [*cli, "--tag_set", "serve", "--signature_def", "reconstruct"]
@@ -264,6 +266,7 @@ def test_saved_model_cli_shows_the_images_size(served):
     assert "outputs['x'] tensor_info: dtype: DT_FLOAT shape: (-1, 8, 8, 1)" in text
 
 
+@pytest.mark.slow
 def test_the_command_answers_in_one_sentence(tmp_path):
     command = [sys.executable, "-m", "glow_tf.export", "nothing", str(tmp_path / "out")]
     done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)

@@ -31,6 +31,7 @@ def images_and_labels(n=64):
     return pipeline.arrays(open_source(config, (8, 8, 1)), "train", config, (8, 8, 1), n)[:2]
 
 
+@pytest.mark.slow
 def test_fit_evaluate_and_callbacks(tmp_path):
     images, _ = images_and_labels()
     model = Glow(ModelConfig(**CONFIG))
@@ -62,6 +63,7 @@ def test_fit_evaluate_and_callbacks(tmp_path):
     np.testing.assert_allclose(loaded.encode(images)[-1], model.encode(images)[-1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fit_with_labels():
     images, labels = images_and_labels()
     model = Glow(ModelConfig(**CONFIG, classes=10, weight_y=0.1))
@@ -72,6 +74,7 @@ def test_fit_with_labels():
     assert history["loss"][0] == pytest.approx(history["bits_x"][0] + 0.1 * history["bits_y"][0], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_files_do_not_depend_on_compile(tmp_path):
     images, _ = images_and_labels()
     compiled, plain = Glow(ModelConfig(**CONFIG)), Glow(ModelConfig(**CONFIG, init_seed=5))

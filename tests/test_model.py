@@ -160,6 +160,7 @@ def test_exp_coupling_starts_as_the_identity():
     np.testing.assert_array_equal(log_det, 0)
 
 
+@pytest.mark.slow
 def test_save_and_load(tmp_path):
     for changes in ({}, {"classes": 3, "weight_y": 0.1}, {"permutation": "shuffle"}, {"permutation": "lu"}):
         model, images, labels = make("float32", **changes)
@@ -174,6 +175,7 @@ def test_save_and_load(tmp_path):
         np.testing.assert_array_equal(fresh.bits_per_dim(images, labels, seed=1), expected)
 
 
+@pytest.mark.slow
 def test_shared_traces_equal_the_plain_composition():
     model, images, _ = make(depth=3)
     noise = np.random.default_rng(1).random(images.shape)

@@ -170,6 +170,7 @@ def test_a_missing_extra(monkeypatch):
         demo.main(["run"])
 
 
+@pytest.mark.slow
 def test_a_missing_run_is_one_sentence(tmp_path):
     command = [sys.executable, "-m", "glow_tf.demo", str(tmp_path / "nothing"), "--port", "0"]
     done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)

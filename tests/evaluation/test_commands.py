@@ -44,6 +44,7 @@ def numbers(run, name):
     return json.loads((run / "evaluation" / name).read_text(), parse_constant=pytest.fail)
 
 
+@pytest.mark.slow
 def test_the_short_report(tiny_run):
     before = files(tiny_run)
     done = evaluate(tiny_run)
@@ -57,6 +58,7 @@ def test_the_short_report(tiny_run):
     assert files(tiny_run) == before, "the run itself is left alone"
 
 
+@pytest.mark.slow
 def test_a_missing_run_is_one_sentence(tmp_path):
     done = evaluate(tmp_path / "nothing")
     assert done.returncode == 2 and done.stdout == ""
@@ -64,6 +66,7 @@ def test_a_missing_run_is_one_sentence(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_bits(tiny_run, capsys):
     commands.bits(Target(str(tiny_run)), draws=2, limit=32)
     out = capsys.readouterr().out
@@ -124,6 +127,7 @@ def test_encode_writes_what_decodes_to_the_images(tiny_run, tmp_path, capsys):
     np.testing.assert_array_equal(model.decode(load_latents(tmp_path / "z.npy", model)), x)
 
 
+@pytest.mark.slow
 def test_compare(tiny_run, capsys):
     commands.compare(Target(str(tiny_run)), against="bundled:mnist", limit=100)
     assert "AUROC" in capsys.readouterr().out
@@ -198,6 +202,7 @@ def test_a_keras_file(tiny_run, tmp_path, capsys):
         commands.bits(Target(str(path), "bundled:digits"))
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_the_model(tiny_run, tiny_conditional_run, tmp_path):
     run, conditional = Target(str(tiny_run)), Target(str(tiny_conditional_run))
     with pytest.raises(EvaluationError, match="unconditional"):

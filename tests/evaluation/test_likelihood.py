@@ -7,6 +7,7 @@ from glow_tf.evaluation import batched, likelihood
 from glow_tf.evaluation.subject import open_subject
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
 def test_the_batch_size_changes_nothing(run, request):
     subject = open_subject(request.getfixturevalue(run))

@@ -11,6 +11,9 @@ from glow_tf import layers
 from glow_tf.layers.flow import value_map
 
 every_layer = pytest.mark.parametrize("name", CASES)
+every_layer_deep_ones_slowly = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * n.startswith(("multiscale", "glow"))) for n in CASES]
+)
 
 
 def entries_that_act(variable):
@@ -40,7 +43,7 @@ def test_inverse_both_ways(name):
     assert laws.largest(again, z) < 1e-10
 
 
-@every_layer
+@every_layer_deep_ones_slowly
 @pytest.mark.parametrize("direction", ["encode", "decode"])
 def test_log_det_is_that_of_the_jacobian(name, direction):
     case, layer = CASES[name], laws.shared(name)
@@ -174,7 +177,7 @@ def test_keras_files_make_the_same_layer(name, tmp_path):
 
 
 @every_layer
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_graph_and_xla_give_the_same(name, jit):
     case, layer = CASES[name], laws.shared(name)
     x, labels = laws.images(case, seed=1), laws.labels(case)

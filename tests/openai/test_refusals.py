@@ -138,6 +138,7 @@ def test_wrong_options_are_one_sentence(tmp_path):
         run_import(c.checkpoint, tmp_path / "run", *options(c))
 
 
+@pytest.mark.slow
 def test_the_command_exits_with_2_and_no_traceback(tmp_path):
     words = [sys.executable, "-m", "glow_tf.openai", str(tmp_path / "x.ckpt"), str(tmp_path / "run")]
     done = subprocess.run(words, env=environment(), cwd=ROOT, capture_output=True, text=True)

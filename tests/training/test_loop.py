@@ -246,6 +246,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(what, options, tmp_path):
     assert largest_difference(weights(run_dir), weights(tmp_path / "whole")) < 1e-5
 
 
+@pytest.mark.slow
 def test_print_config_and_errors_of_the_command():
     out, _ = train("--preset", "cifar10", "--print-config")
     assert '"beta2": 0.98979' in out and '"epoch_steps": 98' in out
@@ -253,6 +254,7 @@ def test_print_config_and_errors_of_the_command():
     assert err.startswith("train.py: preset: expected one of digits") and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_wrong_field_is_one_sentence():
     _, err = train("--bits", "9", code=2)
     assert "expected 1 to 8, got 9" in err

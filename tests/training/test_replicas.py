@@ -123,6 +123,7 @@ def test_a_signal_to_one_machine_stops_both_and_the_run_goes_on(one_replica, tmp
     assert first < 10_000
 
 
+@pytest.mark.slow
 def test_a_batch_that_the_replicas_do_not_divide(tmp_path):
     _, err = train(*COURSE, "--batch-size", "15", "--devices", "2", "--run-dir", tmp_path / "run", code=2)
     assert "multiple of the 2 replicas, got 15; 14 or 16 would do" in err
