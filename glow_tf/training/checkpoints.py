@@ -33,6 +33,7 @@ class Checkpoints:
         try:
             self.manager.save(checkpoint_number=int(self.step.numpy()))
         except (tf.errors.OpError, OSError) as error:
+            self.remove_leftovers()
             latest = self.manager.latest_checkpoint
             raise RunError(
                 f"cannot write a checkpoint to {self.directory}: {_first_line(error)} "
@@ -60,7 +61,7 @@ class Checkpoints:
         return None
 
     def remove_leftovers(self):
-        """Removes what a kill while writing may have left."""
+        """Removes what a kill or a full disk while writing may have left."""
         for path in self.directory.glob("*_temp"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.directory.glob("*.tempstate*"):
