@@ -1,0 +1,43 @@
+"""Images that come with installed packages."""
+
+import numpy as np
+import pytest
+from sources_for_tests import SHAPE, arrays
+
+from glow_tf.config import DataConfig
+from glow_tf.data import DataError, open_source, photos
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "fit", "count", "classes"),
+    [("digits", (8, 8, 1), "exact", 1797, 10), ("mnist", (32, 32, 1), "pad", 5000, 10)],
+)
+def test_bundled_digits(name, shape, fit, count, classes):
+    config = DataConfig(f"bundled:{name}", fit=fit)
+    source = open_source(config, shape)
+    assert source.classes == classes
+    assert sum(source.size(s) for s in ("train", "validation", "test")) == count
+    images, labels, _ = arrays(source, "test", config, shape, 100)
+    assert images.shape == (100, *shape) and set(labels) == set(range(10))
+    assert images.max() > 200
+
+
+def test_digits_keep_their_levels_at_4_bits():
+    config = DataConfig("bundled:digits")
+    images, _, _ = arrays(open_source(config, (8, 8, 1)), "train", config, (8, 8, 1))
+    assert set(np.unique(images)) == set(range(0, 256, 16))
+
+
+def test_photos_share_no_picture():
+    assert not set(photos.TRAINING) & set(photos.TEST)
+    config = DataConfig("bundled:photos")
+    source = open_source(config, (32, 32, 3))
+    assert source.size("train") > 5000 and source.size("test") > 200 and source.size("validation") > 100
+    seen = {c.tobytes() for c in source.images[source.rows_of("train")]}
+    for split in ("validation", "test"):
+        assert not seen & {c.tobytes() for c in source.images[source.rows_of(split)]}
+
+
+def test_unknown_bundled():
+    with pytest.raises(DataError, match=r"expected bundled:\{digits,mnist,photos\}, got bundled:cats"):
+        open_source(DataConfig("bundled:cats"), SHAPE)

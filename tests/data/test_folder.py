@@ -1,0 +1,88 @@
+"""Folders of image files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sources_for_tests import SHAPE, arrays, message_that_stops
+
+from glow_tf.config import DataConfig
+from glow_tf.data import DataError, open_source, pipeline
+
+
+def make_folder(root, per_class=6):
+    for c, name in enumerate(("cat", "dog")):
+        (root / name).mkdir(parents=True)
+        for i in range(per_class):
+            Image.fromarray(np.full((8, 8, 3), 40 * c + i, np.uint8)).save(root / name / f"{i}.png")
+    return root
+
+
+def test_class_folders(tmp_path):
+    config = DataConfig(f"folder:{make_folder(tmp_path / 'f')}", labels=True)
+    source = open_source(config, SHAPE)
+    assert source.class_names == ("cat", "dog")
+    images, labels, _ = arrays(source, "train", config)
+    np.testing.assert_array_equal(labels, images[:, 0, 0, 0] >= 40)
+    sizes = [source.size(s) for s in ("train", "validation", "test")]
+    assert sum(sizes) == 12 and min(sizes) >= 1
+
+
+def test_split_folders(tmp_path):
+    for split in ("train", "val", "test"):
+        make_folder(tmp_path / "f" / split, 3)
+    source = open_source(DataConfig(f"folder:{tmp_path / 'f'}"), SHAPE)
+    assert [source.size(s) for s in ("train", "validation", "test")] == [6, 6, 6]
+
+
+def test_every_kind_of_file(tmp_path):
+    picture = Image.fromarray(np.full((8, 8, 3), [200, 100, 50], np.uint8))
+    picture.save(tmp_path / "a.png")
+    picture.save(tmp_path / "b.jpeg", quality=100)
+    picture.save(tmp_path / "c.webp", lossless=True)
+    picture.convert("P").save(tmp_path / "d.png")
+    picture.convert("L").save(tmp_path / "e.png")
+    Image.new("RGBA", (8, 8), (200, 100, 50, 0)).save(tmp_path / "f.png")
+    picture.convert("CMYK").save(tmp_path / "g.jpg")
+    config = DataConfig(f"folder:{tmp_path}")
+    source = open_source(config, SHAPE)
+    shown = np.concatenate([arrays(source, s, config)[0] for s in ("train", "validation", "test")])
+    colours = sorted(tuple(int(v) for v in image[4, 4]) for image in shown)
+    assert len(colours) == 7
+    assert (255, 255, 255) in colours, "transparent is white"
+    assert sum(abs(c[0] - 200) + abs(c[1] - 100) + abs(c[2] - 50) < 12 for c in colours) == 5
+    assert sum(c[0] == c[1] == c[2] < 255 for c in colours) == 1
+
+
+def damaged_folder(tmp_path):
+    root = make_folder(tmp_path / "f" / "train")
+    (root / "cat" / "0.png").write_bytes(b"no picture")
+    make_folder(tmp_path / "f" / "test", 2)
+    (tmp_path / "f" / "test" / "dog" / "1.png").write_bytes(b"no picture")
+    return tmp_path / "f"
+
+
+def test_a_damaged_image_stops_the_run_with_its_name(tmp_path, capsys):
+    err = message_that_stops(capsys, DataConfig(f"folder:{damaged_folder(tmp_path)}"))
+    assert "cat/0.png cannot be read as an image" in err
+
+
+def test_a_damaged_image_is_named_and_skipped(tmp_path, capsys):
+    config = DataConfig(f"folder:{damaged_folder(tmp_path)}", on_damaged="skip", labels=True)
+    source = open_source(config, SHAPE)
+    images, labels, _ = arrays(source, "test", config)
+    assert len(images) == 3, "left out of an evaluation"
+    batches = pipeline.training_batches(source, config, image_shape=SHAPE, batch_size=12, seed=0).take(3)
+    for batch in batches.as_numpy_iterator():
+        np.testing.assert_array_equal(batch["label"], batch["image"][:, 0, 0, 0] >= 40)
+    assert capsys.readouterr().err.count("left out") == 2
+
+
+def test_folders_that_are_refused(tmp_path):
+    with pytest.raises(DataError, match="there is no folder"):
+        open_source(DataConfig(f"folder:{tmp_path / 'none'}"), SHAPE)
+    with pytest.raises(DataError, match="no images"):
+        open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+    for name in "abc":
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    with pytest.raises(DataError, match="in a folder of its class"):
+        open_source(DataConfig(f"folder:{tmp_path}", labels=True), SHAPE)

@@ -1,0 +1,106 @@
+"""The original's TFRecords, on files that the tests write."""
+
+import dataclasses
+import re
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sources_for_tests import RNG, SHAPE, arrays, colour, message_that_stops, read_all
+
+from glow_tf.config import DataConfig
+from glow_tf.data import DataError, open_source, pipeline
+
+
+def write_tfrecords(root, split, images, r=5, shards=2, attributes=None, labels=None):
+    (root / split).mkdir(parents=True, exist_ok=True)
+    for s in range(shards):
+        name = f"{split}-r{r:02d}-s-{s:04d}-of-{shards:04d}.tfrecords"
+        with tf.io.TFRecordWriter(str(root / split / name)) as writer:
+            for i in range(s, len(images), shards):
+                ints = {"shape": images[i].shape, "label": [0 if labels is None else labels[i]]}
+                if attributes is not None:
+                    ints["attr"] = attributes[i]
+                feature = {k: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for k, v in ints.items()}
+                feature["data"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[images[i].tobytes()]))
+                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    return root
+
+
+def test_tfrecords_with_attributes(tmp_path):
+    images, tags = colour(7), RNG.choice([-1, 1], (7, 40))
+    write_tfrecords(tmp_path, "train", images, attributes=tags)
+    write_tfrecords(tmp_path, "validation", images[:3], attributes=tags[:3])
+    config = DataConfig(f"tfrecord:{tmp_path}")
+    source = open_source(config, SHAPE)
+    assert source.size("test") == 3, "what the original calls validation is its test set"
+    assert len(source.attribute_names) == 40 and source.attribute_names[31] == "Smiling"
+    found, _, attributes = arrays(source, "test", config)
+    order = [0, 2, 1]
+    np.testing.assert_array_equal(found, images[order])
+    np.testing.assert_array_equal(attributes, tags[order])
+
+
+def test_tfrecords_random_crops_and_labels(tmp_path):
+    images, labels = colour(6, 12), [0, 1, 2, 0, 1, 2]
+    write_tfrecords(tmp_path, "train", images, r=4, labels=labels)
+    write_tfrecords(tmp_path, "validation", images, r=4, labels=labels)
+    config = DataConfig(f"tfrecord:{tmp_path}", fit="random_crop", labels=True)
+    source = open_source(config, SHAPE)
+    assert source.classes == 3
+    batches = pipeline.training_batches(source, config, image_shape=SHAPE, batch_size=6, seed=0)
+    batch = next(iter(batches))
+    windows = np.lib.stride_tricks.sliding_window_view(images, (8, 8), axis=(1, 2))
+    for crop, label in zip(batch["image"].numpy(), batch["label"].numpy(), strict=True):
+        hits = np.all(windows == np.moveaxis(crop, -1, 0)[None, None, None], axis=(3, 4, 5))
+        assert hits.sum() == 1 and labels[int(np.argwhere(hits)[0][0])] == label
+
+
+def test_tfrecords_that_are_incomplete(tmp_path):
+    write_tfrecords(tmp_path, "train", colour(6), shards=3)
+    next((tmp_path / "train").glob("*s-0001*")).unlink()
+    with pytest.raises(DataError, match="promise 3 files, there are 2"):
+        open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+    with pytest.raises(DataError, match="found none"):
+        open_source(DataConfig(f"tfrecord:{tmp_path / 'none'}"), SHAPE)
+
+
+def test_a_tfrecord_that_is_cut_off(tmp_path):
+    write_tfrecords(tmp_path, "train", colour(4), shards=1)
+    path = next((tmp_path / "train").iterdir())
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match="cut off in record 3"):
+        open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+
+
+def damage_record(path, number):
+    """Overwrites the middle of a record, not its length."""
+    content, offset = bytearray(path.read_bytes()), 0
+    for _ in range(number):
+        offset += 16 + struct.unpack_from("<Q", content, offset)[0]
+    content[offset + 24 : offset + 64] = b"\xff" * 40
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels, tmp_path, capsys):
+    tags = RNG.choice([-1, 1], (40, 40))
+    write_tfrecords(tmp_path, "train", colour(40), shards=1, labels=[0, 2] * 20, attributes=tags)
+    damage_record(next((tmp_path / "train").iterdir()), number)
+    config = DataConfig(f"tfrecord:{tmp_path}", on_damaged="skip", labels=labels)
+    source = open_source(config, SHAPE)
+    assert source.classes == (3 if labels else 0) and len(source.attribute_names) == 40
+    assert read_all(config) == 39
+    assert re.search(r"left out: .*train-r05-s-0000-of-0001.tfrecords, the record at byte", capsys.readouterr().err)
+    err = message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop"))
+    assert "train-r05-s-0000-of-0001.tfrecords, the record at byte" in err
+
+
+def test_tfrecords_of_which_none_can_be_read(tmp_path):
+    write_tfrecords(tmp_path, "train", colour(2), shards=1)
+    for number in (0, 1):
+        damage_record(next((tmp_path / "train").iterdir()), number)
+    with pytest.raises(DataError, match="none of the 2 training records can be read"):
+        open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)

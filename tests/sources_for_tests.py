@@ -1,0 +1,44 @@
+"""What the tests of every source share: images, and what becomes of a damaged one."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glow_tf.data import open_source, pipeline
+from glow_tf.errors import run_command
+
+RNG = np.random.default_rng(0)
+SHAPE = (8, 8, 3)
+
+
+def colour(n, size=8):
+    return RNG.integers(0, 256, (n, size, size, 3), np.uint8)
+
+
+def arrays(source, split, config, shape=SHAPE, limit=None):
+    return pipeline.arrays(source, split, config, shape, limit)
+
+
+def read_all(config):
+    """How many images of train and validation are read."""
+    source = open_source(config, SHAPE)
+    return sum(len(arrays(source, split, config)[0]) for split in ("train", "validation"))
+
+
+def message_that_stops(capsys, config):
+    """The sentence with which a command ends that reads all images of train and validation."""
+    with pytest.raises(SystemExit) as stop:
+        run_command(lambda _: read_all(config) and 0, "train.py", [])
+    assert stop.value.code == 2
+    err = capsys.readouterr().err
+    assert "--on-damaged skip" in err and err.count("\n") == 1
+    return err
+
+
+def encoded(image, form):
+    """An image file as bytes."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form, lossless=True)
+    return file.getvalue()
