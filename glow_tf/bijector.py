@@ -142,13 +142,3 @@ class LayerBijector(tfb.Bijector):
 def _static(shape):
     """The sizes of an event shape as a tuple of ints; a flow's event shapes are known when it is built."""
     return tuple(int(s) for s in tf.get_static_value(shape))
-
-
-def checkpointable(joint):
-    """The joint distribution, such that `tf.train.Checkpoint` can save what it is a part of.
-
-    TFP keeps the parts of a joint distribution under numbers, and a checkpoint's names are strings.
-    """
-    del joint._single_sample_distributions  # and its tracking
-    joint._single_sample_distributions = joint._no_dependency({})
-    return joint

@@ -5,9 +5,8 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from glow_tf.bijector import checkpointable
 from glow_tf.layers.flat import FlatFlow
-from glow_tf.layers.flow import quantity
+from glow_tf.model import quantity
 
 tfd = tfp.distributions
 
@@ -34,8 +33,18 @@ def continuous(glow, temperature=1.0, labels=None, flat=False):
         base = normal((math.prod(glow.image_shape),))
     else:
         bijector = glow.as_bijector(condition=labels)
-        base = checkpointable(tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes]))
+        base = _checkpointable(tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes]))
     return tfd.TransformedDistribution(base, bijector, name="glow")
+
+
+def _checkpointable(joint):
+    """The joint distribution, such that `tf.train.Checkpoint` can save what it is a part of.
+
+    TFP keeps the parts of a joint distribution under numbers, and a checkpoint's names are strings.
+    """
+    del joint._single_sample_distributions  # and its tracking
+    joint._single_sample_distributions = joint._no_dependency({})
+    return joint
 
 
 class DiscreteGlow(tfd.Distribution):

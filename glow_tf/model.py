@@ -9,9 +9,14 @@ import tensorflow as tf
 from glow_tf import quantization
 from glow_tf.config import ModelConfig
 from glow_tf.fitting import LikelihoodModel
-from glow_tf.layers.flow import package, quantity, value_map
+from glow_tf.layers.flow import package, value_map
 from glow_tf.layers.multiscale import GlowFlow
 from glow_tf.layers.network import ZeroDense, mixed_precision
+
+
+def quantity(value, dtype):
+    """A number or tensor in `dtype`; `tf.cast` alone would round a Python float to float32 on its way to float64."""
+    return tf.cast(tf.convert_to_tensor(value, dtype_hint=dtype), dtype)
 
 
 def fresh_seed(seed, what):

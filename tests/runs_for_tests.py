@@ -1,11 +1,21 @@
 """Run folders for tests: small models at general weights, without the minute that training takes."""
 
+import dataclasses
+
 import numpy as np
 
+from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
 from glow_tf.data import open_source, pipeline
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
+
+TINY = dataclasses.replace(
+    presets.get("digits"),
+    model=ModelConfig(image_shape=(8, 8, 1), bits=4, levels=1, depth=1, width=8),
+    training=dataclasses.replace(presets.get("digits").training, batch_size=16, epoch_steps=4, epochs=2),
+)
+"""An experiment that trains in a second."""
 
 
 def make(path, classes=0, **model):

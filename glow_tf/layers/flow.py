@@ -39,11 +39,6 @@ def _describe(shape):
     return f"a list of {len(shape)} tensors" if isinstance(shape, list) else "one tensor"
 
 
-def quantity(value, dtype):
-    """A number or tensor in `dtype`; `tf.cast` alone would round a Python float to float32 on its way to float64."""
-    return tf.cast(tf.convert_to_tensor(value, dtype_hint=dtype), dtype)
-
-
 def spatial_size(x):
     """The number of spatial positions of `x` `[B, ..., C]` as a scalar of its dtype (1 for a vector)."""
     if x.shape[1:-1].is_fully_defined():

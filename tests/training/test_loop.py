@@ -10,20 +10,14 @@ import subprocess
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs_for_tests import TINY
 from training.commands import ROOT, SMALL, command, environment, largest_difference, train, weights
 
-from glow_tf import presets
-from glow_tf.config import ConfigError, ModelConfig, RunOptions
+from glow_tf.config import ConfigError, RunOptions
 from glow_tf.data.pipeline import evaluation_batches
 from glow_tf.runs import Run, RunError
 from glow_tf.training import devices, session
 from glow_tf.training.loop import Trainer, TrainingError
-
-TINY = dataclasses.replace(
-    presets.get("digits"),
-    model=ModelConfig(image_shape=(8, 8, 1), bits=4, levels=1, depth=1, width=8),
-    training=dataclasses.replace(presets.get("digits").training, batch_size=16, epoch_steps=4, epochs=2),
-)
 
 
 def trainer(path, experiment=TINY, **options):

@@ -12,27 +12,20 @@ import sys
 import numpy as np
 import runs_for_tests
 import tensorflow as tf
+from runs_for_tests import TINY
 from training.commands import largest_difference, weights
 
-from glow_tf import presets
-from glow_tf.config import ModelConfig, RunOptions
+from glow_tf.config import RunOptions
 from glow_tf.data import open_source, pipeline
 from glow_tf.runs import Run
 from glow_tf.training import devices, session
 from glow_tf.training.loop import Trainer
 from glow_tf.training.step import Validation
 
-TINY = dataclasses.replace(
-    presets.get("digits"),
-    model=ModelConfig(image_shape=(8, 8, 1), bits=4, levels=1, depth=1, width=8),
+SHORT = dataclasses.replace(
+    TINY,
     training=dataclasses.replace(
-        presets.get("digits").training,
-        batch_size=16,
-        epoch_steps=3,
-        epochs=1,
-        warmup_steps=0,
-        schedule="constant",
-        init_images=32,
+        TINY.training, epoch_steps=3, epochs=1, warmup_steps=0, schedule="constant", init_images=32
     ),
 )
 
@@ -66,7 +59,7 @@ def validation(path, two, one):
 def bad_replica(path, strategy):
     """Three steps, in the second of which the noise of the second replica is NaN: after each step the weights and
     counters, for both replicas."""
-    trainer = Trainer(TINY, RunOptions(run_dir=str(path)), strategy)
+    trainer = Trainer(SHORT, RunOptions(run_dir=str(path)), strategy)
     trainer._initialize_from_data()
 
     def part(*machine):
@@ -101,7 +94,7 @@ def other_devices(folder, two, one):
     steps = []
     for name, course in (("mixed", ((1, one), (2, two))), ("one", ((2, one),))):
         for epochs, strategy in course:
-            experiment = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, epochs=epochs))
+            experiment = dataclasses.replace(SHORT, training=dataclasses.replace(SHORT.training, epochs=epochs))
             trainer = Trainer(experiment, RunOptions(run_dir=str(folder / name)), strategy)
             trainer.restore()
             steps.append(trainer.state.steps)
