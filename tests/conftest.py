@@ -1,35 +1,67 @@
-"""Small trained-looking runs that several tests share."""
+"""Distribute the tests over processes, provide small runs that several tests share, and reset TensorFlow between tests.
+
+Nothing here imports TensorFlow at the top: the process that distributes the tests then starts at once.
+"""
 
 import gc
+import os
 
 import pytest
-import runs_for_tests
-import tensorflow as tf
+
+pytest.register_assert_rewrite("helpers")
+
+GIGABYTES_PER_WORKER = 6
+MAX_WORKERS = 4
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Return the number of processes for `-n auto`: one per core that memory allows; a single file needs none."""
+    files = {str(argument).split("::")[0] for argument in config.args}
+    if len(files) == 1 and files.pop().endswith(".py"):
+        return 0
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    workers = min(len(os.sched_getaffinity(0)), memory // (GIGABYTES_PER_WORKER * 2**30), MAX_WORKERS)
+    return workers if workers > 1 else 0
+
+
+def pytest_collection_modifyitems(items):
+    """Order the files, which are distributed whole, by their work: a long one that began last would be waited for."""
+    work = {}
+    for item in items:
+        slow = item.get_closest_marker("slow") is not None
+        work[item.path] = work.get(item.path, 0) + (10 if slow else 1)
+    items.sort(key=lambda item: -work[item.path])
 
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """A run folder of a small unconditional model of digits; do not write into it."""
-    return runs_for_tests.make(tmp_path_factory.mktemp("tiny") / "run")
+    """Make a run folder of a small unconditional model of digits; tests must not write into it."""
+    from helpers.tiny_runs import make_run
+
+    return make_run(tmp_path_factory.mktemp("tiny") / "run")
 
 
 @pytest.fixture(scope="session")
 def tiny_conditional_run(tmp_path_factory):
-    """The same with labels and a classifier."""
-    return runs_for_tests.make(tmp_path_factory.mktemp("tiny") / "run", classes=10)
+    """Make a run folder of a small conditional model of digits, with a classifier."""
+    from helpers.tiny_runs import make_run
+
+    return make_run(tmp_path_factory.mktemp("tiny") / "run", classes=10, depth=1)
 
 
 @pytest.fixture(autouse=True)
 def free_memory(request):
-    """Full-size models and their graphs are freed after a slow test: they lie in cycles, which Python leaves alone."""
+    """Free full-size models and their graphs after a slow test: they lie in cycles, which Python leaves alone."""
     yield
     if request.node.get_closest_marker("slow"):
         gc.collect()
 
 
 @pytest.fixture(autouse=True)
-def tensorflow_as_it_was():
-    """Commands set TensorFlow's own state for their process; a test that calls one leaves the others' as it was."""
+def reset_tensorflow():
+    """Undo what commands set of TensorFlow's state for their process."""
+    import tensorflow as tf
+
     yield
     if tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer"):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})

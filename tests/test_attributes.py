@@ -1,4 +1,4 @@
-"""Interpolation and attribute vectors."""
+"""Test interpolation and attribute vectors."""
 
 import json
 
@@ -22,38 +22,38 @@ TRUE[3] = 2.0
 
 
 def planted(n=400):
-    """Latents in which one attribute lies along one axis, and one along none."""
+    """Draw latents in which one attribute lies along one axis, and one along none."""
     tags = RNG.random((n, 2)) < 0.4
     z = RNG.normal(size=(n, 20)) + tags[:, :1] * TRUE
     return z.astype(np.float32), tags
 
 
 @pytest.mark.parametrize("method", attributes.METHODS)
-def test_a_planted_direction_is_found(method):
+def test_attribute_methods_find_a_planted_direction(method):
     z, tags = planted()
-    found = attributes.METHODS[method](z, tags, ("planted", "nothing"))
-    direction = found.direction("planted")
+    vectors = attributes.METHODS[method](z, tags, ("planted", "nothing"))
+    direction = vectors.direction("planted")
     assert direction @ TRUE / np.linalg.norm(direction) / 2 > 0.85
     assert np.linalg.norm(direction) == pytest.approx(1.6 * 2, rel=0.25)
-    assert np.linalg.norm(found.direction("nothing")) < 1
+    assert np.linalg.norm(vectors.direction("nothing")) < 1
 
 
-def test_strengths_add_up_and_positions_measure_them():
-    found = attributes.Attributes(("a", "b"), np.stack([TRUE, np.roll(TRUE, 1)]).astype(np.float32))
+def test_attribute_strengths_add_up():
+    vectors = attributes.Attributes(("a", "b"), np.stack([TRUE, np.roll(TRUE, 1)]).astype(np.float32))
     z = RNG.normal(size=(3, 20)).astype(np.float32)
-    moved = found.apply(z, {"a": 0.5, "b": -1.0})
-    np.testing.assert_allclose(found.positions(moved) - found.positions(z), [[0.5, -1.0]] * 3, atol=1e-6)
-    np.testing.assert_array_equal(found.apply(z, {"a": 0.0}), z)
+    moved = vectors.apply(z, {"a": 0.5, "b": -1.0})
+    np.testing.assert_allclose(vectors.positions(moved) - vectors.positions(z), [[0.5, -1.0]] * 3, atol=1e-6)
+    np.testing.assert_array_equal(vectors.apply(z, {"a": 0.0}), z)
     with pytest.raises(attributes.AttributesError, match="expected one of a, b, got 'c'"):
-        found.apply(z, {"c": 1})
+        vectors.apply(z, {"c": 1})
 
 
-def test_files(tmp_path):
-    found = attributes.Attributes(("a", "b"), RNG.normal(size=(2, 20)).astype(np.float32))
-    found.save(tmp_path / "a.npz")
+def test_attribute_files_round_trip(tmp_path):
+    vectors = attributes.Attributes(("a", "b"), RNG.normal(size=(2, 20)).astype(np.float32))
+    vectors.save(tmp_path / "a.npz")
     again = attributes.load_attributes(tmp_path / "a.npz", 20)
     assert again.names == ("a", "b")
-    np.testing.assert_array_equal(again.directions, found.directions)
+    np.testing.assert_array_equal(again.directions, vectors.directions)
     np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 20)).astype(np.float32))
     original = attributes.load_attributes(tmp_path / "z_manipulate.npy", 20)
     assert original.names[31] == "Smiling" and original.directions.shape == (40, 20)
@@ -64,12 +64,12 @@ def test_files(tmp_path):
         attributes.load_attributes(tmp_path / "p.npy", 20)
 
 
-def test_an_attribute_that_all_images_have():
+def test_attribute_shared_by_all_images_is_rejected():
     with pytest.raises(attributes.AttributesError, match="'a': all 4 images are alike"):
         attributes.difference_of_means(np.zeros((4, 3)), np.ones((4, 1)), ("a",))
 
 
-def test_between():
+def test_linear_interpolation_of_latents():
     a, b = [RNG.normal(size=(2, 3, 3, 1))], [RNG.normal(size=(2, 3, 3, 1))]
     mixed = between(a, b, [0.0, 0.25, 1.0])[0].reshape(2, 3, 3, 3, 1)
     np.testing.assert_allclose(mixed[:, 0], a[0])
@@ -88,7 +88,7 @@ def test_interpolation_ends_in_the_images(run, request):
     np.testing.assert_array_equal(strips[:, -1], images[2:])
 
 
-def test_the_interpolate_command(tiny_run, tmp_path, capsys):
+def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, capsys):
     run, written = Target(str(tiny_run)), tiny_run / "evaluation"
     commands.interpolate(run, pairs=2, steps=3, video="gif")
     assert (written / "interpolation.png").is_file()
@@ -108,12 +108,12 @@ def test_the_interpolate_command(tiny_run, tmp_path, capsys):
         commands.interpolate(run, images=(files[0], str(tmp_path / "text.png")))
 
 
-def test_interpolation_needs_a_label_that_there_is(tiny_conditional_run):
+def test_interpolate_command_rejects_unknown_labels(tiny_conditional_run):
     with pytest.raises(EvaluationError, match="--label: expected 0 to 9, got 10"):
         commands.interpolate(Target(str(tiny_conditional_run)), label=10)
 
 
-def test_the_attributes_command(tiny_run, tmp_path, capsys):
+def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, capsys):
     run, written = Target(str(tiny_run)), tiny_run / "evaluation"
     commands.attributes(run, names=("3", "7"), save=str(tmp_path / "a.npz"), limit=200, judged=10, video="gif")
     out = capsys.readouterr().out
@@ -130,7 +130,7 @@ def test_the_attributes_command(tiny_run, tmp_path, capsys):
     assert "without +1 loaded" in capsys.readouterr().out
 
 
-def test_the_originals_directions(tiny_run, tmp_path, capsys):
+def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, capsys):
     np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 64)).astype(np.float32))
     options = dict(names=("Smiling",), load=str(tmp_path / "z_manipulate.npy"), video="gif")
     commands.attributes(Target(str(tiny_run), out=str(tmp_path)), **options)
@@ -139,20 +139,20 @@ def test_the_originals_directions(tiny_run, tmp_path, capsys):
     assert (tmp_path / "attribute_Smiling.png").is_file() and not (tmp_path / "attributes.npz").exists()
 
 
-def test_a_planted_attribute_is_seen_to_act():
-    """Flat latents that are the pixels themselves: moving along the direction turns the attribute on and off."""
+def test_moving_along_a_direction_changes_the_attribute():
+    """Use the pixels themselves as latents: moving along the direction adds or removes the attribute."""
     tags = RNG.random((200, 1)) < 0.5
     images = RNG.integers(60, 90, (200, 2, 2, 1)).astype(np.uint8)
     images[tags[:, 0]] += 80
     pool = Pool(images[100:], None, tags[100:], ("bright",))
-    found = attributes.difference_of_means(images[:100].reshape(100, 4) / 255, tags[:100], ("bright",))
-    seen = acting.shares_seen(Pixels(), Judge(images[:100], tags[:100]), pool, {"means": found}, "bright")
+    vectors = attributes.difference_of_means(images[:100].reshape(100, 4) / 255, tags[:100], ("bright",))
+    seen = acting.shares_seen(Pixels(), Judge(images[:100], tags[:100]), pool, {"means": vectors}, "bright")
     assert seen == {"without": 0, "without +1 means": 1, "with": 1, "with -1 means": 0}
     assert acting.accuracy(Judge(images[:100], tags[:100]), pool) == {"bright": 1}
 
 
 class Pixels:
-    """A "flow" whose latents are the pixels."""
+    """Stand for a flow whose latents are the pixels."""
 
     image_shape, latent_shapes = (2, 2, 1), [(2, 2, 1)]
 
@@ -163,7 +163,7 @@ class Pixels:
         return tf.cast(tf.clip_by_value(tf.round(eps[0] * 255), 0, 255), tf.uint8)
 
 
-def test_two_folders_of_ones_own(tiny_run, tmp_path, capsys):
+def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_path, capsys):
     for name, level in (("with", 200), ("without", 20)):
         (tmp_path / name).mkdir()
         for i in range(8):
@@ -173,12 +173,12 @@ def test_two_folders_of_ones_own(tiny_run, tmp_path, capsys):
     folders = (str(tmp_path / "with"), str(tmp_path / "without"))
     commands.attributes(Target(str(tiny_run)), folders=folders, save=str(tmp_path / "a.npz"), video="gif")
     assert "judge right" in capsys.readouterr().out
-    found = attributes.load_attributes(tmp_path / "a.npz", 64)
+    vectors = attributes.load_attributes(tmp_path / "a.npz", 64)
     subject = open_subject(tiny_run)
     bright = np.full((1, 8, 8, 1), 208, np.uint8)
     dark = np.full((1, 8, 8, 1), 32, np.uint8)
     position = [
-        found.positions(flatten_latents([e.numpy() for e in subject.model.encode(image)]))[0, 0]
+        vectors.positions(flatten_latents([e.numpy() for e in subject.model.encode(image)]))[0, 0]
         for image in (bright, dark)
     ]
     assert position[0] > position[1]

@@ -1,4 +1,4 @@
-"""The benchmark runs; what it measures is for `python -m benchmarks` on a quiet machine, never for a test."""
+"""Test that the benchmark runs; its measurements need `python -m benchmarks` on a quiet machine."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def benchmarks(*options, code=0):
     return done.stdout + done.stderr
 
 
-def test_operations_are_counted_from_the_configuration():
+def test_benchmark_counts_operations_from_the_configuration():
     work = Work(size=4, levels=1, depth=2, width=5, batch=3)
     # 2x2 positions of 12 channels: 3x3 convolution from 6, 1x1, 3x3 to 12; two steps, three images.
     multiply_adds = 4 * (9 * 6 * 5 + 5 * 5 + 9 * 5 * 12) * 2 * 3
@@ -34,7 +34,7 @@ def test_operations_are_counted_from_the_configuration():
         assert Work.from_json(work.to_json()) == work
 
 
-def test_the_line_and_its_picture(tmp_path):
+def test_benchmark_scaling_line_and_plot(tmp_path):
     x, y = np.array([1.0, 2, 4]), np.array([5.0, 7, 11])
     np.testing.assert_allclose(scaling.line(x, y), (2, 3, 1), atol=1e-9)
     assert scaling.line(x, [5, 7, 20])[2] < 0.99
@@ -44,11 +44,12 @@ def test_the_line_and_its_picture(tmp_path):
 
 
 @pytest.mark.slow
-def test_parts_run_and_are_kept(tmp_path):
+def test_benchmark_parts_run_and_keep_their_results(tmp_path):
     pytest.importorskip("normflows", reason="the peers: pip install -r benchmarks/requirements.txt")
-    out = benchmarks("--small", "--parts", "race", "start", "--rounds", 1, "--peers", "normflows", "--out", tmp_path)
-    assert "ahead of the fastest peer" in out and "first call" in out
-    benchmarks("--small", "--parts", "large", "--out", tmp_path)
+    out = benchmarks("--small", "--parts", "race", "--rounds", 1, "--peers", "normflows", "--out", tmp_path)
+    assert "ahead of the fastest peer" in out
+    out = benchmarks("--small", "--parts", "start", "large", "--rounds", 1, "--peers", "--out", tmp_path)
+    assert "first call" in out
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results) == {"race", "start", "large"}
     for figure in ("train", "train_average", "log_prob", "sample"):
@@ -57,6 +58,6 @@ def test_parts_run_and_are_kept(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_side_that_cannot_run_is_named(tmp_path):
+def test_benchmark_names_a_failed_peer(tmp_path):
     out = benchmarks("--small", "--peers", "nobody", "--out", tmp_path, code=1)
     assert "benchmarks: nobody failed" in out and not (tmp_path / "results.json").exists()

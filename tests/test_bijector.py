@@ -1,35 +1,42 @@
-"""The TFP face of every layer and of the whole Glow: a real bijector, and complete."""
+"""Test the TFP bijector of every layer and of the whole Glow."""
 
 import dataclasses
 
-import laws
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
-from bijectors import SOME, base_of, distribution_of, fresh, latents, shared_bijector
-from laws import CASES
-from parity import assert_close
-from test_model import make
 
 from glow_tf import Glow, layers
+from helpers import layer_cases
+from helpers.bijector_cases import (
+    REPRESENTATIVE_CASES,
+    base_of,
+    copy_tensors,
+    distribution_of,
+    latents,
+    shared_bijector,
+)
+from helpers.glow_models import make_glow
+from helpers.golden import assert_close
+from helpers.layer_cases import CASES
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 every_layer = pytest.mark.parametrize("name", CASES)
 
 
 @every_layer
-def test_conforms(name):
+def test_bijector_matches_the_layer(name):
     case, layer, bijector = shared_bijector(name)
-    x = laws.images(case, seed=1)
+    x = layer_cases.images(case, seed=1)
     z = bijector.inverse(x)
-    expected, log_det = layer.encode(x, laws.labels(case))
-    assert laws.largest(z, expected) == 0
-    assert laws.largest(bijector.forward(fresh(z)), x) < 1e-10
+    expected, log_det = layer.encode(x, layer_cases.labels(case))
+    assert layer_cases.max_abs_diff(z, expected) == 0
+    assert layer_cases.max_abs_diff(bijector.forward(copy_tensors(z)), x) < 1e-10
     np.testing.assert_allclose(bijector.inverse_log_det_jacobian(x + 0.0), log_det, atol=1e-12)
     ndims = bijector.forward_min_event_ndims
-    np.testing.assert_allclose(bijector.forward_log_det_jacobian(fresh(z), ndims), -log_det, atol=1e-10)
+    np.testing.assert_allclose(bijector.forward_log_det_jacobian(copy_tensors(z), ndims), -log_det, atol=1e-10)
     assert bijector.dtype == tf.float64
     shapes = layer.latent_shape(case.shape)
     if not isinstance(shapes, list):
@@ -38,7 +45,7 @@ def test_conforms(name):
 
 
 @every_layer
-def test_variables_are_complete_and_reached_by_gradients(name):
+def test_bijector_variables_are_complete_and_have_gradients(name):
     case, layer, bijector = shared_bijector(name)
     expected = {id(v.value) for v in layer.trainable_variables}
     assert {id(v) for v in bijector.trainable_variables} == expected
@@ -49,7 +56,7 @@ def test_variables_are_complete_and_reached_by_gradients(name):
     if not expected:
         return
     with tf.GradientTape() as tape:
-        loss = -tf.reduce_sum(distribution.log_prob(laws.images(case, seed=1)))
+        loss = -tf.reduce_sum(distribution.log_prob(layer_cases.images(case, seed=1)))
     for v, gradient in zip(
         distribution.trainable_variables, tape.gradient(loss, distribution.trainable_variables), strict=True
     ):
@@ -58,8 +65,8 @@ def test_variables_are_complete_and_reached_by_gradients(name):
 
 @every_layer
 @pytest.mark.parametrize("lead", [[], [1], [2, 3]])
-def test_batch_shapes_of_a_distribution(name, lead):
-    case, layer = CASES[name], laws.shared(name)
+def test_log_prob_for_any_sample_shape(name, lead):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
     count = int(np.prod(lead))
     labels = tf.constant(1) if case.labels else None
     distribution = distribution_of(layer, case.shape, layer.as_bijector(case.shape, condition=labels))
@@ -67,17 +74,18 @@ def test_batch_shapes_of_a_distribution(name, lead):
     assert x.shape == [*lead, *case.shape]
     log_prob = distribution.log_prob(x + 0.0)
     assert log_prob.shape == lead and np.isfinite(log_prob.numpy()).all()
-    one_by_one = [float(distribution.log_prob(e)) for e in tf.reshape(x, [count, *case.shape])]
-    np.testing.assert_allclose(tf.reshape(log_prob, [-1]), one_by_one, atol=1e-9)
+    for i in {0, count - 1}:
+        alone = distribution.log_prob(tf.reshape(x, [count, *case.shape])[i])
+        np.testing.assert_allclose(tf.reshape(log_prob, [-1])[i], alone, atol=1e-9)
     z, log_det = layer.encode(x, None if labels is None else tf.broadcast_to(labels, lead))
     expected = base_of(layer, case.shape).log_prob(z) + log_det
     np.testing.assert_allclose(log_prob, expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", [*SOME, "glow"])
+@pytest.mark.parametrize("name", [*REPRESENTATIVE_CASES, "glow"])
 @pytest.mark.parametrize("batch", [(1,), (2, 3)])
-def test_batch_shapes_of_the_base(name, batch):
-    """Latents with another mean in each member of the batch."""
+def test_log_prob_for_any_batch_shape_of_the_base(name, batch):
+    """Give each member of the batch another mean."""
     case, layer, bijector = shared_bijector(name)
     means = 0.3 * np.arange(np.prod(batch)).reshape(batch)
     distribution = tfd.TransformedDistribution(base_of(layer, case.shape, means), bijector)
@@ -91,69 +99,69 @@ def test_batch_shapes_of_the_base(name, batch):
     x = distribution.sample(2, seed=(1, 2))
     assert x.shape == [2, *batch, *case.shape]
     np.testing.assert_allclose(distribution.log_prob(x), by_hand(x), atol=1e-9)
-    one = laws.images(case, 1)[0]
+    one = layer_cases.images(case, 1)[0]
     assert distribution.log_prob(one).shape == batch
     np.testing.assert_allclose(distribution.log_prob(one), by_hand(one), atol=1e-9)
 
 
 @every_layer
-def test_bijective_and_finite_to_ten_sigma(name):
-    """From latents and from images; float32 gives float64's values and log-determinants.
+def test_bijector_is_invertible_and_finite_to_ten_sigma(name):
+    """Check both directions, and float32's values and log-determinants against float64's.
 
-    At weights disturbed less than elsewhere: an affine coupling's inverse grows with the exponential of its network's
-    output, which nothing bounds, and at the usual ones a whole flow decodes ten sigma to 1e33.
+    The weights are perturbed less than elsewhere: an affine coupling's inverse grows with the exponential of its
+    network's output, which nothing bounds, and at the usual ones a whole flow decodes ten sigma to 1e33.
     """
     case = CASES[name]
-    double, single = laws.ready(case, noise=0.015), case.make("float32")
+    double, single = layer_cases.randomized_layer(case, noise=0.015), case.make("float32")
     single.build((None, *case.shape))
     single.set_weights(double.get_weights())
-    labels = laws.labels(case)
-    for there, back, value in (
+    labels = layer_cases.labels(case)
+    for direction, opposite, value in (
         ("forward", "inverse", latents(double, case.shape, size=10)),
-        ("inverse", "forward", 10 * laws.images(case, seed=1)),
+        ("inverse", "forward", 10 * layer_cases.images(case, seed=1)),
     ):
-        found = []
+        results = []
         for layer, tolerance in ((double, 1e-9), (single, 2e-3)):
             bijector = layer.as_bijector(case.shape, labels)
-            ndims = getattr(bijector, f"{there}_min_event_ndims")
-            given = tf.nest.map_structure(lambda v, b=bijector: tf.cast(tf.cast(v, "float32"), b.dtype), value)
-            result = getattr(bijector, there)(given)
-            log_det = getattr(bijector, f"{there}_log_det_jacobian")(fresh(given), ndims)
-            assert np.isfinite(laws.flat(result)).all() and np.isfinite(log_det).all()
-            assert laws.largest(getattr(bijector, back)(fresh(result)), given) < tolerance
-            ndims = getattr(bijector, f"{back}_min_event_ndims")
-            log_det_back = getattr(bijector, f"{back}_log_det_jacobian")(fresh(result), ndims)
-            np.testing.assert_allclose(log_det_back, -log_det, rtol=tolerance, atol=tolerance)
-            found.append((laws.flat(result), log_det))
-        for expected, value_in_float32 in zip(*found, strict=True):
-            assert_close(value_in_float32, expected, 1e-4, there)
+            ndims = getattr(bijector, f"{direction}_min_event_ndims")
+            inputs = tf.nest.map_structure(lambda v, b=bijector: tf.cast(tf.cast(v, "float32"), b.dtype), value)
+            result = getattr(bijector, direction)(inputs)
+            log_det = getattr(bijector, f"{direction}_log_det_jacobian")(copy_tensors(inputs), ndims)
+            assert np.isfinite(layer_cases.flatten(result)).all() and np.isfinite(log_det).all()
+            assert layer_cases.max_abs_diff(getattr(bijector, opposite)(copy_tensors(result)), inputs) < tolerance
+            ndims = getattr(bijector, f"{opposite}_min_event_ndims")
+            opposite_log_det = getattr(bijector, f"{opposite}_log_det_jacobian")(copy_tensors(result), ndims)
+            np.testing.assert_allclose(opposite_log_det, -log_det, rtol=tolerance, atol=tolerance)
+            results.append((layer_cases.flatten(result), log_det))
+        for expected, value_in_float32 in zip(*results, strict=True):
+            assert_close(value_in_float32, expected, 1e-4, direction)
 
 
 @pytest.mark.parametrize(
     "name", ["actnorm", "affine", "affine of your network", "step lu affine", "multiscale", "glow"]
 )
-def test_built_lazily_from_latents(name):
-    """By the first `forward`, with no event shape given."""
+def test_bijector_builds_lazily_from_latents(name):
+    """Build by the first `forward`, without an event shape."""
     case = CASES[name]
     layer = case.make()
     bijector = layer.as_bijector()
     assert bijector.trainable_variables == ()
     z = latents(layer, case.shape)
     x = bijector.forward(z)
-    assert x.shape == (4, *case.shape) and laws.largest(x, layer.decode(z)[0]) == 0
+    assert x.shape == (4, *case.shape) and layer_cases.max_abs_diff(x, layer.decode(z)[0]) == 0
     assert {id(v) for v in bijector.trainable_variables} == {id(v.value) for v in layer.trainable_variables}
     assert len(layer.trainable_variables) > 1
-    assert laws.largest(bijector.inverse(fresh(x)), z) < 1e-9
+    assert layer_cases.max_abs_diff(bijector.inverse(copy_tensors(x)), z) < 1e-9
 
 
-def test_built_lazily_or_by_event_shape():
+def test_bijector_builds_lazily_or_by_event_shape():
     for shape in ((6,), (4, 4, 6)):
-        layer = layers.Actnorm(dtype=laws.DTYPE, event_ndims=len(shape))
+        layer = layers.Actnorm(dtype=layer_cases.DTYPE, event_ndims=len(shape))
         lazy = layer.as_bijector()
         assert lazy.trainable_variables == ()
-        lazy.inverse(tf.zeros([2, *shape], laws.DTYPE))
+        lazy.inverse(tf.zeros([2, *shape], layer_cases.DTYPE))
         assert len(lazy.trainable_variables) == 2
-        assert len(layers.Actnorm(dtype=laws.DTYPE).as_bijector(shape).trainable_variables) == 2
+        assert len(layers.Actnorm(dtype=layer_cases.DTYPE).as_bijector(shape).trainable_variables) == 2
 
 
 CHECKPOINTED = {
@@ -165,50 +173,50 @@ CHECKPOINTED = {
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTED)
-def test_a_checkpoint_restores_all_weights(kind, tmp_path):
-    """Those that are not trained too: the order of a shuffle."""
-    glow, _, _ = make(permutation="shuffle")
+def test_checkpoint_of_a_bijector_restores_all_weights(kind, tmp_path):
+    """Restore untrained variables too: the order of a shuffle."""
+    glow, _, _ = make_glow(permutation="shuffle")
     other = Glow(dataclasses.replace(glow.config, init_seed=9), dtype="float64")
-    kept, found = CHECKPOINTED[kind](glow), CHECKPOINTED[kind](other)
+    original, restored = CHECKPOINTED[kind](glow), CHECKPOINTED[kind](other)
     part = "flow/step_0_0/" if kind == "layer's bijector" else "flow/"
     pairs = [(a, b) for a, b in zip(glow.weights, other.weights, strict=True) if part in a.path]
-    assert len(kept.variables) >= len(pairs) > 5 and any(np.any(a != b) for a, b in pairs)
+    assert len(original.variables) >= len(pairs) > 5 and any(np.any(a != b) for a, b in pairs)
     if kind == "distribution":
-        kept.log_prob(kept.sample(2, seed=(1, 2)))  # which TFP keeps things of
-    tf.train.Checkpoint(it=kept).write(str(tmp_path / "c"))
-    tf.train.Checkpoint(it=found).read(str(tmp_path / "c")).assert_consumed()
+        original.log_prob(original.sample(2, seed=(1, 2)))  # whose values TFP caches
+    tf.train.Checkpoint(it=original).write(str(tmp_path / "c"))
+    tf.train.Checkpoint(it=restored).read(str(tmp_path / "c")).assert_consumed()
     for a, b in pairs:
         np.testing.assert_array_equal(a, b, err_msg=a.path)
 
 
-def test_the_whole_glow_gives_a_bijector():
-    glow, images, _ = make()
+def test_glow_as_a_bijector_matches_its_flow():
+    glow, images, _ = make_glow()
     bijector, x = glow.as_bijector(), glow.dequantize(images, seed=1)
     assert isinstance(bijector, tfb.Bijector) and bijector.name == glow.name
     assert glow.as_bijector(name="mine").name == "mine"
     eps, log_det = glow.flow.encode(x)
-    assert laws.largest(bijector.inverse(x), eps) == 0
-    assert laws.largest(bijector.forward(fresh(eps)), x) < 1e-9
+    assert layer_cases.max_abs_diff(bijector.inverse(x), eps) == 0
+    assert layer_cases.max_abs_diff(bijector.forward(copy_tensors(eps)), x) < 1e-9
     np.testing.assert_array_equal(bijector.inverse_log_det_jacobian(x + 0.0), log_det)
     assert {id(v) for v in bijector.trainable_variables} == {id(v.value) for v in glow.flow.trainable_variables}
     assert [tuple(s) for s in bijector.inverse_event_shape(glow.image_shape)] == glow.latent_shapes
 
 
-def test_the_whole_glow_gives_a_bijector_for_labels():
-    glow, images, labels = make(classes=3)
+def test_conditional_glow_as_a_bijector_takes_labels():
+    glow, images, labels = make_glow(classes=3)
     x = glow.dequantize(images, seed=1)
     eps = glow.as_bijector(glow.image_shape, labels).inverse(x)
-    assert laws.largest(eps, glow.flow.encode(x, labels)[0]) == 0
+    assert layer_cases.max_abs_diff(eps, glow.flow.encode(x, labels)[0]) == 0
     with pytest.raises(ValueError, match=r"conditional on 3 classes; give labels .* condition=labels"):
         glow.as_bijector().inverse(x)
 
 
-def test_labels_are_required_and_broadcast():
-    case, layer = CASES["glow conditional"], laws.shared("glow conditional")
+def test_conditional_bijector_requires_and_broadcasts_labels():
+    case, layer = CASES["glow conditional"], layer_cases.shared_layer("glow conditional")
     with pytest.raises(ValueError, match=r"conditional on 3 classes; give labels .* condition=labels"):
-        layer.as_bijector(case.shape).inverse(laws.images(case))
-    x = laws.images(case, 6)
+        layer.as_bijector(case.shape).inverse(layer_cases.images(case))
+    x = layer_cases.images(case, 6)
     labels = tf.constant([0, 1, 2])
     broadcast = layer.as_bijector(case.shape, condition=labels).inverse(tf.reshape(x, [2, 3, *case.shape]))
     expected = layer.encode(x, tf.tile(labels, [2]))[0]
-    assert laws.largest([tf.reshape(b, [6, *b.shape[2:]]) for b in broadcast], expected) == 0
+    assert layer_cases.max_abs_diff([tf.reshape(b, [6, *b.shape[2:]]) for b in broadcast], expected) == 0

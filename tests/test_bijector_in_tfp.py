@@ -1,23 +1,23 @@
-"""Our bijectors among TFP's: Chain, Invert, joint distributions, in graphs and compiled."""
+"""Test our bijectors within TFP's Chain, Invert and joint distributions, in graphs and compiled."""
 
 import keras
-import laws
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
-from bijectors import SOME, base_of, distribution_of, fresh, normal, shared_bijector
 
 from glow_tf import layers
+from helpers import layer_cases
+from helpers.bijector_cases import REPRESENTATIVE_CASES, base_of, copy_tensors, distribution_of, normal, shared_bijector
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 compiled_or_not = pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", REPRESENTATIVE_CASES)
 @compiled_or_not
-def test_in_a_graph(name, jit):
+def test_sample_and_log_prob_in_a_graph(name, jit):
     case, layer, bijector = shared_bijector(name)
     distribution = distribution_of(layer, case.shape, bijector)
 
@@ -33,12 +33,12 @@ def test_in_a_graph(name, jit):
 
 
 def scaled(x):
-    """Pixels around those of `x`."""
+    """Make a distribution of pixels around those of `x`."""
     return tfd.Independent(tfd.Normal(x, tf.constant(0.1, x.dtype)), 3)
 
 
 def joints(images):
-    """`{kind: joint distribution}` of images and of noisy ones."""
+    """Make `{kind: joint distribution}` of images and of noisy ones."""
 
     @tfd.JointDistributionCoroutineAutoBatched
     def coroutine():
@@ -53,7 +53,7 @@ def joints(images):
 
 
 def joint_by_hand(case, layer, value):
-    """The log density of both, from the layer alone."""
+    """Compute the joint log density from the layer alone."""
     x, y = tf.nest.flatten(value)
     z, log_det = layer.encode(x)
     axes = tuple(range(-len(case.shape), 0))
@@ -62,10 +62,10 @@ def joint_by_hand(case, layer, value):
 
 
 @pytest.mark.parametrize("kind", ["sequential", "named", "coroutine"])
-def test_joint_distributions(kind):
+def test_log_prob_of_joint_distributions(kind):
     case, layer, bijector = shared_bijector("step 1x1 affine")
     joint = joints(distribution_of(layer, case.shape, bijector))[kind]
-    if kind != "coroutine":  # whose parts TFP meets as it runs
+    if kind != "coroutine":  # whose parts TFP finds as it runs
         assert len(joint.trainable_variables) == len(layer.trainable_variables)
     for shape in ((), (2, 3)):
         value = joint.sample(shape, seed=(1, 2))
@@ -84,11 +84,11 @@ def test_chain_invert_and_joint_in_a_graph(jit):
 
     @tf.function(jit_compile=jit)
     def run(seed):
-        found = []
+        results = []
         for distribution in (chain, inverse, joint):
             value = distribution.sample(3, seed=seed)
-            found.append((value, distribution.log_prob(value)))
-        return found
+            results.append((value, distribution.log_prob(value)))
+        return results
 
     (x, of_chain), (z, of_inverse), (pair, of_joint) = run(tf.constant([1, 2]))
     eps, log_det = layer.encode(x / 2)
@@ -99,18 +99,18 @@ def test_chain_invert_and_joint_in_a_graph(jit):
     np.testing.assert_allclose(of_joint, joint_by_hand(case, layer, pair), atol=1e-8)
 
 
-def test_nested():
+def test_bijector_nested_in_chain_and_invert():
     case, layer, bijector = shared_bijector("step 1x1 affine")
-    reverse = layers.Reverse(dtype=laws.DTYPE, event_ndims=3).as_bijector(case.shape)
+    reverse = layers.Reverse(dtype=layer_cases.DTYPE, event_ndims=3).as_bijector(case.shape)
     nested = tfb.Chain([tfb.Scale(tf.constant(2.0, tf.float64)), bijector, tfb.Invert(reverse)])
-    x = laws.images(case)
+    x = layer_cases.images(case)
     z = nested.inverse(x)
-    assert laws.largest(z, layers.Reverse(dtype=laws.DTYPE).decode(layer.encode(x / 2)[0])[0]) == 0
-    assert laws.largest(nested.forward(fresh(z)), x) < 1e-10
+    assert layer_cases.max_abs_diff(z, layers.Reverse(dtype=layer_cases.DTYPE).decode(layer.encode(x / 2)[0])[0]) == 0
+    assert layer_cases.max_abs_diff(nested.forward(copy_tensors(z)), x) < 1e-10
     assert len(nested.trainable_variables) == len(layer.trainable_variables)
 
 
-def test_with_tfps_bijectors_on_vectors():
+def test_flow_of_vectors_chained_with_tfp_bijectors():
     network = keras.Sequential([keras.layers.Dense(16, "relu"), keras.layers.Dense(4)])
     flow = layers.Serial([layers.Actnorm(), layers.InvertibleConv1x1(seed=1), layers.Coupling(network=network)])
     chain = tfb.Chain([tfb.Sigmoid(), flow.as_bijector([4]), tfb.Scale(tf.ones([4]) * 0.5)])

@@ -1,36 +1,43 @@
-"""Values after an update of the weights: never stale, in eager code and in graphs, and computed once."""
+"""Test that values after an update of the weights are never stale, in eager code and in graphs, and computed once."""
 
 import gc
 
-import laws
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from bijectors import SOME, base_of, distribution_of, latents, own_bijector, shared_bijector
-from laws import CASES
 
 from glow_tf import layers
+from helpers import layer_cases
+from helpers.bijector_cases import (
+    REPRESENTATIVE_CASES,
+    base_of,
+    distribution_of,
+    latents,
+    own_bijector,
+    shared_bijector,
+)
+from helpers.layer_cases import CASES
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_never_stale_in_eager_code(name):
+def test_bijector_values_are_never_stale_in_eager_code(name):
     case, layer, bijector = own_bijector(name)
     if not layer.trainable_variables or case.labels:
         return
     distribution = distribution_of(layer, case.shape, bijector)
     joint = tfd.JointDistributionSequential([distribution])
-    x = laws.images(case, seed=1)
+    x = layer_cases.images(case, seed=1)
     z = bijector.inverse(x)
     before = (bijector.inverse_log_det_jacobian(x), distribution.log_prob(x), joint.log_prob([x]))
     bijector.forward(z)
-    laws.disturb(layer.trainable_variables, np.random.default_rng(3), 0.01)
+    layer_cases.perturb(layer.trainable_variables, np.random.default_rng(3), 0.01)
     expected, log_det = layer.encode(x)
-    assert laws.largest(expected, z) > 1e-3, "the update matters"
-    assert laws.largest(bijector.inverse(x), expected) == 0
-    assert laws.largest(bijector.forward(z), layer.decode(z)[0]) == 0
+    assert layer_cases.max_abs_diff(expected, z) > 1e-3, "the update matters"
+    assert layer_cases.max_abs_diff(bijector.inverse(x), expected) == 0
+    assert layer_cases.max_abs_diff(bijector.forward(z), layer.decode(z)[0]) == 0
     np.testing.assert_allclose(bijector.inverse_log_det_jacobian(x), log_det, atol=1e-12)
     log_prob = base_of(layer, case.shape).log_prob(expected) + log_det
     np.testing.assert_allclose(distribution.log_prob(x), log_prob, atol=1e-9)
@@ -38,13 +45,13 @@ def test_never_stale_in_eager_code(name):
     assert np.any(np.abs(before[1] - log_prob) > 1e-6)
 
 
-@pytest.mark.parametrize("name", SOME)
-def test_never_stale_in_a_graph(name):
-    """Weights written within one graph: distributions, and a log-determinant after the value that came with it."""
+@pytest.mark.parametrize("name", REPRESENTATIVE_CASES)
+def test_bijector_values_are_never_stale_in_a_graph(name):
+    """Write weights within one graph, after a value and before the log-determinant that was computed with it."""
     case, layer, bijector = own_bijector(name)
     distribution = distribution_of(layer, case.shape, bijector)
     joint = tfd.JointDistributionSequential([distribution])
-    x = laws.images(case, seed=1)
+    x = layer_cases.images(case, seed=1)
     weights = [v.value for v in layer.trainable_variables]
 
     @tf.function
@@ -86,46 +93,46 @@ WRITES = {
 @pytest.mark.parametrize("how", WRITES)
 @pytest.mark.parametrize("value", ["forward", "inverse"])
 @pytest.mark.parametrize("log_det", ["forward", "inverse"])
-def test_a_log_determinant_is_shared_until_a_weight_is_written(how, value, log_det):
-    """Whichever comes first and however it is written; until then the network runs once."""
+def test_log_det_is_cached_until_a_weight_is_written(how, value, log_det):
+    """Check every order of the calls and every way to write; until a write the network runs once."""
     case, layer, bijector = own_bijector("affine of vectors")
     weight = layer.trainable_variables[-1].value
-    given = laws.images(case, seed=1) if value == "inverse" else latents(layer, case.shape)
+    inputs = layer_cases.images(case, seed=1) if value == "inverse" else latents(layer, case.shape)
 
     def run(write):
-        result = getattr(bijector, value)(given)
+        result = getattr(bijector, value)(inputs)
         write()
-        asked = given if log_det == value else result
-        return asked, getattr(bijector, f"{log_det}_log_det_jacobian")(asked)
+        log_det_inputs = inputs if log_det == value else result
+        return log_det_inputs, getattr(bijector, f"{log_det}_log_det_jacobian")(log_det_inputs)
 
     def assign():
         weight.assign(weight * 1.5 + 0.3)
 
     method = {"forward": layer.decode, "inverse": layer.encode}[log_det]
-    asked, before = tf.function(run)(lambda: None)
-    np.testing.assert_allclose(before, method(asked)[1], atol=1e-12)
-    assert products(lambda: run(lambda: None)) == products(lambda: getattr(bijector, value)(given))
-    asked, after = tf.function(run)(lambda: WRITES[how](assign))
-    np.testing.assert_allclose(after, method(asked)[1], atol=1e-12)
+    log_det_inputs, before = tf.function(run)(lambda: None)
+    np.testing.assert_allclose(before, method(log_det_inputs)[1], atol=1e-12)
+    assert products(lambda: run(lambda: None)) == products(lambda: getattr(bijector, value)(inputs))
+    log_det_inputs, after = tf.function(run)(lambda: WRITES[how](assign))
+    np.testing.assert_allclose(after, method(log_det_inputs)[1], atol=1e-12)
     assert np.all(np.abs(after - before) > 1e-3), "the update matters"
 
 
-def test_what_tfps_own_chain_and_invert_do():
-    """TFP's Chain keeps values by their input, as long as they live and in a graph to its end, and runs our networks
-    twice: use `Serial`, or a new tensor. Invert keeps nothing and asks ours."""
+def test_tfp_chain_returns_stale_values_and_invert_does_not():
+    """Document TFP: Chain caches values by their input, in a graph to its end, and runs our networks twice, so use
+    `Serial` or a new tensor; Invert caches nothing and asks our bijector."""
     case, layer, bijector = own_bijector("step 1x1 affine")
-    x = laws.images(case, seed=1)
+    x = layer_cases.images(case, seed=1)
     chain, invert, ours = tfb.Chain([bijector]), tfb.Invert(bijector), layers.Serial([layer]).as_bijector(case.shape)
     before = chain.inverse(x)
     invert.forward(x)
     ours.inverse(x)
-    laws.disturb(layer.trainable_variables, np.random.default_rng(3), 0.1)
+    layer_cases.perturb(layer.trainable_variables, np.random.default_rng(3), 0.1)
     expected, log_det = layer.encode(x)
-    assert laws.largest(chain.inverse(x), before) == 0, "TFP serves the old value"
-    assert laws.largest(chain.inverse(x + 0.0), expected) == 0, "a new tensor is computed"
-    assert laws.largest(invert.forward(x), expected) == 0
+    assert layer_cases.max_abs_diff(chain.inverse(x), before) == 0, "TFP serves the old value"
+    assert layer_cases.max_abs_diff(chain.inverse(x + 0.0), expected) == 0, "a new tensor is computed"
+    assert layer_cases.max_abs_diff(invert.forward(x), expected) == 0
     np.testing.assert_allclose(invert.forward_log_det_jacobian(x), log_det, atol=1e-9)
-    assert laws.largest(ours.inverse(x), expected) == 0
+    assert layer_cases.max_abs_diff(ours.inverse(x), expected) == 0
 
     weight = layer.trainable_variables[0].value
 
@@ -137,14 +144,14 @@ def test_what_tfps_own_chain_and_invert_do():
 
     for bijector, stale in ((chain, True), (tfb.Invert(invert), False), (ours, False)):
         before, after = run(bijector)
-        assert (laws.largest(before, after) == 0) == stale
+        assert (layer_cases.max_abs_diff(before, after) == 0) == stale
     once = products(lambda: layer.encode(x))
     of = {b: products(distribution_of(layer, case.shape, b).log_prob, x) for b in (chain, tfb.Invert(invert), ours)}
     assert of[chain] > 1.5 * once and of[ours] == once and min(of.values()) == once
 
 
 def products(function, *arguments):
-    """How many matrix products and convolutions the graph of a function holds."""
+    """Count the matrix products and convolutions in the graph of a function."""
     graph = tf.function(function).get_concrete_function(*arguments).graph.as_graph_def()
     bodies = {f.signature.name: f.node_def for f in graph.library.function}
 
@@ -163,7 +170,7 @@ def products(function, *arguments):
 def test_each_network_runs_once_per_log_prob(name):
     case, layer, bijector = shared_bijector(name)
     distribution = distribution_of(layer, case.shape, bijector)
-    x = laws.images(case)
+    x = layer_cases.images(case)
     once = products(lambda x: layer.encode(x)[0], x)
     assert once > 0
     assert products(distribution.log_prob, x) == once
@@ -171,9 +178,9 @@ def test_each_network_runs_once_per_log_prob(name):
     assert sampled == products(lambda: layer.decode(layer.encode(x)[0])[0]) - once
 
 
-def test_no_value_is_kept():
+def test_bijector_cache_is_freed_with_its_tensors():
     case, _, bijector = shared_bijector("step 1x1 affine")
-    x = laws.images(case)
+    x = layer_cases.images(case)
     bijector.inverse(x)
     bijector.inverse_log_det_jacobian(x)
     gc.collect()

@@ -1,4 +1,4 @@
-"""Configurations that cannot work are refused with one sentence."""
+"""Test that invalid configurations are rejected with one sentence."""
 
 import dataclasses
 
@@ -34,12 +34,12 @@ from glow_tf.config import ConfigError, DataConfig, Experiment, ModelConfig, Run
         ),
     ],
 )
-def test_is_refused(make, message):
+def test_invalid_configuration_is_rejected(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
 
 
-def test_an_experiment_survives_json():
+def test_experiment_json_round_trip():
     experiment = Experiment(ModelConfig(image_shape=[8, 8, 1], levels=2), DataConfig(), TrainingConfig(epochs=3))
     assert Experiment.from_dict(experiment.to_dict()) == experiment
     assert experiment.model.image_shape == (8, 8, 1) and experiment.model.dims == 64
@@ -50,7 +50,7 @@ def test_configurations_are_frozen():
         ModelConfig().width = 3
 
 
-def test_recomputation_is_on_from_64_pixels():
+def test_recomputation_defaults_to_on_from_64_pixels():
     assert not ModelConfig().recomputes
     assert ModelConfig(image_shape=(64, 64, 3)).recomputes
     assert not ModelConfig(image_shape=(64, 64, 3), recompute=False).recomputes

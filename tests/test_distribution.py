@@ -1,17 +1,17 @@
-"""`glow.distribution`: floats in nats, and bytes."""
+"""Test `glow.distribution` over floats, in nats, and over bytes."""
 
-import laws
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
-from test_model import make
 
 from glow_tf.latents import flatten_latents
+from helpers import layer_cases
+from helpers.glow_models import make_glow
 
 
-def test_continuous_is_the_models_density():
-    model, images, _ = make()
+def test_continuous_distribution_log_prob_matches_the_model():
+    model, images, _ = make_glow()
     x = model.dequantize(images, seed=3)
     distribution = model.distribution()
     expected = model.log_prob(images, seed=3) + model.config.dims * 8 * np.log(2)
@@ -23,35 +23,35 @@ def test_continuous_is_the_models_density():
     assert {id(v) for v in distribution.trainable_variables} == {id(v.value) for v in model.flow.trainable_variables}
 
 
-def test_flat_latents_are_in_the_originals_order():
-    model, images, _ = make()
+def test_flat_distribution_orders_latents_as_the_original():
+    model, images, _ = make_glow()
     x = model.dequantize(images, seed=3)
     flat, listed = model.distribution(flat=True), model.distribution()
     np.testing.assert_allclose(flat.log_prob(x), listed.log_prob(x), rtol=1e-10)
     z = flat.bijector.inverse(x)
     np.testing.assert_array_equal(z, flatten_latents([e.numpy() for e in model.encode(images, seed=3)]))
-    assert laws.largest(flat.bijector.forward(z + 0.0), x) < 1e-9
+    assert layer_cases.max_abs_diff(flat.bijector.forward(z + 0.0), x) < 1e-9
 
 
-def test_temperature_is_the_scale_of_the_base():
-    model, _, _ = make()
+def test_temperature_scales_the_base_distribution():
+    model, _, _ = make_glow()
     cold = model.distribution(temperature=0.25)
     eps = tf.concat([tf.reshape(e, [-1]) for e in cold.bijector.inverse(cold.sample(8, seed=(1, 2)))], 0)
     assert float(tf.math.reduce_std(eps)) == pytest.approx(0.25, rel=0.05)
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_temperature_in_the_density(flat):
-    """Latents of standard deviation T."""
-    model, images, _ = make()
+def test_temperature_enters_the_log_prob(flat):
+    """Compare with latents of standard deviation T."""
+    model, images, _ = make_glow()
     x = model.dequantize(images, seed=3)
     eps, log_det = model.flow.encode(x)
-    expected = scipy.stats.norm.logpdf(laws.flat(eps), scale=0.7).sum(-1) + log_det
+    expected = scipy.stats.norm.logpdf(layer_cases.flatten(eps), scale=0.7).sum(-1) + log_det
     np.testing.assert_allclose(model.distribution(temperature=0.7, flat=flat).log_prob(x), expected, rtol=1e-10)
 
 
-def test_labels_give_the_batch_shape():
-    model, images, labels = make(classes=3)
+def test_distribution_batch_shape_is_that_of_the_labels():
+    model, images, labels = make_glow(classes=3)
     distribution = model.distribution(labels=labels)
     assert distribution.batch_shape == [6]
     x = model.dequantize(images, seed=3)
@@ -65,8 +65,8 @@ def test_labels_give_the_batch_shape():
         model.distribution()
 
 
-def test_discrete():
-    model, images, _ = make()
+def test_discrete_distribution_samples_and_scores_bytes():
+    model, images, _ = make_glow()
     discrete = model.distribution(discrete=True, seed=1)
     assert discrete.dtype == tf.uint8 and discrete.event_shape == model.image_shape
     drawn = discrete.sample([2, 3], seed=(1, 2))
@@ -76,8 +76,8 @@ def test_discrete():
     assert len(discrete.trainable_variables) == len(model.trainable_variables)
 
 
-def test_the_bound_is_the_mean_probability_of_the_draws():
-    model, images, _ = make()
+def test_discrete_log_prob_averages_the_probability_of_its_draws():
+    model, images, _ = make_glow()
     bound = model.distribution(discrete=True, draws=8, seed=(1, 2)).log_prob(images)
     seeds = tf.unstack(tf.random.split([1, 2], 8))
     single = np.stack([model.log_prob(images, seed=seed) for seed in seeds])

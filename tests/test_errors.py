@@ -1,4 +1,4 @@
-"""What every command does before and after its work."""
+"""Test what every command does before and after its work."""
 
 import pytest
 import tensorflow as tf
@@ -8,7 +8,7 @@ from glow_tf.errors import GlowError, run_command
 from glow_tf.training import session
 
 
-def test_an_error_for_the_user_is_one_sentence_and_exit_2(capsys):
+def test_user_error_is_one_line_and_exit_code_2(capsys):
     def main(arguments):
         raise GlowError(f"expected bread, got {arguments[0]}.")
 
@@ -20,7 +20,7 @@ def test_an_error_for_the_user_is_one_sentence_and_exit_2(capsys):
 
 @pytest.fixture
 def tf32():
-    """TF32 on, TensorFlow's default; a function that says what it is now."""
+    """Set TF32 on, TensorFlow's default; give the function that reads it."""
     tf.config.experimental.enable_tensor_float_32_execution(True)
     return tf.config.experimental.tensor_float_32_execution_enabled
 
@@ -32,7 +32,7 @@ def test_tf32_is_off_in_every_command(tf32):
     assert seen == [False]
 
 
-@pytest.mark.parametrize("wanted", [False, True])
-def test_training_has_tf32_as_its_option_says(tf32, wanted):
-    session.set_up(RunOptions(tf32=wanted, devices="cpu"))
-    assert tf32() is wanted
+@pytest.mark.parametrize("enabled", [False, True])
+def test_training_sets_tf32_by_its_option(tf32, enabled):
+    session.set_up(RunOptions(tf32=enabled, devices="cpu"))
+    assert tf32() is enabled

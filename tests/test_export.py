@@ -1,4 +1,4 @@
-"""The SavedModel gives the model's numbers where nothing but TensorFlow can be imported."""
+"""Test that the SavedModel gives the model's numbers where nothing but TensorFlow can be imported."""
 
 import pathlib
 import subprocess
@@ -6,16 +6,16 @@ import sys
 
 import numpy as np
 import pytest
-import runs_for_tests
 import tensorflow as tf
 from PIL import Image
-from training.commands import ROOT, environment
 
 from glow_tf import Glow
 from glow_tf.config import ModelConfig
 from glow_tf.export import export, main
 from glow_tf.interpolation import interpolate
 from glow_tf.runs import RunError, load_model
+from helpers.commands import ROOT, environment
+from helpers.tiny_runs import make_run
 
 ELSEWHERE = """
 import sys
@@ -34,20 +34,20 @@ import numpy as np
 import tensorflow as tf
 
 folder, arrays, out = sys.argv[1:]
-given = dict(np.load(arrays))
+all_inputs = dict(np.load(arrays))
 signatures = tf.saved_model.load(folder).signatures
-found = {}
-for key in sorted({k.split("/")[0] for k in given}):
-    inputs = {k.split("/")[1]: tf.constant(v) for k, v in given.items() if k.startswith(key + "/")}
+outputs = {}
+for key in sorted({k.split("/")[0] for k in all_inputs}):
+    inputs = {k.split("/")[1]: tf.constant(v) for k, v in all_inputs.items() if k.startswith(key + "/")}
     for name, value in signatures[key](**inputs).items():
-        found[f"{key}/{name}"] = value.numpy()
-np.savez(out, **found)
+        outputs[f"{key}/{name}"] = value.numpy()
+np.savez(out, **outputs)
 assert not [m for m in sys.modules if m.split(".")[0] in FOREIGN]
 """
 
 
 def call_elsewhere(folder, inputs, tmp_path):
-    """The outputs of the signatures for `{signature/input: array}`, computed in a process without our packages."""
+    """Call the signatures with `{signature/input: array}` in a process without our packages; return their outputs."""
     np.savez(tmp_path / "in.npz", **inputs)
     command = [sys.executable, "-c", ELSEWHERE, str(folder), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
     done = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True)
@@ -63,9 +63,9 @@ def assert_same_images(images, expected):
 
 @pytest.fixture(scope="module")
 def mixed_run(tmp_path_factory):
-    """A conditional run trained with all that an export must leave out."""
+    """Make a conditional run with mixed precision and recomputation, which an export must leave out."""
     path = tmp_path_factory.mktemp("mixed") / "run"
-    return runs_for_tests.make(path, classes=10, network_dtype="bfloat16", recompute=True)
+    return make_run(path, classes=10, depth=1, network_dtype="bfloat16", recompute=True)
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +76,18 @@ def served(mixed_run, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_raw_weights(tiny_run, tmp_path):
+def test_saved_model_of_raw_weights_matches_the_model(tiny_run, tmp_path):
     main([str(tiny_run), str(tmp_path / "saved")])
     check_numbers(load_model(tiny_run), tmp_path / "saved", tmp_path)
 
 
 @pytest.mark.slow
-def test_averaged_weights_of_a_conditional_model(mixed_run, served, tmp_path):
+def test_saved_model_of_conditional_ema_weights_matches_the_model(mixed_run, served, tmp_path):
     check_numbers(load_model(mixed_run, average=True), served, tmp_path)
 
 
 def check_numbers(model, folder, tmp_path):
-    """The SavedModel in another process gives what the model gives here."""
+    """Compare the SavedModel in another process with the model in this one."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (5, 8, 8, 1), np.uint8)
     labels = np.arange(5, dtype=np.int32) if model.config.classes else None
@@ -111,23 +111,23 @@ def check_numbers(model, folder, tmp_path):
     if labels is not None:
         inputs.update({f"{key}/labels": labels for key in {k.split("/")[0] for k in inputs}})
         inputs["interpolate/labels"] = labels[:2]
-    found = call_elsewhere(folder, inputs, tmp_path)
+    outputs = call_elsewhere(folder, inputs, tmp_path)
     bits = model.bits_per_dim(images, labels, seed=seed)
-    np.testing.assert_allclose(found["bits_per_dim/bits_per_dim"], bits, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(found["log_prob/log_prob"], model.log_prob(images, labels, seed=seed), rtol=1e-5)
+    np.testing.assert_allclose(outputs["bits_per_dim/bits_per_dim"], bits, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(outputs["log_prob/log_prob"], model.log_prob(images, labels, seed=seed), rtol=1e-5)
     for i, e in enumerate(model.encode(images, labels)):
-        np.testing.assert_allclose(found[f"encode/eps_{i}"], e, atol=2e-4)
-    np.testing.assert_allclose(found["decode/x"], model.flow.decode(eps, labels)[0], rtol=0, atol=2e-4)
-    assert_same_images(found["decode/images"], model.decode(eps, labels))
-    assert_same_images(found["sample/images"], model.sample(5, 0.7, labels, seed=seed))
+        np.testing.assert_allclose(outputs[f"encode/eps_{i}"], e, atol=2e-4)
+    np.testing.assert_allclose(outputs["decode/x"], model.flow.decode(eps, labels)[0], rtol=0, atol=2e-4)
+    assert_same_images(outputs["decode/images"], model.decode(eps, labels))
+    assert_same_images(outputs["sample/images"], model.sample(5, 0.7, labels, seed=seed))
     drawn = model.flow.decode(model.sample_latents(5, 0.7, seed=seed), labels)[0]
-    np.testing.assert_allclose(found["sample/x"], drawn, rtol=0, atol=2e-4)
-    np.testing.assert_array_equal(found["reconstruct/images"], images // 16 * 16)
-    np.testing.assert_allclose(found["reconstruct/x"], model.dequantize(images, noise=0.5), rtol=0, atol=2e-4)
-    some = None if labels is None else labels[:2]
-    between = interpolate(model, images[:2], images[2:4], 4, some)
+    np.testing.assert_allclose(outputs["sample/x"], drawn, rtol=0, atol=2e-4)
+    np.testing.assert_array_equal(outputs["reconstruct/images"], images // 16 * 16)
+    np.testing.assert_allclose(outputs["reconstruct/x"], model.dequantize(images, noise=0.5), rtol=0, atol=2e-4)
+    first_labels = None if labels is None else labels[:2]
+    between = interpolate(model, images[:2], images[2:4], 4, first_labels)
     assert between.shape == (2, 4, 8, 8, 1) and np.any(between[:, 1] != between[:, 0])
-    assert_same_images(found["interpolate/images"], between)
+    assert_same_images(outputs["interpolate/images"], between)
     np.testing.assert_array_equal(between[:, 0], images[:2] // 16 * 16)
 
 
@@ -161,7 +161,7 @@ def loaded(served):
         ("interpolate", {"second": np.zeros((1, 8, 8, 1), np.uint8)}, "as many images of each"),
     ],
 )
-def test_bad_input_is_named(signature, changes, message, loaded):
+def test_saved_model_rejects_bad_input(signature, changes, message, loaded):
     images, labels, seed = np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1], np.int32), np.zeros(2, np.int32)
     eps = {"eps_0": np.zeros((2, 4, 4, 2), np.float32), "eps_1": np.zeros((2, 2, 2, 8), np.float32)}
     good = {
@@ -182,12 +182,12 @@ def test_bad_input_is_named(signature, changes, message, loaded):
 
 @pytest.fixture(scope="module")
 def least():
-    """The least Glow there is: its export takes the least time."""
+    """Make the smallest Glow, whose export takes the least time."""
     return Glow(ModelConfig(image_shape=(2, 2, 1), levels=1, depth=1, width=1))
 
 
 @pytest.mark.slow
-def test_only_a_saved_model_is_replaced_and_only_on_demand(least, tmp_path):
+def test_export_overwrites_only_a_saved_model_and_only_on_demand(least, tmp_path):
     mine = tmp_path / "folder" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
@@ -206,7 +206,7 @@ def test_only_a_saved_model_is_replaced_and_only_on_demand(least, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "saved"]
 
 
-def test_nothing_is_left_where_it_cannot_be_written(least, tmp_path, monkeypatch):
+def test_failed_export_leaves_no_files(least, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write"):
         export(least, tmp_path / "file" / "saved")
@@ -222,7 +222,7 @@ def test_nothing_is_left_where_it_cannot_be_written(least, tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-def test_a_keras_file_and_the_client(least, tmp_path):
+def test_export_of_a_keras_file_serves_the_example_client(least, tmp_path):
     least.save(tmp_path / "m.keras")
     main([str(tmp_path / "m.keras"), str(tmp_path / "saved")])
     with pytest.raises(RunError, match="one set of weights"):
@@ -237,7 +237,7 @@ def test_a_keras_file_and_the_client(least, tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.decoded.png")), image)
 
 
-def test_names_are_stable(loaded):
+def test_saved_model_signature_names_are_stable(loaded):
     images, seed, labels = {"images": "uint8"}, {"seed": "int32"}, {"labels": "int32"}
     eps, x = {"eps_0": "float32", "eps_1": "float32"}, {"x": "float32"}
     table = {
@@ -251,8 +251,8 @@ def test_names_are_stable(loaded):
     }
     assert set(loaded) == set(table)
     for name, (inputs, outputs) in table.items():
-        given = {k: v.dtype.name for k, v in loaded[name].structured_input_signature[1].items()}
-        assert given == inputs | labels, name
+        signature_inputs = {k: v.dtype.name for k, v in loaded[name].structured_input_signature[1].items()}
+        assert signature_inputs == inputs | labels, name
         assert {k: v.dtype.name for k, v in loaded[name].structured_outputs.items()} == outputs, name
 
 
@@ -264,11 +264,3 @@ def test_saved_model_cli_shows_the_images_size(served):
     text = " ".join(done.stdout.split())
     assert "inputs['images'] tensor_info: dtype: DT_UINT8 shape: (-1, 8, 8, 1)" in text, done.stderr
     assert "outputs['x'] tensor_info: dtype: DT_FLOAT shape: (-1, 8, 8, 1)" in text
-
-
-@pytest.mark.slow
-def test_the_command_answers_in_one_sentence(tmp_path):
-    command = [sys.executable, "-m", "glow_tf.export", "nothing", str(tmp_path / "out")]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "is not a run folder" in done.stderr and done.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())

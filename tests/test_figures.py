@@ -1,4 +1,4 @@
-"""The script of the paper's figures, small: it runs, goes on where it was, and says what came out."""
+"""Test a small run of the script of the paper's figures: it trains, resumes, and reports what came out."""
 
 import dataclasses
 import json
@@ -29,14 +29,14 @@ def comparison(better, worse):
     return verdict.compare(verdict.last_values(made), "a", "b")
 
 
-def test_outcomes_of_paired_differences():
+def test_paired_differences_decide_the_verdict():
     assert comparison([1.0, 2.0, 3.0], [1.1, 2.11, 3.09]).outcome == verdict.HOLDS  # seeds differ more than the pairs
     assert comparison([1.1, 2.11, 3.09], [1.0, 2.0, 3.0]).outcome == verdict.REVERSED
     assert comparison([1.0, 2.0, 3.0], [1.5, 1.8, 3.1]).outcome == verdict.NOISE
-    assert comparison([1.0], [2.0]).outcome == verdict.NOISE  # one seed says nothing
+    assert comparison([1.0], [2.0]).outcome == verdict.NOISE  # one seed decides nothing
 
 
-def test_the_report_says_what_did_not_come_out():
+def test_figures_report_lists_reversed_inequalities():
     values = {"reverse additive": 3.0, "shuffle additive": 2.8, "1x1 additive": 2.5}
     values |= {"reverse affine": 2.9, "shuffle affine": 2.7, "1x1 affine": 2.4, "L=1 K=1": 2.0, "L=1 K=2": 1.5}
     assert "7 of 7 inequalities come out: the whole order." in verdict.report(rows(values))
@@ -45,39 +45,39 @@ def test_the_report_says_what_did_not_come_out():
     assert "5 of 7 inequalities come out; the other way round: 1x1 affine < shuffle affine, 1x1 affine < 1x1" in text
 
 
-def test_claims_of_the_paper_and_of_depth():
+def test_figures_claims_of_the_ablation_and_of_depth():
     claims = verdict.ablation_claims()
     assert len(claims) == 7 and ("1x1 affine", "shuffle affine") in claims and claims[-1][0] == "reverse affine"
-    found = verdict.depth_claims(["L=3 K=8", "L=3 K=4", "L=1 K=4", "L=2 K=4"])
-    assert found == [("L=3 K=8", "L=3 K=4"), ("L=2 K=4", "L=1 K=4"), ("L=3 K=4", "L=2 K=4")]
+    depth_claims = verdict.depth_claims(["L=3 K=8", "L=3 K=4", "L=1 K=4", "L=2 K=4"])
+    assert depth_claims == [("L=3 K=8", "L=3 K=4"), ("L=2 K=4", "L=1 K=4"), ("L=3 K=4", "L=2 K=4")]
 
 
-def test_the_readme_says_what_the_results_say():
+def test_figures_readme_matches_the_results():
     committed = [json.loads(line) for line in (FIGURES / "results.jsonl").read_text().splitlines()]
     text, paragraphs = (FIGURES / "README.md").read_text(), verdict.report(committed).strip().split("\n\n")
     assert len(paragraphs) == 7
     assert not [p for p in paragraphs if p not in text]
 
 
-def test_cells_of_a_seed_are_paired_and_a_row_counts_for_its_own_settings_only(tmp_path):
-    some = cells.all_cells(cells.SIZES["tiny"], seeds=2)
+def test_figures_cells_are_paired_by_seed_and_matched_by_settings(tmp_path):
+    cell_list = cells.all_cells(cells.SIZES["tiny"], seeds=2)
     first, second = (
-        {json.dumps(dataclasses.asdict(c.experiment.training)) for c in some if c.seed == seed and c.steps == 2}
+        {json.dumps(dataclasses.asdict(c.experiment.training)) for c in cell_list if c.seed == seed and c.steps == 2}
         for seed in (0, 1)
     )
     assert len(first) == len(second) == 1 and first != second
     results = cells.Results(tmp_path / "results.jsonl")
-    results.add({"name": some[0].name, "seed": 0, "experiment": cells.as_json(some[0].experiment)})
+    results.add({"name": cell_list[0].name, "seed": 0, "experiment": cells.as_json(cell_list[0].experiment)})
     again = cells.Results(results.path)
-    assert again.missing(some) == some[1:]
+    assert again.missing(cell_list) == cell_list[1:]
     assert len(again.missing(cells.all_cells(cells.SIZES["small"], seeds=1))) == 12
 
 
 @pytest.mark.slow
-def test_the_script_trains_what_is_missing_and_draws(tmp_path):
+def test_figures_script_trains_missing_cells_and_draws(tmp_path):
     results = cells.Results(tmp_path / "results.jsonl")
-    some = cells.all_cells(cells.SIZES["tiny"], seeds=1)
-    for cell in some[:5]:  # of an earlier run
+    cell_list = cells.all_cells(cells.SIZES["tiny"], seeds=1)
+    for cell in cell_list[:5]:  # of an earlier run
         kept = row(cell.name, 0, 8.0)
         curve = {key: [8.0] for key in ("validation", "validation_average")}
         results.add({**kept, **curve, "steps": [2], "experiment": cells.as_json(cell.experiment)})
@@ -94,6 +94,6 @@ def test_the_script_trains_what_is_missing_and_draws(tmp_path):
     assert results.path.read_text().startswith(before)
     for name in ("ablation", "depth", "samples_by_depth", "temperature"):
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
-    lost = some[-1]  # a finished run whose row was lost is not trained again
+    lost = cell_list[-1]  # a finished run whose row was lost is not trained again
     trained = {row["name"]: row for row in cells.Results(results.path).rows}
     assert cells.train(lost, tmp_path / "cells") == trained[lost.name]

@@ -1,4 +1,4 @@
-"""`compile`, `fit`, `evaluate`, callbacks, summaries: what Keras users expect of a model."""
+"""Test what Keras users expect of a model: `compile`, `fit`, `evaluate`, callbacks, summaries."""
 
 import dataclasses
 import json
@@ -8,27 +8,18 @@ import subprocess
 import sys
 
 import keras
-import laws
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_model import make
-from training.commands import ROOT, environment
 
 from glow_tf import Glow, layers
 from glow_tf.config import ModelConfig
 from glow_tf.layers.network import mixed_precision
 from glow_tf.training.optimizers import Adamax
-
-CONFIG = dict(image_shape=(8, 8, 1), bits=4, levels=2, depth=1, width=8)
-
-
-def images_and_labels(n=64):
-    from glow_tf.config import DataConfig
-    from glow_tf.data import open_source, pipeline
-
-    config = DataConfig("bundled:digits")
-    return pipeline.arrays(open_source(config, (8, 8, 1)), "train", config, (8, 8, 1), n)[:2]
+from helpers import layer_cases
+from helpers.commands import ROOT, environment
+from helpers.glow_models import make_glow
+from helpers.keras_fit import CONFIG, BinMiddles, fit_under, images_and_labels
 
 
 @pytest.mark.slow
@@ -64,7 +55,7 @@ def test_fit_evaluate_and_callbacks(tmp_path):
 
 
 @pytest.mark.slow
-def test_fit_with_labels():
+def test_fit_with_labels_reports_the_classification_loss():
     images, labels = images_and_labels()
     model = Glow(ModelConfig(**CONFIG, classes=10, weight_y=0.1))
     model.initialize(images, labels, seed=1)
@@ -88,7 +79,7 @@ def test_weights_files_do_not_depend_on_compile(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_compiled_model_goes_on_where_it_was_saved(tmp_path):
+def test_fit_resumes_from_a_saved_compiled_model(tmp_path):
     images, _ = images_and_labels()
     model = Glow(ModelConfig(**CONFIG))
     model.compile(keras.optimizers.Adam(1e-2))
@@ -96,13 +87,13 @@ def test_a_compiled_model_goes_on_where_it_was_saved(tmp_path):
     model.fit(images, **fit)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
-    expected, found = model.fit(images, **fit).history, loaded.fit(images, **fit).history
-    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-6)
+    expected, resumed = model.fit(images, **fit).history, loaded.fit(images, **fit).history
+    assert resumed["loss"] == pytest.approx(expected["loss"], rel=1e-6)
     largest = max(np.abs(a - b).max() for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True))
     assert largest < 1e-6
 
 
-def test_what_fit_cannot_do_is_refused():
+def test_fit_rejects_unsupported_losses_weights_and_types():
     images, _ = images_and_labels(8)
     model = Glow(ModelConfig(**CONFIG))
     with pytest.raises(ValueError, match="loss and metrics must be left out"):
@@ -114,44 +105,11 @@ def test_what_fit_cannot_do_is_refused():
         model.fit(images.astype("float32"), verbose=0)
 
 
-def fit_under(strategy):
-    """The history and the weights of one training."""
-    images, _ = images_and_labels(33)
-    with strategy.scope():
-        model = BinMiddles(ModelConfig(**CONFIG))
-        model.initialize(images)
-        model.compile(keras.optimizers.SGD(0.05))
-    # The last batch is a single image: one of two replicas gets none.
-    data = tf.data.Dataset.from_tensor_slices(images).batch(16)
-    history = model.fit(data, epochs=2, validation_data=data, verbose=0).history
-    measured = {
-        "evaluate": model.evaluate(data, verbose=0, return_dict=True)["bits_x"],
-        "bits_per_dim": float(np.mean(model.bits_per_dim(images))),
-    }
-    return {**history, **measured, "weights": np.concatenate([w.ravel() for w in model.get_weights()]).tolist()}
-
-
-def fit_on_two_replicas():
-    """Prints `fit_under` two logical CPU devices; for a process of its own, which they must be the first act of."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    assert strategy.num_replicas_in_sync == 2
-    print(json.dumps(fit_under(strategy)))
-
-
-class BinMiddles(Glow):
-    """Without noise, which is a replica's own."""
-
-    def dequantize(self, images, *, seed=None, noise=None):
-        return super().dequantize(images, noise=0.5)
-
-
 @pytest.mark.slow
-def test_fit_under_mirrored_strategy(tmp_path):
-    """Losses and weights are those of one replica: no factor of the number of replicas, no image lost or counted
-    twice, where a batch is divided unevenly too; and `evaluate` is the mean of `bits_per_dim`."""
-    command = [sys.executable, "-c", "import test_keras; test_keras.fit_on_two_replicas()"]
+def test_fit_under_mirrored_strategy_matches_one_replica(tmp_path):
+    """Check that no loss is scaled by the number of replicas and no image lost or counted twice, even in batches
+    divided unevenly; and that `evaluate` is the mean of `bits_per_dim`."""
+    command = [sys.executable, "-m", "helpers.keras_fit"]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     done = subprocess.run(command, env=environment(PYTHONPATH=paths), cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -159,12 +117,12 @@ def test_fit_under_mirrored_strategy(tmp_path):
     assert one["loss"][1] < one["loss"][0]
     for name, values in one.items():
         np.testing.assert_allclose(two[name], values, atol=1e-5, err_msg=name)
-    for found in (one, two):
-        assert found["evaluate"] == pytest.approx(found["bits_per_dim"], rel=1e-6)
+    for result in (one, two):
+        assert result["evaluate"] == pytest.approx(result["bits_per_dim"], rel=1e-6)
 
 
-def test_summary_and_config():
-    model, _, _ = make("float32")
+def test_model_summary_and_config_round_trip():
+    model, _, _ = make_glow("float32")
     lines = []
     model.summary(print_fn=lines.append)
     assert f"{model.count_params():,}" in "\n".join(lines)
@@ -173,9 +131,9 @@ def test_summary_and_config():
     assert [v.path for v in again.weights] == [v.path for v in model.weights]
 
 
-@pytest.mark.parametrize("name", laws.CASES)
-def test_every_layer_has_a_config(name):
-    layer = laws.CASES[name].make("float32")
+@pytest.mark.parametrize("name", layer_cases.CASES)
+def test_layer_config_round_trip(name):
+    layer = layer_cases.CASES[name].make("float32")
     config = keras.saving.serialize_keras_object(layer)
     json.dumps(config)
     again = keras.saving.deserialize_keras_object(config, safe_mode=True)
@@ -184,7 +142,7 @@ def test_every_layer_has_a_config(name):
 
 
 def functional_model():
-    """Flow layers as functional layers with several outputs; a whole Glow beside them."""
+    """Make a functional model of flow layers with several outputs, and a whole Glow beside them."""
     image = keras.Input((8, 8, 1), name="image")
     x, log_det = layers.Squeeze()(image)
     x, term = layers.FlowStep(width=8, seed=1)(x)
@@ -195,7 +153,7 @@ def functional_model():
     return keras.Model([image, images], [kept, eps, log_det + term, keras.layers.Dense(10)(top)])
 
 
-def test_the_functional_api(tmp_path):
+def test_functional_model_of_flow_layers_saves_and_loads(tmp_path):
     model = functional_model()
     rng = np.random.default_rng(0)
     inputs = [rng.normal(size=(3, 8, 8, 1)).astype("float32"), rng.integers(0, 256, (3, 8, 8, 1), np.uint8)]
@@ -203,13 +161,13 @@ def test_the_functional_api(tmp_path):
     assert [tuple(v.shape) for v in outputs] == [(3, 4, 4, 2), (3, 4, 4, 2), (3,), (3, 10)]
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
-    for found, expected in zip(again(inputs), outputs, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for output, expected in zip(again(inputs), outputs, strict=True):
+        np.testing.assert_array_equal(output, expected)
 
 
 @pytest.fixture
 def graphviz(tmp_path, monkeypatch):
-    """Graphviz, or where it is not installed a stand-in that copies its input: all is tested but the drawing."""
+    """Put a stub that copies its input in the place of Graphviz where it is not installed."""
     if not shutil.which("dot"):
         dot = tmp_path / "bin" / "dot"
         dot.parent.mkdir()
@@ -219,7 +177,7 @@ def graphviz(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("make", [functional_model, lambda: Glow(ModelConfig(**CONFIG))])
-def test_plot_model(make, graphviz, tmp_path):
+def test_plot_model_draws_every_model(make, graphviz, tmp_path):
     pytest.importorskip("pydot", reason="the extra `plot` is not installed")
     keras.utils.plot_model(make(), tmp_path / "m.dot", show_shapes=True, expand_nested=True, show_layer_names=True)
     text = (tmp_path / "m.dot").read_text()
@@ -228,7 +186,7 @@ def test_plot_model(make, graphviz, tmp_path):
     assert (tmp_path / "m.png").stat().st_size > 100
 
 
-def test_a_global_policy_does_not_reach_the_flow():
+def test_global_dtype_policy_does_not_change_the_flow():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = Glow(ModelConfig(**CONFIG))
@@ -239,7 +197,7 @@ def test_a_global_policy_does_not_reach_the_flow():
         keras.config.set_dtype_policy("float32")
 
 
-def test_mixed_precision_stays_in_training():
+def test_mixed_precision_applies_in_training_only():
     images, _ = images_and_labels(8)
     config = ModelConfig(**{**CONFIG, "bits": 8})
     full, mixed = Glow(config), Glow(dataclasses.replace(config, network_dtype="bfloat16"))
@@ -252,7 +210,7 @@ def test_mixed_precision_stays_in_training():
     np.testing.assert_array_equal(mixed.sample(4, seed=1), full.sample(4, seed=1))
     with mixed_precision():
         rounded, exact = mixed.bits_per_dim(images, seed=1), full.bits_per_dim(images, seed=1)
-        # Even here: what is rounded is no longer inverted exactly.
+        # In training too: what is rounded is no longer inverted exactly.
         latents = mixed.encode(images)
         np.testing.assert_array_equal(latents[0], full.encode(images)[0])
         np.testing.assert_array_equal(mixed.decode(latents), images)
@@ -262,9 +220,8 @@ def test_mixed_precision_stays_in_training():
 
 
 @pytest.mark.parametrize("scale", [None, 1024.0])
-def test_a_step_is_down_the_gradient_of_the_mean(scale):
-    """With loss scaling too, which float16 networks may need."""
-    # Made here: at the import of this file they would fix the devices, before `fit_on_two_replicas` can.
+def test_train_on_batch_follows_the_gradient_of_the_mean(scale):
+    """Check loss scaling too, which float16 networks may need."""
     optimizer = keras.optimizers.SGD(0.1)
     if scale:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, scale)
@@ -277,5 +234,5 @@ def test_a_step_is_down_the_gradient_of_the_mean(scale):
     expected = [v - 0.1 * g for v, g in zip(model.trainable_variables, gradients, strict=True)]
     model.compile(optimizer, run_eagerly=True)
     model.train_on_batch(images)
-    for found, value in zip(model.trainable_variables, expected, strict=True):
-        np.testing.assert_allclose(found, value, atol=1e-6, err_msg=found.path)
+    for variable, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable, value, atol=1e-6, err_msg=variable.path)

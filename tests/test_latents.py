@@ -1,13 +1,13 @@
-"""z files: flat latents, finest level first, and back, exactly."""
+"""Test that z files hold flat latents, finest level first, exactly."""
 
 import numpy as np
 import pytest
-from parity import case
 
 from glow_tf import latents
+from helpers.golden import case
 
 
-def test_the_originals_order():
+def test_flattened_latents_are_in_the_originals_order():
     c = case("case1_affine_1x1")
     z = latents.flatten_latents(c.eps())
     expected = np.concatenate([e.reshape(len(e), -1) for e in c.eps()], axis=1)
@@ -16,7 +16,7 @@ def test_the_originals_order():
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_file_and_back(tmp_path):
+def test_latents_file_round_trip(tmp_path):
     c = case("case2_additive_1x1_5bit")
     model = c.model()
     latents.save_latents(tmp_path / "z.npy", c.eps())
@@ -25,7 +25,7 @@ def test_a_file_and_back(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_is_refused(tmp_path):
+def test_invalid_latents_files_are_rejected(tmp_path):
     model = case("case2_additive_1x1_5bit").model()
     np.save(tmp_path / "short.npy", np.zeros((2, 100), np.float32))
     with pytest.raises(latents.LatentsError, match=r"16x16x3 images has latents \[n, 768\], got \[2, 100\]"):

@@ -1,45 +1,35 @@
-"""`Glow` over uint8 images: likelihood, latents, samples, and what it refuses."""
+"""Test `Glow` over uint8 images: likelihood, latents, samples, and what it rejects."""
 
 import dataclasses
 
 import keras
-import laws
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from glow_tf import presets, quantization
-from glow_tf.config import ModelConfig
+from glow_tf.config import RunOptions
 from glow_tf.data import open_source, pipeline
 from glow_tf.model import Glow
 from glow_tf.runs import Run
+from glow_tf.training import session
 from glow_tf.training.state import TrainingState
 from glow_tf.training.step import TrainingStep
-
-SMALL = ModelConfig(image_shape=(8, 8, 3), bits=8, levels=2, depth=2, width=8)
-
-
-def make(dtype="float64", noise=0.03, **changes):
-    """A model at general weights, and a batch of images with labels (None where unconditional)."""
-    model = Glow(dataclasses.replace(SMALL, **changes), dtype=dtype)
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (6, *model.image_shape), np.uint8)
-    labels = np.arange(6) % model.config.classes if model.config.classes else None
-    model.initialize(images, labels, seed=1)
-    laws.disturb(model.trainable_variables, rng, noise)
-    return model, images, labels
+from helpers import layer_cases
+from helpers.glow_models import SMALL, make_glow
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("channels", [1, 3])
-def test_decode_undoes_encode(bits, channels):
-    model, images, _ = make("float32", image_shape=(8, 12, channels), bits=bits)
+def test_decode_inverts_encode_exactly(bits, channels):
+    model, images, _ = make_glow("float32", image_shape=(8, 12, channels), bits=bits, depth=1)
     np.testing.assert_array_equal(model.decode(model.encode(images)), quantization.quantize(images, bits))
 
 
 @pytest.mark.slow
 def test_float32_reconstruction_is_exact_after_training_at_k_32(tmp_path):
-    """K=32, L=3, width 64: 30 steps of training on crops of photographs, then bit by bit."""
+    """Train K=32, L=3, width 64 for 30 steps on crops of photographs; then compare bit by bit."""
+    session.set_up(RunOptions(devices="cpu"))  # as train.py does: without the graph optimizer a step starts sooner
     experiment = presets.get("photos")
     experiment = dataclasses.replace(
         experiment,
@@ -59,13 +49,13 @@ def test_float32_reconstruction_is_exact_after_training_at_k_32(tmp_path):
     np.testing.assert_array_equal(tf.function(lambda x: state.model.decode(state.model.encode(x)))(images), images)
 
 
-def test_log_prob_is_that_of_the_latents_and_the_jacobian():
-    model, images, _ = make(image_shape=(4, 4, 1), levels=1)
+def test_log_prob_matches_the_jacobian():
+    model, images, _ = make_glow(image_shape=(4, 4, 1), levels=1)
     noise = np.random.default_rng(3).random(images.shape)
     x = model.dequantize(images, noise=noise)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
-        z = laws.flat(model.flow.encode(x)[0])
+        z = layer_cases.flatten(model.flow.encode(x)[0])
     jacobian = tf.reshape(tape.batch_jacobian(z, x, experimental_use_pfor=False), [6, 16, 16])
     log_det = np.linalg.slogdet(jacobian.numpy())[1]
     normal = -0.5 * np.sum(z.numpy() ** 2 + np.log(2 * np.pi), 1)
@@ -75,8 +65,8 @@ def test_log_prob_is_that_of_the_latents_and_the_jacobian():
     np.testing.assert_allclose(bits, -expected / (16 * np.log(2)), rtol=1e-10)
 
 
-def test_seeds_repeat_and_none_does_not():
-    model, images, _ = make()
+def test_seeded_results_repeat_and_unseeded_ones_differ():
+    model, images, _ = make_glow()
     np.testing.assert_array_equal(model.log_prob(images, seed=3), model.log_prob(images, seed=3))
     assert np.any(model.log_prob(images, seed=3) != model.log_prob(images, seed=4))
     assert np.any(model.log_prob(images) != model.log_prob(images))
@@ -90,18 +80,18 @@ def test_seeds_repeat_and_none_does_not():
     assert np.any(seeded(tf.constant([1, 2])).numpy() != seeded(tf.constant([1, 3])).numpy())
 
 
-def test_temperature_scales_the_latents():
-    model, _, _ = make()
+def test_temperature_scales_the_sampled_latents():
+    model, _, _ = make_glow()
     warm, cold = model.sample_latents(2, 1.0, seed=1), model.sample_latents(2, 0.5, seed=1)
-    assert laws.largest([0.5 * e for e in warm], cold) < 1e-15
+    assert layer_cases.max_abs_diff([0.5 * e for e in warm], cold) < 1e-15
     mixed = model.sample_latents(2, [1.0, 0.0], seed=1)
     assert not np.any(mixed[0][1]) and np.all(mixed[0][0] == warm[0][0])
     frozen = model.sample(3, temperature=0.0).numpy()
     assert (frozen == frozen[0]).all()
 
 
-def test_conditional():
-    model, images, labels = make(classes=3, weight_y=0.5)
+def test_conditional_model_uses_its_labels():
+    model, images, labels = make_glow(classes=3, weight_y=0.5)
     terms = model.objective(images, labels, seed=1)
     np.testing.assert_allclose(terms["loss"], terms["bits_x"] + 0.5 * terms["bits_y"])
     assert set(np.unique(terms["error"])) <= {0, 1}
@@ -117,8 +107,8 @@ def test_conditional():
     )
 
 
-def test_what_is_refused():
-    model, images, _ = make()
+def test_model_rejects_invalid_images_and_labels():
+    model, images, _ = make_glow()
     with pytest.raises(TypeError, match="expected uint8 images .* got float64"):
         model.encode(images / 255)
     with pytest.raises(ValueError, match=r"expected images \[n, 8, 8, 3\], got \(6, 8, 8, 1\)"):
@@ -127,7 +117,7 @@ def test_what_is_refused():
         model.sample(2, labels=1)
     with pytest.raises(ValueError, match="no classifier"):
         model.classify(images)
-    conditional, images, labels = make(classes=3)
+    conditional, images, labels = make_glow(classes=3)
     with pytest.raises(ValueError, match="conditional on 3 classes; give labels"):
         conditional.sample(2)
     with pytest.raises(ValueError, match="expected labels from 0 to 2, got 0 to 3"):
@@ -136,7 +126,7 @@ def test_what_is_refused():
         conditional.encode(images, labels / 2)
 
 
-def test_the_whole_model_repeats_and_differs_by_seed():
+def test_initial_weights_repeat_and_differ_by_seed():
     one, two = Glow(SMALL), Glow(SMALL)
     other = Glow(dataclasses.replace(SMALL, init_seed=1))
     for a, b, c in zip(one.weights, two.weights, other.weights, strict=True):
@@ -144,14 +134,14 @@ def test_the_whole_model_repeats_and_differs_by_seed():
         assert not np.any(a) or np.any(a.numpy() != c.numpy()), a.path
 
 
-def test_lu_starts_at_the_same_w():
+def test_lu_permutation_starts_at_the_plain_matrix():
     plain, lu = Glow(SMALL), Glow(dataclasses.replace(SMALL, permutation="lu"))
     for level in range(2):
         for a, b in zip(plain.flow.steps(level), lu.flow.steps(level), strict=True):
             np.testing.assert_allclose(a.permutation.matrix(), b.permutation.matrix(), atol=1e-6)
 
 
-def test_exp_coupling_starts_as_the_identity():
+def test_exp_coupling_starts_as_the_identity_map():
     model = Glow(dataclasses.replace(SMALL, scale="exp"), dtype="float64")
     step = model.flow.steps(0)[0]
     x = tf.random.stateless_normal([2, 4, 4, 12], [1, 2], dtype="float64")
@@ -161,9 +151,9 @@ def test_exp_coupling_starts_as_the_identity():
 
 
 @pytest.mark.slow
-def test_save_and_load(tmp_path):
+def test_model_and_weights_files_round_trip(tmp_path):
     for changes in ({}, {"classes": 3, "weight_y": 0.1}, {"permutation": "shuffle"}, {"permutation": "lu"}):
-        model, images, labels = make("float32", **changes)
+        model, images, labels = make_glow("float32", **changes)
         expected = model.bits_per_dim(images, labels, seed=1)
         model.save(tmp_path / "m.keras")
         loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
@@ -176,8 +166,8 @@ def test_save_and_load(tmp_path):
 
 
 @pytest.mark.slow
-def test_shared_traces_equal_the_plain_composition():
-    model, images, _ = make(depth=3)
+def test_shared_traces_match_the_plain_composition():
+    model, images, _ = make_glow(depth=3)
     noise = np.random.default_rng(1).random(images.shape)
     weights = [v.value for v in model.trainable_variables]
 
@@ -194,7 +184,7 @@ def test_shared_traces_equal_the_plain_composition():
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-def test_a_graph_of_many_steps_is_hardly_larger():
+def test_graph_size_hardly_grows_with_depth():
     def nodes(depth):
         model = Glow(dataclasses.replace(SMALL, depth=depth, levels=1))
         images = np.zeros((2, 8, 8, 3), np.uint8)
@@ -206,15 +196,15 @@ def test_a_graph_of_many_steps_is_hardly_larger():
 
 
 def test_describe_lists_every_level():
-    model, _, _ = make(classes=3, weight_y=0.1)
+    model, _, _ = make_glow(classes=3, weight_y=0.1)
     lines = model.describe().splitlines()
     assert len(lines) == 1 + 2 + 1 + 1
     assert "4x4x12" in lines[1] and "2x2x24" in lines[2]
     assert f"{model.count_params():,}" in lines[-1]
     # By hand, multiply-adds of a position: three convolutions, the 1x1 convolution; and the split's, after level 0.
-    c, found = model.config, [int(line.split()[-1].replace(",", "")) for line in (*lines[1:3], lines[-1])]
+    c, multiply_adds = model.config, [int(line.split()[-1].replace(",", "")) for line in (*lines[1:3], lines[-1])]
     steps = [c.depth * (9 * n // 2 * c.width + c.width**2 + 9 * c.width * n + n**2) for n in (12, 24)]
-    assert found == [16 * (steps[0] + 9 * 6 * 12), 4 * steps[1], 16 * (steps[0] + 9 * 6 * 12) + 4 * steps[1]]
+    assert multiply_adds == [16 * (steps[0] + 9 * 6 * 12), 4 * steps[1], 16 * (steps[0] + 9 * 6 * 12) + 4 * steps[1]]
     assert all(f"{c.depth} x (1x1, affine)" in line for line in lines[1:3])
     parts = [[*model.flow.steps(0), model.flow.split(0)], [*model.flow.steps(1), model.flow.prior]]
     for line, part in zip(lines[1:3], parts, strict=True):
@@ -222,6 +212,6 @@ def test_describe_lists_every_level():
 
 
 def test_encode_takes_the_middle_of_each_bin():
-    model, images, _ = make(bits=5)
+    model, images, _ = make_glow(bits=5)
     for middle, half in zip(model.encode(images), model.encode(images, noise=np.full(images.shape, 0.5)), strict=True):
         np.testing.assert_array_equal(middle, half)

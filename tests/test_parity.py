@@ -1,13 +1,13 @@
-"""The original's numbers, array by array: same weights, same results (tests/parity/README.md has the tolerances)."""
+"""Compare our model with the original, array by array (tests/parity/README.md has the tolerances)."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from parity import FORWARD_CASES, TRAINING_CASES, assert_close, case, load_variables
 
 from glow_tf import quantization
 from glow_tf.model import Glow
 from glow_tf.openai import original_names
+from helpers.golden import FORWARD_CASES, TRAINING_CASES, assert_close, case, load_variables
 
 FORWARD, GRADIENT, DECODE = 1e-5, 5e-5, 2e-4
 TEMPERATURE_CASES = ("case1_affine_1x1", "case5_affine_1x1_ycond")
@@ -24,7 +24,7 @@ def model(golden):
 
 
 def check_images(golden, model, x, prefix):
-    """Decoded floats agree; the stored floats become the stored bytes; ours differ by a level at bin edges only."""
+    """Compare decoded floats and bytes; the bytes of the stored floats exactly, ours up to a level at bin edges."""
     assert_close(x, golden[f"{prefix}/x_float"], DECODE, prefix)
     stored = golden[f"{prefix}/x_uint8"]
     np.testing.assert_array_equal(quantization.to_uint8(golden[f"{prefix}/x_float"], model.config.bits), stored)
@@ -34,7 +34,7 @@ def check_images(golden, model, x, prefix):
 
 
 @pytest.mark.parametrize("name", FORWARD_CASES + TRAINING_CASES)
-def test_every_variable_has_the_originals_name_and_place(name):
+def test_variable_names_and_order_match_the_original(name):
     golden = case(name)
     prefix = "var/" if name in FORWARD_CASES else "start/var/"
     model = golden.model(prefix)
@@ -43,7 +43,7 @@ def test_every_variable_has_the_originals_name_and_place(name):
     assert {id(v) for v in original_names(model).values()} == {id(v) for v in model.weights}
 
 
-def test_objective(golden, model):
+def test_objective_matches_the_original(golden, model):
     terms = model.objective(golden["x"], golden.labels, noise=golden.noise)
     assert_close(terms["bits_x"], golden["bits_x"], FORWARD, "bits_x")
     # The stored objective is derived from bits_x, which the original rounds to float32.
@@ -54,7 +54,7 @@ def test_objective(golden, model):
         np.testing.assert_array_equal(terms["error"], golden["classification_error"])
 
 
-def test_latents_and_log_determinants(golden, model):
+def test_latents_match_the_original(golden, model):
     x = model.dequantize(golden["x"], noise=golden.noise)
     assert_close(x, golden["fwd/z_in"], FORWARD, "preprocessed")
     *latents, top = model.flow.encode_to_top(x)[0]
@@ -65,7 +65,7 @@ def test_latents_and_log_determinants(golden, model):
     assert_close(eps[-1], golden.eps()[-1], FORWARD, "top eps")
 
 
-def test_log_determinant_after_every_step(golden, model):
+def test_log_det_after_every_step_matches_the_original(golden, model):
     x, total = golden["fwd/z_in"], 0.0
     for level in range(model.config.levels):
         x, _ = model.flow.squeeze(level).encode(x)
@@ -84,7 +84,7 @@ def test_log_determinant_after_every_step(golden, model):
     assert_close(total, golden["fwd/logdet"], FORWARD, "total")
 
 
-def test_classifier(golden, model):
+def test_classifier_logits_match_the_original(golden, model):
     if golden.labels is None:
         with pytest.raises(ValueError, match="no classifier"):
             model.classify(golden["x"])
@@ -93,7 +93,7 @@ def test_classifier(golden, model):
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_gradients(golden, recompute):
+def test_gradients_match_the_original(golden, recompute):
     model = golden.model(recompute=recompute)
     weights = {n: v.value for n, v in original_names(model).items() if v.trainable}
     with tf.GradientTape(persistent=True) as tape:
@@ -110,16 +110,16 @@ def test_gradients(golden, recompute):
             assert_close(gradient, golden[f"grad_local_loss/{name}"], GRADIENT, name)
 
 
-def test_decoding_its_own_latents(golden, model):
+def test_decoded_latents_match_the_original(golden, model):
     check_images(golden, model, model.flow.decode(golden.eps(), golden.labels)[0], "decoded")
 
 
-def test_decoding_given_latents(golden, model):
+def test_decoded_samples_match_the_original(golden, model):
     check_images(golden, model, model.flow.decode(golden.eps("sample/eps"), golden.labels)[0], "sample")
 
 
 @pytest.mark.parametrize("name", TEMPERATURE_CASES)
-def test_a_temperature_per_image(name):
+def test_temperature_per_image_matches_the_original(name):
     golden = case(name)
     model = golden.model()
     temperature = golden["temperature/eps_std"][:, None, None, None]
@@ -127,23 +127,23 @@ def test_a_temperature_per_image(name):
     check_images(golden, model, model.flow.decode(eps, golden.labels)[0], "temperature")
 
 
-def test_initialisation_from_data(golden):
-    """From the original's initial weights: the actnorms, and the model's numbers, become the stored ones."""
+def test_initialization_from_data_matches_the_original(golden):
+    """Start from the original's initial weights; check the actnorms and the model's numbers."""
     ddi = golden.ddi
     model = Glow(golden.config)
     load_variables(model, ddi, "var/")
-    check_initialisation(golden, model, "var/")
+    check_initialization(golden, model, "var/")
     terms = model.objective(**batch(golden))
     assert_close(terms["bits_x"], ddi["bits_x"], FORWARD, "bits_x")
     top = model.flow.encode_to_top(model.dequantize(ddi["x"], noise=batch(golden)["noise"]))[0][-1]
     assert_close(top, ddi["z_top"], FORWARD, "z_top")
 
 
-def test_initialisation_of_randomised_weights(golden):
-    """With couplings that do something, so that the order in which the actnorms set themselves matters."""
+def test_initialization_of_randomized_weights_matches_the_original(golden):
+    """Use couplings that are not the identity, so that the order in which actnorms are initialized matters."""
     ddi = golden.ddi
     model = golden.model()
-    check_initialisation(golden, model, "second/var/")
+    check_initialization(golden, model, "second/var/")
     terms = model.objective(**batch(golden))
     assert_close(terms["bits_x"], ddi["second/bits_x"], FORWARD, "bits_x")
     assert_close(tf.reduce_mean(terms["loss"]), ddi["second/loss"], FORWARD, "loss")
@@ -158,11 +158,11 @@ def batch(golden):
     )
 
 
-def check_initialisation(golden, model, prefix):
+def check_initialization(golden, model, prefix):
     actnorms = {n: v for n, v in original_names(model).items() if "actnorm" in n}
     for variable in actnorms.values():
         variable.assign(tf.ones_like(variable.value))  # any value: it must not matter
     model.initialize(**batch(golden))
     for name, variable in actnorms.items():
-        # A centred input gives a bias that is zero but for rounding, hence the absolute part.
+        # A centered input gives a bias that is zero but for rounding, hence the absolute part.
         np.testing.assert_allclose(variable.numpy(), golden.ddi[prefix + name], rtol=2e-5, atol=1e-6, err_msg=name)

@@ -1,4 +1,4 @@
-"""Pictures hold what was given to them."""
+"""Test that pictures hold the images they are made of."""
 
 import numpy as np
 from PIL import Image
@@ -32,7 +32,7 @@ def test_a_sheet_has_a_row_per_label():
     assert len(columns) == 1, "the first image is in the first row"
 
 
-def test_files_are_pictures(tmp_path):
+def test_saved_png_and_learning_curve_are_images(tmp_path):
     image = RNG.integers(0, 256, (9, 7, 1), np.uint8)
     pictures.save_png(tmp_path / "new" / "a.png", image)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png"))[..., :1], image)
@@ -43,7 +43,7 @@ def test_files_are_pictures(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curve.png", "new", "none.png"], "nothing is left"
 
 
-def test_sample_sheet(tiny_run, tiny_conditional_run):
+def test_sample_sheet_has_a_row_per_temperature(tiny_run, tiny_conditional_run):
     for run in (tiny_run, tiny_conditional_run):
         page = pictures.sample_sheet(Run.open(run).model(), columns=3, temperatures=(0, 1))
         assert page.ndim == 3 and page.shape[0] > 2 * 48

@@ -1,4 +1,4 @@
-"""Bytes to continuous values and back, for every number of bits."""
+"""Test bytes to continuous values and back, for every number of bits."""
 
 import math
 
@@ -12,7 +12,7 @@ BYTES = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_any_noise_within_the_bin_comes_back(bits):
+def test_quantization_inverts_dequantization_with_any_noise(bits):
     expected = BYTES // 2 ** (8 - bits) * 2 ** (8 - bits)
     np.testing.assert_array_equal(quantization.quantize(BYTES, bits), expected)
     for noise in (0.0, 0.25, 0.5, 0.999):
@@ -21,12 +21,12 @@ def test_any_noise_within_the_bin_comes_back(bits):
         np.testing.assert_array_equal(quantization.to_uint8(x, bits), expected)
 
 
-def test_values_are_the_originals():
+def test_dequantized_values_match_the_original():
     x = quantization.dequantize(np.array([0, 7, 8, 255], np.uint8), 5, 0.0, tf.float64)
     np.testing.assert_allclose(x, [-0.5, -0.5, 1 / 32 - 0.5, 31 / 32 - 0.5])
     assert quantization.to_uint8(tf.constant([-0.7, 0.5, 3.0]), 5).numpy().tolist() == [0, 255, 255]
 
 
-def test_bits_per_dim():
+def test_bits_per_dim_of_a_uniform_distribution():
     uniform = -8 * 12 * math.log(2.0)  # a uniform distribution over bytes
     assert float(quantization.bits_per_dim(tf.constant(uniform, tf.float64), (2, 2, 3))) == pytest.approx(8)

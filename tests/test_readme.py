@@ -1,13 +1,13 @@
-"""What the README shows, runs."""
+"""Test that the code and commands of the README run."""
 
 import re
 import shlex
 
 import pytest
-from training.commands import ROOT
 
 import train
 from glow_tf.evaluation.commands import COMMANDS
+from helpers.commands import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
 
@@ -17,7 +17,7 @@ def blocks(language):
 
 
 @pytest.mark.slow
-def test_the_python_code(tiny_run, tmp_path, monkeypatch):
+def test_readme_python_code_runs(tiny_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "digits").symlink_to(tiny_run)
@@ -30,19 +30,19 @@ def commands():
 
 
 @pytest.mark.parametrize("line", [c for c in commands() if "train.py" in c and "--help" not in c])
-def test_the_training_commands_parse(line):
+def test_readme_training_commands_parse(line):
     experiment, _, _ = train.parse(shlex.split(line.split("train.py", 1)[1]))
     preset = re.search(r"--preset (\S+)", line)
     assert experiment.name == (preset[1] if preset else "digits")
 
 
-def test_the_evaluation_commands_exist():
-    found = [c for c in commands() if "evaluate.py" in c]
-    assert {c.split()[2] for c in found if not c.split()[2].startswith("runs")} <= set(COMMANDS)
-    assert len(found) > 5
+def test_readme_evaluation_commands_exist():
+    lines = [c for c in commands() if "evaluate.py" in c]
+    assert {c.split()[2] for c in lines if not c.split()[2].startswith("runs")} <= set(COMMANDS)
+    assert len(lines) > 5
 
 
-def test_every_option_in_the_table_of_flags_is_one(capsys):
+def test_readme_table_of_flags_names_existing_options(capsys):
     with pytest.raises(SystemExit):
         train.parse(["--help"])
     text = re.sub(r"\s+", " ", capsys.readouterr().out)

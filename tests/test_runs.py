@@ -1,4 +1,4 @@
-"""Run folders are a file format: a stored old one is read, and what is no whole run folder is refused in a sentence."""
+"""Test run folders as a file format: a stored old one is read, and an incomplete one is rejected."""
 
 import csv
 import json
@@ -8,20 +8,20 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from training.commands import ROOT
 
 from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
 from glow_tf.runs import FORMAT, Run, RunError, load_model, write_atomically
 from glow_tf.training.state import TrainingState
+from helpers.commands import ROOT
 
 OLD_RUN = ROOT / "tests" / "old_run.tar.xz"
-"""Of format 1: digits by class, L=2, K=1, width 2, two epochs of four steps. To read it is a promise, so it stays as it
-is; a later format gets a file of its own."""
+"""A run of format 1: digits by class, L=2, K=1, width 2, two epochs of four steps. It must remain readable, so it is
+never replaced; a later format gets a file of its own."""
 
 IMAGES = (np.arange(3 * 64).reshape(3, 8, 8, 1) * 5 % 256).astype(np.uint8)
 LABELS = np.arange(3)
 BITS, BITS_AVERAGE = [4.413028, 4.396007, 4.434089], [4.416572, 4.399479, 4.436517]
-"""Of the images at the middle of each bin, as computed when the run was stored."""
+"""Bits/dim of the images at the middle of each bin, as computed when the run was stored."""
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def bits(model):
     return model.bits_per_dim(IMAGES, LABELS, noise=np.full(IMAGES.shape, 0.5, np.float32))
 
 
-def test_an_old_run_is_read(old_run):
+def test_old_run_folder_is_read(old_run):
     experiment = old_run.experiment()
     assert experiment.model == ModelConfig((8, 8, 1), bits=4, levels=2, depth=1, width=2, classes=10, weight_y=0.1)
     assert experiment.data == DataConfig("bundled:digits", validation=0.1, labels=True)
@@ -50,7 +50,7 @@ def test_an_old_run_is_read(old_run):
     ]
 
 
-def test_training_of_an_old_run_can_go_on(old_run):
+def test_training_state_of_an_old_run_folder_is_restored(old_run):
     state = TrainingState(old_run.experiment(), old_run)
     assert state.restore()
     assert state.steps == int(state.optimizer.iterations) == 8
@@ -60,7 +60,7 @@ def test_training_of_an_old_run_can_go_on(old_run):
     assert max(np.max(np.abs(m)) for m in state.optimizer.first_moments) > 0
 
 
-def test_a_configuration_and_back(tmp_path):
+def test_run_configuration_round_trip(tmp_path):
     experiment = Experiment(
         ModelConfig((16, 24, 3), bits=5, levels=2, permutation="lu", network_dtype="bfloat16"),
         DataConfig("folder:my/images", fit="random_crop", flip=True),
@@ -73,7 +73,7 @@ def test_a_configuration_and_back(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["format"] == FORMAT
 
 
-def test_what_is_no_run_folder(tmp_path):
+def test_folder_without_a_run_is_rejected(tmp_path):
     with pytest.raises(RunError, match=r"is not a run folder \(no config.json in it\)"):
         Run.open(tmp_path / "nothing")
     with pytest.raises(RunError, match="is not a run folder"):
@@ -91,7 +91,7 @@ def test_what_is_no_run_folder(tmp_path):
         (lambda values: values.update(model=3), "cannot be read as a configuration"),
     ],
 )
-def test_a_wrong_configuration(change, message, old_run):
+def test_invalid_run_configuration_is_rejected(change, message, old_run):
     values = json.loads(old_run.config_path.read_text())
     change(values)
     old_run.config_path.write_text(json.dumps(values))
@@ -100,13 +100,13 @@ def test_a_wrong_configuration(change, message, old_run):
 
 
 @pytest.mark.parametrize("text", ["", '{"format": 1', "[]", "3"])
-def test_a_damaged_configuration(text, old_run):
+def test_damaged_run_configuration_is_rejected(text, old_run):
     old_run.config_path.write_text(text)
     with pytest.raises(RunError, match="config.json cannot be read as a configuration"):
         old_run.experiment()
 
 
-def test_best_falls_back_to_last(old_run):
+def test_best_weights_fall_back_to_last(old_run):
     old_run.weights_path("best").unlink()
     np.testing.assert_allclose(bits(old_run.model()), BITS, rtol=1e-5)
     old_run.weights_path("last").unlink()
@@ -114,7 +114,7 @@ def test_best_falls_back_to_last(old_run):
         old_run.model()
 
 
-def test_damaged_weights(old_run):
+def test_damaged_weights_file_is_rejected(old_run):
     path = old_run.weights_path("best")
     content = path.read_bytes()
     for damaged in (content[:1000], b"weights", b""):
@@ -123,7 +123,7 @@ def test_damaged_weights(old_run):
             old_run.model()
 
 
-def test_weights_of_another_configuration(old_run):
+def test_weights_of_another_configuration_are_rejected(old_run):
     values = json.loads(old_run.config_path.read_text())
     values["model"]["width"] = 3
     old_run.config_path.write_text(json.dumps(values))
@@ -131,7 +131,7 @@ def test_weights_of_another_configuration(old_run):
         old_run.model()
 
 
-def test_a_keras_file(old_run, tmp_path):
+def test_load_model_reads_a_keras_file(old_run, tmp_path):
     path = tmp_path / "m.keras"
     old_run.model().save(path)
     np.testing.assert_allclose(bits(load_model(path)), BITS, rtol=1e-5)
@@ -147,7 +147,7 @@ def test_a_keras_file(old_run, tmp_path):
         load_model(tmp_path / "other.keras")
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+def test_file_writes_are_atomic(tmp_path):
     path = tmp_path / "folder" / "file.txt"
     write_atomically(path, lambda p: p.write_text("first"))
 

@@ -71,6 +71,8 @@ class Trainer:
         self.agreement = devices.Agreement(strategy)
         self.signal = 0
         self.stop_signal = 0
+        self.start_seconds = {}
+        """Seconds of the parts of a fresh start: `initialization`, `trace`, and `both`, which run side by side."""
 
     def _open_run(self):
         run = Run(pathlib.Path(self.options.run_dir or f"runs/{self.experiment.name}"))
@@ -104,9 +106,7 @@ class Trainer:
     def train(self):
         """Runs until the last epoch or a signal; returns the signal's number, or 0 when finished."""
         with self._signals():
-            dataset = devices.distribute(self.strategy, self._training_part, self.training.batch_size)
-            if not self.restored:
-                self._initialize(dataset.element_spec)
+            dataset = self.prepare()
             if self.chief:
                 self.run.write_config(self.experiment)
                 self.table.cut_back(self.state.steps)
@@ -114,21 +114,37 @@ class Trainer:
             self._loop(iter(dataset))
         return self.stop_signal
 
-    def _initialize(self, batch_spec):
-        """Data-dependent initialisation, outside the replicas: a cross-replica assignment reaches all of them.
+    def prepare(self):
+        """Return the (distributed) training batches, after a fresh run's initialization from data.
 
-        It computes in TensorFlow, and tracing the step is work of Python: at K=32 both take seconds, so both at once.
+        The initialization computes in TensorFlow, and tracing the step is work of Python: at K=32 both take seconds,
+        so both run at once. `start_seconds` then holds how long each took.
         """
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            initialised = pool.submit(self._initialize_from_data)
-            self.step.trace(batch_spec)
-            initialised.result()
+        dataset = devices.distribute(self.strategy, self.local_training_batches, self.training.batch_size)
+        if not self.restored:
+            with self._timed("both"), concurrent.futures.ThreadPoolExecutor(1) as pool:
+                initialized = pool.submit(self.initialize_from_data)
+                with self._timed("trace"):
+                    self.step.trace(dataset.element_spec)
+                initialized.result()
+        return dataset
 
-    def _initialize_from_data(self):
-        batch = next(iter(self._batches(self.training.init_images)))
-        labels = batch["label"] if self.experiment.model.classes else None
-        self.state.model.initialize(batch["image"], labels, noise=batch["noise"])
-        self.state.average.reset()
+    @contextlib.contextmanager
+    def _timed(self, part):
+        began = time.monotonic()
+        yield
+        self.start_seconds[part] = time.monotonic() - began
+
+    def initialize_from_data(self):
+        """Set the actnorms from `training.init_images` images, and the EMA to the weights that result.
+
+        Runs outside the replicas: a cross-replica assignment reaches all of them.
+        """
+        with self._timed("initialization"):
+            batch = next(iter(self._batches(self.training.init_images)))
+            labels = batch["label"] if self.experiment.model.classes else None
+            self.state.model.initialize(batch["image"], labels, noise=batch["noise"])
+            self.state.average.reset()
 
     def _loop(self, batches):
         callbacks = [ProgressBar(self.training.epochs, self.training.epoch_steps, self.training.batch_size)]
@@ -246,7 +262,8 @@ class Trainer:
             **options,
         )
 
-    def _training_part(self, pipelines, pipeline_id):
+    def local_training_batches(self, pipelines, pipeline_id):
+        """Return the training batches of input pipeline `pipeline_id` of `pipelines`, from the present step on."""
         return self._batches(
             self.training.batch_size,
             start_step=self.state.steps,

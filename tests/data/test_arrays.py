@@ -1,26 +1,26 @@
-"""Arrays of images, `.npz` and `.npy`."""
+"""Test sources of `.npz` and `.npy` arrays."""
 
 import numpy as np
 import pytest
-from sources_for_tests import SHAPE, arrays, colour
 
 from glow_tf.config import DataConfig
 from glow_tf.data import DataError, open_source
+from helpers.source_cases import SHAPE, arrays, color_images
 
 
-def test_npz_with_labels(tmp_path):
-    images, labels = colour(20), np.arange(20) % 4
+def test_npz_images_and_labels_are_read(tmp_path):
+    images, labels = color_images(20), np.arange(20) % 4
     np.savez(tmp_path / "a.npz", train=images[:15], train_labels=labels[:15], test=images[15:], test_labels=labels[15:])
     config = DataConfig(f"npz:{tmp_path / 'a.npz'}")
     source = open_source(config, SHAPE)
     assert source.classes == 4 and source.size("test") == 5
-    found, found_labels, _ = arrays(source, "test", config)
-    np.testing.assert_array_equal(found, images[15:])
-    np.testing.assert_array_equal(found_labels, labels[15:])
+    read_images, read_labels, _ = arrays(source, "test", config)
+    np.testing.assert_array_equal(read_images, images[15:])
+    np.testing.assert_array_equal(read_labels, labels[15:])
 
 
-def test_npy_of_grey_images(tmp_path):
-    np.save(tmp_path / "a.npy", colour(50)[..., 0])
+def test_npy_of_gray_images_is_split_in_three(tmp_path):
+    np.save(tmp_path / "a.npy", color_images(50)[..., 0])
     config = DataConfig(f"npy:{tmp_path / 'a.npy'}")
     source = open_source(config, (8, 8, 1))
     assert source.classes == 0
@@ -31,19 +31,19 @@ def test_npy_of_grey_images(tmp_path):
     ("contents", "message"),
     [
         ({"images": np.zeros((3, 8, 8, 3))}, r"expected uint8 images .* got float64"),
-        ({"pictures": colour(3)}, r"expected arrays images .* got pictures"),
+        ({"pictures": color_images(3)}, r"expected arrays images .* got pictures"),
         ({"images": np.array([{}], object)}, r"pickled"),
-        ({"images": colour(9), "labels": np.zeros(4, int)}, r"expected one label per image"),
-        ({"train": colour(9), "test": colour(3, 4)}, r"differ in image shape"),
+        ({"images": color_images(9), "labels": np.zeros(4, int)}, r"expected one label per image"),
+        ({"train": color_images(9), "test": color_images(3, 4)}, r"differ in image shape"),
     ],
 )
-def test_arrays_that_are_refused(contents, message, tmp_path):
+def test_invalid_npz_contents_are_rejected(contents, message, tmp_path):
     np.savez(tmp_path / "a.npz", **contents)
     with pytest.raises(DataError, match=message):
         open_source(DataConfig(f"npz:{tmp_path / 'a.npz'}"), SHAPE)
 
 
-def test_missing_and_damaged_array_files(tmp_path):
+def test_missing_and_damaged_array_files_are_rejected(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         open_source(DataConfig(f"npy:{tmp_path / 'none.npy'}"), SHAPE)
     (tmp_path / "bad.npz").write_bytes(b"PK nonsense")

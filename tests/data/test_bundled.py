@@ -1,18 +1,18 @@
-"""Images that come with installed packages."""
+"""Test the images that come with installed packages."""
 
 import numpy as np
 import pytest
-from sources_for_tests import SHAPE, arrays
 
 from glow_tf.config import DataConfig
 from glow_tf.data import DataError, open_source, photos
+from helpers.source_cases import SHAPE, arrays
 
 
 @pytest.mark.parametrize(
     ("name", "shape", "fit", "count", "classes"),
     [("digits", (8, 8, 1), "exact", 1797, 10), ("mnist", (32, 32, 1), "pad", 5000, 10)],
 )
-def test_bundled_digits(name, shape, fit, count, classes):
+def test_bundled_digits_have_ten_classes_and_the_full_image_count(name, shape, fit, count, classes):
     config = DataConfig(f"bundled:{name}", fit=fit)
     source = open_source(config, shape)
     assert source.classes == classes
@@ -22,13 +22,13 @@ def test_bundled_digits(name, shape, fit, count, classes):
     assert images.max() > 200
 
 
-def test_digits_keep_their_levels_at_4_bits():
+def test_bundled_digits_use_the_16_levels_of_4_bits():
     config = DataConfig("bundled:digits")
     images, _, _ = arrays(open_source(config, (8, 8, 1)), "train", config, (8, 8, 1))
     assert set(np.unique(images)) == set(range(0, 256, 16))
 
 
-def test_photos_share_no_picture():
+def test_bundled_photo_splits_are_disjoint():
     assert not set(photos.TRAINING) & set(photos.TEST)
     config = DataConfig("bundled:photos")
     source = open_source(config, (32, 32, 3))
@@ -38,6 +38,6 @@ def test_photos_share_no_picture():
         assert not seen & {c.tobytes() for c in source.images[source.rows_of(split)]}
 
 
-def test_unknown_bundled():
+def test_unknown_bundled_data_set_is_rejected():
     with pytest.raises(DataError, match=r"expected bundled:\{digits,mnist,photos\}, got bundled:cats"):
         open_source(DataConfig("bundled:cats"), SHAPE)

@@ -1,12 +1,12 @@
-"""Folders of image files."""
+"""Test folders of image files."""
 
 import numpy as np
 import pytest
 from PIL import Image
-from sources_for_tests import SHAPE, arrays, message_that_stops
 
 from glow_tf.config import DataConfig
 from glow_tf.data import DataError, open_source, pipeline
+from helpers.source_cases import SHAPE, arrays, message_that_stops
 
 
 def make_folder(root, per_class=6):
@@ -17,7 +17,7 @@ def make_folder(root, per_class=6):
     return root
 
 
-def test_class_folders(tmp_path):
+def test_class_folders_give_labels(tmp_path):
     config = DataConfig(f"folder:{make_folder(tmp_path / 'f')}", labels=True)
     source = open_source(config, SHAPE)
     assert source.class_names == ("cat", "dog")
@@ -27,14 +27,14 @@ def test_class_folders(tmp_path):
     assert sum(sizes) == 12 and min(sizes) >= 1
 
 
-def test_split_folders(tmp_path):
+def test_split_folders_define_the_splits(tmp_path):
     for split in ("train", "val", "test"):
         make_folder(tmp_path / "f" / split, 3)
     source = open_source(DataConfig(f"folder:{tmp_path / 'f'}"), SHAPE)
     assert [source.size(s) for s in ("train", "validation", "test")] == [6, 6, 6]
 
 
-def test_every_kind_of_file(tmp_path):
+def test_every_image_format_and_mode_is_decoded(tmp_path):
     picture = Image.fromarray(np.full((8, 8, 3), [200, 100, 50], np.uint8))
     picture.save(tmp_path / "a.png")
     picture.save(tmp_path / "b.jpeg", quality=100)
@@ -46,11 +46,11 @@ def test_every_kind_of_file(tmp_path):
     config = DataConfig(f"folder:{tmp_path}")
     source = open_source(config, SHAPE)
     shown = np.concatenate([arrays(source, s, config)[0] for s in ("train", "validation", "test")])
-    colours = sorted(tuple(int(v) for v in image[4, 4]) for image in shown)
-    assert len(colours) == 7
-    assert (255, 255, 255) in colours, "transparent is white"
-    assert sum(abs(c[0] - 200) + abs(c[1] - 100) + abs(c[2] - 50) < 12 for c in colours) == 5
-    assert sum(c[0] == c[1] == c[2] < 255 for c in colours) == 1
+    colors = sorted(tuple(int(v) for v in image[4, 4]) for image in shown)
+    assert len(colors) == 7
+    assert (255, 255, 255) in colors, "transparent is white"
+    assert sum(abs(c[0] - 200) + abs(c[1] - 100) + abs(c[2] - 50) < 12 for c in colors) == 5
+    assert sum(c[0] == c[1] == c[2] < 255 for c in colors) == 1
 
 
 def damaged_folder(tmp_path):
@@ -61,12 +61,12 @@ def damaged_folder(tmp_path):
     return tmp_path / "f"
 
 
-def test_a_damaged_image_stops_the_run_with_its_name(tmp_path, capsys):
+def test_a_damaged_image_file_stops_the_run_with_its_name(tmp_path, capsys):
     err = message_that_stops(capsys, DataConfig(f"folder:{damaged_folder(tmp_path)}"))
     assert "cat/0.png cannot be read as an image" in err
 
 
-def test_a_damaged_image_is_named_and_skipped(tmp_path, capsys):
+def test_a_damaged_image_file_is_named_and_skipped(tmp_path, capsys):
     config = DataConfig(f"folder:{damaged_folder(tmp_path)}", on_damaged="skip", labels=True)
     source = open_source(config, SHAPE)
     images, labels, _ = arrays(source, "test", config)
@@ -77,7 +77,7 @@ def test_a_damaged_image_is_named_and_skipped(tmp_path, capsys):
     assert capsys.readouterr().err.count("left out") == 2
 
 
-def test_folders_that_are_refused(tmp_path):
+def test_invalid_image_folders_are_rejected(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
         open_source(DataConfig(f"folder:{tmp_path / 'none'}"), SHAPE)
     with pytest.raises(DataError, match="no images"):

@@ -1,4 +1,4 @@
-"""Fitting and augmentation of one image."""
+"""Test fitting and augmentation of one image."""
 
 import numpy as np
 import pytest
@@ -11,35 +11,35 @@ RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (10, 14, 3), np.uint8)
 
 
-def test_channels():
-    grey = IMAGE[..., :1]
-    np.testing.assert_array_equal(images.with_channels(tf.constant(grey), 3), np.repeat(grey, 3, -1))
-    with_alpha = np.concatenate([IMAGE, grey], -1)
+def test_channel_conversion():
+    gray = IMAGE[..., :1]
+    np.testing.assert_array_equal(images.with_channels(tf.constant(gray), 3), np.repeat(gray, 3, -1))
+    with_alpha = np.concatenate([IMAGE, gray], -1)
     np.testing.assert_array_equal(images.with_channels(tf.constant(with_alpha), 3), IMAGE)
     luminance = images.with_channels(tf.constant(IMAGE), 1).numpy()[..., 0]
     np.testing.assert_allclose(luminance, IMAGE @ [0.299, 0.587, 0.114], atol=1.5)
 
 
-def test_crop_and_pad():
+def test_center_crop_and_zero_padding():
     np.testing.assert_array_equal(images.fit(IMAGE, (8, 8, 3), "crop"), IMAGE[1:9, 3:11])
     padded = images.fit(IMAGE, (12, 16, 3), "pad").numpy()
     np.testing.assert_array_equal(padded[1:11, 1:15], IMAGE)
     assert padded.sum() == IMAGE.sum()
 
 
-def test_random_crops_are_parts_and_cover_all_places():
+def test_random_crops_cover_every_position():
     places = set()
     for i in range(200):
         crop = images.fit(IMAGE, (8, 8, 3), "random_crop", seed=(0, i)).numpy()
-        found = [(y, x) for y in range(3) for x in range(7) if np.array_equal(crop, IMAGE[y : y + 8, x : x + 8])]
-        assert len(found) == 1
-        places.add(found[0])
+        positions = [(y, x) for y in range(3) for x in range(7) if np.array_equal(crop, IMAGE[y : y + 8, x : x + 8])]
+        assert len(positions) == 1
+        places.add(positions[0])
     assert len(places) == 3 * 7
-    assert np.array_equal(images.fit(IMAGE, (8, 8, 3), "random_crop"), IMAGE[1:9, 3:11]), "the centre in evaluation"
+    assert np.array_equal(images.fit(IMAGE, (8, 8, 3), "random_crop"), IMAGE[1:9, 3:11]), "the center in evaluation"
 
 
 @pytest.mark.parametrize("shape", [(5, 5, 3), (8, 8, 3), (20, 20, 3)])
-def test_resizing_keeps_the_mean(shape):
+def test_resizing_keeps_the_mean_of_an_image(shape):
     smooth = np.broadcast_to(np.linspace(0, 255, 40, dtype=np.uint8)[:, None, None], (40, 60, 3))
     small = images.fit(smooth, shape, "resize").numpy()
     assert small.shape == shape
@@ -47,7 +47,7 @@ def test_resizing_keeps_the_mean(shape):
     assert np.all(np.diff(small[:, 0, 0].astype(int)) > 0)
 
 
-def test_sizes_that_do_not_fit_are_named():
+def test_image_sizes_that_do_not_fit_are_rejected():
     config = DataConfig("folder:x")
     with pytest.raises(DataError, match=r"an image is 10x14, the model takes 8x8, and fit=exact cannot change it"):
         images.check_size(IMAGE.shape, (8, 8, 3), config)
@@ -56,25 +56,25 @@ def test_sizes_that_do_not_fit_are_named():
         images.check_size((7, 9, 3), (8, 8, 3), DataConfig("folder:x", fit="crop"))
 
 
-def test_shifts_are_shifts():
+def test_shift_augmentation_moves_by_at_most_two_pixels():
     image = np.zeros((20, 20, 1), np.uint8)
     image[10, 10] = 200
-    centres = []
+    centers = []
     for i in range(300):
         moved = images.augment(image, "shift", False, (1, i)).numpy()[..., 0].astype(float)
         assert 195 < moved.sum() < 205, "linear interpolation keeps the sum"
-        centres.append(np.array(np.indices(moved.shape)).reshape(2, -1) @ moved.ravel() / moved.sum() - 10)
-    centres = np.abs(np.array(centres))
-    assert np.all(centres <= 2.02) and np.all(centres.max(0) > 1.9) and np.all(np.abs(centres.mean(0) - 1) < 0.15)
+        centers.append(np.array(np.indices(moved.shape)).reshape(2, -1) @ moved.ravel() / moved.sum() - 10)
+    centers = np.abs(np.array(centers))
+    assert np.all(centers <= 2.02) and np.all(centers.max(0) > 1.9) and np.all(np.abs(centers.mean(0) - 1) < 0.15)
 
 
-def test_edges_are_filled_with_the_nearest_pixel():
+def test_augmentation_fills_edges_with_the_nearest_pixel():
     flat = np.full((20, 20, 3), 77, np.uint8)
     for level in ("shift", "full"):
         assert np.all(images.augment(flat, level, True, (0, 1)).numpy() == 77)
 
 
-def test_flips_come_half_the_time():
+def test_horizontal_flips_have_probability_one_half():
     flipped = [np.array_equal(images.augment(IMAGE, "none", True, (0, i)), IMAGE[:, ::-1]) for i in range(200)]
     kept = [np.array_equal(images.augment(IMAGE, "none", True, (0, i)), IMAGE) for i in range(200)]
     assert 60 < sum(flipped) < 140 and sum(flipped) + sum(kept) == 200

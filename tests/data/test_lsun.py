@@ -1,18 +1,18 @@
-"""LSUN's LMDB, on databases that the tests write."""
+"""Test LSUN's LMDB format on databases that the tests write."""
 
 import dataclasses
 import re
 
 import numpy as np
 import pytest
-from sources_for_tests import SHAPE, arrays, colour, encoded, message_that_stops, read_all
 
 from glow_tf.config import DataConfig
 from glow_tf.data import DataError, open_source
+from helpers.source_cases import SHAPE, arrays, color_images, encoded, message_that_stops, read_all
 
 
 def write_lmdb(root, end, images):
-    """LSUN's database `<root>/tower_<end>_lmdb` of images or of what else is to be found there, as bytes."""
+    """Write LSUN's database `<root>/tower_<end>_lmdb` of images, or of any bytes."""
     lmdb = pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
     with lmdb.open(str(root / f"tower_{end}_lmdb"), map_size=1 << 22) as environment:
         with environment.begin(write=True) as transaction:
@@ -20,8 +20,8 @@ def write_lmdb(root, end, images):
                 transaction.put(f"key{i:02d}".encode(), image if isinstance(image, bytes) else encoded(image, "webp"))
 
 
-def test_lsun_lmdb(tmp_path):
-    images = colour(5, 10)
+def test_lsun_lmdb_images_and_splits_are_read(tmp_path):
+    images = color_images(5, 10)
     write_lmdb(tmp_path, "train", images[:4])
     write_lmdb(tmp_path, "val", images[4:])
     config = DataConfig(f"lsun-lmdb:{tmp_path / 'tower'}", fit="crop")
@@ -32,7 +32,7 @@ def test_lsun_lmdb(tmp_path):
     np.testing.assert_array_equal(arrays(again, "test", config)[0], images[4:, 1:9, 1:9])
 
 
-def test_databases_that_are_refused(tmp_path):
+def test_missing_and_damaged_lmdb_are_rejected(tmp_path):
     pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
     config = DataConfig(f"lsun-lmdb:{tmp_path}")
     with pytest.raises(DataError, match="no database"):
@@ -43,7 +43,7 @@ def test_databases_that_are_refused(tmp_path):
 
 
 def test_a_damaged_lmdb_record_is_named_and_skipped_or_stops_the_run(tmp_path, capsys):
-    good = colour(7)
+    good = color_images(7)
     write_lmdb(tmp_path, "train", [*good[:3], encoded(good[3], "webp")[:50], *good[4:]])
     write_lmdb(tmp_path, "val", good[:2])
     config = DataConfig(f"lsun-lmdb:{tmp_path / 'tower'}", on_damaged="skip")

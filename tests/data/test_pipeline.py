@@ -1,4 +1,4 @@
-"""The pipeline repeats, whatever the batch size, the number of machines and the place where a run is taken up."""
+"""Test that batches do not depend on the batch size, the number of machines or the step of a resumed run."""
 
 import itertools
 
@@ -28,7 +28,7 @@ def assert_same(a, b):
         np.testing.assert_array_equal(a[key], b[key], err_msg=key)
 
 
-def test_a_batch(source):
+def test_training_batch_shapes_types_and_ranges(source):
     batch = take(source, 1)[0]
     assert batch["image"].shape == (16, 8, 8, 1) and batch["image"].dtype == np.uint8
     assert batch["noise"].dtype == np.float32 and batch["noise"].min() >= 0 and batch["noise"].max() < 1
@@ -36,25 +36,31 @@ def test_a_batch(source):
     np.testing.assert_array_equal(batch["index"], np.arange(16))
 
 
-def test_taken_up_anywhere_it_is_the_same(source):
+def test_training_batches_do_not_depend_on_the_start_step(source):
     whole = take(source, 100)
     for start in (1, 37, 99):
         assert_same(take(source, 1, start_step=start)[0], whole[start])
 
 
-def test_seeds_differ(source):
+def test_pipeline_seed_changes_images_labels_and_noise(source):
     one, two = take(source, 1)[0], take(source, 1, seed=4)[0]
     for key in ("image", "label", "noise"):
         assert np.any(one[key] != two[key]), key
 
 
-def test_machines_take_contiguous_parts(source):
+def test_each_machine_reads_a_contiguous_part_of_the_batch(source):
     for step, whole in enumerate(take(source, 3)):
         parts = [take(source, 3, input_pipelines=4, input_pipeline_id=i)[step] for i in range(4)]
         assert_same({k: np.concatenate([p[k] for p in parts]) for k in whole}, whole)
 
 
-def test_each_epoch_is_a_permutation(source):
+def test_each_machine_resumes_at_its_part_of_the_batch(source):
+    whole = take(source, 3)[2]
+    parts = [take(source, 1, start_step=2, input_pipelines=4, input_pipeline_id=i)[0] for i in range(4)]
+    assert_same({k: np.concatenate([p[k] for p in parts]) for k in whole}, whole)
+
+
+def test_each_training_epoch_is_a_new_permutation(source):
     plain = DataConfig("bundled:digits", labels=True)
     size = source.size("train")
     images = np.concatenate([b["image"] for b in take(source, -(-2 * size // 16), plain)])
@@ -64,14 +70,16 @@ def test_each_epoch_is_a_permutation(source):
     assert np.any(images[:size] != images[size : 2 * size])
 
 
-def test_noise_is_new_in_each_epoch(source):
+def test_dequantization_noise_is_new_in_each_epoch(source):
     size = source.size("train")
-    batches = take(source, 1)[0], take(source, 1, start_step=-(-size // 16))[0]
-    assert np.all(batches[0]["noise"] != batches[1]["noise"])
+    first = take(source, 1)[0]["noise"]
+    epoch = np.concatenate([batch["noise"] for batch in take(source, 2, start_step=size // 16)])
+    second = epoch[size % 16 :][:16]  # of the same places in the second epoch
+    assert np.all(first != second)
 
 
 @pytest.mark.parametrize("batch_size", [7, 16, 1000])
-def test_an_evaluation_has_each_image_once(source, batch_size):
+def test_evaluation_batches_hold_each_image_once(source, batch_size):
     options = dict(image_shape=SHAPE, batch_size=batch_size, seed=0)
     batches = list(pipeline.evaluation_batches(source, "test", CONFIG, **options).as_numpy_iterator())
     weight = np.concatenate([b["weight"] for b in batches])
@@ -86,12 +94,12 @@ def test_an_evaluation_has_each_image_once(source, batch_size):
     assert np.all(again["noise"][0] != noise[0])
 
 
-def test_splits_are_disjoint(source):
+def test_train_validation_and_test_splits_are_disjoint(source):
     rows = [set(source.rows_of(s)) for s in ("train", "validation", "test")]
     assert sum(map(len, rows)) == len(set.union(*rows)) == 1797
 
 
-def test_the_papers_protocol():
+def test_paper_protocol_validates_on_the_test_split():
     paper = open_source(DataConfig("bundled:digits", paper_protocol=True), SHAPE)
     assert paper.size("train") == 1797 - 300
     np.testing.assert_array_equal(paper.rows_of("validation"), paper.rows_of("test"))

@@ -1,4 +1,4 @@
-"""TensorFlow Datasets."""
+"""Test sources from TensorFlow Datasets."""
 
 import dataclasses
 import functools
@@ -8,10 +8,10 @@ import re
 
 import pytest
 import tensorflow_datasets as tfds
-from sources_for_tests import SHAPE, arrays, colour, encoded, message_that_stops, read_all
 
 from glow_tf.config import DataConfig
 from glow_tf.data import DataError, open_source
+from helpers.source_cases import arrays, message_that_stops, read_all
 
 NAMED = {
     "mnist": ((28, 28, 1), 10, ""),
@@ -27,7 +27,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_tfds(name, monkeypatch):
+def test_tfds_data_sets_give_images_and_labels(name, monkeypatch):
     shape, classes, variant = NAMED[name]
     with tfds.testing.mock_data(num_examples=24):
         config = DataConfig(f"tfds:{name}", fit="resize")
@@ -38,9 +38,10 @@ def test_tfds(name, monkeypatch):
             assert images.shape[1:] == shape and (labels < max(classes, 1)).all()
 
 
-class TinyColours(tfds.core.GeneratorBasedBuilder):
-    """Twenty images, of which one is none."""
+class TinyColors(tfds.core.GeneratorBasedBuilder):
+    """Hold twenty records, of which one is not an image."""
 
+    __module__ = "tiny_colors"  # for the class of a package TFDS needs the package importlib_resources
     VERSION = tfds.core.Version("1.0.0")
     pkg_dir_path = pathlib.Path(__file__).parent
 
@@ -53,28 +54,28 @@ class TinyColours(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples(), "test": self._generate_examples()}
 
     def _generate_examples(self):
-        for i, image in enumerate(colour(20)):
+        for i, image in enumerate(color_images(20)):
             yield i, {"image": io.BytesIO(b"no picture" if i == 3 else encoded(image, "png"))}
 
 
 @pytest.mark.parametrize("damaged", ["image", "file"])
 def test_a_damaged_tfds_record_is_named_and_skipped_or_stops_the_run(damaged, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tfds, "builder", functools.partial(tfds.builder, data_dir=tmp_path))
-    builder = tfds.builder("tiny_colours", file_format="array_record")
+    builder = tfds.builder(TinyColors.name, file_format="array_record")
     builder.download_and_prepare()
     if damaged == "file":
         path = next(pathlib.Path(builder.data_dir).glob("*train.array_record*"))
         path.write_bytes(path.read_bytes().replace(b"no picture", b"no-picture"))
-    config = DataConfig("tfds:tiny_colours", on_damaged="skip")
+    config = DataConfig("tfds:tiny_colors", on_damaged="skip")
     capsys.readouterr()
     assert read_all(config) == 19
-    name = r"tfds:tiny_colours, train record \d+ cannot be read: "
+    name = r"tfds:tiny_colors, train record \d+ cannot be read: "
     why = "cannot identify image file" if damaged == "image" else "Corrupted"
     assert re.search(f"left out: {name}.*{why}", capsys.readouterr().err)
     assert re.search(name + f".*{why}", message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop")))
 
 
-def test_tfds_that_cannot_be_had(tmp_path, monkeypatch):
+def test_unavailable_tfds_data_sets_are_rejected(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
 
     def offline(*args, **kwargs):

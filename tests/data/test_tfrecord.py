@@ -1,4 +1,4 @@
-"""The original's TFRecords, on files that the tests write."""
+"""Test the original's TFRecords on files that the tests write."""
 
 import dataclasses
 import re
@@ -7,10 +7,10 @@ import struct
 import numpy as np
 import pytest
 import tensorflow as tf
-from sources_for_tests import RNG, SHAPE, arrays, colour, message_that_stops, read_all
 
 from glow_tf.config import DataConfig
 from glow_tf.data import DataError, open_source, pipeline
+from helpers.source_cases import RNG, SHAPE, arrays, color_images, message_that_stops, read_all
 
 
 def write_tfrecords(root, split, images, r=5, shards=2, attributes=None, labels=None):
@@ -28,22 +28,33 @@ def write_tfrecords(root, split, images, r=5, shards=2, attributes=None, labels=
     return root
 
 
-def test_tfrecords_with_attributes(tmp_path):
-    images, tags = colour(7), RNG.choice([-1, 1], (7, 40))
+def test_tfrecord_images_and_attributes_are_read(tmp_path):
+    images, tags = color_images(7), RNG.choice([-1, 1], (7, 40))
     write_tfrecords(tmp_path, "train", images, attributes=tags)
     write_tfrecords(tmp_path, "validation", images[:3], attributes=tags[:3])
     config = DataConfig(f"tfrecord:{tmp_path}")
     source = open_source(config, SHAPE)
     assert source.size("test") == 3, "what the original calls validation is its test set"
     assert len(source.attribute_names) == 40 and source.attribute_names[31] == "Smiling"
-    found, _, attributes = arrays(source, "test", config)
+    read_images, _, attributes = arrays(source, "test", config)
     order = [0, 2, 1]
-    np.testing.assert_array_equal(found, images[order])
+    np.testing.assert_array_equal(read_images, images[order])
     np.testing.assert_array_equal(attributes, tags[order])
 
 
-def test_tfrecords_random_crops_and_labels(tmp_path):
-    images, labels = colour(6, 12), [0, 1, 2, 0, 1, 2]
+@pytest.mark.parametrize("resolutions", [(2, 3, 4), (2, 3), (4, 5)])
+def test_tfrecords_of_the_smallest_resolution_that_holds_the_model_are_read(resolutions, tmp_path):
+    """Images of 8x8 come from r=3, and from the next larger one where there is none."""
+    for r in resolutions:
+        write_tfrecords(tmp_path, "train", color_images(r, 2**r), r=r, shards=1)
+    config = DataConfig(f"tfrecord:{tmp_path}", fit="resize")
+    source = open_source(config, SHAPE)
+    expected = 3 if 3 in resolutions else 4
+    assert source.size("train") + source.size("validation") == expected
+
+
+def test_random_crops_of_tfrecords_keep_their_labels(tmp_path):
+    images, labels = color_images(6, 12), [0, 1, 2, 0, 1, 2]
     write_tfrecords(tmp_path, "train", images, r=4, labels=labels)
     write_tfrecords(tmp_path, "validation", images, r=4, labels=labels)
     config = DataConfig(f"tfrecord:{tmp_path}", fit="random_crop", labels=True)
@@ -57,8 +68,8 @@ def test_tfrecords_random_crops_and_labels(tmp_path):
         assert hits.sum() == 1 and labels[int(np.argwhere(hits)[0][0])] == label
 
 
-def test_tfrecords_that_are_incomplete(tmp_path):
-    write_tfrecords(tmp_path, "train", colour(6), shards=3)
+def test_missing_tfrecord_files_are_rejected(tmp_path):
+    write_tfrecords(tmp_path, "train", color_images(6), shards=3)
     next((tmp_path / "train").glob("*s-0001*")).unlink()
     with pytest.raises(DataError, match="promise 3 files, there are 2"):
         open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
@@ -66,8 +77,8 @@ def test_tfrecords_that_are_incomplete(tmp_path):
         open_source(DataConfig(f"tfrecord:{tmp_path / 'none'}"), SHAPE)
 
 
-def test_a_tfrecord_that_is_cut_off(tmp_path):
-    write_tfrecords(tmp_path, "train", colour(4), shards=1)
+def test_truncated_tfrecord_is_rejected(tmp_path):
+    write_tfrecords(tmp_path, "train", color_images(4), shards=1)
     path = next((tmp_path / "train").iterdir())
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match="cut off in record 3"):
@@ -75,7 +86,7 @@ def test_a_tfrecord_that_is_cut_off(tmp_path):
 
 
 def damage_record(path, number):
-    """Overwrites the middle of a record, not its length."""
+    """Overwrite the middle of a record, not its length."""
     content, offset = bytearray(path.read_bytes()), 0
     for _ in range(number):
         offset += 16 + struct.unpack_from("<Q", content, offset)[0]
@@ -87,7 +98,7 @@ def damage_record(path, number):
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels, tmp_path, capsys):
     tags = RNG.choice([-1, 1], (40, 40))
-    write_tfrecords(tmp_path, "train", colour(40), shards=1, labels=[0, 2] * 20, attributes=tags)
+    write_tfrecords(tmp_path, "train", color_images(40), shards=1, labels=[0, 2] * 20, attributes=tags)
     damage_record(next((tmp_path / "train").iterdir()), number)
     config = DataConfig(f"tfrecord:{tmp_path}", on_damaged="skip", labels=labels)
     source = open_source(config, SHAPE)
@@ -98,8 +109,8 @@ def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels
     assert "train-r05-s-0000-of-0001.tfrecords, the record at byte" in err
 
 
-def test_tfrecords_of_which_none_can_be_read(tmp_path):
-    write_tfrecords(tmp_path, "train", colour(2), shards=1)
+def test_tfrecords_without_a_readable_record_are_rejected(tmp_path):
+    write_tfrecords(tmp_path, "train", color_images(2), shards=1)
     for number in (0, 1):
         damage_record(next((tmp_path / "train").iterdir()), number)
     with pytest.raises(DataError, match="none of the 2 training records can be read"):

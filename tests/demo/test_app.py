@@ -1,21 +1,18 @@
-"""The routes of the page, and what the command says when it cannot open one."""
+"""Test the routes of the page, and the errors of the command that opens it."""
 
 import asyncio
 import base64
 import io
-import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
-from demo.test_uploads import WRONG, encoded
 from PIL import Image
-from training.commands import ROOT, environment
 
 from glow_tf.demo import __main__ as demo
-from glow_tf.demo.studio import open_studio
 from glow_tf.errors import GlowError
+from helpers.uploads import WRONG, encoded
 
 for _package in ("fastapi", "uvicorn", "httpx"):
     pytest.importorskip(_package, reason="the page's extras: pip install 'glow_tf[demo,dev]'")
@@ -24,11 +21,6 @@ from fastapi.testclient import TestClient  # noqa: E402
 
 from glow_tf.demo.app import create_app  # noqa: E402
 from glow_tf.demo.turns import Busy, Overtaken, Turns  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def studio(tiny_run):
-    return open_studio(tiny_run)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +35,7 @@ def pictures(answer):
     return np.stack([np.asarray(Image.open(io.BytesIO(p)).convert("L")) for p in parts])[..., None]
 
 
-def test_the_page_and_its_files_need_no_other_host(client):
+def test_demo_page_loads_nothing_from_other_hosts(client):
     text = client.get("/").text
     assert client.get("/").headers["content-security-policy"].startswith("default-src 'self'")
     for name in ("style.css", "page.js", "live.js", "chooser.js", "pictures.js"):
@@ -52,19 +44,19 @@ def test_the_page_and_its_files_need_no_other_host(client):
     assert "https:" not in text and "http:" not in text
 
 
-def test_model_and_images(client, studio):
-    found = client.get("/api/model").json()
-    assert found["image_shape"] == [8, 8, 1] and found["latent_shapes"] == [[4, 4, 2], [2, 2, 8]]
-    answer = client.get(f"/api/images/{found['test_images'][3]}")
+def test_demo_model_and_image_routes(client, studio):
+    description = client.get("/api/model").json()
+    assert description["image_shape"] == [8, 8, 1] and description["latent_shapes"] == [[4, 4, 2], [2, 2, 8]]
+    answer = client.get(f"/api/images/{description['test_images'][3]}")
     assert answer.headers["content-type"] == "image/png"
     np.testing.assert_array_equal(
         np.asarray(Image.open(io.BytesIO(answer.content)))[..., 0], studio.image("test-3")[..., 0]
     )
 
 
-def test_the_four_panels(client, studio):
-    found = pictures(client.post("/api/samples", json={"count": 4, "temperature": 0.5, "seed": 2}))
-    np.testing.assert_array_equal(found, studio.sample(4, 0.5, 2))
+def test_demo_panel_routes_match_the_studio(client, studio):
+    images = pictures(client.post("/api/samples", json={"count": 4, "temperature": 0.5, "seed": 2}))
+    np.testing.assert_array_equal(images, studio.sample(4, 0.5, 2))
     body = {"first": "test-0", "second": "test-1", "weights": [0, 0.3, 1]}
     np.testing.assert_array_equal(
         pictures(client.post("/api/blend", json=body)), studio.blend("test-0", "test-1", [0, 0.3, 1])
@@ -77,11 +69,11 @@ def test_the_four_panels(client, studio):
     studio.directions.wait()
     assert client.get("/api/attributes").json()["names"] == list("0123456789")
     strengths = {"0": 0.5, "8": 1.0}
-    found = pictures(client.post("/api/move", json={"image": "test-0", "strengths": strengths}))
-    np.testing.assert_array_equal(found, studio.move("test-0", strengths))
+    images = pictures(client.post("/api/move", json={"image": "test-0", "strengths": strengths}))
+    np.testing.assert_array_equal(images, studio.move("test-0", strengths))
 
 
-def test_an_upload(client, studio):
+def test_uploaded_image_is_quantized_and_stored(client, studio):
     image = np.random.default_rng(1).integers(0, 256, (8, 8), np.uint8)
     name = client.post("/api/images", content=encoded(image)).json()["id"]
     np.testing.assert_array_equal(studio.image(name)[..., 0], image // 16 * 16)
@@ -89,13 +81,13 @@ def test_an_upload(client, studio):
 
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_a_wrong_file_is_a_sentence(name, client):
+def test_upload_route_rejects_invalid_files(name, client):
     data, status, part = WRONG[name]
     answer = client.post("/api/images", content=data)
     assert answer.status_code == status and part in answer.json()["error"]
 
 
-def test_a_long_body_without_a_length(client):
+def test_upload_route_limits_bodies_without_a_length(client):
     def chunks():
         for _ in range(30):
             yield bytes(1_000_000)
@@ -117,45 +109,45 @@ def test_a_long_body_without_a_length(client):
         ("nothing", {}, 404, "Not Found."),
     ],
 )
-def test_a_wrong_request_is_a_sentence(client, path, body, status, part):
+def test_demo_rejects_invalid_requests_with_a_status_and_a_message(client, path, body, status, part):
     answer = client.post(f"/api/{path}", json=body)
     assert answer.status_code == status and part in answer.json()["error"]
 
 
-def test_an_error_inside_is_a_sentence(studio, monkeypatch):
+def test_demo_reports_an_internal_error_with_status_500(studio, monkeypatch):
     monkeypatch.setattr(studio, "sample", lambda *_: 1 / 0)
     client = TestClient(create_app(studio), base_url="http://127.0.0.1", raise_server_exceptions=False)
     answer = client.post("/api/samples", json={})
     assert answer.status_code == 500 and "ZeroDivisionError" in answer.json()["error"]
 
 
-def test_other_names_for_this_machine_are_refused(client):
+def test_demo_rejects_unknown_host_headers(client):
     assert client.get("/api/model", headers={"Host": "elsewhere.example"}).status_code == 400
 
 
-def test_only_the_newest_of_a_panel_is_computed():
+def test_only_the_newest_request_of_a_panel_is_computed():
     async def course():
-        turns, done = Turns(room=3), []
+        queue, done = Turns(room=3), []
 
         def work(i):
             time.sleep(0.05)
             done.append(i)
 
-        first = asyncio.create_task(turns.run(lambda: work(0), "a"))
+        first = asyncio.create_task(queue.run(lambda: work(0), "a"))
         await asyncio.sleep(0.01)
-        rest = [asyncio.create_task(turns.run(lambda i=i: work(i), who)) for i, who in ((1, "a"), (2, "b"), (3, "a"))]
+        rest = [asyncio.create_task(queue.run(lambda i=i: work(i), who)) for i, who in ((1, "a"), (2, "b"), (3, "a"))]
         await asyncio.sleep(0.01)
         with pytest.raises(Busy):
-            await turns.run(lambda: work(4), "c")
+            await queue.run(lambda: work(4), "c")
         results = await asyncio.gather(first, *rest, return_exceptions=True)
         assert [type(r) for r in results] == [type(None), Overtaken, type(None), type(None)]
-        await turns.run(lambda: work(5))
-        assert done == [0, 2, 3, 5] and not turns._newest
+        await queue.run(lambda: work(5))
+        assert done == [0, 2, 3, 5] and not queue._newest
 
     asyncio.run(course())
 
 
-def test_a_port_in_use_and_no_such_host():
+def test_demo_rejects_an_unusable_port_or_host():
     with demo.listen("127.0.0.1", 0) as taken:
         with pytest.raises(GlowError, match=f"port {taken.getsockname()[1]} .*in use.*choose another --port"):
             demo.listen("127.0.0.1", taken.getsockname()[1])
@@ -164,15 +156,7 @@ def test_a_port_in_use_and_no_such_host():
             demo.listen(host, port)
 
 
-def test_a_missing_extra(monkeypatch):
+def test_demo_names_a_missing_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(GlowError, match=r"needs the package uvicorn: pip install 'glow_tf\[demo\]'"):
         demo.main(["run"])
-
-
-@pytest.mark.slow
-def test_a_missing_run_is_one_sentence(tmp_path):
-    command = [sys.executable, "-m", "glow_tf.demo", str(tmp_path / "nothing"), "--port", "0"]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.count("\n") == 1 and "is not a run folder" in done.stderr

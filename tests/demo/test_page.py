@@ -1,6 +1,6 @@
-"""The page in a browser, as a person uses it: headless Chromium, driven by Playwright.
+"""Test the page in headless Chromium, driven by Playwright.
 
-With `GLOW_TF_SCREENSHOTS=RUN` the pictures are taken of that run and written to docs/pictures, for the README.
+With `GLOW_TF_SCREENSHOTS=RUN` screenshots of that run are written to docs/pictures, for the README.
 """
 
 import io
@@ -12,11 +12,11 @@ import sys
 
 import numpy as np
 import pytest
-from demo.test_uploads import WRONG, encoded
 from PIL import Image
-from training.commands import ROOT, environment
 
 from glow_tf.demo.studio import open_studio
+from helpers.commands import ROOT, environment
+from helpers.uploads import WRONG, encoded
 
 pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="drives the browser: pip install 'glow_tf[dev]'")
@@ -40,7 +40,7 @@ def run(tiny_run):
 
 @pytest.fixture(scope="module")
 def address(run):
-    """The command, running; its address."""
+    """Run the command; give its address."""
     command = [sys.executable, "-m", "glow_tf.demo", str(run), "--port", "0", "--no-browser"]
     with subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -53,7 +53,7 @@ def address(run):
 
 @pytest.fixture(scope="module")
 def studio(run):
-    """The same model in this process, to compare with."""
+    """Open the same model in this process, to compare with."""
     return open_studio(run)
 
 
@@ -65,7 +65,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, address):
-    """A page that asked nothing of other hosts and made no error, at the end of the test."""
+    """Open a page; check after the test that it asked nothing of other hosts and raised no error."""
     page = browser.new_page(viewport={"width": 1120, "height": 780})
     foreign, errors = [], []
     page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
@@ -79,12 +79,12 @@ def page(browser, address):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Where the screenshots go."""
+    """Give the folder of the screenshots."""
     return ROOT / "docs" / "pictures" if SHOWN else tmp_path_factory.mktemp("pictures")
 
 
 def settle(page):
-    """Waits until nothing is asked and every picture is there (by polling: the page's policy allows no eval)."""
+    """Wait until no request is open and every image is loaded, by polling: the page's policy allows no eval."""
     script = "!document.querySelector('[aria-busy]') && [...document.images].every((i) => i.complete)"
     for _ in range(300):
         if page.evaluate(script):
@@ -94,7 +94,7 @@ def settle(page):
 
 
 def shown(page, selector):
-    """The pictures in a part of the page, uint8 `[n, 8, 8, 1]`."""
+    """Return the images in a part of the page, uint8 `[n, 8, 8, 1]`."""
     settle(page)
     script = """images => images.map(image => {
         const canvas = document.createElement("canvas");
@@ -113,7 +113,7 @@ def slide(page, selector, value):
 
 
 def download(page, button):
-    """The downloaded PNG, a grey array, and its name."""
+    """Return the downloaded PNG as a gray array, and its name."""
     with page.expect_download() as arriving:
         page.click(button)
     return np.asarray(Image.open(arriving.value.path()).convert("L")), arriving.value.suggested_filename
@@ -128,7 +128,7 @@ def screenshot(page, pictures, name):
     assert Image.open(path).size == (1120, 780)
 
 
-def test_samples(page, studio, pictures):
+def test_page_samples_match_the_model(page, studio, pictures):
     np.testing.assert_array_equal(shown(page, "#samples .sheet"), studio.sample(16, 0.7, 0))
     for temperature in np.linspace(0, 0.5, 40):  # faster than any model: only the last one counts
         slide(page, "#samples [name=temperature]", round(temperature, 2))
@@ -146,7 +146,7 @@ def test_samples(page, studio, pictures):
     assert np.any(shown(page, "#samples .sheet") != expected)
 
 
-def test_blend_of_an_own_picture_and_a_test_image(page, studio, pictures, tmp_path):
+def test_page_blends_an_uploaded_image_and_a_test_image(page, studio, pictures, tmp_path):
     image = np.random.default_rng(5).integers(0, 256, (8, 8), np.uint8)
     (tmp_path / "own.png").write_bytes(encoded(image))
     page.click("#tab-blend")
@@ -171,7 +171,7 @@ def test_blend_of_an_own_picture_and_a_test_image(page, studio, pictures, tmp_pa
     np.testing.assert_array_equal(shown(page, "#blend [data-well=first]")[0], sample)
 
 
-def test_several_attributes(page, studio, pictures):
+def test_page_moves_several_attributes(page, studio, pictures):
     page.click("#tab-attributes")
     page.wait_for_selector("#attributes .sliders label:nth-child(10)")
     np.testing.assert_array_equal(shown(page, "#attributes .result")[0], studio.image("test-0"))
@@ -186,7 +186,7 @@ def test_several_attributes(page, studio, pictures):
     np.testing.assert_array_equal(shown(page, "#attributes .result")[0], studio.image("test-0"))
 
 
-def test_levels(page, studio, pictures):
+def test_page_redraws_the_chosen_levels(page, studio, pictures):
     page.click("#tab-samples")
     page.keyboard.press("ArrowLeft")  # from the first tab round to the last
     page.keyboard.press("Tab")
@@ -200,7 +200,7 @@ def test_levels(page, studio, pictures):
 
 
 @pytest.mark.parametrize("name", ["text", "100 MB", "1x1", "cmyk", "animated", "truncated png", "bomb"])
-def test_a_wrong_file_is_said(page, name, tmp_path):
+def test_page_shows_why_an_upload_is_rejected(page, name, tmp_path):
     data, _, part = WRONG[name]
     (tmp_path / "file").write_bytes(data)
     page.click("#tab-blend")
@@ -212,7 +212,7 @@ def test_a_wrong_file_is_said(page, name, tmp_path):
     assert not page.is_visible("dialog")
 
 
-def test_a_narrow_screen_needs_no_sideways_scrolling(page):
+def test_page_fits_a_narrow_screen(page):
     page.set_viewport_size({"width": 360, "height": 700})
     for tab in ("samples", "blend", "attributes", "levels"):
         page.click(f"#tab-{tab}")
@@ -220,7 +220,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_a_server_that_does_not_answer_is_said(page):
+def test_page_reports_an_unreachable_server(page):
     page.route("**/api/samples", lambda route: route.abort())
     slide(page, "#samples [name=temperature]", 0.3)
     page.wait_for_selector("#notice")

@@ -1,62 +1,18 @@
-"""Files of all kinds become an image of the model, or a sentence with a status."""
-
-import io
-import struct
-import zlib
+"""Test that an uploaded file becomes an image of the model, or an error with a status."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from glow_tf.demo.uploads import MAX_BYTES, UploadError, read_upload
+from glow_tf.demo.uploads import UploadError, read_upload
+from helpers.uploads import PICTURE, RNG, WRONG, encoded
 
 SHAPE = (8, 8, 1)
-RNG = np.random.default_rng(0)
-
-
-def encoded(array, kind="PNG", **options):
-    data = io.BytesIO()
-    image = array if isinstance(array, Image.Image) else Image.fromarray(array)
-    image.save(data, format=kind, **options)
-    return data.getvalue()
-
-
-def header_only(width, height):
-    """A PNG that says it is huge, without the pixels."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
-def animation():
-    frames = [Image.fromarray(RNG.integers(0, 256, (20, 20), np.uint8)) for _ in range(3)]
-    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-
-
-PICTURE = RNG.integers(0, 256, (40, 30, 3), np.uint8)
-WRONG = {
-    "text": (b"hello, world", 415, "not a picture"),
-    "empty": (b"", 422, "empty"),
-    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "not a picture"),
-    "100 MB": (bytes(100_000_000), 413, f"100 MB; give one of at most {MAX_BYTES // 10**6} MB"),
-    "1x1": (encoded(PICTURE[:1, :1]), 422, "1x1 pixels"),
-    "strip": (encoded(np.zeros((8, 400), np.uint8)), 422, "400x8, a strip"),
-    "cmyk": (encoded(Image.fromarray(PICTURE).convert("CMYK"), "JPEG"), 415, "CMYK"),
-    "animated": (animation(), 422, "3 pictures"),
-    "truncated png": (encoded(PICTURE)[:-600], 422, "damaged or cut short"),
-    "truncated jpeg": (encoded(PICTURE, "JPEG")[:-200], 422, "damaged or cut short"),
-    "broken png": (encoded(PICTURE)[:60].ljust(4000, b"\xff"), 422, "damaged or cut short"),
-    "many pixels": (header_only(9000, 9000), 413, "9,000x9,000"),
-    "bomb": (header_only(60_000, 60_000), 413, "too many pixels"),
-}
 
 
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_a_wrong_file_is_a_sentence(name):
+def test_read_upload_rejects_invalid_files(name):
     data, status, part = WRONG[name]
     with pytest.raises(UploadError, match=part) as caught:
         read_upload(data, SHAPE)
@@ -65,26 +21,26 @@ def test_a_wrong_file_is_a_sentence(name):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 @pytest.mark.parametrize("shape", [(8, 8, 1), (16, 8, 3)])
-def test_all_usual_modes(mode, shape):
-    found = read_upload(encoded(Image.fromarray(PICTURE).convert(mode)), shape)
-    assert found.shape == shape and found.dtype == np.uint8 and found.std() > 0
+def test_read_upload_accepts_every_usual_image_mode(mode, shape):
+    image = read_upload(encoded(Image.fromarray(PICTURE).convert(mode)), shape)
+    assert image.shape == shape and image.dtype == np.uint8 and image.std() > 0
 
 
-def test_an_image_of_the_models_size_is_taken_as_it_is():
+def test_read_upload_keeps_images_of_the_models_size():
     image = RNG.integers(0, 256, SHAPE, np.uint8)
     np.testing.assert_array_equal(read_upload(encoded(image[..., 0]), SHAPE), image)
     larger = image.repeat(16, 0).repeat(16, 1)
     np.testing.assert_array_equal(read_upload(encoded(larger[..., 0]), SHAPE), image)
 
 
-def test_sixteen_bits_keep_their_greys():
+def test_read_upload_keeps_the_gray_levels_of_16_bit_images():
     image = RNG.integers(0, 256, SHAPE, np.uint8)
     np.testing.assert_array_equal(read_upload(encoded(image[..., 0].astype(np.uint16) << 8), SHAPE), image)
 
 
-def test_a_photograph_is_turned_upright():
+def test_read_upload_applies_the_exif_orientation():
     image = RNG.integers(0, 256, (8, 8), np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
-    found = read_upload(encoded(image, exif=exif.tobytes()), SHAPE)
-    np.testing.assert_array_equal(found[..., 0], image[::-1, ::-1])
+    result = read_upload(encoded(image, exif=exif.tobytes()), SHAPE)
+    np.testing.assert_array_equal(result[..., 0], image[::-1, ::-1])

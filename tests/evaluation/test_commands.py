@@ -1,16 +1,14 @@
-"""`evaluate.py`, as a person runs it, and its sub-commands."""
+"""Test `evaluate.py` as a command, and its sub-commands."""
 
 import io
 import json
 import math
 import shutil
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-from training.commands import ROOT, environment
 
 import evaluate as evaluate_script
 from glow_tf.data import DataError
@@ -23,20 +21,11 @@ from glow_tf.evaluation.progress import progress
 from glow_tf.evaluation.subject import Target, open_subject
 from glow_tf.latents import load_latents
 from glow_tf.runs import RunError
-
-
-def evaluate(*arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / "evaluate.py", *map(str, arguments)],
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+from helpers.commands import call
 
 
 def files(run):
-    """Every file of a run folder but what evaluate.py writes, with its content."""
+    """Read every file of a run folder that evaluate.py does not write."""
     return {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and run / "evaluation" not in p.parents}
 
 
@@ -45,12 +34,11 @@ def numbers(run, name):
 
 
 @pytest.mark.slow
-def test_the_short_report(tiny_run):
+def test_report_command_writes_its_files_and_leaves_the_run_unchanged(tiny_run):
     before = files(tiny_run)
-    done = evaluate(tiny_run)
-    assert done.returncode == 0, done.stderr
-    assert "bits/dim" in done.stdout and "+-" in done.stdout and "reconstruction error  0 of 255" in done.stdout
-    assert "images/s" not in done.stderr, "no progress bar where there is no terminal"
+    out, err = call(evaluate_script.main, "evaluate.py", tiny_run)
+    assert "bits/dim" in out and "+-" in out and "reconstruction error  0 of 255" in out
+    assert "images/s" not in err, "no progress bar where there is no terminal"
     for name in ("report_reconstructions.png", "report_samples.png"):
         assert Image.open(tiny_run / "evaluation" / name).size > (100, 50)
     values = numbers(tiny_run, "report.json")
@@ -59,15 +47,7 @@ def test_the_short_report(tiny_run):
 
 
 @pytest.mark.slow
-def test_a_missing_run_is_one_sentence(tmp_path):
-    done = evaluate(tmp_path / "nothing")
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.count("\n") == 1 and "is not a run folder" in done.stderr
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_bits(tiny_run, capsys):
+def test_bits_command_reports_raw_and_ema_bits_per_dim(tiny_run, capsys):
     commands.bits(Target(str(tiny_run)), draws=2, limit=32)
     out = capsys.readouterr().out
     assert "raw" in out and "averaged" in out and "2-draw bound" in out
@@ -78,7 +58,7 @@ def test_bits(tiny_run, capsys):
     assert numbers(tiny_run, "bits.json")["raw"]["error_over_draws"] is None, "no NaN, which is not JSON"
 
 
-def test_bits_beside_the_papers(tiny_run, tmp_path, capsys):
+def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
     shutil.copytree(tiny_run, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "name": "cifar10"}))
@@ -87,7 +67,7 @@ def test_bits_beside_the_papers(tiny_run, tmp_path, capsys):
     assert numbers(tmp_path / "run", "bits.json")["paper"] == 3.35
 
 
-def test_samples_by_class_and_neighbours(tiny_conditional_run, capsys):
+def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_run, capsys):
     commands.samples(Target(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7))
     out, folder = capsys.readouterr().out, tiny_conditional_run / "evaluation"
     assert "labels act through the top prior alone" in out
@@ -99,27 +79,27 @@ def test_samples_by_class_and_neighbours(tiny_conditional_run, capsys):
     assert set(numbers(tiny_conditional_run, "samples.json")["temperatures"]) == {"0", "0.7"}
 
 
-def test_reconstruct(tiny_run, capsys):
+def test_reconstruct_command_is_exact_and_redraws_levels(tiny_run, capsys):
     commands.reconstruct(Target(str(tiny_run)), images=3)
     assert "largest error of 3 images: 0 of 255" in capsys.readouterr().out
     change = numbers(tiny_run, "reconstructions.json")["change"]
     assert change["none"] == 0 < change["finest 1"] < change["all"]
 
 
-def test_redrawing_levels_keeps_the_coarse_ones(tiny_run):
+def test_redrawing_fine_levels_keeps_the_coarse_latents(tiny_run):
     subject = open_subject(tiny_run)
     images, _, _ = subject.arrays("test", 3)
     rows = reconstruction.redraw_levels(subject.model, images)
     np.testing.assert_array_equal(rows[0], reconstruction.reconstruct(subject.model, images)[0])
     assert rows.shape == (3, *images.shape)
     coarse = [subject.model.encode(r)[-1].numpy() for r in rows]
-    # Quantised to 4 bits and encoded again, the coarse latents come back roughly; those of a fresh sample do not.
+    # Quantized to 4 bits and encoded again, the coarse latents come back roughly; those of a fresh sample do not.
     distance = [np.abs(c - coarse[0]).mean() for c in coarse]
     assert distance[1] < distance[2]
     np.testing.assert_array_equal(rows[-1], subject.model.sample(3, 0.7, seed=0).numpy())
 
 
-def test_encode_writes_what_decodes_to_the_images(tiny_run, tmp_path, capsys):
+def test_encode_command_writes_latents_that_decode_to_the_images(tiny_run, tmp_path, capsys):
     commands.encode(Target(str(tiny_run), out=str(tmp_path)), limit=5)
     x, z = np.load(tmp_path / "x.npy"), np.load(tmp_path / "z.npy")
     assert x.shape == (5, 8, 8, 1) and x.dtype == np.uint8 and z.shape == (5, 64)
@@ -128,7 +108,7 @@ def test_encode_writes_what_decodes_to_the_images(tiny_run, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_compare(tiny_run, capsys):
+def test_compare_command_reports_auroc(tiny_run, capsys):
     commands.compare(Target(str(tiny_run)), against="bundled:mnist", limit=100)
     assert "AUROC" in capsys.readouterr().out
     assert (tiny_run / "evaluation" / "comparison.png").is_file()
@@ -136,19 +116,19 @@ def test_compare(tiny_run, capsys):
     assert numbers(tiny_run, "comparison.json")["auroc"] == 0.5, "a data set against itself"
 
 
-def test_auroc():
+def test_auroc_of_separated_scores():
     assert auroc(np.array([1.0, 2.0]), np.array([3.0, 4.0])) == 1
     assert auroc(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == 0
 
 
-def test_nearest_finds_a_copy(tiny_run):
+def test_nearest_neighbor_search_finds_a_near_copy(tiny_run):
     images, _, _ = open_subject(tiny_run).arrays("train", 50)
-    found, distances = neighbours.nearest(np.minimum(images[:4], 252) + np.uint8(3), images, 2)
-    np.testing.assert_array_equal(found[:, 0], images[:4])
+    nearest_images, distances = neighbours.nearest(np.minimum(images[:4], 252) + np.uint8(3), images, 2)
+    np.testing.assert_array_equal(nearest_images[:, 0], images[:4])
     np.testing.assert_allclose(distances[:, 0], 3, rtol=1e-5)
 
 
-def test_judge(tiny_conditional_run, capsys):
+def test_judge_command_reports_classifier_accuracy(tiny_conditional_run, capsys):
     commands.judge(Target(str(tiny_conditional_run)), count=40)
     out = capsys.readouterr().out
     assert "L=2, weight_y=0.1, unknown steps" in out and "through the top prior alone" in out
@@ -157,7 +137,7 @@ def test_judge(tiny_conditional_run, capsys):
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_the_judge_of_tags_and_of_classes(exclusive):
+def test_evaluation_classifier_learns_tags_and_classes(exclusive):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 100, (200, 64, 64, 1), np.uint8)
     bright = rng.random(200) < 0.5
@@ -168,7 +148,7 @@ def test_the_judge_of_tags_and_of_classes(exclusive):
     assert (judge.named(images[100:])[:, 0] == bright[100:]).all()
 
 
-def test_the_parts_change_nothing(tiny_conditional_run, monkeypatch):
+def test_evaluation_in_parts_matches_one_batch(tiny_conditional_run, monkeypatch):
     subject = open_subject(tiny_conditional_run)
     model, (images, labels, _) = subject.model, subject.arrays("test", 5)
     whole = model.sample(5, 0.7, labels, seed=3).numpy()
@@ -178,7 +158,7 @@ def test_the_parts_change_nothing(tiny_conditional_run, monkeypatch):
     np.testing.assert_array_equal(batched.decode(model, batched.encode(model, images, labels), labels), images)
 
 
-def test_a_progress_bar_on_a_terminal_only(monkeypatch):
+def test_progress_bar_appears_on_a_terminal_only(monkeypatch):
     for terminal in (True, False):
         stream = io.StringIO()
         stream.isatty = lambda terminal=terminal: terminal
@@ -188,7 +168,7 @@ def test_a_progress_bar_on_a_terminal_only(monkeypatch):
         assert ("sampling" in stream.getvalue()) == terminal
 
 
-def test_a_keras_file(tiny_run, tmp_path, capsys):
+def test_bits_command_reads_a_keras_file(tiny_run, tmp_path, capsys):
     path = tmp_path / "model.keras"
     open_subject(tiny_run).model.save(path)
     with pytest.raises(EvaluationError, match="give --data"):
@@ -203,7 +183,7 @@ def test_a_keras_file(tiny_run, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_the_model(tiny_run, tiny_conditional_run, tmp_path):
+def test_evaluation_rejects_runs_and_data_that_do_not_fit(tiny_run, tiny_conditional_run, tmp_path):
     run, conditional = Target(str(tiny_run)), Target(str(tiny_conditional_run))
     with pytest.raises(EvaluationError, match="unconditional"):
         commands.judge(run)
@@ -222,7 +202,7 @@ def test_what_does_not_fit_the_model(tiny_run, tiny_conditional_run, tmp_path):
         commands.report(Target(str(tiny_conditional_run), f"npz:{tmp_path / 'three.npz'}"))
 
 
-def test_no_test_split_is_said(tiny_run, tmp_path, capsys):
+def test_evaluation_falls_back_to_the_validation_split(tiny_run, tmp_path, capsys):
     images = np.zeros((20, 8, 8, 1), np.uint8)
     np.savez(tmp_path / "images.npz", train=images, validation=images)
     commands.bits(Target(str(tiny_run), f"npz:{tmp_path / 'images.npz'}", out=str(tmp_path)), draws=1)
@@ -252,14 +232,14 @@ def test_no_test_split_is_said(tiny_run, tmp_path, capsys):
         ("judge", {"count": 0}, "--count"),
     ],
 )
-def test_options_that_cannot_be_write_nothing(tiny_run, tmp_path, name, options, message):
+def test_invalid_evaluation_options_write_nothing(tiny_run, tmp_path, name, options, message):
     with pytest.raises(EvaluationError, match=message):
         commands.COMMANDS[name](Target(str(tiny_run), out=str(tmp_path / "out")), **options)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
-def test_help(name, capsys):
+def test_help_of_every_evaluation_command(name, capsys):
     with pytest.raises(SystemExit) as end:
         evaluate_script.main([name, "--help"])
     text = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Bits/dim counts each image once, and its bounds are ordered as they must be."""
+"""Test that bits/dim counts each image once, and that its bounds are in order."""
 
 import numpy as np
 import pytest
@@ -9,21 +9,21 @@ from glow_tf.evaluation.subject import open_subject
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
-def test_the_batch_size_changes_nothing(run, request):
+def test_bits_per_dim_does_not_depend_on_the_batch_size(run, request):
     subject = open_subject(request.getfixturevalue(run))
-    found = [likelihood.measure(subject, draws=2, batch_size=size, limit=40).values for size in (7, 16, 64)]
-    assert found[0].shape == (2, 40)
-    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
-    np.testing.assert_allclose(found[2], found[0], atol=1e-6)
+    bits = [likelihood.measure(subject, draws=2, batch_size=size, limit=40).values for size in (7, 16, 64)]
+    assert bits[0].shape == (2, 40)
+    np.testing.assert_allclose(bits[1], bits[0], atol=1e-6)
+    np.testing.assert_allclose(bits[2], bits[0], atol=1e-6)
 
 
-def test_every_test_image_is_counted_once(tiny_run):
+def test_likelihood_counts_every_test_image_once(tiny_run):
     subject = open_subject(tiny_run)
-    found = likelihood.measure(subject, draws=1, batch_size=128)
-    assert found.values.shape[1] == subject.source.size("test") == 300
+    bits = likelihood.measure(subject, draws=1, batch_size=128)
+    assert bits.values.shape[1] == subject.source.size("test") == 300
 
 
-def test_bounds_and_errors():
+def test_importance_weighted_bound_and_standard_errors():
     rng = np.random.default_rng(0)
     bits = likelihood.Bits(rng.normal(3.0, 0.01, (50, 200)), dims=64)
     assert bits.importance_weighted < bits.mean
@@ -34,7 +34,7 @@ def test_bounds_and_errors():
 
 
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
-def test_shares_by_level_sum_up(run, request, monkeypatch):
+def test_bits_per_dim_by_level_sum_to_the_total(run, request, monkeypatch):
     subject = open_subject(request.getfixturevalue(run))
     images, labels, _ = subject.arrays("test", 8)
     shares = likelihood.by_level(subject.model, images, subject.labels(labels), seed=1)

@@ -1,6 +1,5 @@
-"""Every faster way of computing a layer against the plain composition of its parts, in float64."""
+"""Compare every faster computation of a layer with the plain composition of its parts, in float64."""
 
-import laws
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,10 +9,11 @@ from glow_tf.layers import convolutions, moments
 from glow_tf.layers import network as network_module
 from glow_tf.layers.flow import sum_per_example
 from glow_tf.layers.network import mixed_precision
+from helpers import layer_cases
 
 
 def with_gradients(function, x, weights):
-    """`(values, gradients)` of a function of `x`, by `x` and by weights, under random upstream gradients."""
+    """Return `(values, gradients)` of a function of `x`, by `x` and by weights, under random upstream gradients."""
     rng = np.random.default_rng(2)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -29,49 +29,49 @@ def assert_same(fast, plain, x, layer):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
-def network(shape, dtype=laws.DTYPE, **options):
+def network(shape, dtype=layer_cases.DTYPE, **options):
     made = layers.CouplingNetwork(6, width=7, seed=0, dtype=dtype, **options)
     made.build((None, *shape))
-    laws.disturb(made.trainable_variables, np.random.default_rng(1), 0.3)
+    layer_cases.perturb(made.trainable_variables, np.random.default_rng(1), 0.3)
     return made
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 3), (2, 2, 1), (1, 3, 2), (1, 1, 2)])
-def test_the_networks_matrix_products_are_its_convolutions(shape):
+def test_coupling_network_matches_plain_convolutions(shape):
     made = network(shape)
     x = tf.constant(np.random.default_rng(3).normal(size=(3, *shape)))
     assert_same(made, made.plain, x, made)
 
 
-def test_the_networks_sizes_may_be_unknown():
+def test_coupling_network_accepts_unknown_image_sizes():
     made = network((None, None, 3))
     x = tf.constant(np.random.default_rng(3).normal(size=(2, 5, 4, 3)))
-    run = tf.function(made, input_signature=[tf.TensorSpec([None, None, None, 3], laws.DTYPE)])
+    run = tf.function(made, input_signature=[tf.TensorSpec([None, None, None, 3], layer_cases.DTYPE)])
     np.testing.assert_allclose(run(x), made.plain(x), rtol=1e-9, atol=1e-11)
 
 
-def test_neighbours_and_their_adjoint():
+def test_sum_of_neighbors_is_the_adjoint_of_neighbors():
     rng = np.random.default_rng(0)
     x, y = tf.constant(rng.normal(size=(2, 4, 3, 2))), tf.constant(rng.normal(size=(2, 4, 3, 18)))
     for sign in (1, -1):
         wide = tf.reshape(convolutions.neighbours(convolutions.pad(x), sign), y.shape)
-        there = tf.reduce_sum(wide * y)
-        back = tf.reduce_sum(x * convolutions.sum_of_neighbours(y, -sign))
-        np.testing.assert_allclose(there, back)
-    centre = tf.reshape(convolutions.neighbours(convolutions.pad(x)), [2, 4, 3, 9, 2])[..., 4, :]
-    np.testing.assert_array_equal(centre, x)
+        product = tf.reduce_sum(wide * y)
+        adjoint_product = tf.reduce_sum(x * convolutions.sum_of_neighbours(y, -sign))
+        np.testing.assert_allclose(product, adjoint_product)
+    center = tf.reshape(convolutions.neighbours(convolutions.pad(x)), [2, 4, 3, 9, 2])[..., 4, :]
+    np.testing.assert_array_equal(center, x)
 
 
 @pytest.mark.parametrize("permutation", ["1x1", "lu"])
 @pytest.mark.parametrize("method", ["encode", "decode"])
-def test_one_matrix_is_actnorm_and_the_1x1_convolution(permutation, method):
-    layer = laws.ready(laws.CASES[f"step {permutation} affine"])
-    x = laws.images(laws.CASES["step 1x1 affine"])
+def test_fused_actnorm_and_1x1_convolution_match_the_plain_step(permutation, method):
+    layer = layer_cases.randomized_layer(layer_cases.CASES[f"step {permutation} affine"])
+    x = layer_cases.images(layer_cases.CASES["step 1x1 affine"])
     assert_same(getattr(layer, method), getattr(layer, f"plain_{method}"), x, layer)
 
 
-def test_the_gradient_of_the_sigmoid_coupling():
-    layer = laws.ready(laws.CASES["affine"])
+def test_sigmoid_coupling_gradient_matches_autodiff():
+    layer = layer_cases.randomized_layer(layer_cases.CASES["affine"])
 
     def plain(x):
         z1, z2 = tf.split(x, 2, -1)
@@ -79,11 +79,11 @@ def test_the_gradient_of_the_sigmoid_coupling():
         scale = tf.sigmoid(h[..., 1::2] + 2.0)
         return tf.concat([z1, (z2 + h[..., 0::2]) * scale], -1), sum_per_example(tf.math.log(scale))
 
-    assert_same(layer.encode, plain, laws.images(laws.CASES["affine"]), layer)
+    assert_same(layer.encode, plain, layer_cases.images(layer_cases.CASES["affine"]), layer)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_mixed_precision_is_near(dtype):
+def test_mixed_precision_network_is_close_to_float32(dtype):
     made = network((4, 4, 3), "float32", network_dtype=dtype)
     x = tf.constant(np.random.default_rng(3).normal(size=(2, 4, 4, 3)), tf.float32)
     exact = made(x)
@@ -96,7 +96,7 @@ def test_mixed_precision_is_near(dtype):
 
 @pytest.mark.parametrize("fresh", [True, False])
 @pytest.mark.parametrize("part", [1, 40, 4096])
-def test_initialisation_by_parts(fresh, part, monkeypatch):
+def test_initialization_in_parts_matches_the_plain_network(fresh, part, monkeypatch):
     monkeypatch.setattr(moments, "PART", part)
     for name in ("first_moments", "second_moments"):  # not as they were traced for another PART
         monkeypatch.setattr(network_module, name, getattr(moments, name).python_function)

@@ -1,14 +1,14 @@
-"""The ladder that every flow layer climbs, in float64."""
+"""Test the laws that every flow layer obeys, in float64."""
 
 import keras
-import laws
 import numpy as np
 import pytest
 import tensorflow as tf
-from laws import CASES
 
 from glow_tf import layers
 from glow_tf.layers.flow import value_map
+from helpers import layer_cases
+from helpers.layer_cases import CASES
 
 every_layer = pytest.mark.parametrize("name", CASES)
 every_layer_deep_ones_slowly = pytest.mark.parametrize(
@@ -17,7 +17,7 @@ every_layer_deep_ones_slowly = pytest.mark.parametrize(
 
 
 def entries_that_act(variable):
-    """Which entries of a weight take part; the others have no gradient by construction."""
+    """Mark the entries of a weight that have an effect; the others have no gradient by construction."""
     acts = np.ones(variable.shape, bool)
     if variable.path.endswith("/L"):
         return np.tril(acts, -1)
@@ -25,30 +25,30 @@ def entries_that_act(variable):
         return np.triu(acts, 1)
     if "prior" in variable.path and variable.path.endswith("conv/W"):
         acts[:, :, :-1] = False  # the prior's convolution sees zeros and the edge markers,
-        acts[1, 1] = False  # and its centre sees no edge
+        acts[1, 1] = False  # and its center sees no edge
     return acts
 
 
 @every_layer
-def test_inverse_both_ways(name):
-    case, layer = CASES[name], laws.shared(name)
-    x, labels = laws.images(case, seed=1), laws.labels(case)
+def test_encode_and_decode_are_inverses(name):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
+    x, labels = layer_cases.images(case, seed=1), layer_cases.labels(case)
     z, log_det = layer.encode(x, labels)
-    back, inverse_log_det = layer.decode(z, labels)
-    assert laws.largest(back, x) < 1e-10
-    assert laws.largest([inverse_log_det[:, None]], [-log_det[:, None]]) < 1e-10
+    reconstruction, inverse_log_det = layer.decode(z, labels)
+    assert layer_cases.max_abs_diff(reconstruction, x) < 1e-10
+    assert layer_cases.max_abs_diff([inverse_log_det[:, None]], [-log_det[:, None]]) < 1e-10
     rng = np.random.default_rng(2)
     z = value_map(lambda v: tf.constant(rng.normal(size=v.shape)), z)
     again, _ = layer.encode(layer.decode(z, labels)[0], labels)
-    assert laws.largest(again, z) < 1e-10
+    assert layer_cases.max_abs_diff(again, z) < 1e-10
 
 
 @every_layer_deep_ones_slowly
 @pytest.mark.parametrize("direction", ["encode", "decode"])
-def test_log_det_is_that_of_the_jacobian(name, direction):
-    case, layer = CASES[name], laws.shared(name)
-    labels = laws.labels(case, 2)
-    value = laws.images(case, 2, seed=3)
+def test_log_det_matches_the_jacobian_of_every_layer(name, direction):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
+    labels = layer_cases.labels(case, 2)
+    value = layer_cases.images(case, 2, seed=3)
     if direction == "decode":
         value = layer.encode(value, labels)[0]
     sizes = [v.shape[1:] for v in (value if isinstance(value, list) else [value])]
@@ -57,9 +57,9 @@ def test_log_det_is_that_of_the_jacobian(name, direction):
         parts = tf.split(row, [s.num_elements() for s in sizes], axis=-1)
         parts = [tf.reshape(p, [-1, *s]) for p, s in zip(parts, sizes, strict=True)]
         result, log_det = getattr(layer, direction)(parts if isinstance(value, list) else parts[0], labels)
-        return laws.flat(result), log_det
+        return layer_cases.flatten(result), log_det
 
-    row = laws.flat(value)
+    row = layer_cases.flatten(value)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(row)
         result, log_det = run(row)
@@ -70,15 +70,15 @@ def test_log_det_is_that_of_the_jacobian(name, direction):
 
 @every_layer
 def test_every_weight_has_a_gradient(name):
-    case, layer = CASES[name], laws.shared(name)
+    case, layer = CASES[name], layer_cases.shared_layer(name)
     if not layer.trainable_variables:
         assert name in ("shuffle", "reverse", "squeeze", "prior fixed")
         return
     weights = [v.value for v in layer.trainable_variables]
     rng = np.random.default_rng(5)
     with tf.GradientTape() as tape:
-        z, log_det = layer.encode(laws.images(case, seed=1), laws.labels(case))
-        z = laws.flat(z)
+        z, log_det = layer.encode(layer_cases.images(case, seed=1), layer_cases.labels(case))
+        z = layer_cases.flatten(z)
         loss = tf.reduce_sum(tf.square(z) * rng.uniform(0.5, 1.5, z.shape)) - tf.reduce_sum(log_det)
     for variable, gradient in zip(layer.trainable_variables, tape.gradient(loss, weights), strict=True):
         assert gradient is not None, variable.path
@@ -90,22 +90,22 @@ def test_every_weight_has_a_gradient(name):
 
 
 @every_layer
-def test_initialisation_normalises(name):
+def test_initialization_normalizes_the_first_batch(name):
     case = CASES[name]
     layer = case.make()
-    x = laws.images(case, 64, seed=4)
-    z = layer.initialize(x, laws.labels(case, 64))
-    assert laws.largest(z, layer.encode(x, laws.labels(case, 64))[0]) < 1e-10
+    x = layer_cases.images(case, 64, seed=4)
+    z = layer.initialize(x, layer_cases.labels(case, 64))
+    assert layer_cases.max_abs_diff(z, layer.encode(x, layer_cases.labels(case, 64))[0]) < 1e-10
     if name.startswith("actnorm"):
         axes = tuple(range(len(case.shape)))
         np.testing.assert_allclose(np.mean(z, axes), 0, atol=1e-12)
         np.testing.assert_allclose(np.var(z, axes), 1, atol=1e-5)
 
 
-def test_initialisation_normalises_every_actnorm_of_a_flow(monkeypatch):
-    case = CASES["glow"]
+def test_initialization_normalizes_every_actnorm_of_a_flow(monkeypatch):
+    case = CASES["multiscale"]
     layer = case.make()
-    x = laws.images(case, 64)
+    x = layer_cases.images(case, 64)
     layer.initialize(x)
     seen = []
     encode = layers.Actnorm._encode
@@ -127,50 +127,50 @@ def test_initialisation_normalises_every_actnorm_of_a_flow(monkeypatch):
 
 
 @every_layer
-def test_leading_dimensions(name):
-    case, layer = CASES[name], laws.shared(name)
-    x, labels = laws.images(case, 6, seed=1), laws.labels(case, 6)
+def test_layer_accepts_any_leading_dimensions(name):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
+    x, labels = layer_cases.images(case, 6, seed=1), layer_cases.labels(case, 6)
     z, log_det = layer.encode(x, labels)
     for lead in ([1], [2, 3], []):
         count = int(np.prod(lead))
-        some = None if labels is None else tf.reshape(labels[:count], lead)
-        part, term = layer.encode(tf.reshape(x[:count], [*lead, *case.shape]), some)
+        part_labels = None if labels is None else tf.reshape(labels[:count], lead)
+        part, term = layer.encode(tf.reshape(x[:count], [*lead, *case.shape]), part_labels)
         assert term.shape == lead
         np.testing.assert_allclose(tf.reshape(term, [-1]), log_det[:count], atol=1e-10)
-        back = layer.decode(part, some)[0]
-        assert back.shape == [*lead, *case.shape]
-        np.testing.assert_allclose(tf.reshape(back, [count, -1]), laws.flat(x[:count]), atol=1e-10)
+        reconstruction = layer.decode(part, part_labels)[0]
+        assert reconstruction.shape == [*lead, *case.shape]
+        np.testing.assert_allclose(tf.reshape(reconstruction, [count, -1]), layer_cases.flatten(x[:count]), atol=1e-10)
     assert layer.latent_shape(case.shape) == value_map(lambda v: tuple(v.shape[1:]), z)
     assert tuple(layer.image_shape(layer.latent_shape(case.shape))) == case.shape
 
 
 @every_layer
-def test_config_and_checkpoint_make_the_same_layer(name, tmp_path):
-    case, layer = CASES[name], laws.shared(name)
+def test_config_and_checkpoint_restore_the_layer(name, tmp_path):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
     twin = type(layer).from_config(layer.get_config())
-    x, labels = laws.images(case, seed=1), laws.labels(case)
+    x, labels = layer_cases.images(case, seed=1), layer_cases.labels(case)
     twin.encode(x, labels)  # builds it
     tf.train.Checkpoint(layer=layer).write(str(tmp_path / "c"))
     tf.train.Checkpoint(layer=twin).read(str(tmp_path / "c")).assert_existing_objects_matched()
-    assert laws.largest(twin.encode(x, labels)[0], layer.encode(x, labels)[0]) == 0
+    assert layer_cases.max_abs_diff(twin.encode(x, labels)[0], layer.encode(x, labels)[0]) == 0
     assert twin.get_config() == layer.get_config() and twin.name == layer.name
 
 
 @every_layer
-def test_keras_files_make_the_same_layer(name, tmp_path):
-    case, layer = CASES[name], laws.shared(name)
-    x, labels = laws.images(case, seed=1), laws.labels(case)
-    value = keras.Input(case.shape, dtype=laws.DTYPE)
+def test_keras_file_restores_the_layer(name, tmp_path):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
+    x, labels = layer_cases.images(case, seed=1), layer_cases.labels(case)
+    value = keras.Input(case.shape, dtype=layer_cases.DTYPE)
     condition = keras.Input((), dtype="int32") if case.labels else None
     inputs = [value, condition] if case.labels else [value]
     z, log_det = layer(*inputs)
     model = keras.Model(inputs, [*(z if isinstance(z, list) else [z]), log_det])
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
-    given = [x, labels] if case.labels else [x]
-    *z, log_det = loaded(given)
+    arguments = [x, labels] if case.labels else [x]
+    *z, log_det = loaded(arguments)
     expected, expected_log_det = layer.encode(x, labels)
-    assert laws.largest(z, expected) == 0
+    assert layer_cases.max_abs_diff(z, expected) == 0
     np.testing.assert_array_equal(log_det, expected_log_det)
     model.save_weights(tmp_path / "m.weights.h5")
     loaded.load_weights(tmp_path / "m.weights.h5")
@@ -178,16 +178,16 @@ def test_keras_files_make_the_same_layer(name, tmp_path):
 
 @every_layer
 @pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_graph_and_xla_give_the_same(name, jit):
-    case, layer = CASES[name], laws.shared(name)
-    x, labels = laws.images(case, seed=1), laws.labels(case)
+def test_graph_and_xla_match_eager_execution(name, jit):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
+    x, labels = layer_cases.images(case, seed=1), layer_cases.labels(case)
     weights = tuple(v.value for v in layer.trainable_variables)
 
     def run(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
             z, log_det = layer.encode(x, labels)
-            loss = tf.reduce_sum(laws.flat(z) ** 2) - tf.reduce_sum(log_det)
+            loss = tf.reduce_sum(layer_cases.flatten(z) ** 2) - tf.reduce_sum(log_det)
         gradients = tape.gradient(loss, (x, *weights))
         return z, log_det, layer.decode(z, labels)[0], gradients
 
@@ -197,22 +197,22 @@ def test_a_graph_and_xla_give_the_same(name, jit):
 
 
 @every_layer
-def test_bad_input_is_named(name):
-    case, layer = CASES[name], laws.shared(name)
-    labels = laws.labels(case)
+def test_layer_rejects_wrong_types_and_shapes(name):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
+    labels = layer_cases.labels(case)
     with pytest.raises(TypeError, match=r"expected float64, got float32"):
         layer.encode(tf.zeros([4, *case.shape]), labels)
     with pytest.raises(ValueError, match=r"expected shape .*got"):
-        layer.encode(tf.zeros([4, *case.shape[:-1], case.shape[-1] + 2], laws.DTYPE), labels)
+        layer.encode(tf.zeros([4, *case.shape[:-1], case.shape[-1] + 2], layer_cases.DTYPE), labels)
     with pytest.raises(ValueError, match=r"computes in float32 or float64, got dtype='bfloat16'"):
         case.make("bfloat16")
 
 
 @every_layer
-def test_float32(name):
+def test_float32_layer_is_invertible(name):
     case = CASES[name]
-    layer = laws.ready(case, "float32")
-    x, labels = laws.images(case, seed=1, dtype="float32"), laws.labels(case)
+    layer = layer_cases.randomized_layer(case, "float32")
+    x, labels = layer_cases.images(case, seed=1, dtype="float32"), layer_cases.labels(case)
     z, log_det = layer.encode(x, labels)
     assert log_det.dtype == tf.float32
-    assert laws.largest(layer.decode(z, labels)[0], x) < 1e-4
+    assert layer_cases.max_abs_diff(layer.decode(z, labels)[0], x) < 1e-4

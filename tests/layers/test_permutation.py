@@ -1,4 +1,4 @@
-"""The 1x1 convolution in float32, where a determinant itself would overflow."""
+"""Test the 1x1 convolution in float32, where a determinant itself would overflow."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,12 @@ import tensorflow as tf
 from glow_tf import layers
 
 CHANNELS = 192
-"""Of the coarsest level of a colour image's flow of 5 levels."""
+"""Channels of the coarsest level of a color image's flow of 5 levels."""
 
 
 @pytest.mark.parametrize("factor", [1e3, 1e-3])
 @pytest.mark.parametrize("lu", [False, True])
-def test_the_log_determinant_is_safe_in_float32(lu, factor):
+def test_1x1_convolution_log_det_does_not_overflow_in_float32(lu, factor):
     layer = layers.InvertibleConv1x1(lu=lu, seed=0)
     layer.build((None, 2, 3, CHANNELS))
     if lu:
@@ -29,6 +29,6 @@ def test_the_log_determinant_is_safe_in_float32(lu, factor):
     np.testing.assert_allclose(log_det, [expected] * 2, rtol=1e-5)
     for gradient in tape.gradient(log_det, weights, unconnected_gradients="zero"):
         assert np.isfinite(gradient).all()
-    back, inverse_log_det = layer.decode(z)
-    np.testing.assert_allclose(back, x, atol=1e-3)
+    reconstruction, inverse_log_det = layer.decode(z)
+    np.testing.assert_allclose(reconstruction, x, atol=1e-3)
     np.testing.assert_array_equal(inverse_log_det, -log_det)

@@ -1,20 +1,19 @@
-"""Frozen graphs with the original's names come in; what does not fit the public model is named."""
+"""Test that frozen graphs with the original's names are imported, and that anything else in them is named."""
 
 import numpy as np
-import parity
 import pytest
 import tensorflow as tf
-from originals import assert_is_the_original, freeze, options, run_import, weights
-from parity import case
 
 from glow_tf.openai.errors import OpenaiError
 from glow_tf.runs import Run
+from helpers.golden import FORWARD_CASES, case
+from helpers.openai_checkpoints import assert_is_the_original, freeze, options, run_import, weights
 
 SMALL = case("case2_additive_1x1_5bit")
 
 
-@pytest.mark.parametrize("name", parity.FORWARD_CASES)
-def test_a_graph_of_every_kind(name, tmp_path):
+@pytest.mark.parametrize("name", FORWARD_CASES)
+def test_imported_frozen_graph_matches_the_original(name, tmp_path):
     c = case(name)
     inputs = [("input/image", (None, *c["x"].shape[1:])), ("Placeholder", (None, *c.eps()[0].shape[1:]))]
     freeze(tmp_path / "graph.pb", weights(c), inputs=inputs)
@@ -30,18 +29,18 @@ def refused(tmp_path, message, *more):
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_weights_are_named(tmp_path):
+def test_frozen_graph_with_missing_weights_is_rejected(tmp_path):
     freeze(tmp_path / "graph.pb", {n: v for n, v in weights(SMALL).items() if n != "model/pool0/conv/b"})
     refused(tmp_path, "1 missing: model/pool0/conv/b")
 
 
-def test_variables_that_the_model_has_not_are_named(tmp_path):
+def test_frozen_graph_with_unknown_variables_is_rejected(tmp_path):
     freeze(tmp_path / "graph.pb", {**weights(SMALL), "model/attention/W": np.ones([4, 4], np.float32)})
     refused(tmp_path, "1 left over: model/attention/W")
 
 
-def test_arrays_that_the_model_has_not_are_named(tmp_path):
-    """Such as a matrix with which images are whitened, which is no variable. The edge channel is one, of 0 and 1."""
+def test_frozen_graph_with_unknown_constants_is_rejected(tmp_path):
+    """Name such a constant as the matrix that whitens images, but not the edge channel of 0 and 1."""
 
     def use(name, weight):
         if name == "model/0/0/actnorm_center/b":
@@ -57,7 +56,7 @@ def test_arrays_that_the_model_has_not_are_named(tmp_path):
     assert_is_the_original(Run.open(tmp_path / "run").model(), SMALL)
 
 
-def test_a_shuffle_that_is_not_undone_is_named(tmp_path):
+def test_frozen_graph_with_a_wrong_inverse_shuffle_is_rejected(tmp_path):
     c = case("case3_affine_shuffle")
     name = "model/0/0/shuffle/indices_inverse"
     freeze(tmp_path / "graph.pb", {**weights(c), name: weights(c)[name][::-1].copy()})
@@ -66,8 +65,8 @@ def test_a_shuffle_that_is_not_undone_is_named(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["graph.pb"]
 
 
-def test_another_use_of_a_weight_is_named(tmp_path):
-    """A normalised kernel has the name and the shape of a plain one."""
+def test_frozen_graph_with_another_use_of_a_weight_is_rejected(tmp_path):
+    """Name a normalized kernel, which has the name and the shape of a plain one."""
 
     def use(name, weight):
         if name == "model/1/0/f1/l_2/W":
@@ -82,8 +81,8 @@ def test_another_use_of_a_weight_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model/1/0/actnorm_scale/logs", "model/prior/p/logs"])
-def test_another_factor_of_logs_is_named(name, tmp_path):
-    """With it the same weights would be another model."""
+def test_frozen_graph_with_another_factor_of_logs_is_rejected(name, tmp_path):
+    """Name a factor with which the same weights would be another model."""
 
     def use(weight_name, weight):
         if weight_name == name:
@@ -94,7 +93,7 @@ def test_another_factor_of_logs_is_named(name, tmp_path):
     run_import(tmp_path / "graph.pb", tmp_path / "run", *options(SMALL), "--ignore", "part/mul")
 
 
-def test_a_foreign_input_is_named(tmp_path):
+def test_frozen_graph_with_unknown_inputs_is_rejected(tmp_path):
     freeze(tmp_path / "graph.pb", weights(SMALL), inputs=[("low_resolution", (None, 4, 4, 3)), ("rate", ())])
     refused(tmp_path, r"inputs that the public model has not: low_resolution \[n, 4, 4, 3\]")
     refused(tmp_path, "asked to ignore what is not in .*: lowres", "--ignore", "lowres")
@@ -102,14 +101,14 @@ def test_a_foreign_input_is_named(tmp_path):
     assert_is_the_original(Run.open(tmp_path / "run").model(), SMALL)
 
 
-def test_what_is_not_compared_is_said(tmp_path, capsys):
+def test_frozen_graph_import_says_what_is_not_compared(tmp_path, capsys):
     freeze(tmp_path / "graph.pb", weights(SMALL))
     run_import(tmp_path / "graph.pb", tmp_path / "run", *options(SMALL))
     assert "the rest of its operations is not" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", ["cut", "text", "empty"])
-def test_a_damaged_graph_leaves_nothing_behind(content, tmp_path):
+def test_damaged_frozen_graph_leaves_no_files(content, tmp_path):
     freeze(tmp_path / "graph.pb", weights(SMALL))
     whole = (tmp_path / "graph.pb").read_bytes()
     (tmp_path / "graph.pb").write_bytes({"cut": whole[: len(whole) // 2], "text": b"weights", "empty": b""}[content])
@@ -117,7 +116,7 @@ def test_a_damaged_graph_leaves_nothing_behind(content, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["graph.pb"]
 
 
-def test_images_that_are_not_square(tmp_path):
+def test_frozen_graph_import_of_non_square_images(tmp_path):
     freeze(tmp_path / "graph.pb", weights(SMALL))
     run_import(tmp_path / "graph.pb", tmp_path / "run", "--bits", 5, "--image-size", 16, 24)
     assert Run.open(tmp_path / "run").model().sample(1, seed=0).shape == (1, 16, 24, 3)

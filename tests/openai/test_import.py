@@ -1,15 +1,23 @@
-"""The original's checkpoints come in: the same latents, bits/dim and images, and what uses a run takes them."""
+"""Test that imported checkpoints give the original's latents, bits/dim and images, wherever a run is used."""
 
 import dataclasses
 import json
 import pathlib
 
 import keras
-import laws
 import numpy as np
 import pytest
 import tensorflow as tf
-from originals import (
+
+import evaluate
+from glow_tf import Glow, export, presets
+from glow_tf.config import ModelConfig
+from glow_tf.openai.original import Original
+from glow_tf.openai.sources import AVERAGE
+from glow_tf.runs import Run, RunError
+from helpers import layer_cases
+from helpers.golden import FORWARD_CASES, assert_close, case
+from helpers.openai_checkpoints import (
     assert_is_the_original,
     assert_same_images,
     assert_weights,
@@ -20,20 +28,12 @@ from originals import (
     write_checkpoint,
     write_model,
 )
-from parity import FORWARD_CASES, assert_close, case
-
-import evaluate
-from glow_tf import Glow, export, presets
-from glow_tf.config import ModelConfig
-from glow_tf.openai.original import Original
-from glow_tf.openai.sources import AVERAGE
-from glow_tf.runs import Run, RunError
 
 TRAINED = case("case7_train_adamax")
 
 
 @pytest.mark.parametrize("name", FORWARD_CASES)
-def test_an_imported_model_is_the_original(name, tmp_path):
+def test_imported_checkpoint_matches_the_original(name, tmp_path):
     c = case(name)
     run_import(checkpoint_of(c, tmp_path), tmp_path / "run", *options(c))
     run = Run.open(tmp_path / "run")
@@ -41,23 +41,26 @@ def test_an_imported_model_is_the_original(name, tmp_path):
     model = run.model()
     assert_is_the_original(model, c)
     model.save(tmp_path / "m.keras")
-    assert_is_the_original(keras.saving.load_model(tmp_path / "m.keras", safe_mode=True), c)
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    assert loaded.config == model.config
+    assert_weights(loaded, c, "var/")
+    assert_close(loaded.bits_per_dim(c["x"], c.labels, noise=c.noise), c["bits_x"], 1e-5, "bits_x")
 
 
 def assert_served(signatures, model, images, labels=None):
-    """A SavedModel's `encode`, at the middle of each bin, and `bits_per_dim` are the model's."""
-    given = {"images": tf.constant(images)} | ({} if labels is None else {"labels": tf.constant(labels)})
-    encoded = signatures["encode"](**given)
+    """Check a SavedModel's `encode`, at the middle of each bin, and `bits_per_dim` against the model's."""
+    inputs = {"images": tf.constant(images)} | ({} if labels is None else {"labels": tf.constant(labels)})
+    encoded = signatures["encode"](**inputs)
     for i, expected in enumerate(model.encode(images, labels)):
         assert_close(encoded[f"eps_{i}"], expected, 1e-5, f"eps {i}")
-    bits = signatures["bits_per_dim"](seed=tf.constant([1, 2]), **given)["bits_per_dim"]
+    bits = signatures["bits_per_dim"](seed=tf.constant([1, 2]), **inputs)["bits_per_dim"]
     assert_close(bits, model.bits_per_dim(images, labels, seed=[1, 2]), 1e-5, "bits_x")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["case1_affine_1x1", "case5_affine_1x1_ycond"])
-def test_and_again_from_a_saved_model(name, tmp_path):
-    """Its `encode` stands at the middle of each bin, where the loaded run is the reference."""
+def test_saved_model_of_an_imported_checkpoint_matches_the_original(name, tmp_path):
+    """Compare `encode`, which has no noise argument in a SavedModel, with the loaded run at the middle of each bin."""
     c = case(name)
     run_import(c.checkpoint, tmp_path / "run", *options(c))
     export.main([str(tmp_path / "run"), str(tmp_path / "saved")])
@@ -69,8 +72,8 @@ def test_and_again_from_a_saved_model(name, tmp_path):
 
 
 @pytest.mark.parametrize(("average", "stored"), [(False, "end/test_stats_batch0"), (True, "..._swapped")])
-def test_a_trained_model_with_its_averages(average, stored, tmp_path):
-    """And again from a .keras file."""
+def test_imported_raw_and_ema_weights_match_the_original(average, stored, tmp_path):
+    """Check the run's model, and the same model from a .keras file."""
     c = TRAINED
     run_import(c.checkpoint, tmp_path / "run", *options(c))
     model = Run.open(tmp_path / "run").model(average=average)
@@ -83,7 +86,7 @@ def test_a_trained_model_with_its_averages(average, stored, tmp_path):
 
 
 @pytest.mark.slow
-def test_and_its_averages_again_from_a_saved_model(tmp_path):
+def test_saved_model_of_imported_ema_weights_matches_the_run(tmp_path):
     c = TRAINED
     run_import(c.checkpoint, tmp_path / "run", *options(c))
     export.main([str(tmp_path / "run"), str(tmp_path / "saved"), "--average"])
@@ -92,8 +95,8 @@ def test_and_its_averages_again_from_a_saved_model(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["case3_affine_shuffle", "case6_affine_lu"])
-def test_averages_beside_what_is_not_trained_come_in_as_weights(name, tmp_path, capsys):
-    """`m.save_ema` writes plain names where there is no average: orders of shuffles, fixed parts of the LU form."""
+def test_ema_checkpoint_with_untrained_variables_is_imported_as_weights(name, tmp_path, capsys):
+    """Read the plain names that `m.save_ema` writes where there is no EMA: shuffles, fixed parts of the LU form."""
     c = case(name)
     averaged = {n + AVERAGE if n in c.trainable_names else n: v for n, v in weights(c).items()}
     assert 0 < sum(not n.endswith(AVERAGE) for n in averaged) < len(averaged)
@@ -104,22 +107,22 @@ def test_averages_beside_what_is_not_trained_come_in_as_weights(name, tmp_path, 
 
 
 @pytest.mark.parametrize("which", ["ema_noswap", "ema_swapped"])
-def test_averages_alone_come_in_as_weights(which, tmp_path, capsys):
+def test_ema_only_checkpoint_is_imported_as_weights(which, tmp_path, capsys):
     c = TRAINED
     run_import(c.checkpoint.with_name(f"{which}.ckpt"), tmp_path / "run", *options(c))
     assert "averages alone" in capsys.readouterr().out
     assert_weights(Run.open(tmp_path / "run").model(), c, "end/var/" if which == "ema_noswap" else "end/ema/")
 
 
-def test_paths_of_every_form(tmp_path):
+def test_import_accepts_every_form_of_checkpoint_path(tmp_path):
     c = case("case1_affine_1x1")
     for path in (f"{c.checkpoint}.index", f"{c.checkpoint}.data-00000-of-00001", c.checkpoint.parent):
         assert Original(pathlib.Path(path), bits=8, image_size=(32, 32)).model.config.depth == 2
 
 
-def test_grey_images_that_are_not_square(tmp_path):
+def test_import_of_non_square_gray_images(tmp_path):
     glow = Glow(ModelConfig(image_shape=(8, 12, 1), bits=5, levels=2, depth=1, width=4))
-    laws.disturb(glow.trainable_variables, np.random.default_rng(1), 0.05)
+    layer_cases.perturb(glow.trainable_variables, np.random.default_rng(1), 0.05)
     write_model(tmp_path / "m.ckpt", glow)
     run_import(tmp_path / "m.ckpt", tmp_path / "run", "--bits", 5, "--image-size", 8, 12)
     model = Run.open(tmp_path / "run").model()
@@ -130,26 +133,31 @@ def test_grey_images_that_are_not_square(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10", "cifar10_conditional"])
-def test_a_preset_that_is_matched_gives_data_and_training(name, tmp_path, monkeypatch):
-    """The presets, made small."""
+def test_import_takes_data_and_training_from_a_matching_preset(name, tmp_path, monkeypatch):
+    """Make the presets' models small."""
     preset = presets.get(name)
     preset = dataclasses.replace(preset, model=dataclasses.replace(preset.model, depth=1, width=4))
     monkeypatch.setitem(presets.PRESETS, name, preset)
     write_model(tmp_path / "m.ckpt", Glow(preset.model))
     size = ("--bits", preset.model.bits, "--image-size", preset.model.image_shape[0])
     run_import(tmp_path / "m.ckpt", tmp_path / "run", *size, "--preset", name)
-    found = Run.open(tmp_path / "run").experiment()
-    assert (found.model, found.data, found.training, found.name) == (preset.model, preset.data, preset.training, name)
+    experiment = Run.open(tmp_path / "run").experiment()
+    assert (experiment.model, experiment.data, experiment.training, experiment.name) == (
+        preset.model,
+        preset.data,
+        preset.training,
+        name,
+    )
 
 
-def test_evaluate_takes_an_imported_run(tmp_path, capsys):
-    """One without averages, which other runs have."""
+def test_evaluate_accepts_an_imported_run(tmp_path, capsys):
+    """Evaluate a run without averaged weights, which other runs have."""
     c = case("case3_affine_shuffle")
     run_import(checkpoint_of(c, tmp_path), tmp_path / "run", *options(c))
     np.savez(tmp_path / "images.npz", **dict.fromkeys(("train", "validation", "test"), c["x"]))
     evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}"])
-    found = json.loads((tmp_path / "run" / "evaluation" / "bits.json").read_text())
-    assert found["raw"]["bits_per_dim"] == pytest.approx(float(np.mean(c["bits_x"])), abs=0.02)  # other noise
-    assert "averaged" not in found
+    values = json.loads((tmp_path / "run" / "evaluation" / "bits.json").read_text())
+    assert values["raw"]["bits_per_dim"] == pytest.approx(float(np.mean(c["bits_x"])), abs=0.02)  # other noise
+    assert "averaged" not in values
     with pytest.raises(RunError, match="holds raw weights alone, and no averaged ones"):
         evaluate.main(["bits", str(tmp_path / "run"), "--average", "--data", f"npz:{tmp_path / 'images.npz'}"])

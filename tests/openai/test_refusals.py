@@ -1,14 +1,9 @@
-"""What is not the public model, whole, is refused in a sentence, and nothing is written."""
+"""Test that any checkpoint but a complete one of the public model is rejected, and that nothing is written."""
 
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from originals import options, read_checkpoint, run_import, write_checkpoint
-from parity import case
-from training.commands import ROOT, environment
 
 from glow_tf.config import ConfigError
 from glow_tf.errors import GlowError
@@ -16,13 +11,15 @@ from glow_tf.openai.errors import OpenaiError
 from glow_tf.openai.original import Original
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
+from helpers.golden import case
+from helpers.openai_checkpoints import options, read_checkpoint, run_import, write_checkpoint
 
 TRAINED = case("case7_train_adamax")
 AVERAGE = "/ExponentialMovingAverage"
 
 
 def changed(tmp_path, drop=(), **values):
-    """The trained checkpoint with some arrays left out and others put in, refused with the message returned."""
+    """Import the trained checkpoint without some arrays and with others; return the message of the rejection."""
     stored = {n: v for n, v in read_checkpoint(TRAINED.checkpoint).items() if n not in drop}
     write_checkpoint(tmp_path / "m.ckpt", {**stored, **values})
     with pytest.raises(OpenaiError) as caught:
@@ -31,38 +28,38 @@ def changed(tmp_path, drop=(), **values):
     return str(caught.value)
 
 
-def test_left_over_weights_are_named(tmp_path):
+def test_checkpoint_with_unknown_weights_is_rejected(tmp_path):
     assert "the weights are not" in (text := changed(tmp_path, **{"model/extra/W": np.ones(3, np.float32)}))
     assert "1 left over: model/extra/W" in text and "missing" not in text
 
 
-def test_missing_weights_are_named(tmp_path):
+def test_checkpoint_with_missing_weights_is_rejected(tmp_path):
     assert "1 missing: model/1/0/f1/l_2/W" in changed(tmp_path, drop=["model/1/0/f1/l_2/W"])
 
 
-def test_a_missing_average_is_named(tmp_path):
+def test_checkpoint_with_a_missing_ema_is_rejected(tmp_path):
     text = changed(tmp_path, drop=["model/pool0/conv/b" + AVERAGE])
     assert "the averages are not" in text and "1 missing: model/pool0/conv/b" in text
 
 
-def test_a_wrong_shape_is_named(tmp_path):
+def test_checkpoint_with_a_wrong_shape_is_rejected(tmp_path):
     text = changed(tmp_path, **{"model/0/1/actnorm_center/b": np.zeros([1, 1, 1, 8], np.float32)})
     assert "model/0/1/actnorm_center/b [1, 1, 1, 8], expected [1, 1, 1, 12]" in text
 
 
-def test_values_that_are_not_finite_are_named(tmp_path):
+def test_checkpoint_with_non_finite_values_is_rejected(tmp_path):
     text = changed(tmp_path, **{"model/0/1/invconv/W": np.full([12, 12], np.nan, np.float32)})
     assert "model/0/1/invconv/W holds values that are not finite" in text
 
 
-def test_another_model_is_named(tmp_path):
+def test_checkpoint_of_another_model_is_rejected(tmp_path):
     write_checkpoint(tmp_path / "m.ckpt", {"dense/kernel": np.zeros([2, 2], np.float32)})
     with pytest.raises(OpenaiError, match="there is no weight model/0/0/actnorm_center/b"):
         run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
 
 
-def test_another_optimizer_is_left_out_with_a_note(tmp_path, capsys):
-    """With beta1 = 0 the original keeps no first moments."""
+def test_unknown_optimizer_state_is_skipped_with_a_note(tmp_path, capsys):
+    """Drop a first moment, as the original does with beta1 = 0."""
     stored = {n: v for n, v in read_checkpoint(TRAINED.checkpoint).items() if n != "Variable_2"}
     write_checkpoint(tmp_path / "m.ckpt", stored)
     run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
@@ -72,7 +69,7 @@ def test_another_optimizer_is_left_out_with_a_note(tmp_path, capsys):
     assert state.restore() and state.steps == 0
 
 
-def test_the_batch_is_checked_before_writing(tmp_path, capsys):
+def test_check_batch_is_validated_before_writing(tmp_path, capsys):
     c = case("case5_affine_1x1_ycond")
 
     np.savez(tmp_path / "batch.npz", x=c["x"], y=c["y"])
@@ -100,7 +97,7 @@ def test_the_batch_is_checked_before_writing(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("damage", ["truncated data", "truncated index", "flipped byte", "no data"])
-def test_a_damaged_checkpoint_leaves_nothing_behind(damage, tmp_path):
+def test_damaged_openai_checkpoint_leaves_no_files(damage, tmp_path):
     c = case("case1_affine_1x1")
     for file in c.checkpoint.parent.glob("model.ckpt*"):
         shutil.copy(file, tmp_path)
@@ -120,7 +117,7 @@ def test_a_damaged_checkpoint_leaves_nothing_behind(damage, tmp_path):
     assert not [p for p in tmp_path.iterdir() if "run" in p.name]
 
 
-def test_wrong_options_are_one_sentence(tmp_path):
+def test_invalid_import_options_are_rejected(tmp_path):
     c = case("case1_affine_1x1")
     with pytest.raises(OpenaiError, match="expected --bits"):
         run_import(c.checkpoint, tmp_path / "run", "--image-size", 32)
@@ -138,21 +135,13 @@ def test_wrong_options_are_one_sentence(tmp_path):
         run_import(c.checkpoint, tmp_path / "run", *options(c))
 
 
-@pytest.mark.slow
-def test_the_command_exits_with_2_and_no_traceback(tmp_path):
-    words = [sys.executable, "-m", "glow_tf.openai", str(tmp_path / "x.ckpt"), str(tmp_path / "run")]
-    done = subprocess.run(words, env=environment(), cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("python -m glow_tf.openai: expected --bits") and done.stderr.count("\n") == 1
-
-
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_import_into_an_unwritable_folder_is_rejected(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OpenaiError, match="cannot write"):
         run_import(TRAINED.checkpoint, tmp_path / "file" / "run", *options(TRAINED))
 
 
-def test_a_folder_with_several_checkpoints():
+def test_import_from_a_folder_with_several_checkpoints_is_rejected():
     with pytest.raises(
         OpenaiError, match="holds 3 checkpoints, expected one: ema_noswap.ckpt, ema_swapped.ckpt, model"
     ):

@@ -1,4 +1,4 @@
-"""The original's optimizer and averages come along with its weights, so that training goes on."""
+"""Test that the original's optimizer state and averages are imported with its weights, so that training resumes."""
 
 import dataclasses
 import subprocess
@@ -6,18 +6,18 @@ import time
 
 import numpy as np
 import pytest
-from originals import checkpoint_of, options, run_import
-from parity import TRAINING_CASES, assert_close, case
-from training.commands import ROOT, command, environment
 
 from glow_tf.openai import original_names
 from glow_tf.runs import Run
 from glow_tf.training.optimizers import Adam, Adamax
 from glow_tf.training.state import TrainingState
+from helpers.commands import ROOT, command, environment
+from helpers.golden import TRAINING_CASES, assert_close, case
+from helpers.openai_checkpoints import checkpoint_of, options, run_import
 
 
 def imported_state(c, tmp_path, **training):
-    """The training state of the case's imported checkpoint, and its trainable variables by the original's names.
+    """Return the training state of the imported checkpoint, and its trainable variables by the original's names.
 
     `training` changes its configuration.
     """
@@ -33,7 +33,7 @@ def imported_state(c, tmp_path, **training):
 
 
 @pytest.mark.parametrize("name", TRAINING_CASES)
-def test_the_state_of_the_optimizer_comes_along(name, tmp_path):
+def test_optimizer_state_and_ema_are_imported(name, tmp_path):
     c = case(name)
     state, variables = imported_state(c, tmp_path)
     assert state.steps == int(state.optimizer.iterations) == len(c["lr"]) == int(c["end/slot/t"]) - 1
@@ -44,10 +44,10 @@ def test_the_state_of_the_optimizer_comes_along(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", TRAINING_CASES)
-def test_the_next_step_is_the_originals(name, tmp_path):
-    """The rule of its optim.py, in NumPy, from the stored moments and step."""
+def test_next_step_after_an_import_matches_the_original(name, tmp_path):
+    """Compute the rule of the original's optim.py in NumPy, from the stored moments and step."""
     c = case(name)
-    state, variables = imported_state(c, tmp_path, warmup_steps=0)  # a rate that float32 weights feel
+    state, variables = imported_state(c, tmp_path, warmup_steps=0)  # a rate large enough to change float32 weights
     rate, beta1, beta2 = float(state.optimizer.learning_rate), c.hps["beta1"], state.optimizer.beta2
     assert state.optimizer.beta1 == beta1 and rate > 0
     rng = np.random.default_rng(0)
@@ -66,8 +66,8 @@ def test_the_next_step_is_the_originals(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_training_goes_on(tmp_path):
-    """`train.py` takes the run up at step 12 and counts on."""
+def test_training_resumes_from_an_imported_checkpoint(tmp_path):
+    """Resume with `train.py` at step 12."""
     c = case("case7_train_adamax")
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "images.npz", images=rng.integers(0, 256, (64, 16, 16, 3), np.uint8))

@@ -1,12 +1,10 @@
-"""The original's training course of 12 steps, both optimizers: weights, slots, averages, losses, learning rates."""
+"""Compare 12 training steps of both optimizers with the original: weights, slots, averages, losses, learning rates."""
 
 import dataclasses
 
-import laws
 import numpy as np
 import pytest
 import tensorflow as tf
-from parity import TRAINING_CASES, case, load_variables
 
 from glow_tf.model import Glow
 from glow_tf.openai import original_names
@@ -14,12 +12,14 @@ from glow_tf.training.average import MovingAverage
 from glow_tf.training.optimizers import Adam, Adamax
 from glow_tf.training.schedule import WarmUp
 from glow_tf.training.step import Counters, TrainingStep, terms_of
+from helpers import layer_cases
+from helpers.golden import TRAINING_CASES, case, load_variables
 
 TOLERANCE = 1e-5
 
 
 class Course:
-    """A model at the stored start, and what trains it."""
+    """Hold a model at the stored start, and what trains it."""
 
     def __init__(self, name, jit_compile=False, **changes):
         self.case = stored = case(name)
@@ -56,13 +56,13 @@ class Course:
         return float(tf.reduce_mean(self.model.objective(batch["image"], noise=batch["noise"])["loss"]))
 
     def of(self, name, values):
-        """The value in a list parallel to the trainable variables that belongs to an original name."""
+        """Return, from a list parallel to the trainable variables, the value that belongs to an original name."""
         index = [v is self.names[name] for v in self.model.trainable_variables].index(True)
         return np.asarray(values[index])
 
 
 @pytest.mark.parametrize("name", TRAINING_CASES)
-def test_twelve_steps_as_the_original(name):
+def test_twelve_training_steps_match_the_original(name):
     course = Course(name)
     stored = course.case
     losses = []
@@ -93,12 +93,12 @@ def test_twelve_steps_as_the_original(name):
     assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0"][0], abs=TOLERANCE)
 
 
-def test_a_step_whose_loss_or_gradient_is_not_finite_changes_nothing():
+def test_step_with_a_non_finite_loss_or_gradient_is_skipped():
     course = Course("case7_train_adamax")
     loss_and_gradients = course.step._gradients
 
     def spoiled(batch):
-        """With one entry of one gradient as the batch says, and the loss untouched."""
+        """Add the batch's `spoil` to one entry of one gradient, and leave the loss as it is."""
         means, gradients = loss_and_gradients(batch)
         first = tf.tensor_scatter_nd_add(gradients[0], [[0] * gradients[0].shape.rank], [batch["spoil"]])
         return means, [first, *gradients[1:]]
@@ -122,8 +122,8 @@ def test_a_step_whose_loss_or_gradient_is_not_finite_changes_nothing():
     assert np.any(course.model.trainable_variables[0].numpy() != before[0])
 
 
-def test_keras_apply_makes_the_same_update():
-    """`optimizer.apply`, which `model.fit` uses, against the training step's own update."""
+def test_optimizer_apply_matches_the_training_step():
+    """Compare `optimizer.apply`, which `model.fit` uses, with the training step's own update."""
     ours, keras_way = Course("case7_train_adamax"), Course("case7_train_adamax")
     for k in range(3):
         batch = ours.batch(k)
@@ -137,8 +137,8 @@ def test_keras_apply_makes_the_same_update():
 
 
 @pytest.mark.slow
-def test_the_step_compiled_by_xla_is_the_same():
-    """`--jit-compile`, which is for GPUs, compiles on a CPU too."""
+def test_training_step_compiled_by_xla_matches_the_plain_one():
+    """Compile with `--jit-compile`, which is for GPUs, on a CPU."""
     plain, compiled = Course("case7_train_adamax"), Course("case7_train_adamax", jit_compile=True)
     for k in range(3):
         plain.step(plain.batch(k))
@@ -147,9 +147,10 @@ def test_the_step_compiled_by_xla_is_the_same():
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-5)
 
 
-def test_mixed_precision_and_recomputation_take_nearly_the_same_steps():
+def test_training_steps_in_mixed_precision_are_close_to_float32():
     course = Course("case7_train_adamax", network_dtype="bfloat16", recompute=True)
-    laws.disturb(course.model.trainable_variables, np.random.default_rng(0), 0.03)  # zero weights block gradients
+    # Zero weights block gradients.
+    layer_cases.perturb(course.model.trainable_variables, np.random.default_rng(0), 0.03)
     batch = course.batch(0)
     weights = [v.value for v in course.model.trainable_variables]
     with tf.GradientTape() as tape:  # outside of a step nothing is rounded

@@ -1,4 +1,4 @@
-"""Which devices train, by option; what several of them compute is in `test_replicas.py`."""
+"""Test which devices train, by option; `test_replicas.py` tests what several of them compute."""
 
 import pytest
 import tensorflow as tf
@@ -9,14 +9,14 @@ from glow_tf.training import devices
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Sets the number of GPUs that TensorFlow sees; strategies are then recorded, not made: there are no GPUs."""
+    """Set the number of GPUs that TensorFlow sees; record strategies instead of making them without GPUs."""
     monkeypatch.delenv("TF_CONFIG", raising=False)
     for name in ("MirroredStrategy", "OneDeviceStrategy", "MultiWorkerMirroredStrategy"):
         monkeypatch.setattr(tf.distribute, name, lambda *args, name=name: (name, *args))
 
     def see(count):
-        found = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(count)]
-        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: found)
+        physical_devices = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(count)]
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: physical_devices)
 
     return see
 
@@ -30,7 +30,7 @@ def test_by_default_every_visible_gpu_trains(gpus):
     assert devices.strategy() == ("OneDeviceStrategy", "CPU:0")
 
 
-def test_devices_are_chosen(gpus, monkeypatch):
+def test_devices_option_selects_the_strategy(gpus, monkeypatch):
     gpus(4)
     assert devices.strategy("cpu") == ("OneDeviceStrategy", "CPU:0")
     assert devices.strategy("2") == ("MirroredStrategy", ["GPU:0", "GPU:1"])

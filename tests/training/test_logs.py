@@ -1,4 +1,4 @@
-"""What a person sees of a run, and what TensorBoard is given."""
+"""Test what a run prints."""
 
 import re
 import time
@@ -8,7 +8,7 @@ from glow_tf.training.logs import ProgressBar
 END = {"step": 8, "images": 12800, "bits_x": 3.21, "val_bits_x": 3.5, "val_bits_x_average": 3.75, "skipped": 0}
 
 
-def test_the_bar_shows_bits_speed_and_time_left(capsys):
+def test_progress_bar_shows_bits_speed_and_time_left(capsys):
     bar = ProgressBar(epochs=2, epoch_steps=4, batch_size=1600)
     bar.on_epoch_begin(0)
     for k in range(3):
@@ -21,7 +21,7 @@ def test_the_bar_shows_bits_speed_and_time_left(capsys):
     assert re.search(r"epoch 1/2: +75%.*\[00:00<00:0\d, [\d.]+k images/s, 3.210 bits/dim\]", line)
 
 
-def test_the_line_of_an_epoch(capsys):
+def test_epoch_line_shows_bits_speed_and_skipped_steps(capsys):
     bar = ProgressBar(epochs=None, epoch_steps=4, batch_size=1600)
     for end in ({}, {"skipped": 3, "val_error": 0.25}):
         bar.on_epoch_begin(1)

@@ -1,23 +1,24 @@
-"""What a run leaves behind, and what it does when something is wrong."""
+"""Test what a run writes, and what it does when something is wrong."""
 
 import csv
 import dataclasses
 import pathlib
 import re
 import resource
+import shutil
 import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from runs_for_tests import TINY
-from training.commands import ROOT, SMALL, command, environment, largest_difference, train, weights
 
 from glow_tf.config import ConfigError, RunOptions
 from glow_tf.data.pipeline import evaluation_batches
 from glow_tf.runs import Run, RunError
 from glow_tf.training import devices, session
 from glow_tf.training.loop import Trainer, TrainingError
+from helpers.commands import ROOT, SMALL, call_train, command, environment, largest_difference, weights
+from helpers.tiny_runs import TINY
 
 
 def trainer(path, experiment=TINY, **options):
@@ -29,10 +30,10 @@ def change(**training):
 
 
 @pytest.mark.slow
-def test_a_run_folder(tmp_path):
-    said = []
+def test_training_writes_a_complete_run_folder(tmp_path):
+    messages = []
     options = RunOptions(run_dir=str(tmp_path / "run"), sample_every=1, devices="cpu")
-    assert session.run(TINY, options, said.append) == 0
+    assert session.run(TINY, options, messages.append) == 0
     run = Run.open(tmp_path / "run")
     assert run.experiment() == TINY
     for which in ("last", "best"):
@@ -44,7 +45,7 @@ def test_a_run_folder(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["4", "8"] and [row["images"] for row in rows] == ["64", "128"]
     assert {"learning_rate", "grad_norm", "skipped", "val_bits_x", "val_bits_x_average"} <= rows[0].keys()
-    text = "\n".join(said)
+    text = "\n".join(messages)
     assert "1,347 images to train on" in text and f"next: python evaluate.py {run.path}" in text
     assert len(list(run.checkpoints.glob("*.index"))) <= 3
     again = []
@@ -53,7 +54,7 @@ def test_a_run_folder(tmp_path):
 
 
 @pytest.mark.slow
-def test_tensorboard_where_it_is_installed(tmp_path):
+def test_tensorboard_events_match_the_metrics(tmp_path):
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     one = trainer(tmp_path / "run")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -69,7 +70,7 @@ def test_tensorboard_where_it_is_installed(tmp_path):
 
 
 def close(source, split):
-    """From now on reading a record of the split is an error."""
+    """Make reading a record of the split an error."""
     read, closed = source.read, tf.constant(source.rows[split])
 
     def checked(row):
@@ -79,7 +80,7 @@ def close(source, split):
     source.read = checked
 
 
-def test_the_test_split_is_not_read(tmp_path):
+def test_training_does_not_read_the_test_split(tmp_path):
     one = trainer(tmp_path / "run", change(epochs=1))
     close(one.source, "test")
     one.train()
@@ -88,7 +89,7 @@ def test_the_test_split_is_not_read(tmp_path):
         next(iter(evaluation_batches(one.source, "test", TINY.data, image_shape=(8, 8, 1), batch_size=4, seed=0)))
 
 
-def test_taking_up_a_run_decodes_nothing_of_what_lies_behind(tmp_path):
+def test_resume_decodes_no_image_of_earlier_steps(tmp_path):
     one = trainer(tmp_path / "run")
     decoded, decode = [], one.source.decode
 
@@ -98,12 +99,12 @@ def test_taking_up_a_run_decodes_nothing_of_what_lies_behind(tmp_path):
 
     one.source.decode = counted
     one.state.counters.step.assign(100_000)
-    batch = next(iter(one._training_part(1, 0)))
+    batch = next(iter(one.local_training_batches(1, 0)))
     assert batch["index"][0] == 100_000 * 16
     assert 16 <= len(decoded) < 16 * 100  # the batch and what is prefetched
 
 
-def test_best_are_the_weights_of_the_best_validation(tmp_path):
+def test_best_weights_have_the_lowest_validation_loss(tmp_path):
     one = trainer(tmp_path / "run", change(epochs=3))
     losses, seen = iter([3.0, 3.0, 1.0, 2.0, 2.0, 1.0]), []  # raw and averaged of three epochs
 
@@ -115,26 +116,26 @@ def test_best_are_the_weights_of_the_best_validation(tmp_path):
     one.train()
     for average, epoch in ((False, 2), (True, 3)):
         best = one.run.model("best", average)
-        for found, expected in zip(best.weights, seen[2 * (epoch - 1) + average], strict=True):
-            np.testing.assert_array_equal(found, expected)
+        for weight, expected in zip(best.weights, seen[2 * (epoch - 1) + average], strict=True):
+            np.testing.assert_array_equal(weight, expected)
     np.testing.assert_array_equal(one.state.counters.best, [1.0, 1.0])
 
 
-def test_the_default_folder_and_what_the_head_says(tmp_path, monkeypatch):
+def test_default_run_folder_and_training_header(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = []
+    messages = []
     paper = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, paper_protocol=True))
     for experiment in (TINY, dataclasses.replace(paper, training=change(epochs=None, schedule="constant").training)):
         one = Trainer(experiment, RunOptions(), devices.strategy("cpu"))
         assert one.run.path == pathlib.Path("runs/digits") and one.finished is False
-        session._say_head(one, said.append)
-    usual, paper = "\n".join(said).split("digits: ")[1:]
+        session._say_head(one, messages.append)
+    usual, paper = "\n".join(messages).split("digits: ")[1:]
     assert "2 epochs of 4 steps, batch 16, 1 CPU" in usual and "protocol" not in usual
     assert "trains on all training images, selects on the test split" in paper
     assert "until stopped (--epochs ends it), epochs of 4 steps" in paper
 
 
-def test_training_that_does_not_recover_stops_with_its_last_good_weights(tmp_path):
+def test_persistent_non_finite_steps_stop_training_with_good_weights(tmp_path):
     broken = trainer(tmp_path / "run", change(patience=3, epoch_steps=20))
     real, steps = broken.step, []
 
@@ -152,7 +153,7 @@ def test_training_that_does_not_recover_stops_with_its_last_good_weights(tmp_pat
     assert int(broken.state.counters.skipped.numpy()) == 8
 
 
-def test_another_configuration_is_refused_with_the_difference(tmp_path):
+def test_resume_with_another_configuration_is_rejected(tmp_path):
     Run.create(tmp_path / "run", TINY)
     with pytest.raises(ConfigError, match=r"training.learning_rate: 0.001 -> 0.1"):
         trainer(tmp_path / "run", change(learning_rate=0.1))
@@ -163,7 +164,7 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
         trainer(tmp_path / "other")
 
 
-def test_classes_must_be_those_of_the_source(tmp_path):
+def test_model_classes_must_match_the_source(tmp_path):
     experiment = dataclasses.replace(
         TINY,
         model=dataclasses.replace(TINY.model, classes=7),
@@ -174,9 +175,9 @@ def test_classes_must_be_those_of_the_source(tmp_path):
 
 
 def saved(path, steps=(4, 8)):
-    """A run folder with checkpoints at some steps."""
+    """Make a run folder with checkpoints at the given steps."""
     one = trainer(path)
-    one._initialize_from_data()
+    one.initialize_from_data()
     one.run.write_config(TINY)
     for step in steps:
         one.state.counters.step.assign(step)
@@ -185,7 +186,7 @@ def saved(path, steps=(4, 8)):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "index", "missing"])
-def test_a_damaged_newest_checkpoint_falls_back(damage, tmp_path):
+def test_resume_falls_back_from_a_damaged_checkpoint(damage, tmp_path):
     one = saved(tmp_path / "run")
     data = next(one.run.checkpoints.glob("ckpt-8.data*"))
     if damage == "truncated":
@@ -205,7 +206,7 @@ def test_a_damaged_newest_checkpoint_falls_back(damage, tmp_path):
     assert again.state.steps == 4
 
 
-def test_no_readable_checkpoint_is_an_error(tmp_path):
+def test_resume_without_a_readable_checkpoint_is_an_error(tmp_path):
     one = saved(tmp_path / "run", steps=(4,))
     next(one.run.checkpoints.glob("ckpt-4.data*")).write_bytes(b"")
     with pytest.warns(UserWarning), pytest.raises(RunError, match="none of the 1 checkpoints .* can be read"):
@@ -213,18 +214,37 @@ def test_no_readable_checkpoint_is_an_error(tmp_path):
 
 
 def full_disk():
-    """No file of this process grows beyond 4 kB: what a full disk does, without one."""
+    """Limit this process's files to 4 kB, as a full disk would."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+CONSTANT = [*SMALL, "--schedule", "constant"]
+
+
+@pytest.fixture(scope="module")
+def after_one_epoch(tmp_path_factory):
+    """Train for the first of three epochs."""
+    run_dir = tmp_path_factory.mktemp("one_epoch") / "run"
+    call_train(*CONSTANT, "--epochs", "1", "--run-dir", run_dir)
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def after_three_epochs(tmp_path_factory):
+    """Train for three epochs without an interruption."""
+    run_dir = tmp_path_factory.mktemp("three_epochs") / "run"
+    call_train(*CONSTANT, "--run-dir", run_dir)
+    return run_dir
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what, options", [(".weights.h5", ()), ("a checkpoint to", ("--checkpoint-minutes", "1e-6"))])
-def test_a_full_disk_leaves_the_last_checkpoint(what, options, tmp_path):
+def test_full_disk_keeps_the_last_checkpoint(what, options, after_one_epoch, after_three_epochs, tmp_path):
     run_dir = tmp_path / "run"
-    train(*SMALL, "--schedule", "constant", "--epochs", "1", "--run-dir", run_dir)
+    shutil.copytree(after_one_epoch, run_dir)
     before = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
     done = subprocess.run(
-        command(*SMALL, "--schedule", "constant", "--run-dir", run_dir, *options),
+        command(*CONSTANT, "--run-dir", run_dir, *options),
         env=environment(),
         cwd=ROOT,
         capture_output=True,
@@ -235,29 +255,26 @@ def test_a_full_disk_leaves_the_last_checkpoint(what, options, tmp_path):
     assert re.search(f"cannot write .*{re.escape(what)}", done.stderr), done.stderr
     after = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
     assert after == before
-    train(*SMALL, "--schedule", "constant", "--run-dir", run_dir)
-    train(*SMALL, "--schedule", "constant", "--run-dir", tmp_path / "whole")
-    assert largest_difference(weights(run_dir), weights(tmp_path / "whole")) < 1e-5
+    call_train(*CONSTANT, "--run-dir", run_dir)
+    assert largest_difference(weights(run_dir), weights(after_three_epochs)) < 1e-5
 
 
-@pytest.mark.slow
-def test_print_config_and_errors_of_the_command():
-    out, _ = train("--preset", "cifar10", "--print-config")
+def test_train_prints_the_configuration_and_rejects_unknown_presets():
+    out, _ = call_train("--preset", "cifar10", "--print-config")
     assert '"beta2": 0.98979' in out and '"epoch_steps": 98' in out
-    _, err = train("--preset", "cifar", code=2)
+    _, err = call_train("--preset", "cifar", code=2)
     assert err.startswith("train.py: preset: expected one of digits") and err.count("\n") == 1
 
 
-@pytest.mark.slow
-def test_a_wrong_field_is_one_sentence():
-    _, err = train("--bits", "9", code=2)
+def test_train_rejects_an_invalid_option_value():
+    _, err = call_train("--bits", "9", code=2)
     assert "expected 1 to 8, got 9" in err
 
 
-def test_all_replicas_would_start_alike(tmp_path):
+def test_initialization_from_data_is_the_same_on_every_replica(tmp_path):
     one, two = trainer(tmp_path / "a"), trainer(tmp_path / "b")
     for t in (one, two):
-        t._initialize_from_data()
+        t.initialize_from_data()
     for a, b in zip(one.state.model.weights, two.state.model.weights, strict=True):
         np.testing.assert_array_equal(a, b)
     for shadow, weight in zip(one.state.average.shadows, one.state.model.trainable_variables, strict=True):

@@ -1,14 +1,16 @@
-"""The number of replicas and of machines changes nothing: noise and augmentation belong to a place in the batch."""
+"""Test that the number of replicas and machines changes nothing: noise depends on the place in the batch."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
-from training.commands import ROOT, command, environment, largest_difference, train, weights
+
+from helpers.commands import ROOT, call_train, command, environment, largest_difference, train, weights
 
 COURSE = """--levels 2 --depth 2 --width 16 --batch-size 16 --epoch-steps 10 --epochs 1 --warmup-steps 5
 --augment full""".split()
@@ -16,8 +18,9 @@ COURSE = """--levels 2 --depth 2 --width 16 --batch-size 16 --epoch-steps 10 --e
 
 @pytest.fixture(scope="module")
 def one_replica(tmp_path_factory):
+    """Train on one replica; return the run folder."""
     run_dir = tmp_path_factory.mktemp("one") / "run"
-    train(*COURSE, "--run-dir", run_dir)
+    call_train(*COURSE, "--run-dir", run_dir)
     return run_dir
 
 
@@ -32,18 +35,11 @@ def assert_same_run(a, b):
         assert float(rows[0][key]) == pytest.approx(float(rows[1][key]), rel=1e-4)
 
 
-@pytest.mark.slow
-def test_two_replicas_equal_one(one_replica, tmp_path):
-    out, _ = train(*COURSE, "--run-dir", tmp_path / "run", "--devices", "2")
-    assert "2 CPUs" in out
-    assert_same_run(one_replica, tmp_path / "run")
-
-
 @pytest.fixture(scope="module")
 def two_devices(tmp_path_factory):
-    """What `two_devices.py` found."""
+    """Run `helpers.two_devices`; give its results."""
     done = subprocess.run(
-        [sys.executable, "-m", "training.two_devices", str(tmp_path_factory.mktemp("two"))],
+        [sys.executable, "-m", "helpers.two_devices", str(tmp_path_factory.mktemp("two"))],
         env=environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")])),
         cwd=ROOT,
         capture_output=True,
@@ -54,13 +50,20 @@ def two_devices(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_validation_is_the_same_on_two_replicas_and_for_any_batch(two_devices):
-    found = two_devices["validation"]
-    assert len(found) == 4 and max(found) - min(found) < 1e-6
+def test_training_on_two_replicas_matches_one(one_replica, tmp_path):
+    out, _ = train(*COURSE, "--run-dir", tmp_path / "run", "--devices", "2")
+    assert "2 CPUs" in out
+    assert_same_run(one_replica, tmp_path / "run")
 
 
 @pytest.mark.slow
-def test_a_step_that_is_not_finite_on_one_replica_is_skipped_on_both(two_devices):
+def test_validation_does_not_depend_on_replicas_or_batch_size(two_devices):
+    bits = two_devices["validation"]
+    assert len(bits) == 4 and max(bits) - min(bits) < 1e-6
+
+
+@pytest.mark.slow
+def test_non_finite_step_on_one_replica_is_skipped_on_both(two_devices):
     first, bad, third = two_devices["bad_replica"]
     for after in (first, bad, third):
         for name, (one, other) in [(n, v) for n in ("weights", "averages") for v in after[n]]:
@@ -73,24 +76,24 @@ def test_a_step_that_is_not_finite_on_one_replica_is_skipped_on_both(two_devices
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_other_devices(two_devices):
-    found = two_devices["other_devices"]
-    assert found["steps_before"] == [0, 3, 0] and found["steps_after"] == 6
-    assert found["difference"] < 1e-5
+def test_training_resumes_with_other_devices(two_devices):
+    result = two_devices["other_devices"]
+    assert result["steps_before"] == [0, 3, 0] and result["steps_after"] == 6
+    assert result["difference"] < 1e-5
 
 
 @pytest.mark.slow
-def test_two_machines_equal_one(one_replica, tmp_path):
+def test_training_on_two_machines_matches_one(one_replica, tmp_path):
     processes = start_workers(*COURSE, "--run-dir", tmp_path / "run")
     outputs = [p.communicate(timeout=300) for p in processes]
     assert [p.returncode for p in processes] == [0, 0], outputs
     assert "2 machines" in outputs[0][0]
-    assert outputs[1][0] == "", "only the first machine speaks"
+    assert outputs[1][0] == "", "only the first machine prints"
     assert_same_run(one_replica, tmp_path / "run")
 
 
 def start_workers(*options, count=2):
-    """One process per machine, over loopback."""
+    """Start one process per machine, over loopback."""
     ports = []
     for _ in range(count):
         with socket.socket() as free:
@@ -111,19 +114,21 @@ def start_workers(*options, count=2):
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_machine_stops_both_and_the_run_goes_on(one_replica, tmp_path):
+def test_signal_to_one_machine_stops_both_and_the_run_resumes(tmp_path):
     run_dir = tmp_path / "run"
     processes = start_workers(*COURSE, "--epochs", "1000", "--run-dir", run_dir)
     while not (run_dir / "metrics.csv").is_file():
         assert all(p.poll() is None for p in processes), [p.communicate() for p in processes]
+        time.sleep(0.05)
     processes[1].terminate()
     outputs = [p.communicate(timeout=120) for p in processes]
     assert [p.returncode for p in processes] == [143, 143], outputs
-    first = int(outputs[0][0].rsplit("at step ", 1)[1].split(";")[0].replace(",", ""))
-    assert first < 10_000
+    step = int(outputs[0][0].rsplit("at step ", 1)[1].split(";")[0].replace(",", ""))
+    assert step < 10_000
+    out, _ = call_train(*COURSE, "--epochs", step // 10 + 1, "--run-dir", run_dir)
+    assert f"step {step:,} so far" in out
 
 
 @pytest.mark.slow
-def test_a_batch_that_the_replicas_do_not_divide(tmp_path):
-    _, err = train(*COURSE, "--batch-size", "15", "--devices", "2", "--run-dir", tmp_path / "run", code=2)
-    assert "multiple of the 2 replicas, got 15; 14 or 16 would do" in err
+def test_batch_size_must_be_a_multiple_of_the_replicas(two_devices):
+    assert "multiple of the 2 replicas, got 15; 14 or 16 would do" in two_devices["wrong_batch"]

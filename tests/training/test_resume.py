@@ -1,13 +1,16 @@
-"""Killing training at any moment costs at most the steps since the last checkpoint; the resumed run ends the same."""
+"""Test that a killed run loses at most the steps since its last checkpoint, and resumes to the same end."""
 
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
-from training.commands import ROOT, SMALL, command, environment, largest_difference, train, weights
+
+from helpers.commands import ROOT, SMALL, call_train, command, environment, largest_difference, train, weights
 
 EVERY_STEP = ["--checkpoint-minutes", "1e-6"]
 NAMES = ("last", "best", "last_average", "best_average")
@@ -15,25 +18,29 @@ NAMES = ("last", "best", "last_average", "best_average")
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """The runs that nobody killed: by whether TensorFlow's op determinism was on."""
-    runs = {}
-    for deterministic in (True, False):
-        runs[deterministic] = tmp_path_factory.mktemp("uninterrupted") / "run"
-        _, err = train(*SMALL, "--run-dir", runs[deterministic], *(["--deterministic"] if deterministic else []))
-        (runs[deterministic].parent / "stderr.txt").write_text(err)
-    return runs
+    """Train to the end without a signal."""
+    run_dir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    call_train(*SMALL, "--run-dir", run_dir)
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def deterministic(tmp_path_factory):
+    """Train to the end with TensorFlow's op determinism; return the run folder and what was written to stderr."""
+    run_dir = tmp_path_factory.mktemp("deterministic") / "run"
+    _, err = train(*SMALL, "--run-dir", run_dir, "--deterministic")
+    return run_dir, err
 
 
 @pytest.mark.slow
-def test_a_run_is_quiet(uninterrupted):
-    for run_dir in uninterrupted.values():
-        lines = re.split(r"[\r\n]", (run_dir.parent / "stderr.txt").read_text())
-        assert [line for line in lines if line.strip() and not re.match(r"epoch \d/3: ", line)] == []
-        assert any(line.startswith("epoch 1/3: ") for line in lines)
+def test_training_writes_only_its_progress_to_stderr(deterministic):
+    lines = re.split(r"[\r\n]", deterministic[1])
+    assert [line for line in lines if line.strip() and not re.match(r"epoch \d/3: ", line)] == []
+    assert any(line.startswith("epoch 1/3: ") for line in lines)
 
 
 def start_and_kill(run_dir, when, *options, number=signal.SIGKILL):
-    """Starts a run and sends the signal as soon as `when(run_dir)`; returns the exit code."""
+    """Start a run and send the signal as soon as `when(run_dir)`; return the exit code."""
     process = subprocess.Popen(
         command(*SMALL, "--run-dir", run_dir, *EVERY_STEP, *options),
         env=environment(),
@@ -42,15 +49,15 @@ def start_and_kill(run_dir, when, *options, number=signal.SIGKILL):
         stderr=subprocess.DEVNULL,
     )
     while process.poll() is None and not when(run_dir):
-        time.sleep(0.0005)
+        time.sleep(0.002)
     process.send_signal(number)
     return process.wait(timeout=120)
 
 
 def step_reached(step):
     def reached(run_dir):
-        found = run_dir.glob("checkpoints/ckpt-*.index")
-        return any(int(p.name.removeprefix("ckpt-").split(".")[0]) >= step for p in found)
+        index_files = run_dir.glob("checkpoints/ckpt-*.index")
+        return any(int(p.name.removeprefix("ckpt-").split(".")[0]) >= step for p in index_files)
 
     return reached
 
@@ -71,50 +78,63 @@ MOMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    """Kill a run at each moment, then resume all of them in one new process; return their folders by moment."""
+    folder = tmp_path_factory.mktemp("killed")
+    runs = {moment: folder / moment.replace(" ", "_") for moment in MOMENTS}
+    for moment, run_dir in runs.items():
+        code = start_and_kill(run_dir, MOMENTS[moment], "--deterministic")
+        assert code == -signal.SIGKILL, f"the run ended before it could be killed {moment}"
+    commands = [[*SMALL, "--run-dir", str(run_dir), "--deterministic"] for run_dir in runs.values()]
+    program = f"import train\nfor options in {commands!r}: assert train.main(options) == 0"
+    done = subprocess.run([sys.executable, "-c", program], env=environment(), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return runs
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_run_ends_in_the_same_weights_bit_by_bit(moment, uninterrupted, tmp_path):
-    run_dir = tmp_path / "run"
-    code = start_and_kill(run_dir, MOMENTS[moment], "--deterministic")
-    assert code == -signal.SIGKILL, "the run ended before it could be killed"
-    train(*SMALL, "--run-dir", run_dir, "--deterministic")
+def test_resume_after_a_kill_is_bitwise_identical(moment, resumed, deterministic):
     for name in NAMES:
-        assert largest_difference(weights(run_dir, name), weights(uninterrupted[True], name)) == 0
-    assert metrics(run_dir) == metrics(uninterrupted[True])
+        assert largest_difference(weights(resumed[moment], name), weights(deterministic[0], name)) == 0
+    assert metrics(resumed[moment]) == metrics(deterministic[0])
 
 
 def metrics(run_dir):
-    """The metrics table without its timings."""
+    """Read the metrics table without its timings."""
     lines = [line.split(",") for line in (run_dir / "metrics.csv").read_text().splitlines()]
     drop = lines[0].index("images_per_second")
     return [[v for i, v in enumerate(line) if i != drop] for line in lines]
 
 
-@pytest.mark.slow
-def test_a_killed_run_ends_in_the_same_weights_without_determinism(uninterrupted, tmp_path):
-    assert start_and_kill(tmp_path / "run", step_reached(9)) == -signal.SIGKILL
-    train(*SMALL, "--run-dir", tmp_path / "run")
+def test_resume_after_a_kill_matches_without_determinism(uninterrupted, tmp_path):
+    assert start_and_kill(tmp_path / "run", step_reached(3)) == -signal.SIGKILL
+    out, _ = call_train(*SMALL, "--run-dir", tmp_path / "run")
+    assert "so far" in out
     for name in NAMES:
-        assert largest_difference(weights(tmp_path / "run", name), weights(uninterrupted[False], name)) < 1e-5
+        assert largest_difference(weights(tmp_path / "run", name), weights(uninterrupted, name)) < 1e-5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_the_run_goes_on(number, uninterrupted, tmp_path):
+def test_resume_after_a_signal_matches_an_uninterrupted_run(number, uninterrupted, tmp_path):
     run_dir = tmp_path / "run"
     code = start_and_kill(run_dir, step_reached(7), number=number)
     assert code == 128 + number
-    out, _ = train(*SMALL, "--run-dir", run_dir)
+    out, _ = call_train(*SMALL, "--run-dir", run_dir)
     assert "so far" in out
-    assert largest_difference(weights(run_dir), weights(uninterrupted[False])) < 1e-5
+    assert largest_difference(weights(run_dir), weights(uninterrupted)) < 1e-5
 
 
-@pytest.mark.slow
-def test_a_finished_run_says_so_and_more_epochs_go_on(uninterrupted):
-    run_dir = uninterrupted[False]
+def test_finished_run_is_left_unchanged_until_more_epochs_are_asked_for(uninterrupted, tmp_path):
+    run_dir = tmp_path / "run"
+    shutil.copytree(uninterrupted, run_dir)
     before = weights(run_dir)
-    out, _ = train(*SMALL, "--run-dir", run_dir)
+    out, _ = call_train(*SMALL, "--run-dir", run_dir)
     assert "finished" in out and "--epochs" in out and "--run-dir" in out
     assert largest_difference(weights(run_dir), before) == 0
-    _, err = train(*SMALL, "--run-dir", run_dir, "--width", "9", code=2)
+    _, err = call_train(*SMALL, "--run-dir", run_dir, "--width", "9", code=2)
     assert "model.width: 8 -> 9" in err
+    out, _ = call_train(*SMALL, "--run-dir", run_dir, "--epochs", "4")
+    assert "step 24" in out and largest_difference(weights(run_dir), before) > 0

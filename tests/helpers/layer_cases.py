@@ -1,4 +1,4 @@
-"""The registry of flow layers, and weights at which every law can be tested."""
+"""List every flow layer, and set weights at which every law can be tested."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ DTYPE = "float64"
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A layer under test: `make(dtype)` gives it, for examples of `shape`; conditional ones have `labels` classes."""
+    """Describe a layer: `make(dtype)` makes it, for examples of `shape` and, if conditional, `labels` classes."""
 
     make: Callable
     shape: tuple
@@ -36,13 +36,13 @@ def _case(layer, shape, *, labels=0, **options):
 
 
 def _steps():
-    found = {}
+    cases = {}
     for permutation in ("1x1", "lu", "shuffle", "reverse"):
         for coupling in ("affine", "additive"):
-            found[f"step {permutation} {coupling}"] = _case(
+            cases[f"step {permutation} {coupling}"] = _case(
                 layers.FlowStep, (4, 2, 4), permutation=permutation, coupling=coupling, width=6, seed=3
             )
-    return found
+    return cases
 
 
 CASES = {
@@ -74,7 +74,7 @@ CASES = {
     "multiscale recomputed": _case(
         layers.MultiScale, (8, 8, 1), levels=2, depth=2, width=6, seed=5, recompute=True, permutation="shuffle"
     ),
-    "glow": _case(layers.GlowFlow, (8, 8, 1), levels=2, depth=2, width=6, seed=5),
+    "glow": _case(layers.GlowFlow, (8, 8, 1), levels=2, depth=1, width=6, seed=5),
     "glow conditional": _case(
         layers.GlowFlow, (8, 8, 1), labels=3, levels=2, depth=1, width=6, seed=5, permutation="lu", classes=3
     ),
@@ -94,49 +94,49 @@ CASES = {
 
 
 def images(case, n=4, seed=0, dtype=DTYPE):
-    """A batch of inputs `[n, *shape]`, correlated and off centre."""
+    """Draw a batch of inputs `[n, *shape]`, correlated and with a nonzero mean."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, *case.shape)) * rng.uniform(0.5, 2, case.shape[-1]) + rng.normal(size=case.shape[-1])
     return tf.constant(x, dtype)
 
 
 def labels(case, n=4):
-    """Labels `[n]`, or None."""
+    """Return labels `[n]`, or None."""
     return tf.constant(np.arange(n) % case.labels, tf.int32) if case.labels else None
 
 
-def ready(case, dtype=DTYPE, noise=0.05):
-    """The layer at general weights: initialised, disturbed, initialised again, actnorms disturbed.
+def randomized_layer(case, dtype=DTYPE, noise=0.05):
+    """Make the layer with general weights: initialized, perturbed, initialized again, actnorms perturbed.
 
     At the start zero convolutions block gradients, and every coupling is the identity.
     """
     layer = case.make(dtype)
     x, rng = images(case, 32, dtype=dtype), np.random.default_rng(7)
     layer.initialize(x, labels(case, 32))
-    disturb(layer.trainable_variables, rng, noise)
+    perturb(layer.trainable_variables, rng, noise)
     layer.initialize(x, labels(case, 32))
-    disturb([v for v in layer.trainable_variables if "actnorm" in v.path], rng, noise)
+    perturb([v for v in layer.trainable_variables if "actnorm" in v.path], rng, noise)
     return layer
 
 
 @functools.cache
-def shared(name):
-    """The layer of a case at general weights, made once; tests must not change it."""
-    return ready(CASES[name])
+def shared_layer(name):
+    """Return the randomized layer of a case, made once; tests must not change it."""
+    return randomized_layer(CASES[name])
 
 
-def disturb(variables, rng, noise=0.1):
-    """Adds noise to weights."""
+def perturb(variables, rng, noise=0.1):
+    """Add noise to weights."""
     for v in variables:
         v.assign_add(noise * rng.normal(size=v.shape))
 
 
-def flat(value):
-    """A tensor, or list of tensors, as `[B, D]`."""
+def flatten(value):
+    """Flatten a tensor, or a list of tensors, to `[B, D]`."""
     parts = value if isinstance(value, list) else [value]
     return tf.concat([tf.reshape(p, [tf.shape(p)[0], -1]) for p in parts], -1)
 
 
-def largest(a, b):
-    """The largest absolute difference of two values."""
-    return float(tf.reduce_max(tf.abs(flat(a) - flat(b))))
+def max_abs_diff(a, b):
+    """Return the largest absolute difference of two values."""
+    return float(tf.reduce_max(tf.abs(flatten(a) - flatten(b))))

@@ -1,4 +1,4 @@
-"""The original's stored numbers (tests/parity/README.md), and our model with the original's weights."""
+"""Read the stored arrays of the original (tests/parity/README.md), and load its weights into our model."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ from glow_tf.config import ModelConfig
 from glow_tf.model import Glow
 from glow_tf.openai import original_names
 
-FOLDER = pathlib.Path(__file__).parent / "parity"
+FOLDER = pathlib.Path(__file__).parents[1] / "parity"
 FORWARD_CASES = (
     "case1_affine_1x1",
     "case2_additive_1x1_5bit",
@@ -24,7 +24,7 @@ TRAINING_CASES = ("case7_train_adamax", "case7_train_adam")
 
 
 class Case:
-    """One case of the original: its arrays by name, its configuration, and models with its weights."""
+    """Hold one case of the original: its arrays by name, its configuration, and models with its weights."""
 
     def __init__(self, name):
         self.name = name
@@ -39,17 +39,17 @@ class Case:
         return key in self.golden
 
     def names(self, key):
-        """A stored list of names."""
+        """Return a stored list of names."""
         return json.loads(str(self[key]))
 
     @functools.cached_property
     def ddi(self):
-        """The arrays of the data-dependent initialisation."""
+        """Read the arrays of the data-dependent initialization."""
         return dict(np.load(FOLDER / self.name / "ddi.npz", allow_pickle=False))
 
     @property
     def checkpoint(self):
-        """Prefix of the stored checkpoint."""
+        """Return the prefix of the stored checkpoint."""
         return FOLDER / self.name / "ckpt" / "model.ckpt"
 
     @property
@@ -58,20 +58,20 @@ class Case:
 
     @property
     def labels(self):
-        """The stored labels, or None for an unconditional model."""
+        """Return the stored labels, or None for an unconditional model."""
         return self["y"] if self.hps["ycond"] else None
 
     @property
     def noise(self):
-        """The stored noise as `Glow` takes it: uniform in [0, 1). The original's is divided by the bins already."""
+        """Return the stored noise as `Glow` takes it, in [0, 1): the original divides it by the number of bins."""
         return self["noise"] * np.float32(self.hps["n_bins"])
 
     def eps(self, prefix="eps"):
-        """The list of latents stored under `prefix`, finest level first."""
+        """Return the latents stored under `prefix`, finest level first."""
         return [self[f"{prefix}/{i}"] for i in range(self.hps["n_levels"])]
 
     def model(self, prefix="var/", arrays=None, **changes):
-        """A model with the stored weights under `prefix`; `changes` go to its configuration."""
+        """Make a model with the weights stored under `prefix`; `changes` go to its configuration."""
         model = Glow(dataclasses.replace(self.config, **changes))
         load_variables(model, arrays or self.golden, prefix)
         return model
@@ -83,7 +83,7 @@ def case(name):
 
 
 def model_config(hps):
-    """The `ModelConfig` for the original's `hps`."""
+    """Convert the original's `hps` to a `ModelConfig`."""
     lu = "lu" if hps["lu_decomposed"] else "1x1"
     return ModelConfig(
         image_shape=(hps["image_size"], hps["image_size"], 3),
@@ -100,7 +100,7 @@ def model_config(hps):
 
 
 def load_variables(model, arrays, prefix):
-    """Assigns `arrays[prefix + name]` to every variable; fails if one of either side is left over."""
+    """Assign `arrays[prefix + name]` to every variable; fail if one of either side is left over."""
     names = original_names(model)
     stored = {k.removeprefix(prefix) for k in arrays if k.startswith(prefix) and not k.endswith("indices_inverse")}
     assert stored == set(names), stored ^ set(names)
@@ -109,7 +109,7 @@ def load_variables(model, arrays, prefix):
 
 
 def assert_close(actual, expected, tolerance, what=""):
-    """The largest difference is at most `tolerance` times the largest entry."""
+    """Check that the largest difference is at most `tolerance` times the largest entry."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape, f"{what}: {actual.shape} != {expected.shape}"
     error = np.max(np.abs(actual - expected)) / max(np.max(np.abs(expected)), 1e-30)

@@ -1,4 +1,4 @@
-"""What the tests of every source share: images, and what becomes of a damaged one."""
+"""Make images for the tests of every source, and read damaged ones."""
 
 import io
 
@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 SHAPE = (8, 8, 3)
 
 
-def colour(n, size=8):
+def color_images(n, size=8):
     return RNG.integers(0, 256, (n, size, size, 3), np.uint8)
 
 
@@ -22,13 +22,13 @@ def arrays(source, split, config, shape=SHAPE, limit=None):
 
 
 def read_all(config):
-    """How many images of train and validation are read."""
+    """Count the images of train and validation that are read."""
     source = open_source(config, SHAPE)
     return sum(len(arrays(source, split, config)[0]) for split in ("train", "validation"))
 
 
 def message_that_stops(capsys, config):
-    """The sentence with which a command ends that reads all images of train and validation."""
+    """Return the message with which a command ends that reads all images of train and validation."""
     with pytest.raises(SystemExit) as stop:
         run_command(lambda _: read_all(config) and 0, "train.py", [])
     assert stop.value.code == 2
@@ -38,7 +38,7 @@ def message_that_stops(capsys, config):
 
 
 def encoded(image, form):
-    """An image file as bytes."""
+    """Encode an image as the bytes of a file."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, form, lossless=True)
     return file.getvalue()

@@ -1,12 +1,12 @@
-"""Files of the original's for the tests of their import, and what must come out."""
+"""Write checkpoints and frozen graphs as the original does, and check what is imported from them."""
 
 import numpy as np
 import tensorflow as tf
-from parity import assert_close
 
 from glow_tf.openai import original_names
 from glow_tf.openai.__main__ import main
 from glow_tf.openai.sources import AVERAGE
+from helpers.golden import assert_close
 
 
 def options(c):
@@ -18,7 +18,7 @@ def run_import(*arguments):
 
 
 def assert_is_the_original(model, c):
-    """The stored eps, bits/dim and decoded images come out of a `Glow`."""
+    """Check that a `Glow` gives the stored eps, bits/dim and decoded images."""
     assert_same_latents(model.encode(c["x"], c.labels, noise=c.noise), c)
     assert_close(model.bits_per_dim(c["x"], c.labels, noise=c.noise), c["bits_x"], 1e-5, "bits_x")
     assert_same_images(model.flow.decode(c.eps(), c.labels)[0], model.decode(c.eps(), c.labels), c)
@@ -36,12 +36,12 @@ def assert_same_images(x, images, c):
 
 
 def weights(c, prefix="var/"):
-    """`{original's name: array}` of a case's weights, those stored under `prefix`."""
+    """Return `{original's name: array}` of the weights of a case stored under `prefix`."""
     return {key.removeprefix(prefix): value for key, value in c.golden.items() if key.startswith(prefix)}
 
 
 def checkpoint_of(c, folder):
-    """The case's stored checkpoint, or where there is none its weights, and its state after training, as one."""
+    """Return the stored checkpoint of a case, or write one of its weights and its state after training."""
     if c.checkpoint.parent.is_dir():
         return c.checkpoint
     values = weights(c)
@@ -56,7 +56,7 @@ def checkpoint_of(c, folder):
 
 
 def write_model(path, model):
-    """A checkpoint of the weights of a `Glow`, under the original's names."""
+    """Write a checkpoint of the weights of a `Glow` under the original's names."""
     write_checkpoint(path, {name: variable.numpy() for name, variable in original_names(model).items()})
 
 
@@ -66,7 +66,7 @@ def assert_weights(model, c, prefix):
 
 
 def write_checkpoint(path, values):
-    """A checkpoint of `{name: array}` as the original's Saver writes it, without a .meta file."""
+    """Write a checkpoint of `{name: array}` as the original's Saver does, without a .meta file."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = {name: tf.compat.v1.Variable(value) for name, value in values.items()}
         session.run(tf.compat.v1.global_variables_initializer())
@@ -74,13 +74,13 @@ def write_checkpoint(path, values):
 
 
 def read_checkpoint(path):
-    """`{name: array}` of a checkpoint."""
+    """Read a checkpoint as `{name: array}`."""
     reader = tf.train.load_checkpoint(str(path))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def freeze(path, values, use=None, inputs=()):
-    """A frozen graph of `{name: array}`: variables, each with the operation on it that the original has, frozen.
+    """Write a frozen graph of `{name: array}`: one variable each, with the original's operation on it.
 
     `use(name, weight)` gives another operation, or None; `inputs` are `(name, shape)` of placeholders.
     """

@@ -1,6 +1,6 @@
-"""What needs two logical CPU devices; a program, because a process fixes its devices before its first operation.
+"""Measure what needs two logical CPU devices, in a process of its own: devices are fixed by the first operation.
 
-Prints JSON: for each function below what it found.
+`python -m helpers.two_devices FOLDER` prints the result of each function below as JSON.
 """
 
 import dataclasses
@@ -10,17 +10,16 @@ import pathlib
 import sys
 
 import numpy as np
-import runs_for_tests
 import tensorflow as tf
-from runs_for_tests import TINY
-from training.commands import largest_difference, weights
 
-from glow_tf.config import RunOptions
+from glow_tf.config import ConfigError, RunOptions
 from glow_tf.data import open_source, pipeline
 from glow_tf.runs import Run
 from glow_tf.training import devices, session
 from glow_tf.training.loop import Trainer
 from glow_tf.training.step import Validation
+from helpers.commands import largest_difference, weights
+from helpers.tiny_runs import TINY, make_run
 
 SHORT = dataclasses.replace(
     TINY,
@@ -32,42 +31,52 @@ SHORT = dataclasses.replace(
 
 def main(folder):
     two, one = session.set_up(RunOptions(devices="2")), devices.strategy("cpu")
-    found = {
+    results = {
+        "wrong_batch": wrong_batch(folder / "wrong_batch", two),
         "validation": validation(folder / "validation", two, one),
         "bad_replica": bad_replica(folder / "bad_replica", two),
         "other_devices": other_devices(folder, two, one),
     }
-    print(json.dumps(found))
+    print(json.dumps(results))
+
+
+def wrong_batch(path, strategy):
+    """Return the message for a batch size that two replicas do not divide."""
+    experiment = dataclasses.replace(SHORT, training=dataclasses.replace(SHORT.training, batch_size=15))
+    try:
+        Trainer(experiment, RunOptions(run_dir=str(path)), strategy)
+    except ConfigError as error:
+        return str(error)
 
 
 def validation(path, two, one):
-    """Validation bits/dim of the same model and noise for several batch sizes, on one replica and on two."""
-    run = Run(pathlib.Path(runs_for_tests.make(path)))
+    """Measure validation bits/dim of one model and noise for several batch sizes, on one replica and on two."""
+    run = Run(pathlib.Path(make_run(path)))
     data = run.experiment().data
     source = open_source(data, (8, 8, 1))
-    found = []
+    bits = []
     for strategy, sizes in ((one, (7, 16)), (two, (16, 30))):
         with strategy.scope():
             model = run.model()
         for size in sizes:
             batches = pipeline.evaluation_batches(source, "test", data, image_shape=(8, 8, 1), batch_size=size, seed=0)
             dataset = devices.distribute(strategy, lambda *_, batches=batches: batches, size)
-            found.append(Validation(model, strategy)(dataset)["bits_x"])
-    return found
+            bits.append(Validation(model, strategy)(dataset)["bits_x"])
+    return bits
 
 
 def bad_replica(path, strategy):
-    """Three steps, in the second of which the noise of the second replica is NaN: after each step the weights and
-    counters, for both replicas."""
+    """Take three steps, the second with NaN noise on the second replica; return the weights and counters of both
+    replicas after each step."""
     trainer = Trainer(SHORT, RunOptions(run_dir=str(path)), strategy)
-    trainer._initialize_from_data()
+    trainer.initialize_from_data()
 
     def part(*machine):
         def spoil(batch):
             bad = (batch["index"] // 16 == 1) & (batch["index"] % 16 >= 8)
             return {**batch, "noise": tf.where(bad[:, None, None, None], np.nan, batch["noise"])}
 
-        return trainer._training_part(*machine).map(spoil)
+        return trainer.local_training_batches(*machine).map(spoil)
 
     def replicas(variable):
         return [v.numpy().tolist() for v in strategy.experimental_local_results(variable)]
@@ -89,7 +98,7 @@ def bad_replica(path, strategy):
 
 
 def other_devices(folder, two, one):
-    """An epoch on one replica and a second on two, against both on one: the steps taken before and after, and the
+    """Train an epoch on one replica and a second on two, and both on one; return the steps before and after, and the
     largest difference of the weights."""
     steps = []
     for name, course in (("mixed", ((1, one), (2, two))), ("one", ((2, one),))):

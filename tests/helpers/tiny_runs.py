@@ -1,4 +1,4 @@
-"""Run folders for tests: small models at general weights, without the minute that training takes."""
+"""Make run folders of small models with general weights, without the minute that training takes."""
 
 import dataclasses
 
@@ -18,13 +18,13 @@ TINY = dataclasses.replace(
 """An experiment that trains in a second."""
 
 
-def make(path, classes=0, **model):
-    """A run folder with raw and averaged weights that differ; returns its path."""
+def make_run(path, classes=0, depth=2, **model):
+    """Make a run folder whose raw and averaged weights differ; return its path."""
     config = ModelConfig(
         image_shape=(8, 8, 1),
         bits=4,
         levels=2,
-        depth=2,
+        depth=depth,
         width=8,
         classes=classes,
         weight_y=0.1 if classes else 0.0,

@@ -1,0 +1,1 @@
+"""Provide the cases, reference values and commands that several tests share."""

@@ -1,0 +1,84 @@
+"""Run train.py in a process of its own, as a user does, or call it in this one, which starts without an import."""
+
+import contextlib
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+import train as train_script
+from glow_tf.errors import run_command
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+SMALL = "--levels 1 --depth 1 --width 8 --batch-size 16 --epoch-steps 6 --epochs 3 --warmup-steps 3".split()
+"""Options of a model and a training that take a second, on the default preset's digits."""
+
+
+def command(*options):
+    return [sys.executable, str(ROOT / "train.py"), *map(str, options)]
+
+
+def environment(**variables):
+    """Return environment variables that hide GPUs, so that runs are comparable, and hide no message of TensorFlow."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "GLOW_TF_COMMAND")}
+    return {**inherited, "CUDA_VISIBLE_DEVICES": "-1", **variables}
+
+
+def train(*options, code=0, **variables):
+    """Run train.py to the end; check the exit code; return (stdout, stderr)."""
+    done = subprocess.run(
+        command(*options), env=environment(**variables), cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout, done.stderr
+
+
+def call(main, name, *options, code=0):
+    """Run a command's `main` in this process, as `python NAME OPTIONS` does; check the exit code; return (stdout,
+    stderr).
+
+    For tests whose subject is what the command does, and not its process. `conftest.py` undoes after each test what
+    a command sets of TensorFlow's state.
+    """
+    format_warning = warnings.formatwarning
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+            run_command(main, name, [str(option) for option in options])
+    finally:
+        warnings.formatwarning = format_warning
+    assert (end.value.code or 0) == code, out.getvalue() + err.getvalue()
+    return out.getvalue(), err.getvalue()
+
+
+def call_train(*options, code=0):
+    """Run train.py's command in this process, on one CPU; check the exit code; return (stdout, stderr)."""
+    assert "--deterministic" not in options, "op determinism cannot be switched off again: use `train`"
+    return call(train_script.main, "train.py", *options, "--devices", "cpu", code=code)
+
+
+def weights(run_dir, name="last"):
+    """Read all weights of a run's weights file, by path."""
+    arrays = {}
+
+    def visit(path, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[path] = np.asarray(item)
+
+    with h5py.File(pathlib.Path(run_dir) / "weights" / f"{name}.weights.h5") as file:
+        file.visititems(visit)
+    assert arrays
+    return arrays
+
+
+def largest_difference(a, b):
+    assert a.keys() == b.keys()
+    return max(float(np.max(np.abs(a[k].astype(float) - b[k]), initial=0)) for k in a)

@@ -1,0 +1,439 @@
+"""Apply small mutations to `glow_tf/` and check that the tests notice each.
+
+    python tests/mutations.py                       # all of them; about half a minute each
+    python tests/mutations.py actnorm-log-det-size  # some of them, by name
+    python tests/mutations.py --list                # their names, files and tests
+    python tests/mutations.py --check               # whether they still fit the code; runs nothing
+    python tests/mutations.py --root DIR --jobs 2   # of another checkout, two at a time
+
+A mutation is a slip that a person could make. It is applied to a copy of the checkout, the tests that are expected to
+see it run there until the first failure, and one line is printed: killed, SURVIVED (the tests passed), or error (the
+mutation does not fit the code, or pytest could not run). The exit code is 0 if all were killed, else 1.
+
+Only a pass of the unmutated tests makes a kill mean something.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import importlib.util
+import os
+import pathlib
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
+TIMEOUT = 1800
+"""Seconds that the tests of one mutation may take."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutation:
+    """Describe one change of one file, and the tests that must fail with it.
+
+    Args:
+        name: a short, unique name.
+        path: of the file, relative to the root.
+        old: text that occurs in it exactly once.
+        new: what takes its place.
+        tests: pytest arguments: files relative to the root, and options.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTATIONS = (
+    # Layers: log-determinants, gradients, orders, checks.
+    Mutation(
+        "actnorm-log-det-size",
+        "glow_tf/layers/actnorm.py",
+        "spatial_size(x) * self.log_scale_sum()",
+        "self.log_scale_sum()",
+        ("tests/layers/test_laws.py", "-k", "actnorm"),
+    ),
+    Mutation(
+        "convolutions-gradient-transpose",
+        "glow_tf/layers/convolutions.py",
+        "tf.matmul(dh_2, w_2, transpose_b=True)",
+        "tf.matmul(dh_2, w_2)",
+        ("tests/layers/test_fast_paths.py",),
+    ),
+    Mutation(
+        "coupling-shift-and-scale-swapped",
+        "glow_tf/layers/coupling.py",
+        "shift, h = tf.unstack(",
+        "h, shift = tf.unstack(",
+        ("tests/test_parity.py",),
+    ),
+    Mutation(
+        "flow-channels-unchecked",
+        "glow_tf/layers/flow.py",
+        " or v.shape[-1] != e[-1]:",
+        ":",
+        ("tests/layers/test_laws.py", "-k", "squeeze"),
+    ),
+    Mutation(
+        "moments-between-parts-dropped",
+        "glow_tf/layers/moments.py",
+        "(tf.add_n(squares) + tf.reduce_sum(counts * tf.square(means - mean), 0)) / total",
+        "tf.add_n(squares) / total",
+        ("tests/layers/test_fast_paths.py", "-k", "1-True"),
+    ),
+    Mutation(
+        "multiscale-prior-log-det-dropped",
+        "glow_tf/layers/multiscale.py",
+        "return x, log_det + term",
+        "return x, log_det",
+        ("tests/layers/test_laws.py", "-k", "glow"),
+    ),
+    Mutation(
+        "network-always-mixed",
+        "glow_tf/layers/network.py",
+        "(_mixed.get() and self.network_dtype) or",
+        "self.network_dtype or",
+        ("tests/layers/test_fast_paths.py", "-k", "bfloat16"),
+    ),
+    Mutation(
+        "permutation-gradient-transpose",
+        "glow_tf/layers/permutation.py",
+        "tf.linalg.inv(w, adjoint=True)",
+        "tf.linalg.inv(w)",
+        ("tests/test_parity.py",),
+    ),
+    Mutation(
+        "sharing-weights-of-the-first-step",
+        "glow_tf/layers/sharing.py",
+        "for v in step.non_trainable_variables]",
+        "for v in template.non_trainable_variables]",
+        ("tests/layers/test_laws.py", "-k", "False and recomputed"),
+    ),
+    Mutation(
+        "step-log-det-of-the-convolution-dropped",
+        "glow_tf/layers/step.py",
+        "(self.actnorm.log_scale_sum() + self.permutation.log_abs_det())",
+        "self.actnorm.log_scale_sum()",
+        ("tests/layers/test_laws.py", "-k", "1x1 and additive"),
+    ),
+    # The model and its faces.
+    Mutation(
+        "bijector-stale-in-a-graph",
+        "glow_tf/bijector.py",
+        " and not self._written(graph, since)",
+        "",
+        ("tests/test_bijector_updates.py", "-k", "plainly"),
+    ),
+    Mutation(
+        "distribution-variance-for-deviation",
+        "glow_tf/distribution.py",
+        "tfd.Normal(zeros, scale)",
+        "tfd.Normal(zeros, scale**2)",
+        ("tests/test_distribution.py",),
+    ),
+    Mutation(
+        "model-cross-entropy-in-nats",
+        "glow_tf/model.py",
+        'terms["bits_y"] = cross_entropy / math.log(2.0)',
+        'terms["bits_y"] = cross_entropy',
+        ("tests/test_parity.py", "-k", "ycond"),
+    ),
+    Mutation(
+        "quantization-rounds",
+        "glow_tf/quantization.py",
+        "tf.floor(",
+        "tf.round(",
+        ("tests/test_quantization.py",),
+    ),
+    Mutation(
+        "fitting-mean-of-one-replica",
+        "glow_tf/fitting.py",
+        'tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))',
+        "tf.reduce_sum(weight)",
+        ("tests/test_keras.py", "-k", "mirrored or strategy or replicas"),
+    ),
+    Mutation(
+        "config-epoch-rounded-down",
+        "glow_tf/config.py",
+        "math.ceil(ANCHOR_EPOCH / images)",
+        "math.floor(ANCHOR_EPOCH / images)",
+        ("tests/test_presets.py", "-m", "not slow"),
+    ),
+    Mutation(
+        "presets-wrong-depth",
+        "glow_tf/presets.py",
+        "_model(32, 3, 32),",
+        "_model(32, 3, 48),",
+        ("tests/test_presets.py", "-k", "cifar10 and not conditional"),
+    ),
+    Mutation(
+        "runs-file-not-atomic",
+        "glow_tf/runs.py",
+        "        write(temporary)\n        os.replace(temporary, path)\n",
+        "        write(path)\n",
+        ("tests/test_runs.py",),
+    ),
+    Mutation(
+        "attributes-length-not-squared",
+        "glow_tf/attributes.py",
+        "np.sum(np.square(self.directions), 1)",
+        "np.linalg.norm(self.directions, axis=1)",
+        ("tests/test_attributes.py",),
+    ),
+    Mutation(
+        "pictures-gap-after-the-last-column",
+        "glow_tf/pictures.py",
+        "columns * (width + gap) - gap",
+        "columns * (width + gap)",
+        ("tests/test_pictures.py",),
+    ),
+    Mutation(
+        "export-temperature-ignored",
+        "glow_tf/export.py",
+        "tf.identity(count), temperature, seed=seed)",
+        "tf.identity(count), seed=seed)",
+        ("tests/test_export.py",),
+    ),
+    Mutation(
+        "quiet-for-ever",
+        "glow_tf/quiet.py",
+        "os.dup2(saved, 2)",
+        "os.dup2(2, saved)",
+        ("tests/evaluation/test_commands.py",),
+    ),
+    # Data.
+    Mutation(
+        "pipeline-noise-of-the-first-draw",
+        "glow_tf/data/pipeline.py",
+        "EVALUATION + draw, at)",
+        "EVALUATION, at)",
+        ("tests/data/test_pipeline.py",),
+    ),
+    Mutation(
+        "tfrecord-one-class-less",
+        "glow_tf/data/tfrecord.py",
+        "classes = 1 + max(",
+        "classes = max(",
+        ("tests/data/test_tfrecord.py",),
+    ),
+    Mutation(
+        "images-last-crop-never",
+        "glow_tf/data/images.py",
+        "tf.cast(room + 1, tf.float32)",
+        "tf.cast(room, tf.float32)",
+        ("tests/data/test_images.py",),
+    ),
+    Mutation(
+        "source-held-out-row-trains",
+        "glow_tf/data/source.py",
+        "np.sort(order[count:])",
+        "np.sort(order[count - 1 :])",
+        ("tests/data/test_bundled.py",),
+    ),
+    # Training.
+    Mutation(
+        "checkpoints-oldest-first",
+        "glow_tf/training/checkpoints.py",
+        "list(reversed(self.manager.checkpoints))",
+        "list(self.manager.checkpoints)",
+        ("tests/training/test_loop.py", "-k", "truncated or flipped"),
+    ),
+    Mutation(
+        "devices-mean-for-sum",
+        "glow_tf/training/devices.py",
+        "tf.distribute.ReduceOp.SUM",
+        "tf.distribute.ReduceOp.MEAN",
+        ("tests/training/test_replicas.py",),
+    ),
+    Mutation(
+        "optimizers-bias-uncorrected",
+        "glow_tf/training/optimizers.py",
+        "rate * tf.sqrt(1 - beta2_power)",
+        "rate",
+        ("tests/training/test_course.py",),
+    ),
+    Mutation(
+        "step-infinite-gradient-taken",
+        "glow_tf/training/step.py",
+        " & tf.math.is_finite(norm)",
+        "",
+        ("tests/training/test_course.py",),
+    ),
+    Mutation(
+        "loop-resumes-at-the-first-batch",
+        "glow_tf/training/loop.py",
+        "start_step=self.state.steps",
+        "start_step=0",
+        ("tests/training/test_resume.py", "-k", "epoch"),
+    ),
+    Mutation(
+        "session-exit-code-of-a-signal",
+        "glow_tf/training/session.py",
+        "return 128 + stopped",
+        "return stopped",
+        ("tests/training/test_resume.py", "-k", "15 or SIGTERM"),
+    ),
+    # Evaluation.
+    Mutation(
+        "likelihood-counts-padding",
+        "glow_tf/evaluation/likelihood.py",
+        'values[batch["weight"].numpy() > 0]',
+        "values",
+        ("tests/evaluation/test_likelihood.py", "-m", "not slow"),
+    ),
+    Mutation(
+        "reconstruction-coarse-levels-redrawn",
+        "glow_tf/evaluation/reconstruction.py",
+        "[fresh[:, :e], z[:, e:]]",
+        "[z[:, :e], fresh[:, e:]]",
+        ("tests/evaluation/test_commands.py", "-m", "not slow"),
+    ),
+    Mutation(
+        "subject-averaged-weights-are-raw",
+        "glow_tf/evaluation/subject.py",
+        "load_model(self.path, averaged)",
+        "load_model(self.path)",
+        ("tests/evaluation/test_commands.py", "-k", "bits"),
+    ),
+    # The original's checkpoints, and the page.
+    Mutation(
+        "openai-moments-swapped",
+        "glow_tf/openai/original.py",
+        "self._finite(self._slots[2 * i + 2]), self._finite(self._slots[2 * i + 1])",
+        "self._finite(self._slots[2 * i + 1]), self._finite(self._slots[2 * i + 2])",
+        ("tests/openai/test_training_goes_on.py",),
+    ),
+    Mutation(
+        "openai-smaller-factor-accepted",
+        "glow_tf/openai/frozen_graph.py",
+        "factor != LOG_SCALE_FACTOR",
+        "factor > LOG_SCALE_FACTOR",
+        ("tests/openai/test_frozen_graph.py", "-k", "actnorm_scale"),
+    ),
+    Mutation(
+        "openai-steps-lost",
+        "glow_tf/openai/writing.py",
+        "counters.step.assign(original.steps())",
+        "counters.step.assign(0)",
+        ("tests/openai/test_training_goes_on.py",),
+    ),
+    Mutation(
+        "demo-one-too-many-waits",
+        "glow_tf/demo/turns.py",
+        "self._waiting >= self._room",
+        "self._waiting > self._room",
+        ("tests/demo/test_app.py",),
+    ),
+    Mutation(
+        "demo-photographs-not-upright",
+        "glow_tf/demo/uploads.py",
+        "pixels(ImageOps.exif_transpose(image))",
+        "pixels(image)",
+        ("tests/demo/test_uploads.py",),
+    ),
+)
+
+
+def find_problem(mutation, root):
+    """Return why a mutation does not fit a checkout, in words; empty where it does."""
+    absent = [p for p in (mutation.path, *mutation.tests) if p.endswith(".py") and not (root / p).is_file()]
+    if absent:
+        return f"there is no {' and no '.join(absent)} in {root}"
+    text = (root / mutation.path).read_text()
+    count = text.count(mutation.old)
+    if count != 1:
+        return f"expected the text {mutation.old!r} once in {mutation.path}, it occurs {count} times"
+    try:
+        compile(text.replace(mutation.old, mutation.new), mutation.path, "exec")
+    except SyntaxError as error:
+        return f"{mutation.path} is no Python any more: {error}"
+    return ""
+
+
+def copy_checkout(root, folder):
+    """Copy the files of a checkout as they are now, tracked ones and new ones, into a folder; return it."""
+    # A new conftest.py that is left out would fail its tests, which would look like a kill.
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    for name in names.split("\0"):
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, folder / name)
+    return folder
+
+
+def run_tests(mutation, folder):
+    """Run a mutation's tests on it in a copy of the checkout, which is then as before: `(verdict, what failed)`."""
+    problem = find_problem(mutation, folder)
+    if problem:
+        return "error", problem
+    file, without_workers = folder / mutation.path, ["-n", "0"] if importlib.util.find_spec("xdist") else []
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    text = file.read_text()
+    file.write_text(text.replace(mutation.old, mutation.new))
+    try:
+        command = [*PYTEST, *without_workers, *mutation.tests]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return "error", f"no end after {TIMEOUT} s"
+    finally:
+        file.write_text(text)
+    if done.returncode == 0:
+        return "SURVIVED", " ".join(mutation.tests)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+\.py::.+?)(?: - |$)", done.stdout, re.MULTILINE)
+    if done.returncode == 1 and failed:
+        return "killed", failed[1]
+    last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+    return "error", f"pytest ended with {done.returncode}: {' '.join(last)}"
+
+
+def main():
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="mutations to apply; all if none is given")
+    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="checkout to mutate (default: this one)")
+    parser.add_argument("--jobs", type=int, default=1, help="how many run at a time (default: 1)")
+    parser.add_argument("--list", action="store_true", help="list the mutations and stop")
+    parser.add_argument("--check", action="store_true", help="check that the mutations fit the code and stop")
+    args = parser.parse_args()
+    unknown = set(args.names) - {m.name for m in MUTATIONS}
+    if unknown:
+        parser.error(f"there is no mutation {', '.join(sorted(unknown))}; --list lists them")
+    chosen = [m for m in MUTATIONS if not args.names or m.name in args.names]
+    if args.list:
+        print("\n".join(f"{m.name:40} {m.path:40} {' '.join(m.tests)}" for m in chosen))
+        return 0
+    if args.check:
+        problems = [f"{m.name}: {p}" for m in chosen if (p := find_problem(m, args.root))]
+        print("\n".join([*problems, f"{len(chosen) - len(problems)} of {len(chosen)} mutations fit {args.root}"]))
+        return 1 if problems else 0
+
+    verdicts, free = [], queue.SimpleQueue()
+
+    def try_out(mutation):
+        folder, began = free.get(), time.monotonic()
+        try:
+            return mutation, *run_tests(mutation, folder), time.monotonic() - began
+        finally:
+            free.put(folder)
+
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        for i in range(args.jobs):
+            free.put(copy_checkout(args.root, pathlib.Path(folder) / f"copy_{i}"))
+        for mutation, verdict, what, seconds in pool.map(try_out, chosen):
+            print(f"{mutation.name:40} {verdict:8} {seconds:5.0f} s  {what}", flush=True)
+            verdicts.append(verdict)
+    print(f"{verdicts.count('killed')} of {len(verdicts)} killed")
+    return 0 if all(v == "killed" for v in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Test that each command runs in a process of its own, from a quiet start to an exit code, and errors take one line."""
+
+import re
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+import evaluate
+from glow_tf import Glow, export
+from glow_tf.config import ModelConfig
+from glow_tf.demo import __main__ as demo
+from glow_tf.openai import __main__ as openai
+from helpers.commands import ROOT, SMALL, call, environment
+from helpers.golden import case
+from helpers.openai_checkpoints import options
+
+
+@pytest.fixture
+def keras_file(tmp_path):
+    """Save the smallest Glow there is."""
+    Glow(ModelConfig(image_shape=(2, 2, 1), levels=1, depth=1, width=1)).save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def run(*words, progress="(?!)"):
+    """Run `python WORDS`; check that it succeeds and writes to stderr only lines that match `progress`."""
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in re.split(r"[\r\n]", done.stderr) if line.strip()]
+    assert [line for line in lines if not re.match(progress, line)] == []
+    return done.stdout
+
+
+def test_train_command(tmp_path):
+    out = run("train.py", *SMALL, "--epochs", 1, "--run-dir", tmp_path / "run", progress=r"epoch 1/1: ")
+    assert f"next: python evaluate.py {tmp_path / 'run'}" in out
+    assert (tmp_path / "run" / "weights" / "best.weights.h5").is_file()
+
+
+def test_evaluate_command(keras_file):
+    out = run("evaluate.py", "samples", keras_file, "--data", "bundled:digits", "--fit", "resize", "--columns", 2)
+    assert "samples.png" in out and (keras_file.parent / "model_evaluation" / "samples.png").is_file()
+
+
+def test_export_command(keras_file, tmp_path):
+    out = run("-m", "glow_tf.export", keras_file, tmp_path / "saved")
+    assert "a SavedModel of" in out and (tmp_path / "saved" / "saved_model.pb").is_file()
+
+
+def test_import_command(tmp_path):
+    golden = case("case1_affine_1x1")
+    out = run("-m", "glow_tf.openai", golden.checkpoint, tmp_path / "run", *options(golden))
+    assert "To train on, import it with" in out and (tmp_path / "run" / "config.json").is_file()
+
+
+def test_demo_command(keras_file):
+    pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
+    words = [sys.executable, "-m", "glow_tf.demo", str(keras_file), "--port", "0", "--no-browser"]
+    with subprocess.Popen(words, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next((line for line in process.stdout if "the page: " in line), None)
+            assert line, "the command ended without a page"
+            with urllib.request.urlopen(line.split()[2]) as answer:
+                assert answer.status == 200 and b"<html" in answer.read()
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("main", "name", "words", "message"),
+    [
+        (evaluate.main, "evaluate.py", ("{folder}/nothing",), "is not a run folder"),
+        (export.main, "python -m glow_tf.export", ("{folder}/nothing", "{folder}/out"), "is not a run folder"),
+        (demo.main, "python -m glow_tf.demo", ("{folder}/nothing", "--port", "0"), "is not a run folder"),
+        (openai.main, "python -m glow_tf.openai", ("{folder}/x.ckpt", "{folder}/run"), "expected --bits"),
+    ],
+    ids=["evaluate", "export", "demo", "openai"],
+)
+def test_command_reports_an_error_in_one_line(main, name, words, message, tmp_path):
+    if name.endswith("demo"):
+        pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
+    out, err = call(main, name, *(word.format(folder=tmp_path) for word in words), code=2)
+    assert out == "" and err.startswith(f"{name}: ") and message in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
