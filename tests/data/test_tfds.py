@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from glow_tf.config import DataConfig
 from glow_tf.data import DataError, open_source
-from helpers.source_cases import arrays, message_that_stops, read_all
+from helpers.source_cases import SHAPE, arrays, color_images, encoded, message_that_stops, read_all
 
 NAMED = {
     "mnist": ((28, 28, 1), 10, ""),

@@ -140,3 +140,18 @@ def flatten(value):
 def max_abs_diff(a, b):
     """Return the largest absolute difference of two values."""
     return float(tf.reduce_max(tf.abs(flatten(a) - flatten(b))))
+
+
+def jacobian(function, rows, labels=None):
+    """Return the Jacobian `[n, D, D]` of `function(rows, labels)`, `[n, D] -> [n, D]`, in one backward pass.
+
+    Each row is repeated D times, and copy k gives the gradient of output k: the examples of a batch do not depend on
+    one another.
+    """
+    n, size = rows.shape
+    copies = tf.repeat(rows, size, axis=0)
+    labels = None if labels is None else tf.repeat(labels, size, axis=0)
+    with tf.GradientTape() as tape:
+        tape.watch(copies)
+        outputs = tf.reduce_sum(function(copies, labels) * tf.tile(tf.eye(size, dtype=rows.dtype), [n, 1]))
+    return tf.reshape(tape.gradient(outputs, copies), [n, size, size])

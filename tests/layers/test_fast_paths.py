@@ -10,6 +10,7 @@ from glow_tf.layers import network as network_module
 from glow_tf.layers.flow import sum_per_example
 from glow_tf.layers.network import mixed_precision
 from helpers import layer_cases
+from helpers.rounding import rounding_error
 
 
 def with_gradients(function, x, weights):
@@ -91,7 +92,8 @@ def test_mixed_precision_network_is_close_to_float32(dtype):
         near = made(x)
     assert near.dtype == tf.float32
     error = float(tf.reduce_max(tf.abs(near - exact)) / tf.reduce_max(tf.abs(exact)))
-    assert 0 < error < (0.05 if dtype == "bfloat16" else 0.01)
+    # The largest of the errors of 192 outputs; over 30 seeds it was at most 3.6 times the expected one.
+    assert 0 < error < 8 * rounding_error(dtype, convolutions=3)
 
 
 @pytest.mark.parametrize("fresh", [True, False])

@@ -14,6 +14,7 @@ from glow_tf.training.schedule import WarmUp
 from glow_tf.training.step import Counters, TrainingStep, terms_of
 from helpers import layer_cases
 from helpers.golden import TRAINING_CASES, case, load_variables
+from helpers.rounding import rounding_error
 
 TOLERANCE = 1e-5
 
@@ -160,7 +161,10 @@ def test_training_steps_in_mixed_precision_are_close_to_float32():
     before = flat(starts)
     course.step(batch)  # its learning rate is 0: it only fills the moments
     rounded = flat(course.optimizer.first_moments) / (1 - course.optimizer.beta1)
-    assert 1e-4 < np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 0.02
+    # Three convolutions in each of four networks, forward and backward. Over 12 batches and sets of weights the error
+    # was 0.7 to 1.3 times the expected one.
+    expected = rounding_error("bfloat16", convolutions=2 * 3 * 4)
+    assert expected / 4 < np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 4 * expected
     course.step(course.batch(1))
     moves = np.abs(flat(weights) - before)
     assert 0 < moves.max() < 2 * float(course.schedule(1))
