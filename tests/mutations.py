@@ -207,7 +207,7 @@ MUTATIONS = (
         "glow_tf/quiet.py",
         "os.dup2(saved, 2)",
         "os.dup2(2, saved)",
-        ("tests/evaluation/test_commands.py",),
+        ("tests/test_commands.py",),
     ),
     # Data.
     Mutation(

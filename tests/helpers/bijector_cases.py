@@ -48,7 +48,7 @@ def shared_bijector(name, n=4):
 def own_bijector(name):
     """Return a case, a layer that the test may change, and its bijector."""
     case = CASES[name]
-    layer = layer_cases.randomized_layer(case)
+    layer = layer_cases.copied_layer(name)
     return case, layer, layer.as_bijector(case.shape, condition=layer_cases.labels(case))
 
 

@@ -125,6 +125,15 @@ def shared_layer(name):
     return randomized_layer(CASES[name])
 
 
+def copied_layer(name, dtype=DTYPE):
+    """Make a layer with the weights of the shared one, for a test to change."""
+    case = CASES[name]
+    layer = case.make(dtype)
+    layer.build((None, *case.shape))
+    layer.set_weights(shared_layer(name).get_weights())
+    return layer
+
+
 def perturb(variables, rng, noise=0.1):
     """Add noise to weights."""
     for v in variables:

@@ -51,7 +51,7 @@ def wrong_batch(path, strategy):
 
 def validation(path, two, one):
     """Measure validation bits/dim of one model and noise for several batch sizes, on one replica and on two."""
-    run = Run(pathlib.Path(make_run(path)))
+    run = Run(pathlib.Path(make_run(path, depth=1)))
     data = run.experiment().data
     source = open_source(data, (8, 8, 1))
     bits = []

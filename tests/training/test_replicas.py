@@ -12,7 +12,7 @@ import pytest
 
 from helpers.commands import ROOT, call_train, command, environment, largest_difference, train, weights
 
-COURSE = """--levels 2 --depth 2 --width 16 --batch-size 16 --epoch-steps 10 --epochs 1 --warmup-steps 5
+COURSE = """--levels 2 --depth 1 --width 16 --batch-size 16 --epoch-steps 10 --epochs 1 --warmup-steps 5
 --augment full""".split()
 
 
