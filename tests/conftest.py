@@ -20,7 +20,8 @@ def pytest_xdist_auto_num_workers(config):
     if len(files) == 1 and files.pop().endswith(".py"):
         return 0
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    workers = min(len(os.sched_getaffinity(0)), memory // (GIGABYTES_PER_WORKER * 2**30), MAX_WORKERS)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = min(cores, memory // (GIGABYTES_PER_WORKER * 2**30), MAX_WORKERS)
     return workers if workers > 1 else 0
 
 

@@ -86,11 +86,11 @@ def pictures(tmp_path_factory):
 def settle(page):
     """Wait until no request is open and every image is loaded, by polling: the page's policy allows no eval."""
     script = "!document.querySelector('[aria-busy]') && [...document.images].every((i) => i.complete)"
-    for _ in range(300):
+    for _ in range(600):
         if page.evaluate(script):
             return
         page.wait_for_timeout(50)
-    pytest.fail("the page is still busy after 15 seconds")
+    pytest.fail("the page is still busy after 30 seconds")
 
 
 def shown(page, selector):

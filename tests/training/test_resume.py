@@ -49,7 +49,7 @@ def start_and_kill(run_dir, when, *options, number=signal.SIGKILL):
         stderr=subprocess.DEVNULL,
     )
     while process.poll() is None and not when(run_dir):
-        time.sleep(0.002)
+        time.sleep(0.0005)
     process.send_signal(number)
     return process.wait(timeout=120)
 
