@@ -1,8 +1,6 @@
 """Test that each command runs in a process of its own, from a quiet start to an exit code, and errors take one line."""
 
 import re
-import subprocess
-import sys
 import urllib.request
 
 import pytest
@@ -12,7 +10,7 @@ from glow_tf import Glow, export
 from glow_tf.config import ModelConfig
 from glow_tf.demo import __main__ as demo
 from glow_tf.openai import __main__ as openai
-from helpers.commands import ROOT, SMALL, call, environment
+from helpers.commands import SMALL, call, demo_page, run_python
 from helpers.golden import case
 from helpers.openai_checkpoints import options
 
@@ -25,11 +23,9 @@ def keras_file(tmp_path):
 
 
 def run(*words, code=0):
-    """Run `python WORDS`; check the exit code; return stdout, and the lines of stderr."""
-    command = [sys.executable, *map(str, words)]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout, [line for line in re.split(r"[\r\n]", done.stderr) if line.strip()]
+    """Run `python WORDS`; return stdout, and the lines of stderr."""
+    out, err = run_python(*words, code=code)
+    return out, [line for line in re.split(r"[\r\n]", err) if line.strip()]
 
 
 def test_train_command(tmp_path):
@@ -68,15 +64,8 @@ def test_import_command(tmp_path):
 
 def test_demo_command(keras_file):
     pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
-    words = [sys.executable, "-m", "glow_tf.demo", str(keras_file), "--port", "0", "--no-browser"]
-    with subprocess.Popen(words, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = next((line for line in process.stdout if "the page: " in line), None)
-            assert line, "the command ended without a page"
-            with urllib.request.urlopen(line.split()[2]) as answer:
-                assert answer.status == 200 and b"<html" in answer.read()
-        finally:
-            process.terminate()
+    with demo_page(keras_file) as address, urllib.request.urlopen(address) as answer:
+        assert answer.status == 200 and b"<html" in answer.read()
 
 
 @pytest.mark.parametrize(

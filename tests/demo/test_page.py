@@ -7,15 +7,13 @@ import io
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from glow_tf.demo.studio import open_studio
-from helpers.commands import ROOT, environment
+from helpers.commands import ROOT, demo_page
 from helpers.uploads import WRONG, encoded
 
 pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
@@ -41,14 +39,8 @@ def run(tiny_run):
 @pytest.fixture(scope="module")
 def address(run):
     """Run the command; give its address."""
-    command = [sys.executable, "-m", "glow_tf.demo", str(run), "--port", "0", "--no-browser"]
-    with subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = next((line for line in process.stdout if "the page: " in line), None)
-            assert line, "the command ended without a page"
-            yield line.split()[2]
-        finally:
-            process.terminate()
+    with demo_page(run) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

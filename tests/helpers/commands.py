@@ -31,14 +31,31 @@ def environment(**variables):
     return {**inherited, "CUDA_VISIBLE_DEVICES": "-1", **variables}
 
 
-def train(*options, code=0, **variables):
-    """Run train.py to the end; check the exit code; return (stdout, stderr)."""
-    done = subprocess.run(
-        command(*options), env=environment(**variables), cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+def run_python(*words, code=0):
+    """Run `python WORDS` to the end; check the exit code and that there is no traceback; return (stdout, stderr)."""
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout, done.stderr
+
+
+def train(*options, code=0):
+    """Run train.py in a process of its own; see `run_python`."""
+    return run_python(ROOT / "train.py", *options, code=code)
+
+
+@contextlib.contextmanager
+def demo_page(run):
+    """Run the demo's command over a run; give the address of its page."""
+    words = [sys.executable, "-m", "glow_tf.demo", str(run), "--port", "0", "--no-browser"]
+    with subprocess.Popen(words, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next((line for line in process.stdout if "the page: " in line), None)
+            assert line, "the command ended without a page"
+            yield line.split()[2]
+        finally:
+            process.terminate()
 
 
 def call(main, name, *options, code=0):

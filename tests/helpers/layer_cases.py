@@ -125,10 +125,10 @@ def shared_layer(name):
     return randomized_layer(CASES[name])
 
 
-def copied_layer(name, dtype=DTYPE):
+def copied_layer(name):
     """Make a layer with the weights of the shared one, for a test to change."""
     case = CASES[name]
-    layer = case.make(dtype)
+    layer = case.make()
     layer.build((None, *case.shape))
     layer.set_weights(shared_layer(name).get_weights())
     return layer
