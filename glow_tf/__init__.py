@@ -24,6 +24,7 @@ with quiet_import(is_command()):
     from glow_tf.model import Glow
     from glow_tf.runs import Run, load_model
     from glow_tf.training.optimizers import Adam, Adamax
+    from glow_tf.training.schedule import WarmUp
 
 __all__ = [
     "Actnorm",
@@ -50,5 +51,6 @@ __all__ = [
     "Squeeze",
     "TopPrior",
     "TrainingConfig",
+    "WarmUp",
     "load_model",
 ]

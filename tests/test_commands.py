@@ -28,6 +28,7 @@ def run(*words, code=0):
     return out, [line for line in re.split(r"[\r\n]", err) if line.strip()]
 
 
+@pytest.mark.slow
 def test_train_command(tmp_path):
     out, err = run("train.py", *SMALL, "--epochs", 1, "--run-dir", tmp_path / "run")
     assert err and all(line.startswith("epoch 1/1: ") for line in err)
@@ -42,6 +43,7 @@ def test_evaluate_command(keras_file):
     assert "samples.png" in out and (keras_file.parent / "model_evaluation" / "samples.png").is_file()
 
 
+@pytest.mark.slow
 def test_evaluate_command_of_a_missing_run(tmp_path):
     out, err = run("evaluate.py", tmp_path / "nothing", code=2)
     assert out == "" and len(err) == 1 and "is not a run folder" in err[0]

@@ -83,7 +83,7 @@ def test_figures_script_trains_missing_cells_and_draws(tmp_path):
         results.add({**kept, **curve, "steps": [2], "experiment": cells.as_json(cell.experiment)})
     before = results.path.read_text()
     done = subprocess.run(
-        [sys.executable, "-m", "docs.figures", "--size", "tiny", "--seeds", "1", "--out", str(tmp_path)],
+        [sys.executable, "-m", "docs.figures", *"--size tiny --seeds 1 --workers 1 --out".split(), str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
         capture_output=True,

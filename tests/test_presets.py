@@ -62,12 +62,12 @@ def test_preset_has_the_papers_number_of_parameters(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in DISTINCT if presets.get(n).model.image_shape == (32, 32, 3)])
 def test_32_pixel_preset_takes_a_step(name, tmp_path):
-    """cifar10 takes it at full size; the others differ in what acts in every flow step alike, and have one a level."""
+    """Check cifar10 at full size; the others differ in what is the same in every flow step and at every width."""
     session.set_up(RunOptions(devices="cpu"))  # as train.py does: without the graph optimizer a step starts sooner
     experiment = presets.get(name)
     experiment = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, warmup_steps=0))
     if name != "cifar10":
-        experiment = dataclasses.replace(experiment, model=dataclasses.replace(experiment.model, depth=1))
+        experiment = dataclasses.replace(experiment, model=dataclasses.replace(experiment.model, depth=1, width=64))
     state = TrainingState(experiment, Run(tmp_path))
     step = TrainingStep(state.model, state.optimizer, state.average, state.counters, tf.distribute.get_strategy(), 2)
     before = [v.numpy() for v in state.model.trainable_variables]
@@ -80,7 +80,7 @@ def test_32_pixel_preset_takes_a_step(name, tmp_path):
         }
     )
     assert state.steps == 1 and int(state.counters.skipped) == 0
-    assert state.model.count_params() == count_parameters(experiment.model)
+    assert name != "cifar10" or state.model.count_params() == count_parameters(experiment.model)
     assert np.isfinite(state.counters.sums.numpy()).all()
     changed = [np.any(v.numpy() != b) for v, b in zip(state.model.trainable_variables, before, strict=True)]
     assert sum(changed) > len(changed) / 3

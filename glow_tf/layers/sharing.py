@@ -7,6 +7,8 @@ the weights as arguments: tracing, optimising and starting a deep flow costs lit
 import keras
 import tensorflow as tf
 
+from glow_tf.layers.network import mixed_precision_active
+
 
 def run_steps(steps, method, x, recompute=False):
     """Calls `method`, "encode" or "decode", of each layer in turn; `(result, sum of log-determinants)`.
@@ -40,14 +42,28 @@ def _plain(method):
 
 
 def _shared(template, method):
-    variables = [*template.trainable_variables, *template.non_trainable_variables]
-
-    @tf.function(autograph=False, experimental_attributes={"_noinline": True})
-    def function(x, *values):
-        return _call(template, method, x, list(zip(variables, values, strict=True)))
+    function = _traced(template, method)
 
     def run(step):
         fixed = [tf.convert_to_tensor(v.value) for v in step.non_trainable_variables]
         return lambda x, *weights: function(x, *weights, *fixed)
 
     return run
+
+
+def _traced(template, method):
+    """The traced function of a step, made once and kept with it, so that every graph calls the same few traces.
+
+    It depends on the precision in which it is traced, and on which variables come first.
+    """
+    variables = [*template.trainable_variables, *template.non_trainable_variables]
+    key = (method, mixed_precision_active(), *map(id, variables))
+    functions = template.__dict__.setdefault("_traced_functions", {})  # past Keras, which would track it
+    if key not in functions:
+
+        @tf.function(autograph=False, experimental_attributes={"_noinline": True})
+        def function(x, *values):
+            return _call(template, method, x, list(zip(variables, values, strict=True)))
+
+        functions[key] = function
+    return functions[key]

@@ -1,5 +1,7 @@
 """Make the bijectors under test, and distributions over them."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -26,6 +28,18 @@ def normal(shape, means=0.0):
 def base_of(layer, shape, means=0.0):
     """Make the base distribution of the latents of images of `shape`."""
     latent = layer.latent_shape(shape)
+    if np.ndim(means) > 0:
+        return _base(latent, means)
+    return _standard_base(tuple(map(tuple, latent)) if isinstance(latent, list) else tuple(latent))
+
+
+@functools.cache
+def _standard_base(latent):
+    """Make the standard normal of a latent shape once: TFP traces a joint distribution at its first use."""
+    return _base(list(latent) if isinstance(latent[0], tuple) else latent)
+
+
+def _base(latent, means=0.0):
     if isinstance(latent, list):
         return tfd.JointDistributionSequential([normal(s, means) for s in latent])
     return normal(latent, means)
