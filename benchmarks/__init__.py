@@ -1,1 +1,1 @@
-"""How fast Glow is here, beside other implementations: `python -m benchmarks`. See README.md beside this file."""
+"""Speed and memory of Glow, compared with other implementations: `python -m benchmarks`. See README.md."""

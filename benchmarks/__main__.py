@@ -1,4 +1,4 @@
-"""How fast and how small Glow is here, beside other implementations. See README.md beside this file."""
+"""Measure speed and memory of Glow, compared with other implementations. See benchmarks/README.md."""
 
 import argparse
 import json
@@ -11,25 +11,29 @@ from benchmarks import machine
 from benchmarks.parts import PARTS
 from benchmarks.processes import ChildError
 
+DEFAULT_PEERS = ["tfp.bijectors.Glow", "normflows"]
+
 
 def main(arguments):
+    """Run the parts that a command line names, and store their results."""
     args = parse(arguments)
-    here = machine.describe()
-    print(", ".join(f"{key} {value}" for key, value in here.items()))
+    description = machine.describe()
+    print(", ".join(f"{key} {value}" for key, value in description.items()))
     path = args.out / "results.json"
     for name in PARTS if "all" in args.parts else args.parts:
         print(f"\n{name}: {PARTS[name].__doc__.splitlines()[0]}", flush=True)
-        keep(path, name, {"date": time.strftime("%Y-%m-%d"), "machine": here, **PARTS[name](args)})
+        store(path, name, {"date": time.strftime("%Y-%m-%d"), "machine": description, **PARTS[name](args)})
     print(f"\nnumbers: {path}")
 
 
 def parse(arguments):
+    """Parse the words of a command line."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     about = "; ".join(f"{name}: {part.__doc__.splitlines()[0]}" for name, part in PARTS.items())
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "all"], default=["race"], metavar="PART", help=about)
-    parser.add_argument("--peers", nargs="*", default=["tfp.bijectors.Glow", "normflows"], help="in race and start")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of every side (default 5)")
-    parser.add_argument("--small", action="store_true", help="tiny work, to see that all of it runs; no result")
+    parser.add_argument("--peers", nargs="*", default=DEFAULT_PEERS, help="implementations compared in race and start")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds in which each implementation runs (default 5)")
+    parser.add_argument("--small", action="store_true", help="tiny work that only tests the benchmark itself")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/benchmarks"), help="folder of results")
     args = parser.parse_args(arguments)
     if args.rounds < 1:
@@ -37,10 +41,11 @@ def parse(arguments):
     return args
 
 
-def keep(path, name, result):
-    """Puts one part's result into the file of results, beside those of other parts."""
+def store(path, name, result):
+    """Write the result of one part to the file of results, and keep those of other parts."""
     stored = json.loads(path.read_text()) if path.is_file() else {}
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Not glow_tf.io.write_text: importing glow_tf would import TensorFlow into this process.
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(json.dumps({**stored, name: result}, indent=1) + "\n")
     os.replace(temporary, path)

@@ -1,15 +1,19 @@
-"""Any side, from the start of its process to its first finished training step: `SIDE WORK` prints seconds."""
+"""Time from the start of a process to the first finished training step, of any implementation.
+
+`python -m benchmarks.first_step IMPLEMENTATION WORK` prints seconds.
+"""
 
 import json
 import sys
 
-from benchmarks import sides
+from benchmarks import implementations
 from benchmarks.processes import since_start
 from benchmarks.work import Work
 
 
 def main(name, work):
-    sides.make(name, work).figures["train"]()
+    """Take one training step and print the seconds since the process was started."""
+    implementations.make(name, work).tasks["train"]()
     print(json.dumps(since_start()))
 
 

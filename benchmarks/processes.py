@@ -1,4 +1,4 @@
-"""Child processes: every measurement has a process of its own, so that none warms or crowds another."""
+"""Child processes: every measurement has a process of its own, so that none affects another's caches or memory."""
 
 import json
 import os
@@ -13,24 +13,35 @@ ENVIRONMENT = {
     "KMP_BLOCKTIME": "0",
 }
 
+START_TIME = "BENCHMARK_START_TIME"
+"""The environment variable that holds when a child was started, in seconds since the epoch."""
+
+MAX_ERROR_LINES = 5
+
 
 class ChildError(RuntimeError):
-    """A child process ended without an answer; the message has the last lines that it wrote."""
+    """Raise for a child process that ended without an answer; the message holds its last lines."""
 
 
 def start(module, *arguments, **options):
-    """A child that runs a module of this package with arguments; `BEGAN` in its environment is the time it began."""
+    """Start a child process that runs a module of this package.
+
+    Args:
+        module: name of the module.
+        arguments: words of its command line; converted to strings.
+        options: keyword arguments of `subprocess.Popen`.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **ENVIRONMENT, "BEGAN": repr(time.time())},
+        env={**os.environ, **ENVIRONMENT, START_TIME: repr(time.time())},
         **{"stderr": subprocess.PIPE, **options},
     )
 
 
 def result(module, *arguments):
-    """What such a child prints, as JSON."""
+    """Run such a child process to its end; return its last line of output, parsed as JSON."""
     child = start(module, *arguments)
     out, errors = child.communicate()
     if child.returncode:
@@ -39,10 +50,10 @@ def result(module, *arguments):
 
 
 def since_start():
-    """Seconds since this child began."""
-    return time.time() - float(os.environ["BEGAN"])
+    """Return the seconds since this child process was started."""
+    return time.time() - float(os.environ[START_TIME])
 
 
-def last_lines(text, count=5):
-    """The end of a long message."""
-    return "\n".join(text.strip().splitlines()[-count:])
+def last_lines(text):
+    """Return the end of a long message."""
+    return "\n".join(text.strip().splitlines()[-MAX_ERROR_LINES:])

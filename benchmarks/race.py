@@ -1,4 +1,4 @@
-"""The race: sides take turns at the same work, each in a process of its own that waits while the others run."""
+"""The race: implementations alternate at the same tasks, each in a process that waits while the others run."""
 
 import json
 import statistics
@@ -7,55 +7,73 @@ import tempfile
 
 from benchmarks import processes
 
-FIGURES = ("train", "train_average", "log_prob", "sample")
+TASKS = ("train", "train_average", "log_prob", "sample")
 PRODUCTS = ("tensorflow products", "torch products", "numpy products")
 
 
 class Worker:
-    """A side in its own process."""
+    """An implementation in a process of its own.
+
+    Args:
+        name: name of the implementation.
+        work: a `Work`.
+    """
 
     def __init__(self, name, work):
         self.name = name
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the worker
         self._process = processes.start("worker", name, work.to_json(), stdin=subprocess.PIPE, stderr=self._errors)
-        self.versions = self._answer()
+        self.versions = self._read_answer()
 
-    def _answer(self):
+    def _read_answer(self):
         line = self._process.stdout.readline()
         if not line:
             self._errors.seek(0)
             raise processes.ChildError(f"{self.name} failed:\n{processes.last_lines(self._errors.read())}")
         return json.loads(line)
 
-    def run(self, figure, repeats):
-        """Seconds of each of so many repeats."""
-        self._process.stdin.write(f"{figure} {repeats}\n")
+    def run(self, task, repeats):
+        """Run a task several times; return the seconds of each."""
+        self._process.stdin.write(f"{task} {repeats}\n")
         self._process.stdin.flush()
-        return self._answer()
+        return self._read_answer()
 
     def close(self):
+        """End the process."""
         self._process.stdin.close()
         self._process.wait()
         self._errors.close()
 
 
-def race(names, work, figures, products=PRODUCTS, rounds=5, repeats=3, warm_up=2):
-    """Seconds `{figure: {name: [rounds * repeats]}}` and versions `{package: version}`.
+def race(names, work, tasks, products=PRODUCTS, rounds=5, repeats=3, warm_up=2):
+    """Time implementations at the same tasks.
 
-    In every round each side has its turn at each figure, and so have the matrix products that the shares are counted
-    by: a slow minute of the machine falls on all alike.
+    In every round each implementation runs each task, and so do the matrix products that utilization is relative to:
+    when the machine is slow for a minute, all are affected alike.
+
+    Args:
+        names: names of the implementations.
+        work: a `Work`.
+        tasks: names of the tasks.
+        products: names of the implementations of the matrix product.
+        rounds: number of rounds.
+        repeats: runs of a task per round and implementation.
+        warm_up: runs of a task before the first round.
+
+    Returns:
+        Seconds `{task: {name: [rounds * repeats]}}`, and versions `{package: version}`.
     """
-    turns = [*((figure, name) for figure in figures for name in names), *(("products", name) for name in products)]
+    schedule = [*((task, name) for task in tasks for name in names), *(("products", name) for name in products)]
     workers, seconds, versions = {}, {}, {}
     try:
         for name in (*names, *products):
             workers[name] = Worker(name, work)
             versions.update(workers[name].versions)
-        for figure, name in turns:
-            workers[name].run(figure, warm_up)
+        for task, name in schedule:
+            workers[name].run(task, warm_up)
         for _ in range(rounds):
-            for figure, name in turns:
-                seconds.setdefault(figure, {}).setdefault(name, []).extend(workers[name].run(figure, repeats))
+            for task, name in schedule:
+                seconds.setdefault(task, {}).setdefault(name, []).extend(workers[name].run(task, repeats))
     finally:
         for worker in workers.values():
             worker.close()
@@ -63,5 +81,7 @@ def race(names, work, figures, products=PRODUCTS, rounds=5, repeats=3, warm_up=2
 
 
 def medians(seconds):
-    """`{figure: {name: median}}`."""
-    return {f: {name: statistics.median(some) for name, some in sides.items()} for f, sides in seconds.items()}
+    """Return the median of each list, as `{task: {name: median}}`."""
+    return {
+        task: {name: statistics.median(values) for name, values in by_name.items()} for task, by_name in seconds.items()
+    }

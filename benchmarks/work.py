@@ -1,19 +1,25 @@
-"""The work that is timed, the same for every side."""
+"""The work that is timed, the same for every implementation."""
 
 import dataclasses
 import json
 
 TEMPERATURE = 0.7
+LEARNING_RATE = 1e-3
+EMA_DECAY = 0.999
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A Glow with affine couplings on square colour images, and how much of it is done at once.
+    """A Glow on square color images, and the batch that is processed at once.
 
     Args:
         size: height and width of an image.
-        levels, depth, width: L, K and the hidden channels of the coupling networks.
+        levels: number of levels, L.
+        depth: flow steps per level, K.
+        width: hidden channels of the coupling networks.
         batch: images at once.
+        coupling: "affine" or "additive".
+        bits: bits per channel.
     """
 
     size: int = 32
@@ -26,18 +32,18 @@ class Work:
 
     @property
     def shape(self):
-        """Of an image, `(H, W, C)`."""
+        """Shape of an image, `(H, W, C)`."""
         return self.size, self.size, 3
 
     def model(self):
-        """Keywords of `glow_tf.ModelConfig`."""
+        """Return the keyword arguments of `glow_tf.ModelConfig`."""
         return {
             "image_shape": self.shape,
             **{name: getattr(self, name) for name in ("bits", "levels", "depth", "width", "coupling")},
         }
 
     def convolutions(self):
-        """Multiply-adds of the coupling networks' convolutions for one batch, forward; edge markers not counted."""
+        """Count multiply-adds of the coupling networks' convolutions for one batch, forward, without edge markers."""
         total, size, channels = 0, self.size, 3
         for _ in range(self.levels):
             size, channels = size // 2, channels * 4
@@ -47,23 +53,28 @@ class Work:
             channels //= 2
         return total * self.batch
 
-    def operations(self, figure):
-        """Floating point operations of the convolutions in a figure: a multiply-add is two, a gradient two products."""
-        return 2 * self.convolutions() * (3 if figure.startswith("train") else 1)
+    def operations(self, task):
+        """Count floating point operations of the convolutions in a task.
+
+        A multiply-add is two operations; a gradient takes two more products.
+        """
+        return 2 * self.convolutions() * (3 if task.startswith("train") else 1)
 
     def deeper(self, depth, batch=None):
-        """The same at another K, and at another batch if one is given."""
+        """Return the work at another depth K, and at another batch if one is given."""
         return dataclasses.replace(self, depth=depth, batch=batch or self.batch)
 
     def larger(self, size):
-        """The same at another image size, with fewer steps and images."""
+        """Return the work at another image size, with fewer flow steps and images."""
         return dataclasses.replace(self, size=size, depth=4, batch=4)
 
     def to_json(self):
+        """Return the work as text."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text):
+        """Return the work that `to_json` wrote."""
         return cls(**json.loads(text))
 
 
@@ -72,3 +83,4 @@ PAPER = Work()
 CELEBAHQ = Work(size=256, levels=6, depth=32, batch=1, coupling="additive", bits=5)
 """The paper's largest model."""
 SMALL = Work(size=8, levels=2, depth=1, width=8, batch=2)
+"""A work that only tests the benchmark itself."""

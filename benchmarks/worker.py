@@ -1,24 +1,28 @@
-"""One side in a process of its own: reads a figure and a number of repeats a line, answers with seconds as JSON."""
+"""One implementation in a process of its own.
+
+Each line of standard input is a task and a number of repeats; each line of output is the list of seconds, as JSON.
+"""
 
 import json
 import sys
 import time
 
-from benchmarks import sides
+from benchmarks import implementations
 from benchmarks.work import Work
 
 
 def main():
+    """Print the versions of the implementation's packages, then answer lines until the input ends."""
     name, work = sys.argv[1], Work.from_json(sys.argv[2])
-    side = sides.make(name, work)
-    print(json.dumps(side.versions), flush=True)
+    implementation = implementations.make(name, work)
+    print(json.dumps(implementation.versions), flush=True)
     for line in sys.stdin:
-        figure, repeats = line.split()
-        call, seconds = side.figures[figure], []
+        task, repeats = line.split()
+        function, seconds = implementation.tasks[task], []
         for _ in range(int(repeats)):
-            began = time.perf_counter()
-            call()
-            seconds.append(time.perf_counter() - began)
+            start = time.perf_counter()
+            function()
+            seconds.append(time.perf_counter() - start)
         print(json.dumps(seconds), flush=True)
 
 

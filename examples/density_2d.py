@@ -1,6 +1,7 @@
-"""A density on points of the plane with the bijectors alone: `python examples/density_2d.py`, about 20 seconds.
+"""Fit a density to points in the plane with flow layers alone: `python examples/density_2d.py`, about 20 seconds.
 
-Two half-moons; actnorm, 1x1 convolution and coupling act on vectors, with a small Keras network of one's own.
+The data are two half-moons. Actnorm, 1x1 convolution and coupling act on vectors; the coupling network is a small Keras
+model.
 """
 
 import keras
@@ -10,16 +11,20 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from sklearn.datasets import make_moons
 
-from glow_tf import Actnorm, Coupling, InvertibleConv1x1, Serial
+from glow_tf import ActNorm, Coupling, FlowSequential, InvertibleConv1x1
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+BATCH_SIZE = 256
+STEPS = 1200
 
 tfd = tfp.distributions
 keras.utils.set_random_seed(0)
 
 
-def step(seed):
+def flow_step(seed):
+    """Return the layers of one flow step on vectors of two numbers."""
     network = keras.Sequential(
         [
             keras.layers.Dense(64, "relu"),
@@ -27,27 +32,29 @@ def step(seed):
             keras.layers.Dense(2, kernel_initializer="zeros"),
         ]
     )
-    return [Actnorm(), InvertibleConv1x1(seed=seed), Coupling(network=network)]
+    return [ActNorm(), InvertibleConv1x1(seed=seed), Coupling(network=network)]
 
 
 points = make_moons(20_000, noise=0.06, random_state=0)[0].astype(np.float32)
-flow = Serial([layer for i in range(8) for layer in step(i)])
-flow.initialize(points[:256])
+batches = tf.data.Dataset.from_tensor_slices(points).shuffle(len(points), seed=0).repeat().batch(BATCH_SIZE)
+flow = FlowSequential([layer for i in range(8) for layer in flow_step(i)])
+flow.initialize(points[:BATCH_SIZE])
 moons = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 2), flow.as_bijector([2]))
 optimizer = keras.optimizers.Adam(1e-3)
 
 
 @tf.function
-def train(batch):
+def train_step(batch):
     with tf.GradientTape() as tape:
         loss = -tf.reduce_mean(moons.log_prob(batch))
     weights = flow.trainable_variables
-    optimizer.apply_gradients(zip(tape.gradient(loss, [w.value for w in weights]), weights, strict=True))
+    gradients = tape.gradient(loss, [w.value for w in weights])
+    optimizer.apply_gradients(zip(gradients, weights, strict=True))
     return loss
 
 
-for i in range(1200):
-    loss = train(points[256 * i % 19_000 :][:256])
+for batch in batches.take(STEPS):
+    loss = train_step(batch)
 print(f"{len(moons.trainable_variables)} weights, {float(loss):.3f} nats a point")
 
 x, y = np.meshgrid(np.linspace(-1.8, 2.8, 200), np.linspace(-1.4, 1.9, 200))

@@ -1,8 +1,8 @@
-"""In-painting as Bayesian inference: `python examples/joint_inpainting.py [RUN]`, about a minute.
+"""In-paint images by Bayesian inference: `python examples/joint_inpainting.py [RUN]`, about a minute.
 
-A Glow is the prior of a joint distribution, `image ~ Glow`, `seen ~ Normal(upper half of the image, 0.1)`; the
-latents of what was seen are sampled by Hamiltonian Monte Carlo, and decoded. Without a run folder a small model is
-trained first.
+A Glow is the prior of a joint distribution, `image ~ Glow`, `observed ~ Normal(upper half of the image, 0.1)`. Given
+the observed halves, the latents are sampled by Hamiltonian Monte Carlo and decoded. Without a run folder a small model
+is trained first.
 """
 
 import sys
@@ -16,62 +16,76 @@ from glow_tf import Adamax, Glow, ModelConfig, load_model
 from glow_tf.pictures import save_png, sheet
 from glow_tf.quantization import to_uint8
 
+IMAGES = 8
+DRAWS_SHOWN = 3
+DRAW_STRIDE = 6
+"""Draws of the chain between two that are shown."""
+
 tfd = tfp.distributions
-images = np.minimum(load_digits().images, 15).astype(np.uint8)[..., None] * 16
+digits = np.minimum(load_digits().images, 15).astype(np.uint8)[..., None] * 16
 
 
-def small_model():
+def train_small_model():
+    """Train a small Glow on the digits that are not in-painted."""
     glow = Glow(ModelConfig(image_shape=(8, 8, 1), bits=4, levels=2, depth=4, width=48))
-    glow.initialize(images[:256], seed=0)
+    glow.initialize(digits[:256], seed=0)
     glow.compile(Adamax(2e-3))
-    glow.fit(images[100:], batch_size=64, epochs=12, verbose=0)
+    glow.fit(digits[100:], batch_size=64, epochs=12, verbose=0)
     return glow
 
 
-glow = load_model(sys.argv[1]) if len(sys.argv) > 1 else small_model()
+glow = load_model(sys.argv[1]) if len(sys.argv) > 1 else train_small_model()
 prior = glow.distribution(flat=True)
-rows = glow.image_shape[0] // 2
+observed_rows = glow.image_shape[0] // 2
 
 
 def upper_half(image):
-    return tfd.Independent(tfd.Normal(image[..., :rows, :, :], 0.1), 3)
+    """Return the distribution of the observed half of an image."""
+    return tfd.Independent(tfd.Normal(image[..., :observed_rows, :, :], 0.1), 3)
 
 
-joint = tfd.JointDistributionNamed({"image": prior, "seen": upper_half})
-original = glow.dequantize(images[:8], noise=0.5)
-seen = original[:, :rows]
+joint = tfd.JointDistributionNamed({"image": prior, "observed": upper_half})
+original = glow.dequantize(digits[:IMAGES], noise=0.5)
+observed = original[:, :observed_rows]
 
 
-def log_prob(z):
-    """Of the latents `[8, D]` given what was seen; the flow's Jacobian has no part in it."""
+def log_posterior(z):
+    """Compute the unnormalized log density of latents `[8, D]` given the observed halves, `[8]`.
+
+    The density is over latents, so the flow's Jacobian has no part in it.
+    """
     image = prior.bijector.forward(z)
-    return prior.distribution.log_prob(z) + upper_half(image).log_prob(seen)
+    return prior.distribution.log_prob(z) + upper_half(image).log_prob(observed)
 
 
 @tf.function
-def infer(seed):
+def sample_posterior(seed):
     kernel = tfp.mcmc.DualAveragingStepSizeAdaptation(
-        tfp.mcmc.HamiltonianMonteCarlo(log_prob, step_size=0.05, num_leapfrog_steps=8), num_adaptation_steps=80
+        tfp.mcmc.HamiltonianMonteCarlo(log_posterior, step_size=0.05, num_leapfrog_steps=8), num_adaptation_steps=80
     )
-    start = prior.distribution.sample(8, seed=seed)
     return tfp.mcmc.sample_chain(
         num_results=20,
         num_steps_between_results=3,
         num_burnin_steps=100,
-        current_state=start,
+        current_state=prior.distribution.sample(IMAGES, seed=seed),
         kernel=kernel,
         seed=seed,
         trace_fn=lambda _, results: results.inner_results.is_accepted,
     )
 
 
-z, accepted = infer(tf.constant([0, 1]))
-draws = prior.bijector.forward(z[-1])
-known = to_uint8(tf.concat([seen, tf.fill(original[:, rows:].shape, -0.5)], 1), glow.config.bits)
-error = float(tf.reduce_mean(tf.abs(draws[:, :rows] - seen)))
-print(f"joint log density of the originals: {np.mean(joint.log_prob(image=original, seen=seen)):.1f} nats")
+chain, accepted = sample_posterior(tf.constant([0, 1]))
+last_draws = prior.bijector.forward(chain[-1])
+error = float(tf.reduce_mean(tf.abs(last_draws[:, :observed_rows] - observed)))
+print(f"joint log density of the originals: {np.mean(joint.log_prob(image=original, observed=observed)):.1f} nats")
 print(f"accepted {np.mean(accepted):.0%}; upper halves are off by {error:.3f} on average")
-rows_shown = {"seen": known.numpy(), "original": images[:8]}
-rows_shown.update({f"draw {i + 1}": to_uint8(prior.bijector.forward(z[-1 - 6 * i]), 4).numpy() for i in range(3)})
-save_png("inpainting.png", sheet(rows_shown))
+black = tf.fill(original[:, observed_rows:].shape, -0.5)
+rows = [
+    ("observed", to_uint8(tf.concat([observed, black], 1), glow.config.bits).numpy()),
+    ("original", digits[:IMAGES]),
+]
+for i in range(DRAWS_SHOWN):
+    draws = prior.bijector.forward(chain[-1 - DRAW_STRIDE * i])
+    rows.append((f"draw {i + 1}", to_uint8(draws, glow.config.bits).numpy()))
+save_png("inpainting.png", sheet(rows))
 print("picture: inpainting.png")

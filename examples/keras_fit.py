@@ -1,4 +1,4 @@
-"""A Glow by `keras.Model.fit`, in ten lines: `python examples/keras_fit.py`."""
+"""Train a Glow with `keras.Model.fit`, in ten lines: `python examples/keras_fit.py`."""
 
 import keras
 import numpy as np

@@ -1,4 +1,7 @@
-"""Sends PNG files to an exported Glow: `python examples/serve_client.py SAVED_MODEL A.png B.png`. TensorFlow alone."""
+"""Send PNG files to an exported Glow: `python examples/serve_client.py SAVED_MODEL A.png B.png`.
+
+It needs TensorFlow alone, not glow_tf.
+"""
 
 import pathlib
 import sys
@@ -8,7 +11,7 @@ import tensorflow as tf
 folder, *files = sys.argv[1:]
 model = tf.saved_model.load(folder)
 channels = model.signatures["reconstruct"].structured_outputs["images"].shape[-1]
-images = tf.stack([tf.io.decode_png(tf.io.read_file(f), channels) for f in files])
+images = tf.stack([tf.io.decode_png(tf.io.read_file(file), channels) for file in files])
 bits = model.signatures["bits_per_dim"](images=images, seed=tf.constant([0, 0]))["bits_per_dim"]
 decoded = model.signatures["reconstruct"](images=images)["images"]
 for file, b, image in zip(files, bits, decoded, strict=True):

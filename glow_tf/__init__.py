@@ -1,33 +1,35 @@
 """Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability: the public names."""
 
-from glow_tf.quiet import is_command, quiet_import
+from glow_tf.cli.quiet import is_command, quiet_import
 
 with quiet_import(is_command()):
     from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
+    from glow_tf.deprecation import renamed_attributes
     from glow_tf.layers import (
-        Actnorm,
+        ActNorm,
         Coupling,
         CouplingNetwork,
         FlatFlow,
         FlowLayer,
+        FlowSequential,
         FlowStep,
         GlowFlow,
         InvertibleConv1x1,
         MultiScale,
         Reverse,
-        Serial,
         Shuffle,
         Split,
         Squeeze,
         TopPrior,
     )
+    from glow_tf.layers.old_classes import OLD_NAMES
     from glow_tf.model import Glow
     from glow_tf.runs import Run, load_model
     from glow_tf.training.optimizers import Adam, Adamax
     from glow_tf.training.schedule import WarmUp
 
 __all__ = [
-    "Actnorm",
+    "ActNorm",
     "Adam",
     "Adamax",
     "Coupling",
@@ -36,6 +38,7 @@ __all__ = [
     "Experiment",
     "FlatFlow",
     "FlowLayer",
+    "FlowSequential",
     "FlowStep",
     "Glow",
     "GlowFlow",
@@ -45,7 +48,6 @@ __all__ = [
     "Reverse",
     "Run",
     "RunOptions",
-    "Serial",
     "Shuffle",
     "Split",
     "Squeeze",
@@ -54,3 +56,5 @@ __all__ = [
     "WarmUp",
     "load_model",
 ]
+
+__getattr__ = renamed_attributes(__name__, OLD_NAMES)

@@ -6,33 +6,41 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from glow_tf.errors import GlowError
+from glow_tf.errors import ConfigError
+from glow_tf.io import write_atomically
 from glow_tf.pictures import enlarged, rgb
-from glow_tf.runs import write_atomically
 
-
-class AnimationError(GlowError, ValueError):
-    """An animation that cannot be written; the message says what to do."""
+MIN_FRAME_MILLISECONDS = 20
+"""Browsers slow down a GIF whose frames are shorter."""
 
 
 def video_available():
-    """Whether MP4s can be written."""
+    """Return whether MP4s can be written."""
     return importlib.util.find_spec("imageio_ffmpeg") is not None
 
 
 def ending(kind=None):
-    """`".gif"` or `".mp4"`; `kind` None chooses the MP4 where it can be written.
+    """Return the ending of an animation's file name, `".gif"` or `".mp4"`.
+
+    Args:
+        kind: `"gif"` or `"mp4"`; None chooses the MP4 where it can be written.
 
     Raises:
-        AnimationError: an MP4 is asked for and cannot be written.
+        ConfigError: an MP4 is requested and cannot be written.
     """
     if kind == "mp4" and not video_available():
-        raise AnimationError("an MP4 needs the package imageio-ffmpeg: pip install '.[video]', or ask for a gif.")
+        raise ConfigError("an MP4 needs the package imageio-ffmpeg: pip install '.[video]', or ask for a gif.")
     return f".{kind or ('mp4' if video_available() else 'gif')}"
 
 
 def save_animation(path, frames, seconds=4.0):
-    """Writes uint8 frames `[n, H, W, C]`, small ones enlarged, by the ending of `path`: `.gif` or `.mp4`."""
+    """Write frames as an animation; small ones are enlarged.
+
+    Args:
+        path: file to write; its ending, `.gif` or `.mp4`, decides the format.
+        frames: uint8 `[n, H, W, C]`.
+        seconds: duration.
+    """
     path, frames = pathlib.Path(path), np.stack([rgb(f) for f in enlarged(frames)])
     write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
     write_atomically(path, lambda temporary: write(temporary, frames, seconds))
@@ -40,14 +48,14 @@ def save_animation(path, frames, seconds=4.0):
 
 def _write_gif(path, frames, seconds):
     pages = [Image.fromarray(f) for f in frames]
-    pause = max(20, round(1000 * seconds / len(pages)))  # browsers slow down anything below 20 ms
-    pages[0].save(path, format="GIF", save_all=True, append_images=pages[1:], duration=pause, loop=0)
+    duration = max(MIN_FRAME_MILLISECONDS, round(1000 * seconds / len(pages)))
+    pages[0].save(path, format="GIF", save_all=True, append_images=pages[1:], duration=duration, loop=0)
 
 
 def _write_mp4(path, frames, seconds):
     import imageio_ffmpeg
 
-    # H.264 in the colour space that every player knows halves the colours' resolution, so sides must be even.
+    # H.264 in the color space that every player knows halves the colors' resolution, so sides must be even.
     n, height, width, _ = frames.shape
     frames = np.pad(frames, [(0, 0), (0, height % 2), (0, width % 2), (0, 0)], mode="edge")
     writer = imageio_ffmpeg.write_frames(

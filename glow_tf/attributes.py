@@ -5,18 +5,16 @@ import dataclasses
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from glow_tf.errors import GlowError
-from glow_tf.runs import write_atomically
+from glow_tf.data.celeba import ATTRIBUTES
+from glow_tf.deprecation import renamed_attributes
+from glow_tf.errors import DataError
+from glow_tf.io import write_atomically
 
 SCALE = 1.6
-"""The original's factor: at strength 1 an image goes 1.6 times the way from the negatives to the positives."""
+"""Length of a direction over the distance of the two means; the original code's factor."""
 
-REGULARISATION = 0.1
+INVERSE_REGULARIZATION = 0.1
 """scikit-learn's C of the logistic regression; at 0.001 its directions are those of the means (cosine 0.9998)."""
-
-
-class AttributesError(GlowError, ValueError):
-    """Attributes that cannot be made or read; the message says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +22,11 @@ class Attributes:
     """Directions in latent space.
 
     Args:
-        names: of the attributes.
-        directions: float `[len(names), D]` in flat latents (see `latents`); at strength 1 one is added whole.
+        names: names of the attributes.
+        directions: float `[len(names), D]` in flat latents (see `glow_tf.latents`); strength 1 adds the full vector.
+
+    Raises:
+        DataError: there is not one direction per name.
     """
 
     names: tuple
@@ -33,28 +34,28 @@ class Attributes:
 
     def __post_init__(self):
         if self.directions.ndim != 2 or len(self.names) != len(self.directions):
-            raise AttributesError(
+            raise DataError(
                 f"attributes: expected directions [{len(self.names)}, D], one per name, got {self.directions.shape}."
             )
 
     def apply(self, z, strengths):
-        """Flat latents `[n, D]` moved by `strengths`, `{name: float}`; several add up."""
+        """Move flat latents `[n, D]` by `strengths`, a dictionary of name -> float; several add up."""
         for name, strength in strengths.items():
             z = z + strength * self.direction(name)
         return z.astype(np.float32)
 
     def direction(self, name):
-        """The direction `[D]` of a name."""
+        """Return the direction `[D]` of a name."""
         if name not in self.names:
-            raise AttributesError(f"attribute: expected one of {', '.join(self.names)}, got {name!r}.")
+            raise DataError(f"attribute: expected one of {', '.join(self.names)}, got {name!r}.")
         return self.directions[self.names.index(name)]
 
     def positions(self, z):
-        """A slider's position: where flat latents `[n, D]` lie on each direction, `z . d / |d|^2`, `[n, names]`."""
+        """Compute slider positions `z . d / |d|^2` of flat latents `[n, D]` on each direction: float `[n, names]`."""
         return z @ self.directions.T / np.sum(np.square(self.directions), 1)
 
     def save(self, path):
-        """Writes a `.npz` that `load_attributes` reads."""
+        """Write a `.npz` file that `load_attributes` reads."""
 
         def write(temporary):
             with open(temporary, "wb") as file:
@@ -64,43 +65,41 @@ class Attributes:
 
 
 def difference_of_means(z, tags, names):
-    """The original's recipe: `1.6 * (mean z of the positives - mean z of the negatives)`.
+    """Compute directions as the original code does: `1.6 * (mean z of the positives - mean z of the negatives)`.
 
     Args:
         z: flat latents `[n, D]`.
         tags: bool `[n, len(names)]`.
-        names: of the attributes.
+        names: names of the attributes.
+
+    Returns:
+        An `Attributes`.
+
+    Raises:
+        DataError: an attribute has no positives or no negatives.
     """
-    return _directions(z, tags, names, lambda name, some: SCALE * (z[some].mean(0) - z[~some].mean(0)))
+    masks = _check_tags(tags, names)
+    return _to_attributes(names, [SCALE * _mean_difference(z, mask) for mask in masks])
 
 
 def by_logistic_regression(z, tags, names):
-    """Directions of classifiers on latents, as long as the part of the original's that lies along them."""
+    """Compute directions of classifiers on latents, each as long as the projection of `difference_of_means` on it.
 
-    def direction(name, some):
-        weights = LogisticRegression(C=REGULARISATION, max_iter=1000).fit(z, some).coef_[0]
-        unit = weights / np.linalg.norm(weights)
-        return SCALE * unit * (unit @ (z[some].mean(0) - z[~some].mean(0)))
-
-    return _directions(z, tags, names, direction)
+    Arguments, result and errors are those of `difference_of_means`.
+    """
+    return _to_attributes(names, [_logistic_direction(z, mask) for mask in _check_tags(tags, names)])
 
 
 METHODS = {"means": difference_of_means, "logistic": by_logistic_regression}
 
 
-def _directions(z, tags, names, direction):
-    tags, found = np.asarray(tags, bool), []
-    for name, some in zip(names, tags.T, strict=True):
-        if some.all() or not some.any():
-            raise AttributesError(f"attribute {name!r}: all {len(some)} images are alike in it; give some of both.")
-        found.append(direction(name, some))
-    return Attributes(tuple(names), np.stack(found).astype(np.float32))
-
-
 def load_attributes(path, dims):
-    """Reads attributes of a model of D = `dims`: our `.npz`, or the original's `z_manipulate.npy` `[n, D]`.
+    """Read attributes of a model of D = `dims` from our `.npz`, or the original code's `z_manipulate.npy` `[n, D]`.
 
-    Nothing pickled is loaded. The original's file has no names: CelebA's 40 tags are given to 40 directions.
+    Nothing pickled is loaded. The original code's file has no names: 40 directions get the names of CelebA's 40 tags.
+
+    Raises:
+        DataError: the file is damaged or its directions have another size.
     """
     try:
         stored = np.load(path, allow_pickle=False)
@@ -109,14 +108,38 @@ def load_attributes(path, dims):
         else:
             names, directions = tuple(map(str, stored["names"])), stored["directions"]
     except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise AttributesError(f"{path} cannot be read as attributes (.npz of ours, or .npy [n, D]): {error}") from error
+        raise DataError(f"{path} cannot be read as attributes (.npz of ours, or .npy [n, D]): {error}") from error
     if directions.ndim != 2 or directions.shape[1] != dims or directions.dtype.kind != "f":
-        got = f"{directions.dtype} {directions.shape}"
-        raise AttributesError(f"{path}: expected float directions [n, {dims}], got {got}.")
+        actual = f"{directions.dtype} {directions.shape}"
+        raise DataError(f"{path}: expected float directions [n, {dims}], got {actual}.")
     return Attributes(names, directions)
 
 
-def _default_names(count):
-    from glow_tf.data.tfrecord import ATTRIBUTES
+def _check_tags(tags, names):
+    """Return a bool mask `[n]` of the positives per name; raise a `DataError` for one that is constant."""
+    masks = np.asarray(tags, bool).T
+    for name, mask in zip(names, masks, strict=True):
+        if mask.all() or not mask.any():
+            raise DataError(f"attribute {name!r}: all {len(mask)} images are alike in it; give some of both.")
+    return masks
 
+
+def _mean_difference(z, mask):
+    return z[mask].mean(0) - z[~mask].mean(0)
+
+
+def _logistic_direction(z, mask):
+    weights = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=1000).fit(z, mask).coef_[0]
+    unit = weights / np.linalg.norm(weights)
+    return SCALE * unit * (unit @ _mean_difference(z, mask))
+
+
+def _to_attributes(names, directions):
+    return Attributes(tuple(names), np.stack(directions).astype(np.float32))
+
+
+def _default_names(count):
     return ATTRIBUTES if count == len(ATTRIBUTES) else tuple(f"attribute_{i}" for i in range(count))
+
+
+__getattr__ = renamed_attributes(__name__, {"AttributesError": ("DataError", DataError)})

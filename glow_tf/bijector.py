@@ -1,9 +1,32 @@
-"""The TFP face of a flow layer, and the one place that knows TFP's inner workings.
+"""Adapt a flow layer to `tfb.Bijector`. All use of TFP's internals is confined to this module.
 
-TFP finds variables by walking an object's attributes for `tf.Variable`s, which Keras 3 hides, and caches
-the results of bijectors by their input, which goes stale when weights change. `LayerBijector` hands TFP the
-variables, and shares a value with its log-determinant inside one graph only, as long as no weight is written.
+In TFP's convention, which holds in this file, `x` is the latent and `y = forward(x)` the image.
+
+**The plain code.** Without a cache the bijector would be
+
+    def _forward(self, x): return layer.decode(x)[0]
+    def _inverse(self, y): return layer.encode(y)[0]
+    def _inverse_log_det_jacobian(self, y): return layer.encode(y)[1]
+    def _forward_log_det_jacobian(self, x): return layer.decode(x)[1]
+
+which is correct, and runs every coupling network twice in a `log_prob`: `TransformedDistribution` calls
+
+    x = bijector.inverse(y)
+    log_det = bijector.inverse_log_det_jacobian(y)
+    return base.log_prob(x) + log_det
+
+TFP's own cache would avoid that by keeping values by their input, and would return old values after an update of the
+weights, as it cannot see the variables of Keras.
+
+**The trick.** `_GraphPairs` replaces TFP's cache. Inside one graph it keeps the log-determinant that came with a value
+until it is asked for, and drops it if an operation that may write a weight was added to the graph in between. In eager
+code it keeps nothing. The bijector also keeps the layer's weights as plain variables, where TFP and `tf.Module` look.
+
+**The gain.** Each network runs once in a traced `log_prob` and in `experimental_sample_and_log_prob`
+(`tests/test_bijector_updates.py` counts the products in the graph), which halves their work.
 """
+
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -11,17 +34,21 @@ import tensorflow_probability as tfp
 tfb = tfp.bijectors
 
 
-class _GraphPairs:
-    """In place of TFP's cache: never keeps a value, so that nothing outlives an update of the weights.
+class _Pair(NamedTuple):
+    """A pair `y = forward(x)` with its log-determinant, and the place in the graph where it was computed."""
 
-    The one thing it remembers, in a graph, is the log-determinant that came with a value: TFP asks for the
-    two separately, and the coupling networks should run once. It is given out once, and not at all if any
-    operation that could write a weight has been added to the graph in between.
-    """
+    graph: tf.Graph
+    tensors: tuple  # x and y, so that their ids stay theirs
+    operations: int  # operations in the graph at that time
+    ildj: Any
+
+
+class _GraphPairs:
+    """Stand-in for TFP's cache of a bijector (see above); its methods have TFP's names and arguments."""
 
     def __init__(self, bijector):
         self.bijector = bijector
-        self.log_dets = {}
+        self.pairs = {}
 
     def forward(self, x, **kwargs):
         y, fldj = self.bijector._call_layer("decode", x)
@@ -34,28 +61,32 @@ class _GraphPairs:
         return x
 
     def forward_attributes(self, x, **kwargs):
-        """TFP's attributes of a value: a dictionary with the log-determinant of the inverse."""
+        """Return TFP's attributes of `x`: a dictionary with the log-determinant of the inverse."""
         ildj = self._recall("x", x)
         return {"ildj": -self.bijector._call_layer("decode", x)[1] if ildj is None else ildj}
 
     def inverse_attributes(self, y, **kwargs):
+        """Return TFP's attributes of `y`: a dictionary with the log-determinant of the inverse."""
         ildj = self._recall("y", y)
         return {"ildj": self.bijector._call_layer("encode", y)[1] if ildj is None else ildj}
 
     def _remember(self, x, y, ildj):
         if not tf.executing_eagerly():
             graph = tf.compat.v1.get_default_graph()
-            entry = (graph, (x, y), len(graph.get_operations()), ildj)
-            self.log_dets = {("x", _identity(x)): entry, ("y", _identity(y)): entry}
+            pair = _Pair(graph, (x, y), len(graph.get_operations()), ildj)
+            self.pairs = {("x", _ids(x)): pair, ("y", _ids(y)): pair}
 
     def _recall(self, side, value):
+        """Return the log-determinant that was computed with `value` in this graph, once, or None."""
         if tf.executing_eagerly():
             return None
-        graph, _, since, ildj = self.log_dets.pop((side, _identity(value)), (None, None, 0, None))
-        return ildj if graph is tf.compat.v1.get_default_graph() and not self._written(graph, since) else None
+        pair = self.pairs.pop((side, _ids(value)), None)
+        if pair is None or pair.graph is not tf.compat.v1.get_default_graph():
+            return None
+        return None if self._may_have_written(pair.graph, pair.operations) else pair.ildj
 
-    def _written(self, graph, since):
-        """Whether an operation added after the first `since` may write a weight of the layer."""
+    def _may_have_written(self, graph, operations):
+        """Return whether an operation after the first `operations` of the graph may write a weight of the layer."""
         handles = set()
         for variable in getattr(self.bijector, "_weights", ()):
             for v in getattr(variable, "values", (variable,)):  # a distributed variable has one per replica
@@ -65,24 +96,30 @@ class _GraphPairs:
                 handles.add(id(handle))
         return any(
             operation.type not in ("ReadVariableOp", "Identity") and any(id(i) in handles for i in operation.inputs)
-            for operation in graph.get_operations()[since:]
+            for operation in graph.get_operations()[operations:]
         )
 
 
-def _identity(value):
+def _ids(value):
     return tuple(id(v) for v in tf.nest.flatten(value))
 
 
 class LayerBijector(tfb.Bijector):
     """A `tfb.Bijector` over a flow layer's own weights: forward = `decode`, latent -> image.
 
-    Made by `layer.as_bijector`. Its variables are the layer's; it holds no weights itself.
+    `layer.as_bijector` makes it. Its variables are the layer's; it has no weights of its own.
+
+    Args:
+        layer: a `FlowLayer`.
+        condition: labels that broadcast against the leading dimensions, or None.
+        name: name of the bijector.
     """
 
     def __init__(self, layer, condition=None, name="flow"):
         parameters = {"layer": layer, "condition": condition, "name": name}
         ndims = layer.event_ndims
-        shape = layer.latent_shape(layer.event_shape or (None,) * (ndims - 1) + (4,))
+        # Only the number of axes is read off; a layer that is not built has no channels yet, and 4 can be halved.
+        shape = layer.encoded_shape(layer.event_shape or (None,) * (ndims - 1) + (4,))
         super().__init__(
             forward_min_event_ndims=[len(s) for s in shape] if isinstance(shape, list) else len(shape),
             inverse_min_event_ndims=ndims,
@@ -100,7 +137,7 @@ class LayerBijector(tfb.Bijector):
         return self._own_cache
 
     def _track_weights(self):
-        """Keeps the layer's weights where tf.Module finds them: as plain variables in our `__dict__`."""
+        """Keep the layer's weights where tf.Module finds them: as plain variables in `__dict__`."""
         if self._layer.built and not hasattr(self, "_weights"):
             self._weights = tuple(v.value for v in self._layer.weights)
 
@@ -124,21 +161,21 @@ class LayerBijector(tfb.Bijector):
 
     def _forward_event_shape(self, shape):
         shape = [tuple(s) for s in shape] if self._is_list() else tuple(shape)
-        return tf.TensorShape(self._layer.image_shape(shape))
+        return tf.TensorShape(self._layer.decoded_shape(shape))
 
     def _inverse_event_shape(self, shape):
-        shape = self._layer.latent_shape(tuple(shape))
+        shape = self._layer.encoded_shape(tuple(shape))
         return [tf.TensorShape(s) for s in shape] if self._is_list() else tf.TensorShape(shape)
 
     def _forward_event_shape_tensor(self, shape):
         shape = [_static(s) for s in shape] if self._is_list() else _static(shape)
-        return tf.constant(self._layer.image_shape(shape), tf.int32)
+        return tf.constant(self._layer.decoded_shape(shape), tf.int32)
 
     def _inverse_event_shape_tensor(self, shape):
-        shape = self._layer.latent_shape(_static(shape))
+        shape = self._layer.encoded_shape(_static(shape))
         return [tf.constant(s, tf.int32) for s in shape] if self._is_list() else tf.constant(shape, tf.int32)
 
 
 def _static(shape):
-    """The sizes of an event shape as a tuple of ints; a flow's event shapes are known when it is built."""
+    """Return the sizes of an event shape as ints; a flow's event shapes are known when it is built."""
     return tuple(int(s) for s in tf.get_static_value(shape))

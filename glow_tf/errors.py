@@ -1,42 +1,21 @@
-"""Errors that are for the user, and how a command ends."""
-
-import contextlib
-import os
-import re
-import sys
-import warnings
-
-import tensorflow as tf
+"""The errors that are meant for the user. Each message says what was expected, what came, what to do."""
 
 
 class GlowError(Exception):
-    """An error whose one-sentence message says what was expected, what came, and what to do."""
+    """Base class of all errors that a command reports as one line, without a traceback."""
 
 
-def run_command(main, name, arguments=None):
-    """Runs `main(arguments)` as a command and exits with its result: 0, or the number it returns.
+class ConfigError(GlowError, ValueError):
+    """An option, or a combination of options, that cannot work."""
 
-    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` asks for it. A
-    `GlowError` is printed as one sentence and exits with 2; a closed pipe (`| head`) ends quietly; Ctrl-C exits with
-    130.
-    """
-    warnings.formatwarning = lambda message, *_: f"{name}: {message}\n"
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        sys.exit(main(sys.argv[1:] if arguments is None else arguments))
-    except GlowError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
-    except Exception as error:
-        # What a GlowError becomes on its way through TensorFlow's data pipeline.
-        found = re.search(r"(?:DataError): (.*)", str(error))
-        if not found:
-            raise
-        print(f"{name}: {found[1].strip()}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+
+class DataError(GlowError, ValueError):
+    """Images, labels, latents or other input data that cannot be used."""
+
+
+class RunError(GlowError):
+    """A run folder, a checkpoint or another file of ours that cannot be read, written or used."""
+
+
+class ConversionError(GlowError):
+    """A foreign checkpoint that cannot be converted."""

@@ -1,42 +1,45 @@
-"""A trained Glow as a SavedModel: `python -m glow_tf.export RUN OUT`.
+"""Export of a trained Glow as a SavedModel: `python -m glow_tf.export RUN OUT`.
 
-It needs TensorFlow alone: neither this package, nor Keras, nor TFP. Images are uint8 `[n, H, W, C]`, n at least 1.
+A SavedModel needs TensorFlow alone: neither this package, nor Keras, nor TFP. Images are uint8 `[n, H, W, C]`, n at
+least 1. The names below are a file format:
 
 | signature | inputs | outputs |
 |---|---|---|
 | `bits_per_dim` | `images`, `seed` int32 [2] | `bits_per_dim` [n] |
 | `log_prob` | `images`, `seed` int32 [2] | `log_prob` [n], nats |
 | `encode` | `images` | `eps_0`, `eps_1`, ..., finest level first; at the middle of each bin |
-| `decode` | `eps_0`, `eps_1`, ... | `images`, and `x`, the floats in [-0.5, 0.5) before quantisation |
+| `decode` | `eps_0`, `eps_1`, ... | `images`, and `x`, the floats in [-0.5, 0.5) before quantization |
 | `sample` | `count` int32 [], `temperature` float32 [], `seed` int32 [2] | `images`, `x` |
 | `reconstruct` | `images` | `images`, `x` |
 | `interpolate` | `first`, `second`: images, `steps` int32 [] | `images` [n, steps, H, W, C] |
 
 Every signature of a conditional model takes `labels` int32 [n] as well (`sample`: [count]; `interpolate`: of both
-images). Input of a wrong shape, type or range is an error that names the input. Give tensors: TensorFlow casts NumPy
-arrays and numbers of another type without a word.
+images). Input of a wrong shape, type or range is an error that names the input. Pass tensors: TensorFlow silently
+casts NumPy arrays and numbers of another type.
 """
 
 import dataclasses
 import os
 import pathlib
 import shutil
-from typing import Annotated
 
 import tensorflow as tf
-import tyro
 
 from glow_tf import quantization
-from glow_tf.errors import run_command
-from glow_tf.runs import RunError, load_model
+from glow_tf.deprecation import renamed_attributes
+from glow_tf.errors import RunError
+from glow_tf.interpolation import interpolate_latents
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
 
 
-class Served(tf.Module):
+class ServingModule(tf.Module):
     """The signatures of a `Glow`; holds variables and nothing of Keras.
 
-    Computes with a copy of the model in full precision, that need not save memory for a gradient.
+    Uses a float32 copy of the model without recomputation.
+
+    Args:
+        glow: a `Glow`.
     """
 
     def __init__(self, glow):
@@ -49,64 +52,70 @@ class Served(tf.Module):
         object.__setattr__(self, "_glow", copy)
 
     def signatures(self):
-        """`{name: tf.function}` with their input signatures."""
+        """Return `{name: tf.function}`, each with its input signature."""
         glow = self._glow
         images = tf.TensorSpec([None, *glow.image_shape], tf.uint8, "images")
         first, second = (tf.TensorSpec(images.shape, tf.uint8, name) for name in ("first", "second"))
-        eps = [
+        eps = tuple(
             tf.TensorSpec([None, *shape], glow.compute_dtype, f"eps_{i}") for i, shape in enumerate(glow.latent_shapes)
-        ]
+        )
         count, steps = (tf.TensorSpec([], tf.int32, name) for name in ("count", "steps"))
         temperature = tf.TensorSpec([], tf.float32, "temperature")
-        table = {
-            self.bits_per_dim: (images, SEED),
-            self.log_prob: (images, SEED),
-            self.encode: (images,),
-            self.decode: tuple(eps),
-            self.sample: (count, temperature, SEED),
-            self.reconstruct: (images,),
-            self.interpolate: (first, second, steps),
+        inputs = {
+            "bits_per_dim": (images, SEED),
+            "log_prob": (images, SEED),
+            "encode": (images,),
+            "decode": eps,
+            "sample": (count, temperature, SEED),
+            "reconstruct": (images,),
+            "interpolate": (first, second, steps),
         }
         labels = (tf.TensorSpec([None], tf.int32, "labels"),) if glow.config.classes else ()
-        return {method.__name__: _function(method, (*specs, *labels)) for method, specs in table.items()}
+        return {name: _make_signature(getattr(self, name), (*specs, *labels)) for name, specs in inputs.items()}
 
-    # The signatures; `labels` comes last, and only for a conditional model.
+    # The signatures, in the order of the table above. Each gets its inputs by name, `labels` only if conditional.
 
     def bits_per_dim(self, images, seed, labels=None):
-        images, labels = self._checked(images, labels)
+        """Compute bits/dim at one draw of the dequantization noise."""
+        images, labels = self._check_images(images, labels)
         return {"bits_per_dim": self._glow.bits_per_dim(images, labels, seed=seed)}
 
     def log_prob(self, images, seed, labels=None):
-        images, labels = self._checked(images, labels)
+        """Compute the log-likelihood bound in nats at one draw of the dequantization noise."""
+        images, labels = self._check_images(images, labels)
         return {"log_prob": self._glow.log_prob(images, labels, seed=seed)}
 
     def encode(self, images, labels=None):
-        images, labels = self._checked(images, labels)
+        """Encode images to latents."""
+        images, labels = self._check_images(images, labels)
         return {f"eps_{i}": e for i, e in enumerate(self._glow.encode(images, labels))}
 
-    def decode(self, *eps_and_labels):
-        levels = self._glow.config.levels
-        eps, labels = list(eps_and_labels[:levels]), next(iter(eps_and_labels[levels:]), None)
+    def decode(self, labels=None, **latents):
+        """Decode latents `eps_0`, `eps_1`, ... to images."""
+        eps = [latents[f"eps_{i}"] for i in range(self._glow.config.levels)]
         n = tf.shape(eps[0])[0]
         message = "eps_0, eps_1, ...: expected as many of each"
         with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(e)[0], n, message) for e in eps]):
-            eps[0], n = _some(eps[0], "eps_0"), tf.identity(n)
-        return self._images(eps, self._labels(labels, n))
+            eps[0], n = _require_nonempty(eps[0], "eps_0"), tf.identity(n)
+        return self._decode_to_images(eps, self._check_labels(labels, n))
 
     def sample(self, count, temperature, seed, labels=None):
+        """Draw images."""
         checks = [
             tf.debugging.assert_positive(count, "count: expected at least 1"),
             tf.debugging.assert_non_negative(temperature, "temperature: expected 0 or more"),
         ]
         with tf.control_dependencies(checks):
             eps = self._glow.sample_latents(tf.identity(count), temperature, seed=seed)
-        return self._images(eps, self._labels(labels, count))
+        return self._decode_to_images(eps, self._check_labels(labels, count))
 
     def reconstruct(self, images, labels=None):
-        images, labels = self._checked(images, labels)
-        return self._images(self._glow.encode(images, labels), labels)
+        """Encode images and decode their latents."""
+        images, labels = self._check_images(images, labels)
+        return self._decode_to_images(self._glow.encode(images, labels), labels)
 
     def interpolate(self, first, second, steps, labels=None):
+        """Compute images between pairs of images, linear in the latents, ends included."""
         counts = tf.shape(first)[0], tf.shape(second)[0]
         checks = [
             tf.debugging.assert_equal(*counts, "first, second: expected as many images of each"),
@@ -114,24 +123,24 @@ class Served(tf.Module):
         ]
         with tf.control_dependencies(checks):
             first, weights = tf.identity(first), tf.linspace(0.0, 1.0, steps)
-            first, labels = self._checked(first, labels, "first")
-        ends = zip(self._glow.encode(first, labels), self._glow.encode(second, labels), strict=True)
-        eps = [_between(a, b, tf.cast(weights, a.dtype)) for a, b in ends]
+            first, labels = self._check_images(first, labels, "first")
+        ends = self._glow.encode(first, labels), self._glow.encode(second, labels)
+        eps = interpolate_latents(*ends, weights)
         labels = None if labels is None else tf.repeat(labels, steps)
-        images = self._images(eps, labels)["images"]
+        images = self._decode_to_images(eps, labels)["images"]
         return {"images": tf.reshape(images, [-1, steps, *self._glow.image_shape])}
 
-    # What they share.
+    # Parts that several signatures share.
 
-    def _images(self, eps, labels):
+    def _decode_to_images(self, eps, labels):
         x, _ = self._glow.flow.decode(eps, labels)
         return {"images": quantization.to_uint8(x, self._glow.config.bits), "x": x}
 
-    def _checked(self, images, labels, name="images"):
-        images = _some(images, name)
-        return images, self._labels(labels, tf.shape(images)[0])
+    def _check_images(self, images, labels, name="images"):
+        images = _require_nonempty(images, name)
+        return images, self._check_labels(labels, tf.shape(images)[0])
 
-    def _labels(self, labels, n):
+    def _check_labels(self, labels, n):
         classes = self._glow.config.classes
         if not classes:
             return None
@@ -144,85 +153,67 @@ class Served(tf.Module):
             return tf.identity(labels)
 
 
-def _function(method, specs):
-    """A `tf.function` whose arguments are named as its specs, and checked to have their shapes."""
+def _make_signature(method, specs):
+    """Return a `tf.function` of `method` whose inputs are named and shaped as `specs`."""
 
     def checked(*values):
-        # A signature does not look at shapes itself; the error of this operation names the input and both shapes.
-        return method(*(tf.ensure_shape(value, spec.shape) for value, spec in zip(values, specs, strict=True)))
+        # A signature does not check shapes itself; the error of this operation names the input and both shapes.
+        pairs = zip(specs, values, strict=True)
+        return method(**{spec.name: tf.ensure_shape(value, spec.shape) for spec, value in pairs})
 
-    checked.__name__ = method.__name__  # which TensorFlow's own errors give
+    checked.__name__ = method.__name__  # TensorFlow's own errors name it
     return tf.function(checked, input_signature=specs, autograph=False)
 
 
-def _some(value, name):
-    """The value, which must not be empty: TensorFlow's convolutions on a CPU fail on no images."""
+def _require_nonempty(value, name):
+    """Return `value` after checking that it holds an example: TensorFlow's convolutions on a CPU fail on no images."""
     with tf.control_dependencies([tf.debugging.assert_positive(tf.shape(value)[0], f"{name}: expected at least one")]):
         return tf.identity(value)
 
 
-def _between(a, b, weights):
-    """`[n, ...]` and `[n, ...]` -> `[n * steps, ...]`, linear in between."""
-    w = tf.reshape(weights, [1, -1, *[1] * (len(a.shape) - 1)])
-    mixed = (1 - w) * a[:, None] + w * b[:, None]
-    return tf.reshape(mixed, [-1, *a.shape[1:]])
-
-
-def export(glow, path, overwrite=False):
-    """Writes a `Glow` as a SavedModel, beside its place first, then moved there.
+def export_model(glow, path, overwrite=False):
+    """Write a `Glow` as a SavedModel, under a temporary name first, then moved into place.
 
     Args:
         glow: the model.
-        path: of the folder to make.
-        overwrite: replace the SavedModel that is there; nothing else is ever replaced.
+        path: folder to write.
+        overwrite: replace a SavedModel at `path`; nothing else is ever replaced.
 
     Raises:
         RunError: `path` exists and is not to be replaced, or cannot be written.
     """
     path = pathlib.Path(path)
+    _check_replaceable(path, overwrite)
+    temporary, replaced = (path.with_name(f".{os.getpid()}.{path.name}.{ending}") for ending in ("new", "old"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        module = ServingModule(glow)
+        tf.saved_model.save(module, str(temporary), signatures=module.signatures())
+        if path.exists():
+            os.replace(path, replaced)
+        os.replace(temporary, path)
+        shutil.rmtree(replaced, ignore_errors=True)
+    except (OSError, tf.errors.OpError) as error:
+        raise RunError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaceable(path, overwrite):
+    """Raise a `RunError` if `path` exists and must stay as it is."""
     if path.exists():
         if not (path / "saved_model.pb").is_file():
             raise RunError(f"{path} exists and is no SavedModel, so it will not be replaced; give another place.")
         if not overwrite:
             raise RunError(f"{path} exists already; give another place, or --overwrite to replace it.")
-    beside, old = (path.with_name(f".{os.getpid()}.{path.name}.{end}") for end in ("new", "old"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        served = Served(glow)
-        tf.saved_model.save(served, str(beside), signatures=served.signatures())
-        if path.exists():
-            os.replace(path, old)
-        os.replace(beside, path)
-        shutil.rmtree(old, ignore_errors=True)
-    except (OSError, tf.errors.OpError) as error:
-        raise RunError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
-def command(
-    run: Annotated[str, tyro.conf.arg(metavar="RUN")],
-    out: Annotated[str, tyro.conf.arg(metavar="OUT")],
-    /,
-    average: bool = False,
-    overwrite: bool = False,
-):
-    """Writes a trained Glow as a SavedModel that TensorFlow alone can load.
-
-    Args:
-        run: Run folder or .keras file.
-        out: Folder to write.
-        average: Export a run's averaged weights instead of the raw ones.
-        overwrite: Replace the SavedModel that is there.
-    """
-    export(load_model(run, average), out, overwrite)
-    print(f"{out}: a SavedModel of {run}{', averaged weights' if average else ''}")
-    print(f"look at it: saved_model_cli show --dir {out} --all")
-
-
-def main(arguments):
-    tyro.cli(command, args=arguments, prog="python -m glow_tf.export", config=(tyro.conf.FlagCreatePairsOff,))
+__getattr__ = renamed_attributes(__name__, {"export": ("export_model", export_model)})
 
 
 if __name__ == "__main__":
-    run_command(main, "python -m glow_tf.export")
+    # The one exception to the rule that no import runs upward: `python -m glow_tf.export` is the name by which users
+    # know the command, which is in glow_tf/cli/export.py.
+    from glow_tf.cli.export import run
+
+    run()

@@ -1,36 +1,42 @@
 """Interpolation between images, linear in their latents (paper, section 6)."""
 
 import numpy as np
+import tensorflow as tf
 
 
-def between(first, second, weights):
-    """Latents between two images.
+def interpolate_latents(first, second, weights):
+    """Compute latents on the straight line between pairs of latents, eagerly or inside a `tf.function`.
 
     Args:
-        first, second: lists `eps` of `[n, H, W, C]`.
-        weights: floats `[steps]`; 0 is the first image, 1 the second.
+        first, second: lists of latents `[n, ...]`, such as `eps` `[n, H, W, C]` of each level.
+        weights: floats `[steps]`; 0 gives `first`, 1 gives `second`.
 
     Returns:
-        `eps` of `[n * steps, H, W, C]`, the steps of one pair next to each other.
+        List of tensors `[n * steps, ...]`, the steps of one pair next to each other.
     """
-    weights = np.asarray(weights, np.float32)
-    mixed = []
-    for a, b in zip(first, second, strict=True):
-        a, b = np.asarray(a)[:, None], np.asarray(b)[:, None]
-        w = weights.reshape(1, -1, *[1] * (a.ndim - 2)).astype(a.dtype)
-        mixed.append(((1 - w) * a + w * b).reshape(-1, *a.shape[2:]))
-    return mixed
+    weights = tf.cast(weights, tf.float32)
+    return [_interpolate(tf.convert_to_tensor(a), b, weights) for a, b in zip(first, second, strict=True)]
 
 
 def interpolate(model, first, second, steps, labels=None):
-    """Images between two, ends included: uint8 `[n, steps, H, W, C]`.
+    """Compute images between pairs of images, ends included.
 
     Args:
         model: a `Glow`.
-        first, second: uint8 `[n, H, W, C]`.
-        steps: how many, at least 2.
-        labels: int `[n]` of both, for a conditional model.
+        first, second: uint8 images `[n, H, W, C]`.
+        steps: number of images per pair, at least 2.
+        labels: int `[n]`, the labels of both images of each pair, for a conditional model.
+
+    Returns:
+        uint8 images `[n, steps, H, W, C]`.
     """
-    eps = between(model.encode(first, labels), model.encode(second, labels), np.linspace(0, 1, steps))
+    ends = model.encode(first, labels), model.encode(second, labels)
+    eps = interpolate_latents(*ends, np.linspace(0, 1, steps))
     labels = None if labels is None else np.repeat(labels, steps)
     return model.decode(eps, labels).numpy().reshape(len(first), steps, *model.image_shape)
+
+
+def _interpolate(a, b, weights):
+    weights = tf.reshape(tf.cast(weights, a.dtype), [1, -1, *[1] * (len(a.shape) - 1)])
+    mixed = (1 - weights) * a[:, None] + weights * tf.convert_to_tensor(b, a.dtype)[:, None]
+    return tf.reshape(mixed, [-1, *a.shape[1:]])

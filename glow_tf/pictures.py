@@ -1,6 +1,6 @@
-"""Pictures: grids and labelled sheets of images, learning curves.
+"""Pictures: grids and labeled sheets of images, learning curves.
 
-Images are uint8 `[n, H, W, C]`, C 1 (grey) or 3 (colour). Every file is written beside its place and moved there.
+Images are uint8 `[n, H, W, C]`, C 1 (gray) or 3 (color). Every file is written atomically.
 """
 
 import io
@@ -9,18 +9,45 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from glow_tf.runs import write_atomically
+from glow_tf.io import write_bytes
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The temperatures of a sheet, those of the original's sampling script (paper, figure 8)."""
 
 BACKGROUND = 255
-SHOWN_SIZE = 48
-"""Smaller images are enlarged by a whole factor to at least this many pixels a side."""
+"""Gray level around the images."""
+
+MIN_DISPLAY_SIZE = 48
+"""Smaller images are enlarged by an integer factor to at least this many pixels a side."""
+
+FONT_SIZE = 14
+SHEET_GAP = 4
+"""Pixels between the images of a sheet, and below and to the right of each row."""
+TEXT_MARGIN = 6
+"""Pixels around the title of a sheet, and to the left of a row's label."""
+LABEL_GAP = 10
+"""Pixels between the longest label and the images."""
+TITLE_HEIGHT = 28
+"""Pixels above the first row of a sheet with a title."""
+
+FIGURE_DPI = 120
+
+LEARNING_CURVES = {
+    "bits_x": "training",
+    "val_bits_x": "validation",
+    "val_bits_x_average": "validation, EMA weights",
+}
+"""Column of the metrics table -> its name in the legend."""
 
 
 def grid(images, columns=None, gap=2):
-    """One image `[height, width, C]` of many, row by row; `columns` defaults to a square."""
+    """Return images row by row as one image `[height, width, C]`.
+
+    Args:
+        images: uint8 `[n, H, W, C]`.
+        columns: images per row; None makes the grid about as many images high as wide.
+        gap: pixels between images.
+    """
     images = np.asarray(images)
     n, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(n))
@@ -33,89 +60,99 @@ def grid(images, columns=None, gap=2):
 
 
 def enlarged(images):
-    """Small images enlarged by a whole factor, smoothly (bicubic), so that a person recognises what they show."""
+    """Return small images enlarged by an integer factor, bicubically, so that a person recognizes the content."""
     images = np.asarray(images)
     height, width, channels = images.shape[1:]
-    factor = math.ceil(SHOWN_SIZE / min(height, width))
+    factor = math.ceil(MIN_DISPLAY_SIZE / min(height, width))
     if factor == 1:
         return images
     size = width * factor, height * factor
-    pages = [
+    # Pillow resizes an array of any one channel, so each channel is an image of its own.
+    planes = [
         [Image.fromarray(i[..., c]).resize(size, Image.Resampling.BICUBIC) for c in range(channels)] for i in images
     ]
-    return np.stack([np.stack([np.asarray(page) for page in planes], -1) for planes in pages])
+    return np.stack([np.stack([np.asarray(plane) for plane in image], -1) for image in planes])
 
 
 def sheet(rows, title=None):
-    """Labelled rows of images as one RGB image.
+    """Return labeled rows of images as one RGB image.
 
     Args:
-        rows: dictionary of row label -> images `[n, H, W, C]`; all of one H, W, C.
-        title: one line above.
+        rows: list of `(label, images [n, H, W, C])`, all of one H, W, C; labels may be empty or equal.
+        title: line of text above the rows.
     """
-    font = ImageFont.load_default(14)
-    grids = {label: grid(enlarged(images), columns=len(images), gap=4) for label, images in rows.items()}
-    left = 16 + math.ceil(max(font.getlength(str(label)) for label in grids))
-    top = 28 if title else 4
-    width = left + max(g.shape[1] for g in grids.values()) + 4
+    font = ImageFont.load_default(FONT_SIZE)
+    labels = [str(label) for label, _ in rows]
+    grids = [grid(enlarged(images), columns=len(images), gap=SHEET_GAP) for _, images in rows]
+    left = TEXT_MARGIN + math.ceil(max(font.getlength(label) for label in labels)) + LABEL_GAP
+    top = TITLE_HEIGHT if title else SHEET_GAP
+    width = left + max(picture.shape[1] for picture in grids) + SHEET_GAP
     if title:
-        width = max(width, math.ceil(font.getlength(title)) + 12)
-    height = top + sum(g.shape[0] + 4 for g in grids.values())
+        width = max(width, math.ceil(font.getlength(title)) + 2 * TEXT_MARGIN)
+    height = top + sum(picture.shape[0] + SHEET_GAP for picture in grids)
     page = Image.new("RGB", (width, height), (BACKGROUND,) * 3)
     draw = ImageDraw.Draw(page)
     if title:
-        draw.text((6, 6), title, fill="black", font=font)
-    for label, picture in grids.items():
-        draw.text((6, top + picture.shape[0] / 2), str(label), fill="black", font=font, anchor="lm")
+        draw.text((TEXT_MARGIN, TEXT_MARGIN), title, fill="black", font=font)
+    for label, picture in zip(labels, grids, strict=True):
+        if label:
+            draw.text((TEXT_MARGIN, top + picture.shape[0] / 2), label, fill="black", font=font, anchor="lm")
         page.paste(Image.fromarray(rgb(picture)), (left, top))
-        top += picture.shape[0] + 4
+        top += picture.shape[0] + SHEET_GAP
     return np.asarray(page)
 
 
 def rgb(image):
-    """`[H, W, 1]` or `[H, W, 3]` as uint8 `[H, W, 3]`."""
+    """Return an image `[H, W, 1]` or `[H, W, 3]` as uint8 `[H, W, 3]`."""
     return np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.uint8)
 
 
 def png(image):
-    """uint8 `[H, W, C]` as the bytes of a PNG."""
+    """Return a uint8 image `[H, W, C]` as the bytes of a PNG."""
     data = io.BytesIO()
     Image.fromarray(rgb(image)).save(data, format="PNG")
     return data.getvalue()
 
 
 def save_png(path, image):
-    """Writes uint8 `[H, W, C]` as a PNG."""
-    write_atomically(path, lambda p: p.write_bytes(png(image)))
+    """Write a uint8 image `[H, W, C]` as a PNG."""
+    write_bytes(path, png(image))
 
 
 def sample_sheet(model, columns=10, temperatures=TEMPERATURES, seed=0):
-    """Samples of a `Glow`, a row per temperature, the same latents in each column; conditional models: a class each."""
+    """Return a sheet of samples of a `Glow`, one row per temperature, the same latents in each column.
+
+    Args:
+        model: a `Glow`; of a conditional one each column is a class.
+        columns: samples per row.
+        temperatures: standard deviations of the latents.
+        seed: an int; another one gives other samples.
+    """
     labels = np.arange(columns) % model.config.classes if model.config.classes else None
-    samples = {t: model.sample(columns, temperature=t, labels=labels, seed=seed).numpy() for t in temperatures}
-    return sheet({f"{t:g}": images for t, images in samples.items()}, title="samples by temperature")
+    rows = [(f"{t:g}", model.sample(columns, temperature=t, labels=labels, seed=seed).numpy()) for t in temperatures]
+    return sheet(rows, title="samples by temperature")
 
 
 def learning_curve(path, rows):
-    """Draws bits/dim against epoch from the rows of a metrics table."""
+    """Draw bits/dim against epochs, of training and of validation, and write the figure as a PNG.
+
+    Args:
+        path: file to write.
+        rows: rows of a `MetricsTable`, dictionaries; a missing or None value is left out of its curve.
+    """
     from matplotlib.figure import Figure  # without pyplot: no global state, no display
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="bits/dim")
-    curves = {
-        "bits_x": "training",
-        "val_bits_x": "validation",
-        "val_bits_x_average": "validation, averaged weights",
-    }
-    late = []
-    for key, label in curves.items():
-        points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
+    late_values = []
+    for column, name in LEARNING_CURVES.items():
+        points = [(row["epoch"], row[column]) for row in rows if row.get(column) is not None]
         if points:
             epochs, values = np.transpose(points)
-            axes.plot(epochs, values, label=label, marker="o" if len(points) == 1 else None)
-            late.extend(values[len(values) // 4 :])
-    if late:  # the first epochs are far off and would hide the rest
-        low, high = min(late), max(late)
+            axes.plot(epochs, values, label=name, marker="o" if len(points) == 1 else None)
+            late_values.extend(values[len(values) // 4 :])
+    if late_values:  # the first epochs are far off and would hide the rest
+        low, high = min(late_values), max(late_values)
         axes.set_ylim(low - 0.05 * (high - low) - 0.01, high + 0.5 * (high - low) + 0.05)
         axes.legend()
     axes.grid(alpha=0.3)
@@ -123,7 +160,7 @@ def learning_curve(path, rows):
 
 
 def save_figure(path, figure):
-    """Writes a matplotlib figure as a PNG."""
+    """Write a matplotlib figure as a PNG."""
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
-    write_atomically(path, lambda p: p.write_bytes(data.getvalue()))
+    figure.savefig(data, format="png", dpi=FIGURE_DPI)
+    write_bytes(path, data.getvalue())

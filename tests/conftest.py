@@ -47,7 +47,7 @@ def tiny_conditional_run(tmp_path_factory):
     """Make a run folder of a small conditional model of digits, with a classifier."""
     from helpers.tiny_runs import make_run
 
-    return make_run(tmp_path_factory.mktemp("tiny") / "run", classes=10, depth=1)
+    return make_run(tmp_path_factory.mktemp("tiny") / "run", classes=10)
 
 
 @pytest.fixture(autouse=True)

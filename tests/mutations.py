@@ -1,16 +1,16 @@
-"""Apply small mutations to `glow_tf/` and check that the tests notice each.
+"""Apply small mutations to `glow_tf/` and check that the tests detect each.
 
-    python tests/mutations.py                       # all of them; about half a minute each
-    python tests/mutations.py actnorm-log-det-size  # some of them, by name
-    python tests/mutations.py --list                # their names, files and tests
-    python tests/mutations.py --check               # whether they still fit the code; runs nothing
-    python tests/mutations.py --root DIR --jobs 2   # of another checkout, two at a time
+    python tests/mutations.py                       # apply all mutations; about half a minute each
+    python tests/mutations.py actnorm-log-det-size  # apply mutations by name
+    python tests/mutations.py --list                # list names, files and tests
+    python tests/mutations.py --check               # check that the mutations still fit the code; run nothing
+    python tests/mutations.py --root DIR --jobs 2   # apply to another checkout, two at a time
 
-A mutation is a slip that a person could make. It is applied to a copy of the checkout, the tests that are expected to
-see it run there until the first failure, and one line is printed: killed, SURVIVED (the tests passed), or error (the
+A mutation is a small mistake that a person could make. It is applied to a copy of the checkout, the tests that should
+detect it run there until the first failure, and one line is printed: killed, SURVIVED (the tests passed), or error (the
 mutation does not fit the code, or pytest could not run). The exit code is 0 if all were killed, else 1.
 
-Only a pass of the unmutated tests makes a kill mean something.
+A kill means something only if the unmutated tests pass.
 """
 
 import argparse
@@ -29,19 +29,19 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
-TIMEOUT = 1800
-"""Seconds that the tests of one mutation may take."""
+TIMEOUT_SECONDS = 1800
+"""Limit for the tests of one mutation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Mutation:
-    """Describe one change of one file, and the tests that must fail with it.
+    """One change of one file, and the tests that must fail with it.
 
     Args:
-        name: a short, unique name.
-        path: of the file, relative to the root.
-        old: text that occurs in it exactly once.
-        new: what takes its place.
+        name: short, unique name.
+        path: path of the file, relative to the root.
+        old: text that occurs exactly once in the file.
+        new: replacement of that text.
         tests: pytest arguments: files relative to the root, and options.
     """
 
@@ -78,20 +78,20 @@ MUTATIONS = (
     Mutation(
         "flow-channels-unchecked",
         "glow_tf/layers/flow.py",
-        " or v.shape[-1] != e[-1]:",
+        " or v.shape[-1] != shape[-1]:",
         ":",
         ("tests/layers/test_laws.py", "-k", "squeeze"),
     ),
     Mutation(
-        "moments-between-parts-dropped",
-        "glow_tf/layers/moments.py",
+        "statistics-between-chunks-dropped",
+        "glow_tf/layers/statistics.py",
         "(tf.add_n(squares) + tf.reduce_sum(counts * tf.square(means - mean), 0)) / total",
         "tf.add_n(squares) / total",
         ("tests/layers/test_fast_paths.py", "-k", "1-True"),
     ),
     Mutation(
-        "multiscale-prior-log-det-dropped",
-        "glow_tf/layers/multiscale.py",
+        "glow-flow-prior-log-det-dropped",
+        "glow_tf/layers/glow_flow.py",
         "return x, log_det + term",
         "return x, log_det",
         ("tests/layers/test_laws.py", "-k", "glow"),
@@ -99,7 +99,7 @@ MUTATIONS = (
     Mutation(
         "network-always-mixed",
         "glow_tf/layers/network.py",
-        "(_mixed.get() and self.network_dtype) or",
+        "(mixed_precision_active() and self.network_dtype) or",
         "self.network_dtype or",
         ("tests/layers/test_fast_paths.py", "-k", "bfloat16"),
     ),
@@ -111,11 +111,11 @@ MUTATIONS = (
         ("tests/test_parity.py",),
     ),
     Mutation(
-        "sharing-weights-of-the-first-step",
-        "glow_tf/layers/sharing.py",
+        "shared-steps-weights-of-the-first-step",
+        "glow_tf/layers/shared_steps.py",
         "for v in step.non_trainable_variables]",
-        "for v in template.non_trainable_variables]",
-        ("tests/layers/test_laws.py", "-k", "False and recomputed"),
+        "for v in steps[0].non_trainable_variables]",
+        ("tests/layers/test_fast_paths.py", "-k", "encode and shuffle"),
     ),
     Mutation(
         "step-log-det-of-the-convolution-dropped",
@@ -124,20 +124,20 @@ MUTATIONS = (
         "self.actnorm.log_scale_sum()",
         ("tests/layers/test_laws.py", "-k", "1x1 and additive"),
     ),
-    # The model and its faces.
+    # The model, its adapters, and what is written from it.
     Mutation(
         "bijector-stale-in-a-graph",
         "glow_tf/bijector.py",
-        " and not self._written(graph, since)",
-        "",
+        "return None if self._may_have_written(pair.graph, pair.operations) else pair.ildj",
+        "return pair.ildj",
         ("tests/test_bijector_updates.py", "-k", "plainly"),
     ),
     Mutation(
-        "distribution-variance-for-deviation",
-        "glow_tf/distribution.py",
+        "distributions-variance-for-deviation",
+        "glow_tf/distributions.py",
         "tfd.Normal(zeros, scale)",
         "tfd.Normal(zeros, scale**2)",
-        ("tests/test_distribution.py",),
+        ("tests/test_distributions.py",),
     ),
     Mutation(
         "model-cross-entropy-in-nats",
@@ -154,8 +154,8 @@ MUTATIONS = (
         ("tests/test_quantization.py",),
     ),
     Mutation(
-        "fitting-mean-of-one-replica",
-        "glow_tf/fitting.py",
+        "likelihood-model-mean-of-one-replica",
+        "glow_tf/likelihood_model.py",
         'tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))',
         "tf.reduce_sum(weight)",
         ("tests/test_keras.py", "-k", "mirrored or strategy or replicas"),
@@ -169,14 +169,14 @@ MUTATIONS = (
     ),
     Mutation(
         "presets-wrong-depth",
-        "glow_tf/presets.py",
-        "_model(32, 3, 32),",
-        "_model(32, 3, 48),",
+        "glow_tf/presets/likelihood.py",
+        "depth=32,",
+        "depth=48,",
         ("tests/test_presets.py", "-k", "cifar10 and not conditional"),
     ),
     Mutation(
-        "runs-file-not-atomic",
-        "glow_tf/runs.py",
+        "io-file-not-atomic",
+        "glow_tf/io.py",
         "        write(temporary)\n        os.replace(temporary, path)\n",
         "        write(path)\n",
         ("tests/test_runs.py",),
@@ -203,8 +203,8 @@ MUTATIONS = (
         ("tests/test_export.py",),
     ),
     Mutation(
-        "quiet-for-ever",
-        "glow_tf/quiet.py",
+        "quiet-stderr-stays-hidden",
+        "glow_tf/cli/quiet.py",
         "os.dup2(saved, 2)",
         "os.dup2(2, saved)",
         ("tests/test_commands.py",),
@@ -213,8 +213,8 @@ MUTATIONS = (
     Mutation(
         "pipeline-noise-of-the-first-draw",
         "glow_tf/data/pipeline.py",
-        "EVALUATION + draw, at)",
-        "EVALUATION, at)",
+        "EVALUATION + draw, position)",
+        "EVALUATION, position)",
         ("tests/data/test_pipeline.py",),
     ),
     Mutation(
@@ -227,8 +227,8 @@ MUTATIONS = (
     Mutation(
         "images-last-crop-never",
         "glow_tf/data/images.py",
-        "tf.cast(room + 1, tf.float32)",
-        "tf.cast(room, tf.float32)",
+        "tf.cast(margin + 1, tf.float32)",
+        "tf.cast(margin, tf.float32)",
         ("tests/data/test_images.py",),
     ),
     Mutation(
@@ -244,7 +244,7 @@ MUTATIONS = (
         "glow_tf/training/checkpoints.py",
         "list(reversed(self.manager.checkpoints))",
         "list(self.manager.checkpoints)",
-        ("tests/training/test_loop.py", "-k", "truncated or flipped"),
+        ("tests/training/test_trainer.py", "-k", "truncated or flipped"),
     ),
     Mutation(
         "devices-mean-for-sum",
@@ -254,10 +254,10 @@ MUTATIONS = (
         ("tests/training/test_replicas.py",),
     ),
     Mutation(
-        "optimizers-bias-uncorrected",
-        "glow_tf/training/optimizers.py",
-        "rate * tf.sqrt(1 - beta2_power)",
-        "rate",
+        "fused-update-bias-uncorrected",
+        "glow_tf/training/fused_update.py",
+        "lr=scalars.learning_rate * tf.sqrt(1 - scalars.beta2_power)",
+        "lr=scalars.learning_rate",
         ("tests/training/test_course.py",),
     ),
     Mutation(
@@ -268,8 +268,8 @@ MUTATIONS = (
         ("tests/training/test_course.py",),
     ),
     Mutation(
-        "loop-resumes-at-the-first-batch",
-        "glow_tf/training/loop.py",
+        "trainer-resumes-at-the-first-batch",
+        "glow_tf/training/trainer.py",
         "start_step=self.state.steps",
         "start_step=0",
         ("tests/training/test_resume.py", "-k", "epoch"),
@@ -297,39 +297,39 @@ MUTATIONS = (
         ("tests/evaluation/test_commands.py", "-m", "not slow"),
     ),
     Mutation(
-        "subject-averaged-weights-are-raw",
-        "glow_tf/evaluation/subject.py",
-        "load_model(self.path, averaged)",
+        "context-ema-weights-are-raw",
+        "glow_tf/evaluation/context.py",
+        "load_model(self.path, ema=ema)",
         "load_model(self.path)",
         ("tests/evaluation/test_commands.py", "-k", "bits"),
     ),
-    # The original's checkpoints, and the page.
+    # Checkpoints of the original code, and the demo page.
     Mutation(
-        "openai-moments-swapped",
-        "glow_tf/openai/original.py",
+        "convert-moments-swapped",
+        "glow_tf/convert/openai_glow/checkpoint.py",
         "self._finite(self._slots[2 * i + 2]), self._finite(self._slots[2 * i + 1])",
         "self._finite(self._slots[2 * i + 1]), self._finite(self._slots[2 * i + 2])",
-        ("tests/openai/test_training_goes_on.py",),
+        ("tests/convert/test_training_resumes.py",),
     ),
     Mutation(
-        "openai-smaller-factor-accepted",
-        "glow_tf/openai/frozen_graph.py",
+        "convert-smaller-factor-accepted",
+        "glow_tf/convert/openai_glow/frozen_graph.py",
         "factor != LOG_SCALE_FACTOR",
         "factor > LOG_SCALE_FACTOR",
-        ("tests/openai/test_frozen_graph.py", "-k", "actnorm_scale"),
+        ("tests/convert/test_frozen_graph.py", "-k", "actnorm_scale"),
     ),
     Mutation(
-        "openai-steps-lost",
-        "glow_tf/openai/writing.py",
-        "counters.step.assign(original.steps())",
+        "convert-steps-lost",
+        "glow_tf/convert/openai_glow/writing.py",
+        "counters.step.assign(checkpoint.steps())",
         "counters.step.assign(0)",
-        ("tests/openai/test_training_goes_on.py",),
+        ("tests/convert/test_training_resumes.py",),
     ),
     Mutation(
         "demo-one-too-many-waits",
-        "glow_tf/demo/turns.py",
-        "self._waiting >= self._room",
-        "self._waiting > self._room",
+        "glow_tf/demo/request_queue.py",
+        "self._waiting >= self._max_waiting",
+        "self._waiting > self._max_waiting",
         ("tests/demo/test_app.py",),
     ),
     Mutation(
@@ -343,7 +343,7 @@ MUTATIONS = (
 
 
 def find_problem(mutation, root):
-    """Return why a mutation does not fit a checkout, in words; empty where it does."""
+    """Return a sentence that says why a mutation does not fit a checkout; an empty string if it fits."""
     absent = [p for p in (mutation.path, *mutation.tests) if p.endswith(".py") and not (root / p).is_file()]
     if absent:
         return f"there is no {' and no '.join(absent)} in {root}"
@@ -359,8 +359,8 @@ def find_problem(mutation, root):
 
 
 def copy_checkout(root, folder):
-    """Copy the files of a checkout as they are now, tracked ones and new ones, into a folder; return it."""
-    # A new conftest.py that is left out would fail its tests, which would look like a kill.
+    """Copy the present files of a checkout, tracked ones and new ones, into a folder; return the folder."""
+    # Without a new conftest.py, for example, tests would fail, which would look like a kill.
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
     for name in names.split("\0"):
@@ -371,19 +371,26 @@ def copy_checkout(root, folder):
 
 
 def run_tests(mutation, folder):
-    """Run a mutation's tests on it in a copy of the checkout, which is then as before: `(verdict, what failed)`."""
+    """Apply a mutation to a copy of the checkout, run its tests there and undo it.
+
+    Returns:
+        The verdict ("killed", "SURVIVED" or "error"), and a detail of it, such as the first test that failed.
+    """
     problem = find_problem(mutation, folder)
     if problem:
         return "error", problem
-    file, without_workers = folder / mutation.path, ["-n", "0"] if importlib.util.find_spec("xdist") else []
+    file = folder / mutation.path
+    without_workers = ["-n", "0"] if importlib.util.find_spec("xdist") else []
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     text = file.read_text()
     file.write_text(text.replace(mutation.old, mutation.new))
     try:
         command = [*PYTEST, *without_workers, *mutation.tests]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
+        )
     except subprocess.TimeoutExpired:
-        return "error", f"no end after {TIMEOUT} s"
+        return "error", f"no end after {TIMEOUT_SECONDS} s"
     finally:
         file.write_text(text)
     if done.returncode == 0:
@@ -395,18 +402,50 @@ def run_tests(mutation, folder):
     return "error", f"pytest ended with {done.returncode}: {' '.join(last)}"
 
 
-def main():
-    """Run the command line; return the exit code."""
+def run_all(mutations, root, jobs):
+    """Run the tests of mutations in copies of a checkout, several at a time.
+
+    Args:
+        mutations: list of `Mutation`.
+        root: the checkout.
+        jobs: number of copies, each of which runs the tests of one mutation at a time.
+
+    Yields:
+        The mutation, the verdict and its detail (see `run_tests`), and the seconds it took, in the order of the list.
+    """
+    copies = queue.SimpleQueue()
+
+    def run_in_free_copy(mutation):
+        folder, start = copies.get(), time.monotonic()
+        try:
+            return mutation, *run_tests(mutation, folder), time.monotonic() - start
+        finally:
+            copies.put(folder)
+
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for i in range(jobs):
+            copies.put(copy_checkout(root, pathlib.Path(folder) / f"copy_{i}"))
+        yield from pool.map(run_in_free_copy, mutations)
+
+
+def parse(arguments=None):
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="mutations to apply; all if none is given")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="checkout to mutate (default: this one)")
     parser.add_argument("--jobs", type=int, default=1, help="how many run at a time (default: 1)")
     parser.add_argument("--list", action="store_true", help="list the mutations and stop")
     parser.add_argument("--check", action="store_true", help="check that the mutations fit the code and stop")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     unknown = set(args.names) - {m.name for m in MUTATIONS}
     if unknown:
         parser.error(f"there is no mutation {', '.join(sorted(unknown))}; --list lists them")
+    return args
+
+
+def main():
+    """Run the command line; return the exit code."""
+    args = parse()
     chosen = [m for m in MUTATIONS if not args.names or m.name in args.names]
     if args.list:
         print("\n".join(f"{m.name:40} {m.path:40} {' '.join(m.tests)}" for m in chosen))
@@ -415,24 +454,12 @@ def main():
         problems = [f"{m.name}: {p}" for m in chosen if (p := find_problem(m, args.root))]
         print("\n".join([*problems, f"{len(chosen) - len(problems)} of {len(chosen)} mutations fit {args.root}"]))
         return 1 if problems else 0
-
-    verdicts, free = [], queue.SimpleQueue()
-
-    def try_out(mutation):
-        folder, began = free.get(), time.monotonic()
-        try:
-            return mutation, *run_tests(mutation, folder), time.monotonic() - began
-        finally:
-            free.put(folder)
-
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        for i in range(args.jobs):
-            free.put(copy_checkout(args.root, pathlib.Path(folder) / f"copy_{i}"))
-        for mutation, verdict, what, seconds in pool.map(try_out, chosen):
-            print(f"{mutation.name:40} {verdict:8} {seconds:5.0f} s  {what}", flush=True)
-            verdicts.append(verdict)
+    verdicts = []
+    for mutation, verdict, detail, seconds in run_all(chosen, args.root, args.jobs):
+        print(f"{mutation.name:40} {verdict:8} {seconds:5.0f} s  {detail}", flush=True)
+        verdicts.append(verdict)
     print(f"{verdicts.count('killed')} of {len(verdicts)} killed")
-    return 0 if all(v == "killed" for v in verdicts) else 1
+    return 0 if all(verdict == "killed" for verdict in verdicts) else 1
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from glow_tf import animation
+from glow_tf.errors import ConfigError
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 50, 61, 1), np.uint8)
 
@@ -31,7 +32,7 @@ def test_mp4_of_odd_sized_frames(tmp_path):
 def test_animation_format_without_the_video_extra(monkeypatch):
     monkeypatch.setattr(animation, "video_available", lambda: False)
     assert animation.ending() == animation.ending("gif") == ".gif"
-    with pytest.raises(animation.AnimationError, match="needs the package imageio-ffmpeg"):
+    with pytest.raises(ConfigError, match="needs the package imageio-ffmpeg"):
         animation.ending("mp4")
     monkeypatch.setattr(animation, "video_available", lambda: True)
     assert animation.ending() == ".mp4" and animation.ending("gif") == ".gif"

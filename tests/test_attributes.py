@@ -8,12 +8,12 @@ import tensorflow as tf
 from PIL import Image
 
 from glow_tf import attributes
-from glow_tf.evaluation import acting, commands
-from glow_tf.evaluation.acting import Pool
-from glow_tf.evaluation.checks import EvaluationError
-from glow_tf.evaluation.judge import Judge
-from glow_tf.evaluation.subject import Target, open_subject
-from glow_tf.interpolation import between, interpolate
+from glow_tf.errors import ConfigError, DataError
+from glow_tf.evaluation import attribute_accuracy, commands
+from glow_tf.evaluation.accuracy import SampleClassifier
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.labeled_images import LabeledImages
+from glow_tf.interpolation import interpolate, interpolate_latents
 from glow_tf.latents import flatten_latents
 
 RNG = np.random.default_rng(0)
@@ -44,7 +44,7 @@ def test_attribute_strengths_add_up():
     moved = vectors.apply(z, {"a": 0.5, "b": -1.0})
     np.testing.assert_allclose(vectors.positions(moved) - vectors.positions(z), [[0.5, -1.0]] * 3, atol=1e-6)
     np.testing.assert_array_equal(vectors.apply(z, {"a": 0.0}), z)
-    with pytest.raises(attributes.AttributesError, match="expected one of a, b, got 'c'"):
+    with pytest.raises(DataError, match="expected one of a, b, got 'c'"):
         vectors.apply(z, {"c": 1})
 
 
@@ -57,39 +57,51 @@ def test_attribute_files_round_trip(tmp_path):
     np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 20)).astype(np.float32))
     original = attributes.load_attributes(tmp_path / "z_manipulate.npy", 20)
     assert original.names[31] == "Smiling" and original.directions.shape == (40, 20)
-    with pytest.raises(attributes.AttributesError, match=r"expected float directions \[n, 21\]"):
+    with pytest.raises(DataError, match=r"expected float directions \[n, 21\]"):
         attributes.load_attributes(tmp_path / "a.npz", 21)
     np.save(tmp_path / "p.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(attributes.AttributesError, match="cannot be read as attributes"):
+    with pytest.raises(DataError, match="cannot be read as attributes"):
         attributes.load_attributes(tmp_path / "p.npy", 20)
 
 
 def test_attribute_shared_by_all_images_is_rejected():
-    with pytest.raises(attributes.AttributesError, match="'a': all 4 images are alike"):
+    with pytest.raises(DataError, match="'a': all 4 images are alike"):
         attributes.difference_of_means(np.zeros((4, 3)), np.ones((4, 1)), ("a",))
 
 
 def test_linear_interpolation_of_latents():
     a, b = [RNG.normal(size=(2, 3, 3, 1))], [RNG.normal(size=(2, 3, 3, 1))]
-    mixed = between(a, b, [0.0, 0.25, 1.0])[0].reshape(2, 3, 3, 3, 1)
+    mixed = interpolate_latents(a, b, [0.0, 0.25, 1.0])[0].numpy().reshape(2, 3, 3, 3, 1)
     np.testing.assert_allclose(mixed[:, 0], a[0])
     np.testing.assert_allclose(mixed[:, 1], 0.75 * a[0] + 0.25 * b[0], atol=1e-7)
     np.testing.assert_allclose(mixed[:, 2], b[0])
 
 
+def test_interpolation_of_latents_is_the_same_in_a_graph():
+    a, b = RNG.normal(size=(2, 2, 2, 3, 1)).astype(np.float32)
+    interpolate_in_graph = tf.function(
+        lambda a, b, weights: interpolate_latents([a], [b], weights)[0],
+        input_signature=[tf.TensorSpec([None, 2, 3, 1])] * 2 + [tf.TensorSpec([None])],
+    )
+    weights = np.linspace(0, 1, 4, dtype=np.float32)
+    mixed = interpolate_in_graph(a, b, weights)
+    assert mixed.shape == (8, 2, 3, 1)
+    np.testing.assert_allclose(mixed, interpolate_latents([a], [b], weights)[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
 def test_interpolation_ends_in_the_images(run, request):
-    subject = open_subject(request.getfixturevalue(run))
-    images, labels, _ = subject.arrays("test", 4)
-    labels = subject.labels(labels[[0, 1]])
-    strips = interpolate(subject.model, images[:2], images[2:], 5, labels)
+    context = open_context(request.getfixturevalue(run))
+    images, labels, _ = context.arrays("test", 4)
+    labels = context.model_labels(labels[[0, 1]])
+    strips = interpolate(context.model, images[:2], images[2:], 5, labels)
     assert strips.shape == (2, 5, 8, 8, 1)
     np.testing.assert_array_equal(strips[:, 0], images[:2])
     np.testing.assert_array_equal(strips[:, -1], images[2:])
 
 
 def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, capsys):
-    run, written = Target(str(tiny_run)), tiny_run / "evaluation"
+    run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
     commands.interpolate(run, pairs=2, steps=3, video="gif")
     assert (written / "interpolation.png").is_file()
     assert Image.open(written / "interpolation.gif").n_frames > 24
@@ -101,41 +113,41 @@ def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, ca
         Image.fromarray(RNG.integers(0, 256, (20, 30, 3), np.uint8)).save(files[-1])
     commands.interpolate(run, images=tuple(files), video="gif")
     assert files[0] in capsys.readouterr().out
-    with pytest.raises(EvaluationError, match="two files or more"):
+    with pytest.raises(ConfigError, match="two files or more"):
         commands.interpolate(run, images=files[:1])
     (tmp_path / "text.png").write_text("hello")
-    with pytest.raises(EvaluationError, match="cannot be read as an image"):
+    with pytest.raises(DataError, match="cannot be read as an image"):
         commands.interpolate(run, images=(files[0], str(tmp_path / "text.png")))
 
 
 def test_interpolate_command_rejects_unknown_labels(tiny_conditional_run):
-    with pytest.raises(EvaluationError, match="--label: expected 0 to 9, got 10"):
-        commands.interpolate(Target(str(tiny_conditional_run)), label=10)
+    with pytest.raises(ConfigError, match="--label: expected 0 to 9, got 10"):
+        commands.interpolate(TargetOptions(str(tiny_conditional_run)), label=10)
 
 
 def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, capsys):
-    run, written = Target(str(tiny_run)), tiny_run / "evaluation"
-    commands.attributes(run, names=("3", "7"), save=str(tmp_path / "a.npz"), limit=200, judged=10, video="gif")
+    run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
+    commands.attributes(run, names=("3", "7"), save=str(tmp_path / "a.npz"), limit=200, measured=10, video="gif")
     out = capsys.readouterr().out
-    assert "slider positions" in out and "judge right" in out and "mean" in out
+    assert "slider positions" in out and "classifier accuracy" in out and "mean" in out
     assert (written / "attribute_7.png").is_file()
     assert Image.open(written / "attribute_7.gif").n_frames > 16
-    seen = json.loads((written / "attributes.json").read_text())["judge_sees"]
+    rates = json.loads((written / "attributes.json").read_text())["detection_rates"]
     methods = ["without", "without +1 means", "without +1 logistic", "with", "with -1 means", "with -1 logistic"]
-    assert list(seen) == ["3", "7", "mean"] and list(seen["mean"]) == methods
-    assert seen["3"]["without"] < 0.2 and seen["3"]["with"] > 0.8, "at strength 0 images are what they are"
+    assert list(rates) == ["3", "7", "mean"] and list(rates["mean"]) == methods
+    assert rates["3"]["without"] < 0.2 and rates["3"]["with"] > 0.8, "at strength 0 images are what they are"
     saved = attributes.load_attributes(tmp_path / "a.npz", 64)
     assert saved.names == tuple("0123456789")
-    commands.attributes(run, names=("3",), load=str(tmp_path / "a.npz"), judged=5, video="gif")
+    commands.attributes(run, names=("3",), load=str(tmp_path / "a.npz"), measured=5, video="gif")
     assert "without +1 loaded" in capsys.readouterr().out
 
 
 def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, capsys):
     np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 64)).astype(np.float32))
     options = dict(names=("Smiling",), load=str(tmp_path / "z_manipulate.npy"), video="gif")
-    commands.attributes(Target(str(tiny_run), out=str(tmp_path)), **options)
+    commands.attributes(TargetOptions(str(tiny_run), out=str(tmp_path)), **options)
     out = capsys.readouterr().out
-    assert "Smiling" in out and "judge" not in out, "digits have no tag Smiling to judge by"
+    assert "Smiling" in out and "classifier" not in out, "digits have no tag Smiling to measure"
     assert (tmp_path / "attribute_Smiling.png").is_file() and not (tmp_path / "attributes.npz").exists()
 
 
@@ -144,11 +156,12 @@ def test_moving_along_a_direction_changes_the_attribute():
     tags = RNG.random((200, 1)) < 0.5
     images = RNG.integers(60, 90, (200, 2, 2, 1)).astype(np.uint8)
     images[tags[:, 0]] += 80
-    pool = Pool(images[100:], None, tags[100:], ("bright",))
+    held_out = LabeledImages(images[100:], None, tags[100:], ("bright",))
     vectors = attributes.difference_of_means(images[:100].reshape(100, 4) / 255, tags[:100], ("bright",))
-    seen = acting.shares_seen(Pixels(), Judge(images[:100], tags[:100]), pool, {"means": vectors}, "bright")
-    assert seen == {"without": 0, "without +1 means": 1, "with": 1, "with -1 means": 0}
-    assert acting.accuracy(Judge(images[:100], tags[:100]), pool) == {"bright": 1}
+    classifier = SampleClassifier(images[:100], tags[:100])
+    rates = attribute_accuracy.detection_rates(Pixels(), classifier, held_out, {"means": vectors}, "bright")
+    assert rates == {"without": 0, "without +1 means": 1, "with": 1, "with -1 means": 0}
+    assert attribute_accuracy.balanced_accuracies(classifier, held_out) == {"bright": 1}
 
 
 class Pixels:
@@ -171,19 +184,19 @@ def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_
             Image.fromarray(image).save(tmp_path / name / f"{i}.png")
         (tmp_path / name / "notes.txt").write_text("not an image, and left alone")
     folders = (str(tmp_path / "with"), str(tmp_path / "without"))
-    commands.attributes(Target(str(tiny_run)), folders=folders, save=str(tmp_path / "a.npz"), video="gif")
-    assert "judge right" in capsys.readouterr().out
+    commands.attributes(TargetOptions(str(tiny_run)), folders=folders, save=str(tmp_path / "a.npz"), video="gif")
+    assert "classifier accuracy" in capsys.readouterr().out
     vectors = attributes.load_attributes(tmp_path / "a.npz", 64)
-    subject = open_subject(tiny_run)
+    context = open_context(tiny_run)
     bright = np.full((1, 8, 8, 1), 208, np.uint8)
     dark = np.full((1, 8, 8, 1), 32, np.uint8)
     position = [
-        vectors.positions(flatten_latents([e.numpy() for e in subject.model.encode(image)]))[0, 0]
+        vectors.positions(flatten_latents([e.numpy() for e in context.model.encode(image)]))[0, 0]
         for image in (bright, dark)
     ]
     assert position[0] > position[1]
-    with pytest.raises(EvaluationError, match="expected two"):
-        commands.attributes(Target(str(tiny_run)), folders=folders[:1])
+    with pytest.raises(ConfigError, match="expected two"):
+        commands.attributes(TargetOptions(str(tiny_run)), folders=folders[:1])
     (tmp_path / "with" / "broken.png").write_text("hello")
-    with pytest.raises(EvaluationError, match=r"broken.png cannot be read as an image"):
-        commands.attributes(Target(str(tiny_run)), folders=folders)
+    with pytest.raises(DataError, match=r"broken.png cannot be read as an image"):
+        commands.attributes(TargetOptions(str(tiny_run)), folders=folders)

@@ -1,8 +1,6 @@
 """Test that the benchmark runs; its measurements need `python -m benchmarks` on a quiet machine."""
 
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
@@ -11,14 +9,13 @@ import pytest
 
 from benchmarks import scaling
 from benchmarks.work import CELEBAHQ, PAPER, SMALL, Work
+from helpers.commands import ROOT, environment
 
-ROOT = pathlib.Path(__file__).parents[1]
 
-
-def benchmarks(*options, code=0):
+def run_benchmarks(*options, code=0):
+    """Run `python -m benchmarks`; check the exit code and that there is no traceback; return stdout and stderr."""
     command = [sys.executable, "-m", "benchmarks", *map(str, options)]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -46,18 +43,18 @@ def test_benchmark_scaling_line_and_plot(tmp_path):
 @pytest.mark.slow
 def test_benchmark_parts_run_and_keep_their_results(tmp_path):
     pytest.importorskip("normflows", reason="the peers: pip install -r benchmarks/requirements.txt")
-    out = benchmarks("--small", "--parts", "race", "--rounds", 1, "--peers", "normflows", "--out", tmp_path)
+    out = run_benchmarks("--small", "--parts", "race", "--rounds", 1, "--peers", "normflows", "--out", tmp_path)
     assert "ahead of the fastest peer" in out
-    out = benchmarks("--small", "--parts", "start", "large", "--rounds", 1, "--peers", "--out", tmp_path)
+    out = run_benchmarks("--small", "--parts", "start", "large", "--rounds", 1, "--peers", "--out", tmp_path)
     assert "first call" in out
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results) == {"race", "start", "large"}
-    for figure in ("train", "train_average", "log_prob", "sample"):
-        assert all(seconds > 0 for seconds in results["race"]["figures"][figure]["seconds"].values())
+    for task in ("train", "train_average", "log_prob", "sample"):
+        assert all(seconds > 0 for seconds in results["race"]["figures"][task]["seconds"].values())
     assert results["large"]["training_mib"] > 0 and results["race"]["machine"]["cores"] >= 1
 
 
 @pytest.mark.slow
 def test_benchmark_names_a_failed_peer(tmp_path):
-    out = benchmarks("--small", "--peers", "nobody", "--out", tmp_path, code=1)
+    out = run_benchmarks("--small", "--peers", "nobody", "--out", tmp_path, code=1)
     assert "benchmarks: nobody failed" in out and not (tmp_path / "results.json").exists()

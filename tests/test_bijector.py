@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from glow_tf import Glow, layers
-from glow_tf.layers.flow import value_map
+from glow_tf.layers.tensors import map_latents
 from helpers import layer_cases
 from helpers.bijector_cases import (
     REPRESENTATIVE_CASES,
@@ -39,7 +39,7 @@ def test_bijector_matches_the_layer(name):
     ndims = bijector.forward_min_event_ndims
     np.testing.assert_allclose(bijector.forward_log_det_jacobian(copy_tensors(z), ndims), -log_det, atol=1e-10)
     assert bijector.dtype == tf.float64
-    shapes = layer.latent_shape(case.shape)
+    shapes = layer.encoded_shape(case.shape)
     if not isinstance(shapes, list):
         assert tuple(bijector.inverse_event_shape(case.shape)) == tuple(shapes)
         assert tuple(bijector.forward_event_shape(shapes)) == case.shape
@@ -125,7 +125,7 @@ def test_layer_is_invertible_and_finite_to_ten_sigma(name):
     ):
         results = []
         for layer, tolerance in ((double, 1e-9), (single, 2e-3)):
-            inputs = value_map(lambda v, dtype=layer.dtype: tf.cast(tf.cast(v, "float32"), dtype), value)
+            inputs = map_latents(lambda v, dtype=layer.dtype: tf.cast(tf.cast(v, "float32"), dtype), value)
             result, log_det = getattr(layer, direction)(inputs, labels)
             assert np.isfinite(layer_cases.flatten(result)).all() and np.isfinite(log_det).all()
             inverse, opposite_log_det = getattr(layer, opposite)(result, labels)
@@ -155,12 +155,12 @@ def test_bijector_builds_lazily_from_latents(name):
 
 def test_bijector_builds_lazily_or_by_event_shape():
     for shape in ((6,), (4, 4, 6)):
-        layer = layers.Actnorm(dtype=layer_cases.DTYPE, event_ndims=len(shape))
+        layer = layers.ActNorm(dtype=layer_cases.DTYPE, event_ndims=len(shape))
         lazy = layer.as_bijector()
         assert lazy.trainable_variables == ()
         lazy.inverse(tf.zeros([2, *shape], layer_cases.DTYPE))
         assert len(lazy.trainable_variables) == 2
-        assert len(layers.Actnorm(dtype=layer_cases.DTYPE).as_bijector(shape).trainable_variables) == 2
+        assert len(layers.ActNorm(dtype=layer_cases.DTYPE).as_bijector(shape).trainable_variables) == 2
 
 
 CHECKPOINTED = {
@@ -206,13 +206,13 @@ def test_conditional_glow_as_a_bijector_takes_labels():
     x = glow.dequantize(images, seed=1)
     eps = glow.as_bijector(glow.image_shape, labels).inverse(x)
     assert layer_cases.max_abs_diff(eps, glow.flow.encode(x, labels)[0]) == 0
-    with pytest.raises(ValueError, match=r"conditional on 3 classes; give labels .* condition=labels"):
+    with pytest.raises(ValueError, match=r"conditional on 3 classes; give labels .*as_bijector takes them"):
         glow.as_bijector().inverse(x)
 
 
 def test_conditional_bijector_requires_and_broadcasts_labels():
     case, layer = CASES["glow conditional"], layer_cases.shared_layer("glow conditional")
-    with pytest.raises(ValueError, match=r"conditional on 3 classes; give labels .* condition=labels"):
+    with pytest.raises(ValueError, match=r"conditional on 3 classes; give labels .*as_bijector takes them"):
         layer.as_bijector(case.shape).inverse(layer_cases.images(case))
     x = layer_cases.images(case, 6)
     labels = tf.constant([0, 1, 2])

@@ -112,7 +112,7 @@ def test_bijector_nested_in_chain_and_invert():
 
 def test_flow_of_vectors_chained_with_tfp_bijectors():
     network = keras.Sequential([keras.layers.Dense(16, "relu"), keras.layers.Dense(4)])
-    flow = layers.Serial([layers.Actnorm(), layers.InvertibleConv1x1(seed=1), layers.Coupling(network=network)])
+    flow = layers.FlowSequential([layers.ActNorm(), layers.InvertibleConv1x1(seed=1), layers.Coupling(network=network)])
     chain = tfb.Chain([tfb.Sigmoid(), flow.as_bijector([4]), tfb.Scale(tf.ones([4]) * 0.5)])
     distribution = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 4), chain)
     y = distribution.sample([2, 3], seed=(1, 2))

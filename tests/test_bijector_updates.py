@@ -121,10 +121,14 @@ def test_log_det_is_cached_until_a_weight_is_written(how, value, log_det):
 
 def test_tfp_chain_returns_stale_values_and_invert_does_not():
     """Document TFP: Chain caches values by their input, in a graph to its end, and runs our networks twice, so use
-    `Serial` or a new tensor; Invert caches nothing and asks our bijector."""
+    `FlowSequential` or a new tensor; Invert caches nothing and asks our bijector."""
     case, layer, bijector = own_bijector("step 1x1 affine")
     x = layer_cases.images(case, seed=1)
-    chain, invert, ours = tfb.Chain([bijector]), tfb.Invert(bijector), layers.Serial([layer]).as_bijector(case.shape)
+    chain, invert, ours = (
+        tfb.Chain([bijector]),
+        tfb.Invert(bijector),
+        layers.FlowSequential([layer]).as_bijector(case.shape),
+    )
     before = chain.inverse(x)
     invert.forward(x)
     ours.inverse(x)
@@ -186,4 +190,4 @@ def test_bijector_cache_is_freed_with_its_tensors():
     bijector.inverse(x)
     bijector.inverse_log_det_jacobian(x)
     gc.collect()
-    assert not bijector._own_cache.log_dets
+    assert not bijector._own_cache.pairs

@@ -1,16 +1,17 @@
-"""Test that each command runs in a process of its own, from a quiet start to an exit code, and errors take one line."""
+"""Test each command in a process of its own, from a quiet start to the exit code, and that errors take one line.
+
+`train.py` runs in processes in `training/test_resume.py`.
+"""
 
 import re
 import urllib.request
 
 import pytest
 
-import evaluate
-from glow_tf import Glow, export
+from glow_tf import Glow
+from glow_tf.cli import convert, demo, evaluate, export, train
 from glow_tf.config import ModelConfig
-from glow_tf.demo import __main__ as demo
-from glow_tf.openai import __main__ as openai
-from helpers.commands import SMALL, call, demo_page, run_python
+from helpers.commands import call, demo_page, run_python
 from helpers.golden import case
 from helpers.openai_checkpoints import options
 
@@ -26,14 +27,6 @@ def run(*words, code=0):
     """Run `python WORDS`; return stdout, and the lines of stderr."""
     out, err = run_python(*words, code=code)
     return out, [line for line in re.split(r"[\r\n]", err) if line.strip()]
-
-
-@pytest.mark.slow
-def test_train_command(tmp_path):
-    out, err = run("train.py", *SMALL, "--epochs", 1, "--run-dir", tmp_path / "run")
-    assert err and all(line.startswith("epoch 1/1: ") for line in err)
-    assert f"next: python evaluate.py {tmp_path / 'run'}" in out
-    assert (tmp_path / "run" / "weights" / "best.weights.h5").is_file()
 
 
 @pytest.mark.slow
@@ -59,26 +52,27 @@ def test_export_command(keras_file, tmp_path):
 @pytest.mark.slow
 def test_import_command(tmp_path):
     golden = case("case1_affine_1x1")
-    out, err = run("-m", "glow_tf.openai", golden.checkpoint, tmp_path / "run", *options(golden))
+    out, err = run("-m", "glow_tf.cli.convert", golden.checkpoint, tmp_path / "run", *options(golden))
     assert err == []
     assert "To train on, import it with" in out and (tmp_path / "run" / "config.json").is_file()
 
 
 def test_demo_command(keras_file):
     pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
-    with demo_page(keras_file) as address, urllib.request.urlopen(address) as answer:
-        assert answer.status == 200 and b"<html" in answer.read()
+    with demo_page(keras_file) as address, urllib.request.urlopen(address) as response:
+        assert response.status == 200 and b"<html" in response.read()
 
 
 @pytest.mark.parametrize(
     ("main", "name", "words", "message"),
     [
-        (evaluate.main, "evaluate.py", ("{folder}/nothing",), "is not a run folder"),
-        (export.main, "python -m glow_tf.export", ("{folder}/nothing", "{folder}/out"), "is not a run folder"),
-        (demo.main, "python -m glow_tf.demo", ("{folder}/nothing", "--port", "0"), "is not a run folder"),
-        (openai.main, "python -m glow_tf.openai", ("{folder}/x.ckpt", "{folder}/run"), "expected --bits"),
+        (train.main, train.NAME, ("--preset", "nothing"), "preset: expected one of digits"),
+        (evaluate.main, evaluate.NAME, ("{folder}/nothing",), "is not a run folder"),
+        (export.main, export.NAME, ("{folder}/nothing", "{folder}/out"), "is not a run folder"),
+        (demo.main, demo.NAME, ("{folder}/nothing", "--port", "0"), "is not a run folder"),
+        (convert.main, convert.NAME, ("{folder}/x.ckpt", "{folder}/run"), "expected --bits"),
     ],
-    ids=["evaluate", "export", "demo", "openai"],
+    ids=["train", "evaluate", "export", "demo", "convert"],
 )
 def test_command_reports_an_error_in_one_line(main, name, words, message, tmp_path):
     if name.endswith("demo"):

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from glow_tf.config import ConfigError, DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -17,15 +18,20 @@ from glow_tf.config import ConfigError, DataConfig, Experiment, ModelConfig, Run
         (lambda: ModelConfig(levels=0), r"levels: expected at least 1"),
         (lambda: ModelConfig(weight_y=0.1), r"weight_y=0.1 needs a conditional model"),
         (lambda: ModelConfig(permutation="rotate"), r"permutation: expected one of 1x1, lu, shuffle, reverse"),
-        (lambda: ModelConfig(network_dtype="int8"), r"network_dtype: expected one of"),
+        (lambda: ModelConfig(coupling="cubic"), r"coupling: expected one of affine, additive, got 'cubic'"),
+        (lambda: ModelConfig(scale="tanh"), r"scale: expected one of sigmoid, exp, got 'tanh'"),
+        (lambda: ModelConfig(network_dtype="int8"), r"network_dtype: expected one of None, float32, bfloat16, float16"),
         (lambda: DataConfig("cifar10"), r"source: expected kind:where .* got 'cifar10'"),
         (lambda: DataConfig("ftp:x"), r"source: expected kind:where"),
         (lambda: DataConfig(validation=1.0), r"validation: expected a share between 0 and 1"),
         (lambda: DataConfig(fit="stretch"), r"fit: expected one of"),
+        (lambda: DataConfig(augment="mixup"), r"augment: expected one of none, shift, full, got 'mixup'"),
+        (lambda: DataConfig(on_damaged="retry"), r"on_damaged: expected one of stop, skip, got 'retry'"),
         (lambda: TrainingConfig(batch_size=0), r"batch_size: expected at least 1"),
         (lambda: TrainingConfig(learning_rate=0.0), r"learning_rate: expected more than 0"),
         (lambda: TrainingConfig(beta2=1.0), r"beta2: expected 0 <= beta2 < 1"),
-        (lambda: TrainingConfig(optimizer="sgd"), r"optimizer: expected adamax or adam"),
+        (lambda: TrainingConfig(optimizer="sgd"), r"optimizer: expected one of adamax, adam, got 'sgd'"),
+        (lambda: TrainingConfig(schedule="linear"), r"schedule: expected one of constant, cosine, got 'linear'"),
         (lambda: TrainingConfig(schedule="cosine"), r"needs epochs"),
         (lambda: RunOptions(checkpoint_minutes=0), r"checkpoint_minutes: expected more than 0"),
         (

@@ -9,15 +9,18 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from glow_tf import Glow
+import glow_tf.export
+from glow_tf import Glow, deprecation
+from glow_tf.cli.export import main
 from glow_tf.config import ModelConfig
-from glow_tf.export import export, main
+from glow_tf.errors import RunError
+from glow_tf.export import export_model
 from glow_tf.interpolation import interpolate
-from glow_tf.runs import RunError, load_model
+from glow_tf.runs import load_model
 from helpers.commands import ROOT, environment
 from helpers.tiny_runs import make_run
 
-ELSEWHERE = """
+CALL_SIGNATURES = """
 import sys
 from importlib.machinery import PathFinder
 
@@ -46,10 +49,10 @@ assert not [m for m in sys.modules if m.split(".")[0] in FOREIGN]
 """
 
 
-def call_elsewhere(folder, inputs, tmp_path):
+def call_in_process_without_packages(folder, inputs, tmp_path):
     """Call the signatures with `{signature/input: array}` in a process without our packages; return their outputs."""
     np.savez(tmp_path / "in.npz", **inputs)
-    command = [sys.executable, "-c", ELSEWHERE, str(folder), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
+    command = [sys.executable, "-c", CALL_SIGNATURES, str(folder), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
     done = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "custom gradients" not in done.stderr, "what only training needs was exported"
@@ -57,22 +60,28 @@ def call_elsewhere(folder, inputs, tmp_path):
 
 
 def assert_same_images(images, expected):
-    off = np.abs(images.astype(int) - np.asarray(expected))
-    assert off.max() <= 16 and np.mean(off > 0) <= 0.005, "4 bits: one level is 16"
+    difference = np.abs(images.astype(int) - np.asarray(expected))
+    assert difference.max() <= 16 and np.mean(difference > 0) <= 0.005, "4 bits: one level is 16"
 
 
 @pytest.fixture(scope="module")
 def mixed_run(tmp_path_factory):
     """Make a conditional run with mixed precision and recomputation, which an export must leave out."""
     path = tmp_path_factory.mktemp("mixed") / "run"
-    return make_run(path, classes=10, depth=1, network_dtype="bfloat16", recompute=True)
+    return make_run(path, classes=10, network_dtype="bfloat16", recompute=True)
 
 
 @pytest.fixture(scope="module")
 def served(mixed_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "saved"
-    main([str(mixed_run), str(folder), "--average"])
+    main([str(mixed_run), str(folder), "--ema"])
     return folder
+
+
+def test_export_under_its_old_name_warns_and_works(monkeypatch):
+    monkeypatch.setattr(deprecation, "_warned", set())
+    with pytest.warns(DeprecationWarning, match=r"glow_tf\.export\.export is now glow_tf\.export\.export_model"):
+        assert glow_tf.export.export is export_model
 
 
 @pytest.mark.slow
@@ -83,7 +92,7 @@ def test_saved_model_of_raw_weights_matches_the_model(tiny_run, tmp_path):
 
 @pytest.mark.slow
 def test_saved_model_of_conditional_ema_weights_matches_the_model(mixed_run, served, tmp_path):
-    check_numbers(load_model(mixed_run, average=True), served, tmp_path)
+    check_numbers(load_model(mixed_run, ema=True), served, tmp_path)
 
 
 def check_numbers(model, folder, tmp_path):
@@ -111,7 +120,7 @@ def check_numbers(model, folder, tmp_path):
     if labels is not None:
         inputs.update({f"{key}/labels": labels for key in {k.split("/")[0] for k in inputs}})
         inputs["interpolate/labels"] = labels[:2]
-    outputs = call_elsewhere(folder, inputs, tmp_path)
+    outputs = call_in_process_without_packages(folder, inputs, tmp_path)
     bits = model.bits_per_dim(images, labels, seed=seed)
     np.testing.assert_allclose(outputs["bits_per_dim/bits_per_dim"], bits, rtol=0, atol=1e-5)
     np.testing.assert_allclose(outputs["log_prob/log_prob"], model.log_prob(images, labels, seed=seed), rtol=1e-5)
@@ -125,10 +134,10 @@ def check_numbers(model, folder, tmp_path):
     np.testing.assert_array_equal(outputs["reconstruct/images"], images // 16 * 16)
     np.testing.assert_allclose(outputs["reconstruct/x"], model.dequantize(images, noise=0.5), rtol=0, atol=2e-4)
     first_labels = None if labels is None else labels[:2]
-    between = interpolate(model, images[:2], images[2:4], 4, first_labels)
-    assert between.shape == (2, 4, 8, 8, 1) and np.any(between[:, 1] != between[:, 0])
-    assert_same_images(outputs["interpolate/images"], between)
-    np.testing.assert_array_equal(between[:, 0], images[:2] // 16 * 16)
+    interpolated = interpolate(model, images[:2], images[2:4], 4, first_labels)
+    assert interpolated.shape == (2, 4, 8, 8, 1) and np.any(interpolated[:, 1] != interpolated[:, 0])
+    assert_same_images(outputs["interpolate/images"], interpolated)
+    np.testing.assert_array_equal(interpolated[:, 0], images[:2] // 16 * 16)
 
 
 NO_LABELS = np.zeros(0, np.int32)
@@ -181,35 +190,35 @@ def test_saved_model_rejects_bad_input(signature, changes, message, loaded):
 
 
 @pytest.fixture(scope="module")
-def least():
+def smallest_glow():
     """Make the smallest Glow, whose export takes the least time."""
     return Glow(ModelConfig(image_shape=(2, 2, 1), levels=1, depth=1, width=1))
 
 
 @pytest.mark.slow
-def test_export_overwrites_only_a_saved_model_and_only_on_demand(least, tmp_path):
-    mine = tmp_path / "folder" / "mine.txt"
-    mine.parent.mkdir()
-    mine.write_text("mine")
-    for path in (mine, mine.parent):
+def test_export_overwrites_only_a_saved_model_and_only_on_demand(smallest_glow, tmp_path):
+    user_file = tmp_path / "folder" / "notes.txt"
+    user_file.parent.mkdir()
+    user_file.write_text("notes")
+    for path in (user_file, user_file.parent):
         with pytest.raises(RunError, match="is no SavedModel"):
-            export(least, path, overwrite=True)
-    assert mine.read_text() == "mine"
+            export_model(smallest_glow, path, overwrite=True)
+    assert user_file.read_text() == "notes"
     saved = tmp_path / "saved"
-    export(least, saved)
+    export_model(smallest_glow, saved)
     (saved / "old.txt").write_text("old")
     with pytest.raises(RunError, match="exists already"):
-        export(least, saved)
+        export_model(smallest_glow, saved)
     assert (saved / "old.txt").exists()
-    export(least, saved, overwrite=True)
+    export_model(smallest_glow, saved, overwrite=True)
     assert not (saved / "old.txt").exists() and tf.saved_model.contains_saved_model(str(saved))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "saved"]
 
 
-def test_failed_export_leaves_no_files(least, tmp_path, monkeypatch):
+def test_failed_export_leaves_no_files(smallest_glow, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write"):
-        export(least, tmp_path / "file" / "saved")
+        export_model(smallest_glow, tmp_path / "file" / "saved")
 
     def full(module, path, **_):
         pathlib.Path(path).mkdir()
@@ -217,16 +226,16 @@ def test_failed_export_leaves_no_files(least, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.saved_model, "save", full)
     with pytest.raises(RunError, match="no space left on device"):
-        export(least, tmp_path / "saved")
+        export_model(smallest_glow, tmp_path / "saved")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.slow
-def test_export_of_a_keras_file_serves_the_example_client(least, tmp_path):
-    least.save(tmp_path / "m.keras")
+def test_export_of_a_keras_file_serves_the_example_client(smallest_glow, tmp_path):
+    smallest_glow.save(tmp_path / "m.keras")
     main([str(tmp_path / "m.keras"), str(tmp_path / "saved")])
     with pytest.raises(RunError, match="one set of weights"):
-        main([str(tmp_path / "m.keras"), str(tmp_path / "other"), "--average"])
+        main([str(tmp_path / "m.keras"), str(tmp_path / "other"), "--ema"])
     image = np.random.default_rng(0).integers(0, 256, (2, 2), np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
     client = ROOT / "examples" / "serve_client.py"
@@ -235,6 +244,12 @@ def test_export_of_a_keras_file_serves_the_example_client(least, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "bits/dim" in done.stdout
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.decoded.png")), image)
+
+
+def test_export_command_accepts_the_old_name_of_ema_with_a_warning(smallest_glow, tmp_path):
+    smallest_glow.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="--average is now --ema"), pytest.raises(RunError, match="one set of weights"):
+        main([str(tmp_path / "m.keras"), str(tmp_path / "saved"), "--average"])
 
 
 def test_saved_model_signature_names_are_stable(loaded):

@@ -143,15 +143,15 @@ def test_layer_config_round_trip(name):
 
 
 def functional_model():
-    """Make a functional model of flow layers with several outputs, and a whole Glow beside them."""
+    """Make a functional model of flow layers with several outputs, and a whole Glow."""
     image = keras.Input((8, 8, 1), name="image")
     x, log_det = layers.Squeeze()(image)
     x, term = layers.FlowStep(width=8, seed=1)(x)
     log_det += term
-    (kept, eps), term = layers.Split()(x)
+    (z1, eps), term = layers.Split()(x)
     images = keras.Input((8, 8, 1), dtype="uint8", name="images")
     top = keras.layers.Flatten()(Glow(ModelConfig(**CONFIG))(images)[-1])
-    return keras.Model([image, images], [kept, eps, log_det + term, keras.layers.Dense(10)(top)])
+    return keras.Model([image, images], [z1, eps, log_det + term, keras.layers.Dense(10)(top)])
 
 
 def test_functional_model_of_flow_layers_saves_and_loads(tmp_path):

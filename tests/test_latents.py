@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from glow_tf import latents
+from glow_tf.errors import DataError
 from helpers.golden import case
 
 
@@ -28,13 +29,13 @@ def test_latents_file_round_trip(tmp_path):
 def test_invalid_latents_files_are_rejected(tmp_path):
     model = case("case2_additive_1x1_5bit").model()
     np.save(tmp_path / "short.npy", np.zeros((2, 100), np.float32))
-    with pytest.raises(latents.LatentsError, match=r"16x16x3 images has latents \[n, 768\], got \[2, 100\]"):
+    with pytest.raises(DataError, match=r"16x16x3 images has latents \[n, 768\], got \[2, 100\]"):
         latents.load_latents(tmp_path / "short.npy", model)
     np.save(tmp_path / "pickle.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(latents.LatentsError, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be read"):
         latents.load_latents(tmp_path / "pickle.npy", model)
     np.save(tmp_path / "int.npy", np.zeros((2, 768), int))
-    with pytest.raises(latents.LatentsError, match="expected one array of floats"):
+    with pytest.raises(DataError, match="expected one array of floats"):
         latents.load_latents(tmp_path / "int.npy", model)
-    with pytest.raises(latents.LatentsError, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be read"):
         latents.load_latents(tmp_path / "nothing.npy", model)

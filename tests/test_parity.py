@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from glow_tf import quantization
+from glow_tf.convert.openai_glow import original_names
 from glow_tf.model import Glow
-from glow_tf.openai import original_names
 from helpers.golden import FORWARD_CASES, TRAINING_CASES, assert_close, case, load_variables
 
 FORWARD, GRADIENT, DECODE = 1e-5, 5e-5, 2e-4

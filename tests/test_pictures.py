@@ -1,6 +1,7 @@
 """Test that pictures hold the images they are made of."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from glow_tf import pictures
@@ -17,19 +18,30 @@ def test_grid_places_images_row_by_row():
     assert (page[5:, 14:] == pictures.BACKGROUND).all()
 
 
-def test_enlarging_keeps_flat_images_and_large_ones():
+def test_enlarging_keeps_flat_images_and_large_images_unchanged():
     flat = np.full((2, 8, 8, 1), 77, np.uint8)
     assert pictures.enlarged(flat).shape == (2, 48, 48, 1) and (pictures.enlarged(flat) == 77).all()
     large = RNG.integers(0, 256, (2, 64, 48, 3), np.uint8)
     np.testing.assert_array_equal(pictures.enlarged(large), large)
 
 
-def test_a_sheet_has_a_row_per_label():
+def test_sheet_has_a_row_per_label():
     images = RNG.integers(0, 256, (3, 48, 48, 1), np.uint8)
-    page = pictures.sheet({"a": images, "b": images[::-1]}, title="t")
+    page = pictures.sheet([("a", images), ("b", images[::-1])], title="t")
     assert page.shape[2] == 3
     columns = [x for x in range(page.shape[1] - 48) if (page[28:76, x : x + 48, 0] == images[0, :, :, 0]).all()]
     assert len(columns) == 1, "the first image is in the first row"
+
+
+@pytest.mark.parametrize("labels", [("a", "a"), ("", "")], ids=["equal", "empty"])
+def test_sheet_rows_with_equal_or_empty_labels_are_all_drawn(labels):
+    images = RNG.integers(0, 256, (2, 3, 48, 48, 1), np.uint8)
+    page = pictures.sheet(list(zip(labels, images, strict=True)))
+    assert page.shape[0] == 4 + 2 * (48 + 4)
+    for i, row in enumerate(images):
+        pixels = page[4 + 52 * i : 52 * (i + 1), -(3 * 52) : -4, 0]
+        np.testing.assert_array_equal(pixels[:, :48], row[0, ..., 0])
+        np.testing.assert_array_equal(pixels[:, -48:], row[2, ..., 0])
 
 
 def test_saved_png_and_learning_curve_are_images(tmp_path):

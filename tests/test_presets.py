@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from glow_tf import presets
-from glow_tf.config import ConfigError, DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.errors import ConfigError
 from glow_tf.model import Glow
 from glow_tf.runs import Run
 from glow_tf.training import session
@@ -62,14 +63,14 @@ def test_preset_has_the_papers_number_of_parameters(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in DISTINCT if presets.get(n).model.image_shape == (32, 32, 3)])
 def test_32_pixel_preset_takes_a_step(name, tmp_path):
-    """Check cifar10 at full size; the others differ in what is the same in every flow step and at every width."""
+    """Take it at full size for cifar10, and narrow, with one step per level, for the others."""
     session.set_up(RunOptions(devices="cpu"))  # as train.py does: without the graph optimizer a step starts sooner
     experiment = presets.get(name)
     experiment = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, warmup_steps=0))
     if name != "cifar10":
         experiment = dataclasses.replace(experiment, model=dataclasses.replace(experiment.model, depth=1, width=64))
     state = TrainingState(experiment, Run(tmp_path))
-    step = TrainingStep(state.model, state.optimizer, state.average, state.counters, tf.distribute.get_strategy(), 2)
+    step = TrainingStep(state.model, state.optimizer, state.ema, state.counters, tf.distribute.get_strategy(), 2)
     before = [v.numpy() for v in state.model.trainable_variables]
     rng = np.random.default_rng(0)
     step(
@@ -105,6 +106,45 @@ def test_preset_run_folder_round_trip(tmp_path):
         assert run.experiment() == experiment
         assert json.loads(run.config_path.read_text())["format"] == 1
         assert experiment.name == name and experiment.about
+
+
+def differing_fields(name, other):
+    """Return the fields in which two presets differ, as names `part.field`."""
+    return [line.split(":")[0] for line in presets.differences(presets.get(name), presets.get(other))]
+
+
+@pytest.mark.parametrize("size", ["", "96", "128"])
+@pytest.mark.parametrize(("category", "folder"), [("tower", "tower"), ("church", "church_outdoor")])
+def test_lsun_presets_of_one_size_differ_only_in_the_source(category, folder, size):
+    assert differing_fields(f"lsun_bedroom{size}", f"lsun_{category}{size}") == ["data.source"]
+    source = presets.get(f"lsun_bedroom{size}").data.source
+    assert presets.get(f"lsun_{category}{size}").data.source == source.replace("bedroom", folder)
+
+
+@pytest.mark.parametrize("category", ["bedroom", "tower", "church"])
+def test_lsun_presets_of_one_category_differ_only_in_size_and_batch(category):
+    fields = ["model.image_shape", "training.batch_size"]
+    assert differing_fields(f"lsun_{category}96", f"lsun_{category}128") == fields
+
+
+@pytest.mark.parametrize("permutation", ["reverse", "shuffle", "1x1"])
+@pytest.mark.parametrize("coupling", ["additive", "affine"])
+def test_ablation_presets_differ_from_cifar10_only_in_permutation_and_coupling(permutation, coupling):
+    model = presets.get(f"ablation_{permutation}_{coupling}").model
+    assert (model.permutation, model.coupling) == (permutation, coupling)
+    fields = differing_fields("cifar10", f"ablation_{permutation}_{coupling}")
+    assert set(fields) <= {"model.permutation", "model.coupling"}
+
+
+def test_preset_table_has_one_line_per_preset():
+    lines = presets.table().splitlines()
+    assert [line.split()[0] for line in lines] == list(presets.PRESETS)
+    assert all(line.endswith(e.about) for line, e in zip(lines, presets.PRESETS.values(), strict=True))
+
+
+def test_preset_names_are_unique():
+    modules = (presets.first_runs, presets.likelihood, presets.qualitative, presets.conditional, presets.ablation)
+    assert len(presets.PRESETS) == sum(len(module.EXPERIMENTS) for module in modules) == 25
 
 
 def test_an_unknown_preset_lists_the_names():

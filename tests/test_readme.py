@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-import train
+from glow_tf.cli import train
 from glow_tf.evaluation.commands import COMMANDS
 from helpers.commands import ROOT
 

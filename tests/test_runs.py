@@ -9,8 +9,11 @@ import keras
 import numpy as np
 import pytest
 
+from glow_tf import deprecation
 from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
-from glow_tf.runs import FORMAT, Run, RunError, load_model, write_atomically
+from glow_tf.errors import RunError
+from glow_tf.io import write_atomically
+from glow_tf.runs import FORMAT, MetricsTable, Run, load_model
 from glow_tf.training.state import TrainingState
 from helpers.commands import ROOT
 
@@ -20,7 +23,7 @@ never replaced; a later format gets a file of its own."""
 
 IMAGES = (np.arange(3 * 64).reshape(3, 8, 8, 1) * 5 % 256).astype(np.uint8)
 LABELS = np.arange(3)
-BITS, BITS_AVERAGE = [4.413028, 4.396007, 4.434089], [4.416572, 4.399479, 4.436517]
+BITS, BITS_EMA = [4.413028, 4.396007, 4.434089], [4.416572, 4.399479, 4.436517]
 """Bits/dim of the images at the middle of each bin, as computed when the run was stored."""
 
 
@@ -41,7 +44,7 @@ def test_old_run_folder_is_read(old_run):
     assert (experiment.training.batch_size, experiment.training.epochs, experiment.name) == (64, 2, "digits")
     for which in ("best", "last"):
         np.testing.assert_allclose(bits(old_run.model(which)), BITS, rtol=1e-5)
-        np.testing.assert_allclose(bits(old_run.model(which, average=True)), BITS_AVERAGE, rtol=1e-5)
+        np.testing.assert_allclose(bits(old_run.model(which, ema=True)), BITS_EMA, rtol=1e-5)
     with open(old_run.metrics_path, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["step"], row["val_bits_x"]) for row in rows] == [
@@ -55,8 +58,8 @@ def test_training_state_of_an_old_run_folder_is_restored(old_run):
     assert state.restore()
     assert state.steps == int(state.optimizer.iterations) == 8
     np.testing.assert_allclose(bits(state.model), BITS, rtol=1e-5)
-    with state.weights(average=True):
-        np.testing.assert_allclose(bits(state.model), BITS_AVERAGE, rtol=1e-5)
+    with state.weights(ema=True):
+        np.testing.assert_allclose(bits(state.model), BITS_EMA, rtol=1e-5)
     assert max(np.max(np.abs(m)) for m in state.optimizer.first_moments) > 0
 
 
@@ -135,8 +138,8 @@ def test_load_model_reads_a_keras_file(old_run, tmp_path):
     path = tmp_path / "m.keras"
     old_run.model().save(path)
     np.testing.assert_allclose(bits(load_model(path)), BITS, rtol=1e-5)
-    with pytest.raises(RunError, match="only a run folder has averaged ones"):
-        load_model(path, average=True)
+    with pytest.raises(RunError, match="only a run folder has EMA weights"):
+        load_model(path, ema=True)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(RunError, match="cannot be read as a Keras model"):
         load_model(path)
@@ -145,6 +148,36 @@ def test_load_model_reads_a_keras_file(old_run, tmp_path):
         load_model(path)
     with pytest.raises(RunError, match="no such file"):
         load_model(tmp_path / "other.keras")
+
+
+def test_old_keyword_average_loads_the_ema_weights_with_a_warning(old_run, monkeypatch):
+    monkeypatch.setattr(deprecation, "_warned", set())
+    with pytest.warns(DeprecationWarning, match=r"Run.model\(average=...\) is now Run.model\(ema=...\)"):
+        np.testing.assert_allclose(bits(old_run.model("last", average=True)), BITS_EMA, rtol=1e-5)
+    with pytest.warns(DeprecationWarning, match=r"load_model\(average=...\) is now load_model\(ema=...\)"):
+        np.testing.assert_allclose(bits(load_model(old_run.path, average=True)), BITS_EMA, rtol=1e-5)
+
+
+def test_run_without_ema_weights_rejects_ema(old_run):
+    assert old_run.has_ema
+    for which in ("best", "last"):
+        old_run.weights_path(which, ema=True).unlink()
+    assert not old_run.has_ema
+    with pytest.raises(RunError, match="holds raw weights only, no EMA weights; leave --ema out"):
+        old_run.model(ema=True)
+
+
+def test_metrics_table_keeps_rows_and_columns(tmp_path):
+    table = MetricsTable(tmp_path / "metrics.csv")
+    assert table.rows() == []
+    table.append({"epoch": 1, "step": 4, "bits_x": 3.25})
+    table.append({"epoch": 2, "step": 8, "bits_x": None, "val_bits_x": 2.5})
+    assert table.path.read_text() == "epoch,step,bits_x,val_bits_x\n1,4,3.25,\n2,8,,2.5\n"
+    assert table.rows()[1] == {"epoch": 2, "step": 8, "bits_x": None, "val_bits_x": 2.5}
+    table.cut_back(8)
+    assert len(table.rows()) == 2
+    table.cut_back(7)
+    assert [row["epoch"] for row in table.rows()] == [1]
 
 
 def test_file_writes_are_atomic(tmp_path):

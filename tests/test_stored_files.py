@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glow_tf import Adamax, Glow
+from glow_tf import Adamax, Glow, WarmUp
 from glow_tf.config import ModelConfig
-from glow_tf.training.schedule import WarmUp
 from helpers.commands import ROOT, call_train, environment, largest_difference, weights
 
 ARCHIVE = ROOT / "tests" / "stored" / "fae9002.tar.xz"
@@ -53,7 +52,7 @@ def compare_glow(name, model):
 for run in ("1x1", "lu", "shuffle", "conditional"):
     for kind in ("raw", "average"):
         name = f"runs/{run}/{kind}"
-        compare_glow(name, glow_tf.load_model(folder / "runs" / run, average=kind == "average"))
+        compare_glow(name, glow_tf.load_model(folder / "runs" / run, ema=kind == "average"))
 model = glow_tf.load_model(folder / "runs" / "imported")
 inputs = expected["imported/images"], labels % 3
 compare("imported/bits_per_dim", model.bits_per_dim(*inputs, noise=expected["imported/noise"]))

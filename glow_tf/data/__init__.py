@@ -3,13 +3,13 @@
 from glow_tf.data.arrays import open_npy, open_npz
 from glow_tf.data.bundled import open_bundled
 from glow_tf.data.folder import open_folder
-from glow_tf.data.images import check_size
 from glow_tf.data.lsun import open_lsun
-from glow_tf.data.source import ArraySource, DataError, Source
+from glow_tf.data.source import Source
 from glow_tf.data.tfds_source import open_tfds
 from glow_tf.data.tfrecord import open_tfrecord
+from glow_tf.errors import DataError
 
-KINDS = {
+OPENERS = {
     "bundled": open_bundled,
     "tfds": open_tfds,
     "folder": open_folder,
@@ -18,16 +18,23 @@ KINDS = {
     "tfrecord": open_tfrecord,
     "lsun-lmdb": open_lsun,
 }
+"""For each of `config.SOURCE_KINDS`, the function `(where, config, image_shape) -> Source`."""
 
-__all__ = ["DataError", "Source", "open_source"]
+__all__ = ["OPENERS", "DataError", "Source", "open_source"]
 
 
 def open_source(config, image_shape):
-    """The `Source` that a `DataConfig` names, for images of `image_shape`; a `DataError` if it cannot be used."""
+    """Open the source of images that a configuration names.
+
+    Args:
+        config: a `DataConfig`.
+        image_shape: shape `(H, W, C)` that the pipeline fits the images to.
+
+    Returns:
+        a `Source`.
+
+    Raises:
+        DataError: if the source cannot be used.
+    """
     kind, _, where = config.source.partition(":")
-    more = (image_shape,) if kind == "tfrecord" else ()  # TFRecords hold several resolutions
-    source = KINDS[kind](where, config, *more)
-    source.check = lambda shape: check_size(shape, image_shape, config)
-    if isinstance(source, ArraySource):
-        source.check(source.images.shape[1:])
-    return source
+    return OPENERS[kind](where, config, image_shape)

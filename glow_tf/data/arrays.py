@@ -1,25 +1,32 @@
-"""Arrays in files: `npy:PATH` holds images, `npz:PATH` images by split, with labels if there are any. Never pickled."""
+"""Sources of array files: `npy:PATH` holds images, `npz:PATH` images by split and, optionally, labels.
+
+Pickled arrays are refused.
+"""
 
 import pathlib
 
 import numpy as np
 
-from glow_tf.data.source import ArraySource, DataError, complete_splits, hold_out
+from glow_tf.data.images import size_check
+from glow_tf.data.source import ArraySource, complete_splits, consecutive_rows, hold_out
+from glow_tf.errors import DataError
 
 KEYS = "images (or train, validation, test) and labels (or train_labels, ...)"
 
 
-def open_npy(where, config):
-    """uint8 `[n, h, w]` or `[n, h, w, c]`; a tenth is held out as the test split."""
-    return _source(f"npy:{where}", {"images": _load(where)}, config)
+def open_npy(where, config, image_shape):
+    """Open uint8 images `[n, h, w]` or `[n, h, w, c]`; a tenth is held out as the test split."""
+    return _source(f"npy:{where}", {"images": _load(where)}, config, image_shape)
 
 
-def open_npz(where, config):
-    """`images`, or `train`, `validation` and `test`, each uint8 `[n, h, w(, c)]`; labels in `labels`, or
-    `train_labels` and so on, int `[n]`."""
+def open_npz(where, config, image_shape):
+    """Open the arrays `images`, or `train`, `validation` and `test`, each uint8 `[n, h, w]` or `[n, h, w, c]`.
+
+    Labels are in `labels`, or in `train_labels` and so on, int `[n]`.
+    """
     with _load(where) as file:
-        arrays = {key: _array(file, key, where) for key in file.files}
-    return _source(f"npz:{where}", arrays, config)
+        arrays = {key: _load_member(file, key, where) for key in file.files}
+    return _source(f"npz:{where}", arrays, config, image_shape)
 
 
 def _load(where):
@@ -31,45 +38,55 @@ def _load(where):
         raise DataError(f"{where} cannot be read as arrays (pickled ones are refused): {error}") from error
 
 
-def _array(file, key, where):
+def _load_member(file, key, where):
     try:
         return file[key]
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"{where}: array {key!r} cannot be read (pickled ones are refused): {error}") from error
 
 
-def _source(name, arrays, config):
+def _source(name, arrays, config, image_shape):
     splits = [s for s in ("train", "validation", "test", "images") if s in arrays]
     if not splits or ("images" in splits and len(splits) > 1):
         raise DataError(f"{name}: expected arrays {KEYS}; got {', '.join(arrays) or 'none'}.")
-    images, labels, rows, start = [], [], {}, 0
-    for split in splits:
-        images.append(_checked(arrays[split], f"{name}, {split}"))
-        labels.append(arrays.get("labels" if split == "images" else f"{split}_labels"))
-        rows[split] = np.arange(start, start := start + len(images[-1]))
+    images = [_as_images(arrays[split], f"{name}, {split}") for split in splits]
+    labels = [arrays.get("labels" if split == "images" else f"{split}_labels") for split in splits]
     if len({i.shape[1:] for i in images}) > 1:
         raise DataError(f"{name}: the splits differ in image shape: {[i.shape[1:] for i in images]}.")
+    rows = consecutive_rows({split: len(i) for split, i in zip(splits, images, strict=True)})
     if "images" in rows:
         rows["train"], rows["test"] = hold_out(rows.pop("images"), 0.1)
     if "train" not in rows:
         raise DataError(f"{name}: expected arrays {KEYS}; there is no train.")
-    labels = _labels(labels, images, name)
-    names = () if labels is None else tuple(map(str, range(int(labels.max()) + 1)))
-    return ArraySource(name, np.concatenate(images), labels, complete_splits(rows, config), class_names=names)
+    labels = _concatenate_labels(labels, images, name)
+    return ArraySource(
+        name,
+        np.concatenate(images),
+        labels,
+        complete_splits(rows, config),
+        check=size_check(image_shape, config),
+        class_names=() if labels is None else tuple(map(str, range(int(labels.max()) + 1))),
+    )
 
 
-def _checked(array, what):
+def _as_images(array, name):
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or not array.size:
-        raise DataError(f"{what}: expected uint8 images [n, h, w] or [n, h, w, c], got {array.dtype} {array.shape}.")
+        raise DataError(f"{name}: expected uint8 images [n, h, w] or [n, h, w, c], got {array.dtype} {array.shape}.")
     return array[..., None] if array.ndim == 3 else array
 
 
-def _labels(labels, images, name):
-    given = [x for x in labels if x is not None]
-    if not given:
+def _concatenate_labels(labels, images, name):
+    """Return the labels of all splits, int `[n]`, or None if no split has any; all must have them, or none."""
+    if all(split_labels is None for split_labels in labels):
         return None
-    for some, split in zip(labels, images, strict=True):
-        if some is None or some.shape != (len(split),) or not np.issubdtype(some.dtype, np.integer) or some.min() < 0:
-            got = "none for a split" if some is None else f"{some.dtype} {some.shape}"
+    for split_labels, split_images in zip(labels, images, strict=True):
+        if not _are_labels(split_labels, len(split_images)):
+            got = "none for a split" if split_labels is None else f"{split_labels.dtype} {split_labels.shape}"
             raise DataError(f"{name}: expected one label per image, integers from 0, got {got}.")
-    return np.concatenate(given)
+    return np.concatenate(labels)
+
+
+def _are_labels(array, count):
+    return (
+        array is not None and array.shape == (count,) and np.issubdtype(array.dtype, np.integer) and not array.min() < 0
+    )

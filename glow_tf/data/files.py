@@ -1,6 +1,6 @@
-"""Sources whose records are read and decoded one by one, in Python: what they share.
+"""Base class of the sources whose records are read and decoded one by one, in Python.
 
-Such a source knows its records by number, so that any place in the order of training is reached at once.
+Such a source knows its records by number, so that any position in the order of training is reached at once.
 """
 
 import sys
@@ -8,23 +8,29 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.data.source import DataError, Source
+from glow_tf.data.source import Source
+from glow_tf.errors import DataError
+
+
+class DamagedRecord(Exception):
+    """A record that cannot be decoded; the message names it."""
 
 
 class RecordSource(Source):
     """A source whose records are read by a Python function.
 
     Args:
-        load: `int -> (image uint8 [h, w, c], label, attributes)`; raises `DamagedRecord`.
+        load: function `int -> (image uint8 [h, w, c], label, attributes)`; raises `DamagedRecord`.
+        check: function of the shape `(h, w, c)` of an image that raises a `DataError` if it cannot be used; called for
+            each image that is read.
         on_damaged: "stop": a damaged record stops the run with its name; "skip": it is named once and left out: in
-            training the next record takes its place, in an evaluation it has weight 0.
+            training the next record replaces it, in an evaluation it has weight 0.
     """
 
-    def __init__(self, name, rows, load, *, on_damaged="stop", **options):
+    def __init__(self, name, rows, load, *, check, on_damaged="stop", **options):
         super().__init__(name, rows, **options)
-        self._load, self._on_damaged, self._named = load, on_damaged, set()
-        self.check = lambda shape: None
-        """Called with the shape of each image; raises a `DataError` for one that cannot be used."""
+        self._load, self._check, self._on_damaged = load, check, on_damaged
+        self._reported_rows = set()
 
     def read(self, row):
         image, label, attributes, valid = tf.numpy_function(
@@ -47,18 +53,17 @@ class RecordSource(Source):
         except DamagedRecord as error:
             if self._on_damaged == "stop":
                 raise DataError(f"{error}; --on-damaged skip leaves such ones out.") from error
-            if int(row) not in self._named:
-                self._named.add(int(row))
-                print(f"left out: {error}", file=sys.stderr)
+            self._report_once(int(row), error)
             return np.zeros([1, 1, 1], np.uint8), np.int32(0), self._no_attributes(), np.bool_(False)
         image = image[..., None] if image.ndim == 2 else image
-        self.check(image.shape)
+        self._check(image.shape)
         attributes = self._no_attributes() if attributes is None else np.asarray(attributes, np.int32)
         return np.ascontiguousarray(image, np.uint8), np.int32(label), attributes, np.bool_(True)
 
+    def _report_once(self, row, error):
+        if row not in self._reported_rows:
+            self._reported_rows.add(row)
+            print(f"left out: {error}", file=sys.stderr)
+
     def _no_attributes(self):
         return np.zeros([len(self.attribute_names)], np.int32)
-
-
-class DamagedRecord(Exception):
-    """A record that cannot be decoded; the message names it."""

@@ -1,62 +1,67 @@
-"""What is done to one decoded image: channels, size, augmentation. All on uint8 `[h, w, c]`, inside `tf.data`."""
+"""Preprocessing of one image inside `tf.data`: channels, size, augmentation. All on uint8 `[h, w, c]`."""
 
+import functools
 import math
 
 import tensorflow as tf
 
-from glow_tf.data.source import DataError
+from glow_tf.errors import DataError
 
 
 def with_channels(image, channels):
-    """Grey to colour by repetition, colour to grey by luminance (ITU-R 601); alpha is dropped."""
+    """Convert an image to 1 or 3 channels.
+
+    Gray is repeated, color becomes luminance (ITU-R 601), and alpha is dropped.
+    """
     if image.shape[-1] == channels:
         return image
-    coloured = tf.shape(image)[-1] >= 3
-    rgb = tf.gather(image, tf.where(coloured, [0, 1, 2], [0, 0, 0]), axis=-1)
-    return rgb if channels == 3 else tf.where(coloured, tf.image.rgb_to_grayscale(rgb), image[..., :1])
+    is_color = tf.shape(image)[-1] >= 3
+    rgb = tf.gather(image, tf.where(is_color, [0, 1, 2], [0, 0, 0]), axis=-1)
+    return rgb if channels == 3 else tf.where(is_color, tf.image.rgb_to_grayscale(rgb), image[..., :1])
 
 
-def fit(image, image_shape, how, seed=None, valid=True):
-    """An image of any size as `image_shape` (see `DataConfig.fit`).
+def fit(image, image_shape, mode, seed=None, valid=True):
+    """Fit an image of any size to `image_shape` (see `DataConfig.fit`).
 
     Args:
         image: uint8 `[h, w, c]`.
         image_shape: `(H, W, C)`.
-        how: `"exact"`, `"pad"`, `"resize"`, `"crop"` or `"random_crop"`.
-        seed: int `[2]` of the random crop; None crops at the centre.
-        valid: whether there is an image at all; else the result is black.
+        mode: `"exact"`, `"pad"`, `"resize"`, `"crop"` or `"random_crop"`.
+        seed: int `[2]`, for the random crop; None crops the center.
+        valid: bool scalar, False if there is no image; the result is then black.
+
+    Returns:
+        uint8 `[H, W, C]`.
     """
     height, width, channels = image_shape
     if valid is not True:
         image = tf.cond(valid, lambda: image, lambda: tf.zeros(image_shape, tf.uint8))
     image = with_channels(image, channels)
-    if how == "resize":
-        image = _resize(image, height, width)
-    if how == "pad":
-        size = tf.shape(image)
-        top, left = (height - size[0]) // 2, (width - size[1]) // 2
-        image = tf.pad(image, [[top, height - size[0] - top], [left, width - size[1] - left], [0, 0]])
-    elif how != "exact":
-        room = tf.shape(image)[:2] - [height, width]
-        if how == "random_crop" and seed is not None:
-            top, left = tf.unstack(
-                tf.cast(tf.random.stateless_uniform([2], seed) * tf.cast(room + 1, tf.float32), tf.int32)
-            )
-        else:
-            top, left = tf.unstack(room // 2)
-        image = image[top : top + height, left : left + width]
+    if mode == "pad":
+        image = _pad(image, height, width)
+    elif mode == "resize":
+        image = _crop(_resize(image, height, width), height, width)
+    elif mode != "exact":
+        image = _crop(image, height, width, seed if mode == "random_crop" else None)
     return tf.ensure_shape(image, image_shape)
 
 
 def check_size(shape, image_shape, config):
-    """A `DataError` if images of that shape cannot be fitted as configured."""
+    """Raise a `DataError` if images of that shape cannot be fitted as configured.
+
+    Args:
+        shape: `(h, w, c)` of an image.
+        image_shape: `(H, W, C)` of the model.
+        config: a `DataConfig`.
+    """
     height, width = shape[:2]
+    is_large_enough = height >= image_shape[0] and width >= image_shape[1]
     fits = {
         "exact": (height, width) == tuple(image_shape[:2]),
         "pad": height <= image_shape[0] and width <= image_shape[1],
         "resize": True,
-        "crop": height >= image_shape[0] and width >= image_shape[1],
-        "random_crop": height >= image_shape[0] and width >= image_shape[1],
+        "crop": is_large_enough,
+        "random_crop": is_large_enough,
     }
     if not fits[config.fit]:
         raise DataError(
@@ -65,24 +70,23 @@ def check_size(shape, image_shape, config):
         )
 
 
-def _resize(image, height, width):
-    """The shorter side resized by area to fill `height` x `width`; the longer one is cropped afterwards."""
-    size = tf.shape(image)
-    scale = tf.maximum(height / size[0], width / size[1])
-    target = tf.cast(tf.math.ceil(tf.cast(size[:2], tf.float64) * scale - 1e-6), tf.int32)
-    resized = tf.image.resize(image[None], target, method="area")[0]
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+def size_check(image_shape, config):
+    """Return `check_size` as a function of the shape of an image alone."""
+    return functools.partial(check_size, image_shape=image_shape, config=config)
 
 
 def augment(image, level, flip, seed):
-    """The original's random augmentation (Keras's `ImageDataGenerator`, edges filled with the nearest pixel).
+    """Augment an image at random as the original code does (Keras's `ImageDataGenerator`, nearest fill mode).
 
     Args:
         image: uint8 `[H, W, C]`.
         level: `"none"`; `"shift"`: by up to 10 % of height and width; `"full"`: also flips, rotation by up to 15
-            degrees, zoom by up to 0.1 (each axis its own), shear by up to 0.02 degrees.
-        flip: horizontal flips at any level.
-        seed: int `[2]`; the same seed augments alike.
+            degrees, zoom by up to 0.1 (independent for the two axes), shear by up to 0.02 degrees.
+        flip: bool, horizontal flips at any level.
+        seed: int `[2]`; the result is a function of the image and the seed.
+
+    Returns:
+        uint8 `[H, W, C]`.
     """
     if level == "none" and not flip:
         return image
@@ -97,9 +101,36 @@ def augment(image, level, flip, seed):
         radians = math.pi / 180
         matrix = _rotation(15 * radians * draws[3]) @ matrix @ _shear(0.02 * radians * draws[4])
         matrix = matrix @ tf.linalg.diag([1 + 0.1 * draws[5], 1 + 0.1 * draws[6], 1.0])
-    centre = (height - 1) / 2, (width - 1) / 2
-    matrix = _translation(*centre) @ matrix @ _translation(-centre[0], -centre[1])
+    center = (height - 1) / 2, (width - 1) / 2
+    matrix = _translation(*center) @ matrix @ _translation(-center[0], -center[1])
     return _transform(image, matrix)
+
+
+def _pad(image, height, width):
+    """Add zeros around an image."""
+    size = tf.shape(image)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    return tf.pad(image, [[top, height - size[0] - top], [left, width - size[1] - left], [0, 0]])
+
+
+def _resize(image, height, width):
+    """Resize an image by area to the smallest size of its aspect ratio that covers `height` x `width`."""
+    size = tf.shape(image)
+    scale = tf.maximum(height / size[0], width / size[1])
+    target = tf.cast(tf.math.ceil(tf.cast(size[:2], tf.float64) * scale - 1e-6), tf.int32)
+    resized = tf.image.resize(image[None], target, method="area")[0]
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+def _crop(image, height, width, seed=None):
+    """Crop an image at the center, or at random if there is a seed."""
+    margin = tf.shape(image)[:2] - [height, width]
+    if seed is None:
+        top, left = tf.unstack(margin // 2)
+    else:
+        offset = tf.random.stateless_uniform([2], seed) * tf.cast(margin + 1, tf.float32)
+        top, left = tf.unstack(tf.cast(offset, tf.int32))
+    return image[top : top + height, left : left + width]
 
 
 def _translation(down, right):
@@ -116,14 +147,14 @@ def _shear(angle):
 
 
 def _transform(image, matrix):
-    """Output pixel (row, column) takes the value at `matrix @ (row, column, 1)`, by linear interpolation."""
+    """Set each output pixel (row, column) to the value at `matrix @ (row, column, 1)`, by linear interpolation."""
     (a, b, c), (d, e, f), _ = (tf.unstack(row) for row in tf.unstack(matrix))
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
+    transformed = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(image, tf.float32)[None],
-        transforms=tf.stack([e, d, f, b, a, c, 0.0, 0.0])[None],  # the operation counts (x, y)
+        transforms=tf.stack([e, d, f, b, a, c, 0.0, 0.0])[None],  # the operation takes (x, y) = (column, row)
         output_shape=image.shape[:2],
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="NEAREST",
     )[0]
-    return tf.cast(tf.clip_by_value(tf.round(moved), 0, 255), tf.uint8)
+    return tf.cast(tf.clip_by_value(tf.round(transformed), 0, 255), tf.uint8)

@@ -8,66 +8,82 @@ import io
 import pathlib
 import weakref
 
-import numpy as np
-
 from glow_tf.data.files import DamagedRecord, RecordSource
 from glow_tf.data.folder import read_image
-from glow_tf.data.source import DataError, complete_splits, hold_out
+from glow_tf.data.images import size_check
+from glow_tf.data.source import complete_splits, consecutive_rows, hold_out
+from glow_tf.errors import DataError
 
 _environments = weakref.WeakValueDictionary()
 """Open databases by path: LMDB allows a process to open one only once."""
 
 
-def open_lsun(where, config):
+def open_lsun(where, config, image_shape):
+    """Open LSUN's databases of one category; without a validation database 1 % of the images is held out."""
     try:
         import lmdb
     except ImportError:
         raise DataError("lsun-lmdb needs the package lmdb: pip install 'glow_tf[lmdb]', or pip install lmdb.") from None
-    path = pathlib.Path(where).expanduser()
-    databases = {
-        split: place
-        for split, end in (("train", "_train_lmdb"), ("test", "_val_lmdb"))
-        if (place := path.with_name(path.name + end)).is_dir()
-    } or {"train": path}
-    keys, rows, environments = [], {}, {}
-    for split, place in databases.items():
-        if not (place / "data.mdb").is_file():
-            raise DataError(f"{config.source}: no database (data.mdb) in {place}; LSUN's zip files hold them.")
-        try:
-            environments[split] = _environment(lmdb, place.resolve())
-            with environments[split].begin() as transaction:
-                found = [(split, key) for key in transaction.cursor().iternext(keys=True, values=False)]
-        except lmdb.Error as error:
-            raise DataError(f"{config.source}: {place} cannot be read as an LMDB database: {error}") from error
-        rows[split] = np.arange(len(keys), len(keys) + len(found))
-        keys += found
+    databases = _find_databases(pathlib.Path(where).expanduser())
+    environments, split_keys = {}, {}
+    for split, path in databases.items():
+        environments[split], split_keys[split] = _read_keys(lmdb, path, config.source)
+    rows = consecutive_rows({split: len(keys) for split, keys in split_keys.items()})
     if not len(rows.get("train", ())):
         raise DataError(f"{config.source}: the database holds no images.")
     if "test" not in rows:
         rows["train"], rows["test"] = hold_out(rows["train"], 0.01)
+    records = [(split, key) for split, keys in split_keys.items() for key in keys]
 
     def load(row):
-        split, key = keys[row]
+        split, key = records[row]
         name = f"{databases[split]}, key {key.decode(errors='replace')}"
         try:
             with environments[split].begin() as transaction:
                 data = transaction.get(key)
         except lmdb.Error as error:
             raise DamagedRecord(f"{name} cannot be read: {error}") from error
-        return read_image(_Named(data, name)), 0, None
+        return read_image(_NamedBytes(data, name)), 0, None
 
-    return RecordSource(config.source, complete_splits(rows, config), load, on_damaged=config.on_damaged)
-
-
-def _environment(lmdb, path):
-    found = _environments.get(path)
-    if found is None:
-        found = lmdb.open(str(path), readonly=True, lock=False, readahead=False, meminit=False)
-        _environments[path] = found
-    return found
+    return RecordSource(
+        config.source,
+        complete_splits(rows, config),
+        load,
+        check=size_check(image_shape, config),
+        on_damaged=config.on_damaged,
+    )
 
 
-class _Named(io.BytesIO):
+def _find_databases(path):
+    """Return `{split: folder}`: the databases of which `path` is the prefix, or `path` itself for training."""
+    folders = {
+        "train": path.with_name(path.name + "_train_lmdb"),
+        "test": path.with_name(path.name + "_val_lmdb"),
+    }
+    return {split: folder for split, folder in folders.items() if folder.is_dir()} or {"train": path}
+
+
+def _read_keys(lmdb, path, source_name):
+    """Open a database and read its keys; return `(lmdb.Environment, list of bytes)`."""
+    if not (path / "data.mdb").is_file():
+        raise DataError(f"{source_name}: no database (data.mdb) in {path}; LSUN's zip files hold them.")
+    try:
+        environment = _open_environment(lmdb, path.resolve())
+        with environment.begin() as transaction:
+            return environment, list(transaction.cursor().iternext(keys=True, values=False))
+    except lmdb.Error as error:
+        raise DataError(f"{source_name}: {path} cannot be read as an LMDB database: {error}") from error
+
+
+def _open_environment(lmdb, path):
+    environment = _environments.get(path)
+    if environment is None:
+        environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False, meminit=False)
+        _environments[path] = environment
+    return environment
+
+
+class _NamedBytes(io.BytesIO):
     """Bytes with a name for messages."""
 
     def __init__(self, data, name):

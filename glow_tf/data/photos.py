@@ -1,4 +1,4 @@
-"""32x32 colour crops of photographs that come with scikit-image, all CC0 or in the public domain.
+"""32x32 color crops of photographs that come with scikit-image, all CC0 or in the public domain.
 
 | split | photographs (`skimage.data`) | crops |
 |---|---|---|
@@ -6,20 +6,40 @@
 | validation | the same | every 8 pixels of the lowest fifth, which shares no pixel with a training crop |
 | test | `chelsea` | every 8 pixels |
 
-The photographs are first halved, so that a crop shows things rather than surfaces.
+The photographs are first halved, so that a crop shows objects rather than surfaces.
 """
 
 import numpy as np
 
-from glow_tf.data.source import ArraySource, complete_splits
+from glow_tf.data.images import size_check
+from glow_tf.data.source import ArraySource, complete_splits, consecutive_rows
 
 TRAINING = ("astronaut", "coffee", "rocket", "stereo_motorcycle")
 TEST = ("chelsea",)
-SIZE = 32
+CROP_SIZE = 32
+
+
+def photos(config, image_shape):
+    """Open the source `bundled:photos`."""
+    splits = {"train": [], "validation": [], "test": [crops(photograph(name), 8) for name in TEST]}
+    for name in TRAINING:
+        image = photograph(name)
+        border = image.shape[0] * 4 // 5
+        splits["train"].append(crops(image[:border], 4))
+        splits["validation"].append(crops(image[border:], 8))
+    images = {split: np.concatenate(parts) for split, parts in splits.items()}
+    rows = consecutive_rows({split: len(i) for split, i in images.items()})
+    return ArraySource(
+        "bundled:photos",
+        np.concatenate(list(images.values())),
+        None,
+        complete_splits(rows, config),
+        check=size_check(image_shape, config),
+    )
 
 
 def photograph(name):
-    """A photograph as uint8 `[h, w, 3]`, halved by averaging 2x2 pixels."""
+    """Return a photograph as uint8 `[h, w, 3]`, halved by averaging 2x2 pixels."""
     import skimage.data
 
     image = getattr(skimage.data, name)()
@@ -30,22 +50,6 @@ def photograph(name):
 
 
 def crops(image, stride):
-    """All crops `[n, 32, 32, 3]` of an image, every `stride` pixels down and across."""
-    windows = np.lib.stride_tricks.sliding_window_view(image, (SIZE, SIZE), axis=(0, 1))
-    return np.moveaxis(windows[::stride, ::stride], 2, -1).reshape(-1, SIZE, SIZE, 3)
-
-
-def photos(config):
-    """The source `bundled:photos`."""
-    parts = {"train": [], "validation": [], "test": [crops(photograph(name), 8) for name in TEST]}
-    for name in TRAINING:
-        image = photograph(name)
-        border = image.shape[0] * 4 // 5
-        parts["train"].append(crops(image[:border], 4))
-        parts["validation"].append(crops(image[border:], 8))
-    images, rows, start = [], {}, 0
-    for split, some in parts.items():
-        images.append(np.concatenate(some))
-        rows[split] = np.arange(start, start + len(images[-1]))
-        start += len(images[-1])
-    return ArraySource("bundled:photos", np.concatenate(images), None, complete_splits(rows, config))
+    """Return all crops `[n, 32, 32, 3]` of an image, every `stride` pixels down and across."""
+    windows = np.lib.stride_tricks.sliding_window_view(image, (CROP_SIZE, CROP_SIZE), axis=(0, 1))
+    return np.moveaxis(windows[::stride, ::stride], 2, -1).reshape(-1, CROP_SIZE, CROP_SIZE, 3)

@@ -2,13 +2,17 @@
 
 The builder is prepared as array records, which can be read by index. Two data sets are both called "ImageNet 32":
 `downsampled_imagenet` ("oord", the one of the paper) and `imagenet_resized` ("box", easier): they are never mixed, and
-`Source.variant` names which it is.
+`Source.variant` tells which one it is.
 """
 
 import numpy as np
 
 from glow_tf.data.files import DamagedRecord, RecordSource
-from glow_tf.data.source import DataError, complete_splits, hold_out
+from glow_tf.data.images import size_check
+from glow_tf.data.source import complete_splits, consecutive_rows, hold_out
+from glow_tf.errors import DataError
+
+SPLITS = ("train", "validation", "test")
 
 VARIANTS = {"downsampled_imagenet": "oord", "imagenet_resized": "box"}
 
@@ -19,60 +23,70 @@ ADVICE = {
     "folder and give --source folder:PATH",
     "lsun": "its reader does not load with this TensorFlow: give --source lsun-lmdb:PATH or folder:PATH",
 }
+"""What to do if a data set cannot be prepared, by its name."""
 
 
-def open_tfds(where, config):
-    import tensorflow_datasets as tfds
-
+def open_tfds(where, config, image_shape):
+    """Open a data set of TensorFlow Datasets, with its labels and attributes."""
     name = where.split("/")[0].split(":")[0]
-    try:
-        builder = tfds.builder(where, file_format="array_record")
-    except Exception as error:  # TFDS raises many kinds for an unknown name or configuration
-        raise DataError(f"{config.source}: TFDS has no such data set: {str(error).splitlines()[0]}") from error
-    try:
-        builder.download_and_prepare()
-        splits = [s for s in ("train", "validation", "test") if s in builder.info.splits] or ["train"]
-        sources = {split: builder.as_data_source(split=split) for split in splits}
-    except Exception as error:  # so it does when a download, a checksum or a manual step fails
-        advice = ADVICE.get(name, "prepare it where there is a network, and copy it to the same place here")
-        raise DataError(
-            f"{config.source} could not be prepared in {builder.data_dir} ({str(error).strip().splitlines()[0]}); "
-            f"{advice}."
-        ) from error
-    features = builder.info.features
+    features, data_sources = _prepare(where, name, config.source)
     if "image" not in features:
         raise DataError(f"{config.source}: expected a feature image, it has {', '.join(features)}.")
-    places, rows = [], {}
-    for split in ("train", "validation", "test"):
-        count = len(sources[split]) if split in sources else 0
-        rows[split] = np.arange(len(places), len(places) + count)
-        places += [(split, i) for i in range(count)]
+    label = dict(features).get("label")
+    attribute_names = tuple(features["attributes"]) if "attributes" in features else ()
+    records = [(split, i) for split in SPLITS if split in data_sources for i in range(len(data_sources[split]))]
+
+    def load(row):
+        split, i = records[row]
+        try:
+            record = data_sources[split][i]
+        except Exception as error:  # the type depends on the damage: to the file, the record or the image
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {reason[0]}") from error
+        attributes = [2 * int(record["attributes"][a]) - 1 for a in attribute_names] if attribute_names else None
+        return np.asarray(record["image"]), int(record["label"]) if label is not None else 0, attributes
+
+    return RecordSource(
+        config.source,
+        complete_splits(_split_rows(data_sources, config.source), config),
+        load,
+        check=size_check(image_shape, config),
+        class_names=() if label is None else tuple(label.names),
+        attribute_names=attribute_names,
+        variant=VARIANTS.get(name, ""),
+        on_damaged=config.on_damaged,
+    )
+
+
+def _prepare(where, name, source_name):
+    """Download and prepare a data set; return its features and `{split: data source}`."""
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(where, file_format="array_record")
+    except Exception as error:  # TFDS raises many types for an unknown name or configuration
+        raise DataError(f"{source_name}: TFDS has no such data set: {str(error).splitlines()[0]}") from error
+    try:
+        builder.download_and_prepare()
+        splits = [s for s in SPLITS if s in builder.info.splits] or ["train"]
+        data_sources = {split: builder.as_data_source(split=split) for split in splits}
+    except Exception as error:  # and for a download, a checksum or a manual step that fails
+        advice = ADVICE.get(name, "prepare it where there is a network, and copy it to the same place here")
+        raise DataError(
+            f"{source_name} could not be prepared in {builder.data_dir} ({str(error).strip().splitlines()[0]}); "
+            f"{advice}."
+        ) from error
+    return builder.info.features, data_sources
+
+
+def _split_rows(data_sources, source_name):
+    """Return the rows of each split, with a test split held out if the data set has only one."""
+    rows = consecutive_rows({s: len(data_sources[s]) if s in data_sources else 0 for s in SPLITS})
     if not len(rows["train"]):
-        raise DataError(f"{config.source}: expected a split train, it has {', '.join(sources)}.")
+        raise DataError(f"{source_name}: expected a split train, it has {', '.join(data_sources)}.")
     if not len(rows["test"]) and len(rows["validation"]):
         rows["test"] = rows.pop("validation")
     if not len(rows["test"]):
         # CelebA-HQ has 30,000 images in one split; the original tests on 3,000 of them.
         rows["train"], rows["test"] = hold_out(rows["train"], 0.1)
-    label = dict(features).get("label")
-    tags = tuple(features["attributes"]) if "attributes" in features else ()
-
-    def load(row):
-        split, i = places[row]
-        try:
-            record = sources[split][i]
-        except Exception as error:  # what is raised depends on what is damaged: file, record or image
-            what = str(error).strip().splitlines() or [type(error).__name__]
-            raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {what[0]}") from error
-        attributes = [2 * int(record["attributes"][tag]) - 1 for tag in tags] if tags else None
-        return np.asarray(record["image"]), int(record["label"]) if label is not None else 0, attributes
-
-    return RecordSource(
-        config.source,
-        complete_splits(rows, config),
-        load,
-        class_names=() if label is None else tuple(label.names),
-        attribute_names=tags,
-        variant=VARIANTS.get(name, ""),
-        on_damaged=config.on_damaged,
-    )
+    return rows

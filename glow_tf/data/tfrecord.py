@@ -1,43 +1,39 @@
 """`tfrecord:PATH`: the original's TFRecords, `PATH/<split>/<split>-r%02d-s-%04d-of-%04d.tfrecords`.
 
-`r` is log2 of the resolution; of several, the smallest that holds the model's images is taken. Features: `shape`,
-`data` (raw uint8, row by row), `label`, and `attr` (CelebA's 40 tags as -1 or 1), where there are any.
+`r` is log2 of the resolution; of several, the smallest that holds the model's images is taken. The features are
+`shape`, `data` (raw uint8, row by row), `label` and, optionally, `attr` (CelebA's 40 attributes as -1 or 1).
 """
 
 import itertools
 import pathlib
 import re
 import struct
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.data.files import DamagedRecord, RecordSource
-from glow_tf.data.source import DataError, complete_splits
+from glow_tf.data.images import size_check
+from glow_tf.data.source import complete_splits, consecutive_rows
+from glow_tf.errors import DataError
 
-NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
+FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
-ATTRIBUTES = tuple(
-    """5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair
-    Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male
-    Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks
-    Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace
-    Wearing_Necktie Young""".split()
-)
-"""The 40 tags of CelebA, in the order of `attr`."""
+
+class Location(NamedTuple):
+    """The bytes of a record's data in a file."""
+
+    path: pathlib.Path
+    offset: int
+    length: int
 
 
 def open_tfrecord(where, config, image_shape):
+    """Open the original's TFRecords, with CelebA's attributes and, if the configuration asks for them, labels."""
     root = pathlib.Path(where).expanduser()
-    places, rows = [], {}
-    for split in ("train", "validation", "test"):
-        found = [
-            (path, offset, length)
-            for path in _files(root, split, max(image_shape[:2]))
-            for offset, length in _records(path)
-        ]
-        rows[split] = np.arange(len(places), len(places) + len(found))
-        places += found
+    locations, rows = _list_records(root, max(image_shape[:2]))
     if not len(rows["train"]):
         raise DataError(
             f"{config.source}: expected {root}/train/train-rNN-s-NNNN-of-NNNN.tfrecords, as the original's exporter "
@@ -46,8 +42,8 @@ def open_tfrecord(where, config, image_shape):
     if len(rows["validation"]) and not len(rows["test"]):
         rows["test"] = rows.pop("validation")  # what the original calls validation is its test set
 
-    # A damaged record is left to the source, which knows what is to be done about it.
-    readable = (f for row in rows["train"] if (f := _features_or_none(places[row])) is not None)
+    # Damaged records are skipped here: whether they stop the run is decided when the source reads them.
+    readable = (f for row in rows["train"] if (f := _features_or_none(locations[row])) is not None)
     first = next(readable, None)
     if first is None:
         raise DataError(f"{config.source}: none of the {len(rows['train'])} training records can be read.")
@@ -55,77 +51,91 @@ def open_tfrecord(where, config, image_shape):
     return RecordSource(
         config.source,
         complete_splits(rows, config),
-        lambda row: _decode(places[row]),
+        lambda row: _decode(locations[row]),
+        check=size_check(image_shape, config),
         class_names=tuple(map(str, range(classes))),
         attribute_names=() if _attributes(first) is None else ATTRIBUTES,
         on_damaged=config.on_damaged,
     )
 
 
-def _files(root, split, size):
-    """The files of a split at the smallest resolution of at least `size`; as many as their names promise."""
-    found = {}
-    for path in sorted((root / split).glob("*.tfrecords")):
-        match = NAME.fullmatch(path.name)
-        if match and match["split"] == split:
-            found.setdefault(int(match["r"]), []).append((int(match["of"]), path))
-    if not found:
-        return []
-    fitting = [r for r in found if 2**r >= size]
-    files = found[min(fitting) if fitting else max(found)]
-    promised = files[0][0]
-    if len(files) != promised:
-        raise DataError(
-            f"{root / split}: the names promise {promised} files, there are {len(files)}; some are missing."
-        )
-    return [path for _, path in files]
+def _list_records(root, size):
+    """Return the `Location`s of all records and the rows of each split: `(list, {split: int64 [n]})`."""
+    split_locations = {
+        split: [location for path in _list_files(root, split, size) for location in _locate_records(path)]
+        for split in ("train", "validation", "test")
+    }
+    rows = consecutive_rows({split: len(locations) for split, locations in split_locations.items()})
+    return list(itertools.chain.from_iterable(split_locations.values())), rows
 
 
-def _records(path):
-    """`(offset, length)` of the data of each record; only headers are read.
+def _list_files(root, split, size):
+    """Return the files of a split at the smallest resolution of at least `size`, or else at the largest.
 
-    A record is its length (8 bytes), a checksum of it (4), the data, a checksum of the data (4).
+    Raises:
+        DataError: if there are not as many as their names say.
     """
-    found, end = [], path.stat().st_size
+    files = {}
+    for path in sorted((root / split).glob("*.tfrecords")):
+        match = FILE_NAME.fullmatch(path.name)
+        if match and match["split"] == split:
+            files.setdefault(int(match["r"]), []).append((int(match["of"]), path))
+    if not files:
+        return []
+    sufficient = [r for r in files if 2**r >= size]
+    chosen = files[min(sufficient) if sufficient else max(files)]
+    promised = chosen[0][0]
+    if len(chosen) != promised:
+        raise DataError(
+            f"{root / split}: the names promise {promised} files, there are {len(chosen)}; some are missing."
+        )
+    return [path for _, path in chosen]
+
+
+def _locate_records(path):
+    """Return the `Location` of the data of each record of a file.
+
+    Only the headers are read. A record is its length (8 bytes), a checksum of it (4), the data, and a checksum of the
+    data (4).
+    """
+    locations, offset, end = [], 0, path.stat().st_size
     with open(path, "rb") as file:
-        offset = 0
         while offset < end:
             file.seek(offset)
             header = file.read(12)
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
             if offset + 16 + length > end:
-                raise DataError(f"{path} is cut off in record {len(found)}; copy it again.")
-            found.append((offset + 12, length))
+                raise DataError(f"{path} is cut off in record {len(locations)}; copy it again.")
+            locations.append(Location(path, offset + 12, length))
             offset += 16 + length
-    return found
+    return locations
 
 
-def _features(place):
-    """The features of the record at `(path, offset, length)`, its image still as bytes."""
-    path, offset, length = place
-    with open(path, "rb") as file:
-        file.seek(offset)
-        data = file.read(length)
+def _features(location):
+    """Read the features of a record, with its image still as bytes."""
+    with open(location.path, "rb") as file:
+        file.seek(location.offset)
+        data = file.read(location.length)
     try:
         return tf.train.Example.FromString(data).features.feature
     except Exception as error:  # the parser's DecodeError is not public
-        raise _damaged(place, error) from error
+        raise _damaged(location, error) from error
 
 
-def _features_or_none(place):
+def _features_or_none(location):
     try:
-        return _features(place)
+        return _features(location)
     except DamagedRecord:
         return None
 
 
-def _decode(place):
-    feature = _features(place)
+def _decode(location):
+    feature = _features(location)
     try:
         shape = tuple(feature["shape"].int64_list.value)
         image = np.frombuffer(feature["data"].bytes_list.value[0], np.uint8).reshape(shape)
     except (IndexError, ValueError) as error:
-        raise _damaged(place, error) from error
+        raise _damaged(location, error) from error
     return image, _label(feature), _attributes(feature)
 
 
@@ -134,11 +144,10 @@ def _label(feature):
 
 
 def _attributes(feature):
-    """CelebA's tags, int32 `[40]`, or None."""
+    """Return CelebA's attributes, int32 `[40]` in {-1, 1}, or None if there are none."""
     values = np.array(feature["attr"].int64_list.value, np.int32)
     return values if len(values) == len(ATTRIBUTES) else None
 
 
-def _damaged(place, error):
-    path, offset, _ = place
-    return DamagedRecord(f"{path}, the record at byte {offset} cannot be read: {error}")
+def _damaged(location, error):
+    return DamagedRecord(f"{location.path}, the record at byte {location.offset} cannot be read: {error}")

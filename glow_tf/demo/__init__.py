@@ -1,1 +1,1 @@
-"""The page: `python -m glow_tf.demo RUN` draws, blends and changes images in the browser (extra `demo`)."""
+"""A local web page over a trained Glow, `python -m glow_tf.demo RUN` (extra `demo`)."""

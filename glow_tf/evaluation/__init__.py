@@ -1,1 +1,1 @@
-"""What `evaluate.py` measures and draws, one idea a file."""
+"""Evaluation of a trained `Glow`, one measurement per file; `commands` holds the sub-commands of `evaluate.py`."""

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import quantization
-from glow_tf.evaluation.batched import in_parts, size_of_part, take
+from glow_tf.batched import chunk_size, index_labels, map_chunks
+from glow_tf.model import standard_normal_log_prob
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Bits:
     """Bits/dim of a set of images.
 
     Args:
-        values: float64 `[draws, n]`, one row per draw of the dequantisation noise.
+        values: float64 `[draws, n]`, one row per draw of the dequantization noise.
         dims: D, the number of values of an image.
     """
 
@@ -24,28 +25,33 @@ class Bits:
 
     @property
     def mean(self):
+        """Mean over draws and images."""
         return float(self.values.mean())
 
     @property
     def error_over_draws(self):
-        """Standard error of `mean` from the draws alone: what another draw of noise would change."""
+        """Standard error of `mean` due to the noise: its spread over other draws."""
         draws = len(self.values)
         return float(self.values.mean(1).std(ddof=1) / math.sqrt(draws)) if draws > 1 else math.nan
 
     @property
     def error_over_images(self):
-        """Standard error of `mean` from the images: what another test set of this size would change."""
+        """Standard error of `mean` due to the images: its spread over other test sets of this size."""
         per_image = self.values.mean(0)
         return float(per_image.std(ddof=1) / math.sqrt(len(per_image))) if len(per_image) > 1 else math.nan
 
     @property
     def importance_weighted(self):
-        """Bits/dim of `log mean_k P_k`, the k-draw bound: between `mean` and the truth (Burda et al., 2016)."""
+        """Bits/dim of `log mean_k P_k`, the k-draw bound: between `mean` and the true value.
+
+        Burda et al., 2016, https://arxiv.org/abs/1509.00519.
+        """
         nats = -self.values * self.dims * math.log(2.0)
         bound = np.logaddexp.reduce(nats, axis=0) - math.log(len(nats))
         return float(np.mean(-bound / (self.dims * math.log(2.0))))
 
     def to_dict(self):
+        """Return the numbers as plain values, for JSON."""
         return {
             "bits_per_dim": self.mean,
             "error_over_draws": self.error_over_draws,
@@ -56,45 +62,60 @@ class Bits:
         }
 
 
-def measure(subject, model=None, *, split="test", draws=4, batch_size=None, limit=None, bar=None):
-    """`Bits` of a split, every image once per draw whatever the batch size."""
-    model = model or subject.model
-    batch_size = batch_size or size_of_part(model)
+def measure(context, model=None, *, split="test", draws=4, batch_size=None, limit=None, bar=None):
+    """Measure the bits/dim of a split, every image once per draw whatever the batch size.
+
+    Args:
+        context: an `EvaluationContext`.
+        model: a `Glow`; None takes the context's.
+        split: "train", "validation" or "test".
+        draws: draws of the dequantization noise.
+        batch_size: images at once; None depends on the image size.
+        limit: number of images, the first ones; None takes all.
+        bar: progress bar that counts images, or None.
+
+    Returns:
+        A `Bits`.
+    """
+    model = model or context.model
+    batch_size = batch_size or chunk_size(model)
 
     @tf.function(autograph=False)
-    def bits(image, label, noise):
-        return model.bits_per_dim(image, subject.labels(label), noise=noise)
+    def bits_per_dim(image, label, noise):
+        return model.bits_per_dim(image, context.model_labels(label), noise=noise)
 
-    rows = []
+    draw_values = []
     for draw in range(draws):
-        found = []
-        for batch in subject.batches(split, batch_size, draw, limit):
-            values = bits(batch["image"], batch["label"], batch["noise"]).numpy().astype(np.float64)
-            found.append(values[batch["weight"].numpy() > 0])
+        batch_values = []
+        for batch in context.batches(split, batch_size=batch_size, draw=draw, limit=limit):
+            values = bits_per_dim(batch["image"], batch["label"], batch["noise"]).numpy().astype(np.float64)
+            batch_values.append(values[batch["weight"].numpy() > 0])
             if bar is not None:
-                bar.update(len(found[-1]))
-        rows.append(np.concatenate(found)[:limit])
-    return Bits(np.stack(rows), model.config.dims)
+                bar.update(len(batch_values[-1]))
+        draw_values.append(np.concatenate(batch_values)[:limit])
+    return Bits(np.stack(draw_values), model.config.dims)
 
 
-def by_level(model, images, labels=None, seed=0, bar=None):
-    """How the bits/dim of images are shared among the levels: float `[levels]`, which sums up to their mean bits/dim.
+def by_level(model, images, labels=None, *, seed=0, bar=None):
+    """Divide the mean bits/dim of images among the levels, at one draw of the dequantization noise.
 
-    A level's share is what its own latents cost, with the log-determinants of its layers, at one draw of the
-    dequantisation noise.
+    A level's share is the cost of its own latents, with the log-determinants of its layers.
+
+    Returns:
+        List of floats, one per level, finest first, whose sum is the mean bits/dim.
     """
     noise = np.random.default_rng(seed).random(images.shape, np.float32)
 
-    def part(some):
-        return _shares(model, images[some], take(labels, some), noise[some])
+    def measure_chunk(chunk):
+        return _level_bits(model, images[chunk], index_labels(labels, chunk), noise[chunk])
 
-    return in_parts(part, len(images), size_of_part(model), bar).mean(0).tolist()
+    return map_chunks(measure_chunk, len(images), chunk_size(model), bar).mean(0).tolist()
 
 
-def _shares(model, images, labels, noise):
-    """Bits/dim by image and level, float64 `[n, levels]`."""
+def _level_bits(model, images, labels, noise):
+    """Compute bits/dim by image and level, float64 `[n, levels]`."""
     flow, dims, bits = model.flow, model.config.dims, model.config.bits
-    x, shares = model.dequantize(images, noise=noise), []
+    x, level_bits = model.dequantize(images, noise=noise), []
     for level in range(flow.levels):
         x, _ = flow.squeeze(level).encode(x)
         total = 0.0
@@ -105,7 +126,6 @@ def _shares(model, images, labels, noise):
             (x, eps), log_det = flow.split(level).encode(x)
         else:
             eps, log_det = flow.prior.encode(x, labels)
-        normal = -0.5 * tf.reduce_sum(tf.square(eps) + math.log(2 * math.pi), [1, 2, 3])
-        nats = total + log_det + normal - math.prod(eps.shape[1:]) * bits * math.log(2.0)
-        shares.append(quantization.bits_per_dim(nats, (dims,)).numpy().astype(np.float64))
-    return np.stack(shares, axis=1)
+        nats = total + log_det + standard_normal_log_prob([eps]) - math.prod(eps.shape[1:]) * bits * math.log(2.0)
+        level_bits.append(quantization.bits_per_dim(nats, (dims,)).numpy().astype(np.float64))
+    return np.stack(level_bits, axis=1)

@@ -1,36 +1,44 @@
-"""Reconstructions: `decode(encode(x))`, and images whose fine latents are drawn anew."""
+"""Reconstructions `decode(encode(x))`, and images whose fine latents are redrawn."""
 
 import numpy as np
 
-from glow_tf import quantization
-from glow_tf.evaluation import batched
+from glow_tf import batched, quantization
 from glow_tf.latents import flatten_latents
 
 
-def reconstruct(model, images, labels=None, bar=None):
-    """`(reconstructions uint8 [n, H, W, C], largest error)`, the error against the quantised images, in grey levels."""
-    z = batched.encode(model, images, labels, bar)
-    back = batched.decode(model, z, labels, bar)
+def reconstruct(model, images, labels=None, *, bar=None):
+    """Encode and decode images.
+
+    Returns:
+        `(reconstructions, largest error)`: uint8 `[n, H, W, C]`, and the largest absolute difference from the
+        quantized images, in gray levels.
+    """
+    z = batched.encode(model, images, labels, bar=bar)
+    reconstructions = batched.decode(model, z, labels, bar=bar)
     expected = quantization.quantize(images, model.config.bits).numpy()
-    return back, int(np.max(np.abs(back.astype(int) - expected)))
+    return reconstructions, int(np.max(np.abs(reconstructions.astype(int) - expected)))
 
 
 def float_error(model, images, labels=None):
-    """The largest difference of `x` and `flow.decode(flow.encode(x))`, floats in [-0.5, 0.5), of a few images."""
-    x = model.dequantize(images, noise=0.5)
-    back, _ = model.flow.decode(model.flow.encode(x, labels)[0], labels)
-    return float(np.max(np.abs(back - x)))
+    """Compute the largest difference of `x` and `flow.decode(flow.encode(x))`, floats in [-0.5, 0.5).
 
-
-def redraw_levels(model, images, labels=None, temperature=0.7, seed=0, bar=None):
-    """Images with the latents of the finest levels drawn anew: uint8 `[levels + 1, n, H, W, C]`.
-
-    Row i keeps the coarsest `levels - i` levels, so row 0 is the reconstruction and the last one a plain sample: what
-    each level stands for (paper, figure 2b).
+    All images are processed at once, so there must be few.
     """
-    z = batched.encode(model, images, labels, bar)
-    fresh = flatten_latents([e.numpy() for e in model.sample_latents(len(images), temperature, seed=seed)])
+    x = model.dequantize(images, noise=0.5)
+    reconstruction, _ = model.flow.decode(model.flow.encode(x, labels)[0], labels)
+    return float(np.max(np.abs(reconstruction - x)))
+
+
+def redraw_levels(model, images, labels=None, *, temperature=0.7, seed=0, bar=None):
+    """Redraw the latents of the finest levels of images, to show what each level stands for (paper, figure 2b).
+
+    Returns:
+        uint8 `[levels + 1, n, H, W, C]`. Row i keeps the coarsest `levels - i` levels, so row 0 is the reconstruction
+        and the last row a plain sample.
+    """
+    z = batched.encode(model, images, labels, bar=bar)
+    fresh = flatten_latents([eps.numpy() for eps in model.sample_latents(len(images), temperature, seed=seed)])
     ends = np.cumsum([0, *(np.prod(shape) for shape in model.latent_shapes)])
     return np.stack(
-        [batched.decode(model, np.concatenate([fresh[:, :e], z[:, e:]], axis=1), labels, bar) for e in ends]
+        [batched.decode(model, np.concatenate([fresh[:, :e], z[:, e:]], axis=1), labels, bar=bar) for e in ends]
     )

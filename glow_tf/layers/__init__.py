@@ -1,29 +1,34 @@
 """The flow layers: one idea, one file."""
 
-from glow_tf.layers.actnorm import Actnorm
+from glow_tf.deprecation import renamed_attributes
+from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.coupling import Coupling
-from glow_tf.layers.flat import FlatFlow
-from glow_tf.layers.flow import FlowLayer, Serial
-from glow_tf.layers.multiscale import GlowFlow, MultiScale
-from glow_tf.layers.network import CouplingNetwork, ZeroConv3x3, ZeroDense
+from glow_tf.layers.flatten import FlatFlow
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.glow_flow import GlowFlow
+from glow_tf.layers.multiscale import MultiScale
+from glow_tf.layers.network import CouplingNetwork
+from glow_tf.layers.old_classes import OLD_NAMES
 from glow_tf.layers.permutation import InvertibleConv1x1, Reverse, Shuffle
 from glow_tf.layers.prior import TopPrior
+from glow_tf.layers.sequential import FlowSequential
 from glow_tf.layers.split import Split
 from glow_tf.layers.squeeze import Squeeze
 from glow_tf.layers.step import FlowStep
+from glow_tf.layers.zero_layers import ZeroConv3x3, ZeroDense
 
 __all__ = [
-    "Actnorm",
+    "ActNorm",
     "Coupling",
     "CouplingNetwork",
     "FlatFlow",
     "FlowLayer",
+    "FlowSequential",
     "FlowStep",
     "GlowFlow",
     "InvertibleConv1x1",
     "MultiScale",
     "Reverse",
-    "Serial",
     "Shuffle",
     "Split",
     "Squeeze",
@@ -31,3 +36,5 @@ __all__ = [
     "ZeroConv3x3",
     "ZeroDense",
 ]
+
+__getattr__ = renamed_attributes(__name__, OLD_NAMES)

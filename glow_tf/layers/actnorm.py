@@ -1,16 +1,17 @@
-"""Actnorm: activation normalisation (paper, section 3.1)."""
+"""Actnorm: activation normalization (paper, section 3.1)."""
 
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, package, per_example, spatial_size
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.tensors import broadcast_per_example, spatial_size
 
 LOG_SCALE_FACTOR = 3.0
 """The original code stores `logs` divided by this factor, which speeds up its learning."""
 
 
-@keras.saving.register_keras_serializable(package)
-class Actnorm(FlowLayer):
+@keras.saving.register_keras_serializable("glow_tf")
+class ActNorm(FlowLayer):
     """An affine map with one bias and one scale per channel, set from the first batch.
 
     | | |
@@ -21,26 +22,35 @@ class Actnorm(FlowLayer):
     | shapes | `[B, ..., C] -> [B, ..., C]`, any number of spatial axes; `b`, `logs` `[1, ..., 1, C]` |
     | start | the identity; `initialize(x)` sets `b`, `logs` so that `z` has mean 0 and variance 1 per channel |
 
-    Source: Table 1. The paper writes `y = s * x + b`; the factor 3, bias first, is the original code's.
+    Source: Table 1 of https://arxiv.org/abs/1807.03039. The paper writes `y = s * x + b`; the factor 3, and the bias
+    first, are those of the original code.
+
+    Example:
+        >>> layer = ActNorm()
+        >>> x = tf.random.normal([64, 8, 8, 3])
+        >>> z = layer.initialize(x)
+        >>> z, log_det = layer.encode(x)
+        >>> z.shape, log_det.shape
+        (TensorShape([64, 8, 8, 3]), TensorShape([64]))
     """
 
     def build(self, input_shape):
-        channels = self._settle(input_shape)
-        shape = (1,) * self.event_ndims + (channels,)
+        super().build(input_shape)
+        shape = (1,) * self.event_ndims + (self.channels,)
         self.b = self.add_weight(shape=shape, initializer="zeros", name="b")
         self.logs = self.add_weight(shape=shape, initializer="zeros", name="logs")
 
     def scale_and_bias(self):
-        """`(scale, bias)`, each `[C]`, such that `z = x * scale + bias`; for folding into a convolution."""
+        """Return `(scale, bias)`, each `[C]`, with `z = x * scale + bias`; for folding into a convolution."""
         scale = tf.exp(LOG_SCALE_FACTOR * tf.reshape(self.logs.value, [-1]))
         return scale, tf.reshape(self.b.value, [-1]) * scale
 
     def log_scale_sum(self):
-        """The log-determinant at one position, a scalar."""
+        """Return the log-determinant at one position, a scalar."""
         return LOG_SCALE_FACTOR * tf.reduce_sum(self.logs.value)
 
     def _log_det(self, x):
-        return per_example(spatial_size(x) * self.log_scale_sum(), x)
+        return broadcast_per_example(spatial_size(x) * self.log_scale_sum(), x)
 
     def _encode(self, x, condition=None):
         return (x + self.b.value) * tf.exp(LOG_SCALE_FACTOR * self.logs.value), self._log_det(x)
@@ -52,10 +62,10 @@ class Actnorm(FlowLayer):
         axes = list(range(x.shape.rank - 1))
         mean = tf.reduce_mean(x, axes, keepdims=True)
         std = tf.sqrt(tf.reduce_mean(tf.square(x - mean), axes, keepdims=True))
-        self.set_from(mean, std)
+        self.assign_from_statistics(mean, std)
         return self._encode(x)[0]
 
-    def set_from(self, mean, std):
-        """Sets `b` and `logs` so that values of this mean and standard deviation per channel become 0 and 1."""
+    def assign_from_statistics(self, mean, std):
+        """Set `b` and `logs` so that values of this mean and standard deviation per channel get mean 0, deviation 1."""
         self.b.assign(tf.reshape(-mean, self.b.shape))
         self.logs.assign(tf.reshape(tf.math.log(1.0 / (std + 1e-6)) / LOG_SCALE_FACTOR, self.logs.shape))

@@ -1,28 +1,28 @@
 """3x3 convolutions with edge markers, and the three convolutions of a coupling network as matrix products.
 
-A 3x3 convolution is a matrix product over the nine neighbours of each position. The coupling network is narrow at both
-ends and wide in between, so the nine are laid side by side at the narrow ends only: what is large is a matrix
-`[positions, width]` all the way, and every product, of the backward pass too, is one call of the fastest kernel.
+A 3x3 convolution is a matrix product over the nine neighbors of each position. The coupling network is narrow at both
+ends and wide in between, so the nine are concatenated at the narrow ends only. All large arrays are then matrices
+`[positions, width]`, and every product, also of the backward pass, is one call of the fastest kernel.
 """
 
 import tensorflow as tf
 
-from glow_tf.layers.flow import at_positions_of
+from glow_tf.layers.tensors import reshape_like
 
 OFFSETS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-"""Of the nine neighbours of a position, in the order of a kernel's rows and columns."""
+"""(row, column) offsets of the 3x3 neighborhood, in kernel order."""
 
 
 def edge_markers(height, width, dtype):
-    """The edge-marker channel `[1, H + 2, W + 2, 1]`: 1 on the ring of padding, 0 inside."""
+    """Return the edge-marker channel `[1, H + 2, W + 2, 1]`: 1 on the ring of padding, 0 inside."""
     return tf.pad(tf.zeros([1, height, width, 1], dtype), [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1)
 
 
 def conv3x3(x, kernel):
-    """3x3 convolution with edge markers, as the original has it.
+    """Compute a 3x3 convolution with edge markers, as the original code does.
 
-    It pads `x` with a ring of zeros and appends a channel that is 1 on the ring and 0 inside. That channel is the
-    same for every image, so what it adds is one map `[1, H, W, out]`.
+    The original pads `x` with a ring of zeros and appends a channel that is 1 on the ring and 0 inside. That channel
+    is the same for every image, so it adds one map `[1, H, W, out]`.
 
     Args:
         x: `[B, H, W, in]`.
@@ -33,31 +33,31 @@ def conv3x3(x, kernel):
 
 
 def pad(x):
-    """A ring of zeros around `[B, H, W, C]`."""
+    """Pad `[B, H, W, C]` with a ring of zeros."""
     return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
 
 
-def neighbours(padded, sign=1):
-    """The nine neighbours of each position, side by side: `[B, H + 2, W + 2, C] -> [B * H * W, 9 C]`.
+def neighbors(padded, sign=1):
+    """Concatenate the nine neighbors of each position: `[B, H + 2, W + 2, C] -> [B * H * W, 9 C]`.
 
     Block k of a position p holds the value at `p + sign * OFFSETS[k]`.
     """
     size = tf.stack([-1, *_inner_size(padded), -1])
-    # `tf.slice`, as Python's brackets cost three times as much to run or to trace.
+    # `tf.slice`, as Python's brackets take longer to run and to trace.
     blocks = [tf.slice(padded, [0, 1 + sign * i, 1 + sign * j, 0], size) for i, j in OFFSETS]
     return tf.reshape(tf.concat(blocks, -1), [-1, 9 * padded.shape[-1]])
 
 
-def marked_neighbours(x):
-    """`neighbours` of `x` with its edge markers: `[B, H, W, C] -> [B * H * W, 9 (C + 1)]`, in a kernel's order."""
+def marked_neighbors(x):
+    """Concatenate the neighbors of `x` with its edge markers: `[B, H, W, C] -> [B * H * W, 9 (C + 1)]`."""
     markers = edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype)
-    return neighbours(tf.concat([pad(x), tf.tile(markers, [tf.shape(x)[0], 1, 1, 1])], -1))
+    return neighbors(tf.concat([pad(x), tf.tile(markers, [tf.shape(x)[0], 1, 1, 1])], -1))
 
 
-def sum_of_neighbours(blocks, sign=1):
-    """The adjoint of `neighbours(pad(x), -sign)`: `[B, H, W, 9 C] -> [B, H, W, C]`.
+def sum_of_neighbors(blocks, sign=1):
+    """Compute the adjoint of `neighbors(pad(x), -sign)`: `[B, H, W, 9 C] -> [B, H, W, C]`.
 
-    A position p sums block k of the position `p + sign * OFFSETS[k]`; outside of the image there is nothing.
+    Position p sums block k of position `p + sign * OFFSETS[k]`; positions outside the image count as zero.
     """
     channels, padded = blocks.shape[-1] // 9, pad(blocks)
     size = tf.stack([-1, *_inner_size(padded), channels])
@@ -77,7 +77,9 @@ def _inner_size(padded):
 
 @tf.custom_gradient
 def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
-    """`conv3x3(relu(conv1x1(relu(conv3x3(x) + bias_1)) + bias_2)) + bias_3`.
+    """Compute `conv3x3(relu(conv1x1(relu(conv3x3(x) + bias_1)) + bias_2)) + bias_3`.
+
+    `CouplingNetwork.reference_call` is the plain form, with which the tests compare values and gradients.
 
     Args:
         x: `[B, H, W, in]`.
@@ -88,13 +90,13 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
         `[B, H, W, out]`.
     """
     channels, width, outputs = x.shape[-1], kernel_2.shape[-1], kernel_3.shape[-1]
-    ring = neighbours(edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype))  # [H W, 9], the same for every image
+    ring = neighbors(edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype))  # [H W, 9], the same for every image
 
     def image(matrix):
-        """`[B H W, C] -> [B, H, W, C]`."""
-        return at_positions_of(x, matrix, matrix.shape[-1])
+        """Reshape `[B H W, C] -> [B, H, W, C]`."""
+        return reshape_like(x, matrix, matrix.shape[-1])
 
-    x_9 = marked_neighbours(x)
+    x_9 = marked_neighbors(x)
     w_1 = tf.reshape(kernel_1, [9 * (channels + 1), width])
     w_2 = tf.reshape(kernel_2, [width, width])
     w_3 = tf.reshape(tf.transpose(kernel_3, [2, 0, 1, 3]), [width + 1, 9 * outputs])
@@ -103,10 +105,10 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
     h_1 = tf.nn.relu(tf.nn.bias_add(x_9 @ w_1, bias_1))
     h_2 = tf.nn.relu(tf.nn.bias_add(h_1 @ w_2, bias_2))
     edges = tf.nn.bias_add(ring @ w_ring, bias_3)
-    y = sum_of_neighbours(image(h_2 @ w_3)) + at_positions_of(x[:1], edges, outputs)
+    y = sum_of_neighbors(image(h_2 @ w_3)) + reshape_like(x[:1], edges, outputs)
 
     def gradient(dy):
-        dy_9 = neighbours(pad(dy), -1)
+        dy_9 = neighbors(pad(dy), -1)
         dedges = tf.reshape(tf.reduce_sum(dy, 0), [-1, outputs])
         dh_2 = _relu_gradient(tf.matmul(dy_9, w_3, transpose_b=True), h_2)
         dh_1 = _relu_gradient(tf.matmul(dh_2, w_2, transpose_b=True), h_1)
@@ -119,7 +121,7 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
             0,
         )
         return (
-            sum_of_neighbours(dx_9, -1)[..., :channels],
+            sum_of_neighbors(dx_9, -1)[..., :channels],
             tf.reshape(tf.matmul(x_9, dh_1, transpose_a=True), kernel_1.shape),
             _bias_gradient(dh_1),
             tf.reshape(tf.matmul(h_1, dh_2, transpose_a=True), kernel_2.shape),
@@ -132,7 +134,7 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
 
 
 def _bias_gradient(upstream):
-    """The sum over positions; the kernel made for it reads memory twice as fast as `tf.reduce_sum`."""
+    """Sum over positions; this kernel reads memory twice as fast as `tf.reduce_sum`."""
     return tf.raw_ops.BiasAddGrad(out_backprop=upstream)
 
 

@@ -3,13 +3,14 @@
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, at_positions_of, package, sum_per_example
+from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.network import CouplingNetwork
+from glow_tf.layers.tensors import reshape_like, sum_per_example
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class Coupling(FlowLayer):
-    """Changes one half of the channels by a function of the other half.
+    """Coupling layer: changes one half of the channels by a function of the other half.
 
     With `z1, z2 = split(x)` and `shift`, `h` the even and the odd channels of `network(z1)`:
 
@@ -29,8 +30,8 @@ class Coupling(FlowLayer):
         scale: `"sigmoid"` (the original code, and its published results) or `"exp"` (the paper's Table 1).
         network: a Keras layer or model `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`). By default a
             `CouplingNetwork` for images; vectors need one of yours. If it has a method `initialize(z1)`,
-            data-dependent initialisation calls that.
-        width, network_dtype, seed: of the default network.
+            data-dependent initialization calls that.
+        width, network_dtype, seed: options of the default network.
     """
 
     def __init__(
@@ -46,11 +47,11 @@ class Coupling(FlowLayer):
         self._own_network = network is None
 
     def build(self, input_shape):
-        channels = self._settle(input_shape)
-        if channels % 2:
-            raise ValueError(f"{self.name}: expected an even number of channels to halve, got {channels}.")
-        half = channels // 2
-        filters = channels if self.kind == "affine" else half
+        super().build(input_shape)
+        if self.channels % 2:
+            raise ValueError(f"{self.name}: expected an even number of channels to halve, got {self.channels}.")
+        half = self.channels // 2
+        filters = self.channels if self.kind == "affine" else half
         if self.network is None:
             if self.event_ndims != 3:
                 raise ValueError(
@@ -69,7 +70,7 @@ class Coupling(FlowLayer):
             self.network.build((None, *self.event_shape[:-1], half))
 
     def _transform(self, z1, run):
-        """`(shift, log_scale, scale)` from the network's output; the last two None where additive."""
+        """Return `(shift, log_scale, scale)` from the network's output; the last two are None if additive."""
         h = tf.cast(run(z1), z1.dtype)
         expected = z1.shape[-1] * (2 if self.kind == "affine" else 1)
         if h.shape[-1] != expected:
@@ -78,7 +79,7 @@ class Coupling(FlowLayer):
             )
         if self.kind == "additive":
             return h, None, None
-        shift, h = tf.unstack(at_positions_of(z1, h, z1.shape[-1], 2), axis=-1)
+        shift, h = tf.unstack(reshape_like(z1, h, z1.shape[-1], 2), axis=-1)
         if self.scale == "sigmoid":
             return shift, tf.math.log_sigmoid(h + 2.0), tf.sigmoid(h + 2.0)
         return shift, h, tf.exp(h)

@@ -1,33 +1,34 @@
-"""The L levels of K steps, and the whole flow from images to standard normal latents (paper, figure 2b)."""
+"""The L levels of K flow steps (paper, figure 2b)."""
 
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, package
-from glow_tf.layers.prior import TopPrior
-from glow_tf.layers.sharing import run_steps
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.options import option_names
+from glow_tf.layers.shared_steps import run_steps
 from glow_tf.layers.split import Split
 from glow_tf.layers.squeeze import Squeeze
 from glow_tf.layers.step import FlowStep
+from glow_tf.layers.tensors import scaled
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class MultiScale(FlowLayer):
-    """L times: squeeze, K flow steps, and at all but the last level a split.
+    """Multi-scale flow: L times a squeeze, K flow steps, and at all but the last level a split.
 
     | | |
     |---|---|
     | function | `x -> [eps_0, ..., eps_{L-2}, h_top]`, finest level first |
-    | reverse function | the same backwards |
+    | reverse function | the inverses in the opposite order |
     | log-determinant | the sum over all steps and splits |
     | shapes | level i: `eps_i` `[B, H/2^(i+1), W/2^(i+1), C 2^(i+1)]`; `h_top` has twice those channels |
 
     Args:
         levels: L. Height and width must be multiples of 2^L.
         depth: K, steps per level.
+        permutation, coupling, scale, width, network_dtype: options of every `FlowStep`.
         seed: seed of all random weights.
-        recompute: trade time for memory in training (see `run_steps`).
-        **step: the options of `FlowStep`.
+        recompute: trade time for memory in training (see `shared_steps.run_steps`).
     """
 
     def __init__(
@@ -35,48 +36,61 @@ class MultiScale(FlowLayer):
         *,
         levels,
         depth,
+        permutation="1x1",
+        coupling="affine",
+        scale="sigmoid",
+        width=512,
+        network_dtype=None,
         seed=None,
         recompute=False,
-        dtype=None,
-        name=None,
-        event_ndims=None,
-        trainable=True,
-        **step,
+        **kwargs,
     ):
-        super().__init__(dtype=dtype, name=name, event_ndims=event_ndims, trainable=trainable)
+        super().__init__(**kwargs)
         self.levels, self.depth, self.seed, self.recompute = levels, depth, seed, recompute
-        self.step_options = step
+        self.permutation, self.coupling, self.scale = permutation, coupling, scale
+        self.width, self.network_dtype = width, network_dtype
         common = dict(event_ndims=3, dtype=self.compute_dtype)
         # One attribute a layer: tf.train.Checkpoint does not look into lists.
         for level in range(levels):
             setattr(self, f"squeeze_{level}", Squeeze(name=f"squeeze_{level}", **common))
             for k in range(depth):
-                # A step takes three seeds: the permutation's and two of the coupling network.
-                step_seed = None if seed is None else seed + 3 * (level * depth + k)
-                name = f"step_{level}_{k}"
-                setattr(self, name, FlowStep(seed=step_seed, name=name, **common, **step))
+                setattr(self, f"step_{level}_{k}", self._make_step(level, k, **common))
             if level < levels - 1:
                 setattr(self, f"split_{level}", Split(name=f"split_{level}", **common))
 
+    def _make_step(self, level, k, **common):
+        return FlowStep(
+            permutation=self.permutation,
+            coupling=self.coupling,
+            scale=self.scale,
+            width=self.width,
+            network_dtype=self.network_dtype,
+            # A step takes three seeds: the permutation's and two of the coupling network.
+            seed=None if self.seed is None else self.seed + 3 * (level * self.depth + k),
+            name=f"step_{level}_{k}",
+            **common,
+        )
+
     def steps(self, level):
-        """The flow steps of a level, in order."""
+        """Return the flow steps of a level, in order."""
         return [getattr(self, f"step_{level}_{k}") for k in range(self.depth)]
 
     def squeeze(self, level):
+        """Return the squeeze at the start of a level."""
         return getattr(self, f"squeeze_{level}")
 
     def split(self, level):
-        """The split at the end of a level; the last has none."""
+        """Return the split at the end of a level, or None for the last level."""
         return getattr(self, f"split_{level}") if level < self.levels - 1 else None
 
     def build(self, input_shape):
-        self._settle(input_shape)
+        super().build(input_shape)
         shape = self.event_shape
         for level in range(self.levels):
             for layer in self._level(level):
                 if not layer.built:
                     layer.build((None, *shape))
-                shape = layer.latent_shape(shape)
+                shape = layer.encoded_shape(shape)
             shape = shape[0] if self.split(level) else shape
 
     def _level(self, level):
@@ -117,68 +131,19 @@ class MultiScale(FlowLayer):
                 latents.append(eps)
         return [*latents, x]
 
-    def latent_shape(self, event_shape):
+    def encoded_shape(self, event_shape):
         shapes, (height, width, channels) = [], event_shape
         for level in range(self.levels):
-            height, width, channels = height and height // 2, width and width // 2, 4 * channels
+            height, width, channels = scaled(height, 1, 2), scaled(width, 1, 2), 4 * channels
             if level < self.levels - 1:
                 channels //= 2
             shapes.append((height, width, channels))
         return shapes
 
-    def image_shape(self, latent_shape):
-        height, width, channels = latent_shape[-1]
-        scale = 2**self.levels
-        return (height and height * scale, width and width * scale, channels // (2 * scale))
+    def decoded_shape(self, event_shape):
+        height, width, channels = event_shape[-1]
+        factor = 2**self.levels
+        return (scaled(height, factor), scaled(width, factor), channels // (2 * factor))
 
     def get_config(self):
-        config = {key: getattr(self, key) for key in ("levels", "depth", "seed", "recompute")}
-        return {**super().get_config(), **config, **self.step_options}
-
-
-@keras.saving.register_keras_serializable(package)
-class GlowFlow(MultiScale):
-    """The whole of Glow as one flow: `x -> [eps_0, ..., eps_{L-1}]`, all standard normal under the model.
-
-    The levels of `MultiScale`, then the top prior whitens `h_top`. Only the top prior reads the condition.
-
-    Args:
-        learn_top, classes: of the `TopPrior`.
-        **multiscale: of `MultiScale`.
-    """
-
-    def __init__(self, *, learn_top=True, classes=0, **multiscale):
-        super().__init__(**multiscale)
-        self.learn_top, self.classes = learn_top, classes
-        self.prior = TopPrior(learned=learn_top, classes=classes, event_ndims=3, dtype=self.compute_dtype, name="prior")
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        if not self.prior.built:
-            self.prior.build((None, *self.latent_shape(self.event_shape)[-1]))
-
-    def encode_to_top(self, x):
-        """`([eps_0, ..., eps_{L-2}, h_top], log_det)` without the top prior, for the classifier."""
-        return super()._encode(x)
-
-    def whiten_top(self, latents, log_det, condition=None):
-        """The second half of `encode`: replaces `h_top` by `eps_{L-1}`."""
-        *latents, top = latents
-        eps, term = self.prior.encode(top, condition)
-        return [*latents, eps], log_det + term
-
-    def _encode(self, x, condition=None):
-        return self.whiten_top(*self.encode_to_top(x), condition)
-
-    def _decode(self, z, condition=None):
-        *latents, eps = z
-        top, term = self.prior.decode(eps, condition)
-        x, log_det = super()._decode([*latents, top])
-        return x, log_det + term
-
-    def _initialize(self, x, condition=None):
-        *latents, top = super()._initialize(x)
-        return [*latents, self.prior.initialize(top, condition)]
-
-    def get_config(self):
-        return {**super().get_config(), "learn_top": self.learn_top, "classes": self.classes}
+        return {**super().get_config(), **{name: getattr(self, name) for name in option_names(MultiScale)}}

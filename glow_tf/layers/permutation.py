@@ -5,13 +5,15 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, at_positions_of, package, per_example, spatial_size
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.tensors import broadcast_per_example, reshape_like, spatial_size
 
 
 def log_abs_det(w):
-    """`log |det w|` of square matrices `[..., C, C]`: QR's diagonal, which XLA can compile and which cannot overflow.
+    """Compute `log |det w|` of square matrices `[..., C, C]`.
 
-    The gradient is the inverse transposed.
+    From the diagonal of a QR decomposition, which XLA can compile and which cannot overflow. The gradient is the
+    transposed inverse.
     """
     return _log_abs_det(tf.convert_to_tensor(w))  # a custom gradient takes tensors, not variables
 
@@ -24,28 +26,28 @@ def _log_abs_det(w):
 
 
 def channel_matmul(x, w, bias=None):
-    """`out_j = sum_i x_i w[i, j] (+ bias_j)` at every position of `x` `[B, ..., C]`, as one matrix product."""
+    """Compute `out_j = sum_i x_i w[i, j] (+ bias_j)` at every position of `x` `[B, ..., C]`, as one matrix product."""
     product = tf.reshape(x, [-1, w.shape[0]]) @ w
     if bias is not None:
         product = tf.nn.bias_add(product, bias)
-    return at_positions_of(x, product, w.shape[1])
+    return reshape_like(x, product, w.shape[1])
 
 
 def random_orthogonal(channels, seed, dtype):
-    """A random orthogonal matrix `[C, C]`: Q of the QR decomposition of a Gaussian matrix, as NumPy."""
+    """Return a random orthogonal matrix `[C, C]` as NumPy: Q of the QR decomposition of a Gaussian matrix."""
     with tf.init_scope():
         return keras.initializers.Orthogonal(seed=seed)((channels, channels), dtype).numpy()
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class InvertibleConv1x1(FlowLayer):
-    """Invertible 1x1 convolution: a learned generalisation of a permutation of the channels.
+    """Invertible 1x1 convolution: a learned generalization of a permutation of the channels.
 
     | | |
     |---|---|
     | function | `z = x W` at every position |
     | reverse function | `x = z W^-1` |
-    | log-determinant | `h * w * log \\|det W\\|`; with `lu=True` it is `h * w * sum(log_S)` |
+    | log-determinant | `h * w * log abs(det W)`; with `lu=True` it is `h * w * sum(log_S)` |
     | shapes | `[B, ..., C] -> [B, ..., C]`; `W` `[C, C]` |
     | start | `W` is a random orthogonal matrix, so the log-determinant is 0 |
 
@@ -54,7 +56,14 @@ class InvertibleConv1x1(FlowLayer):
             instead of `W`, with the permutation `P` and the signs fixed. `W` is the same at the start.
         seed: seed of the random matrix.
 
-    Source: Table 1 and section 3.2. `W` multiplies row vectors, as in the original code.
+    Source: Table 1 and section 3.2 of https://arxiv.org/abs/1807.03039. `W` multiplies row vectors, as in the
+    original code.
+
+    Example:
+        >>> layer = InvertibleConv1x1(lu=True, seed=0)
+        >>> z, log_det = layer.encode(tf.ones([2, 4, 4, 3]))
+        >>> bool(tf.reduce_all(tf.abs(log_det) < 1e-4))
+        True
     """
 
     def __init__(self, *, lu=False, seed=None, **kwargs):
@@ -62,8 +71,8 @@ class InvertibleConv1x1(FlowLayer):
         self.lu, self.seed = lu, seed
 
     def build(self, input_shape):
-        channels = self._settle(input_shape)
-        w = random_orthogonal(channels, self.seed, self.compute_dtype)
+        super().build(input_shape)
+        w = random_orthogonal(self.channels, self.seed, self.compute_dtype)
         if not self.lu:
             self.W = self._matrix("W", w)
             return
@@ -79,7 +88,7 @@ class InvertibleConv1x1(FlowLayer):
         return self.add_weight(shape=value.shape, initializer=lambda *_, **__: value, trainable=trainable, name=name)
 
     def factors(self):
-        """`(L, U)` of the LU form with their fixed entries filled in, each `[C, C]`."""
+        """Return `(L, U)` of the LU form with their fixed entries filled in, each `[C, C]`."""
         lower = tf.linalg.set_diag(tf.linalg.band_part(self.L.value, -1, 0), tf.ones_like(self.log_S.value))
         upper = tf.linalg.set_diag(
             tf.linalg.band_part(self.U.value, 0, -1), self.sign_S.value * tf.exp(self.log_S.value)
@@ -87,14 +96,14 @@ class InvertibleConv1x1(FlowLayer):
         return lower, upper
 
     def matrix(self):
-        """`W` `[C, C]`."""
+        """Return `W` `[C, C]`."""
         if not self.lu:
             return self.W.value
         lower, upper = self.factors()
         return self.P.value @ (lower @ upper)
 
     def inverse_matrix(self):
-        """`W^-1` `[C, C]`; from the LU factors `U^-1 L^-1 P^T`."""
+        """Return `W^-1` `[C, C]`; from the LU factors, `U^-1 L^-1 P^T`."""
         if not self.lu:
             return tf.linalg.inv(self.W.value)
         lower, upper = self.factors()
@@ -102,11 +111,11 @@ class InvertibleConv1x1(FlowLayer):
         return tf.linalg.triangular_solve(upper, lower_inverse_p, lower=False)
 
     def log_abs_det(self):
-        """`log |det W|`, a scalar."""
+        """Return `log |det W|`, a scalar."""
         return tf.reduce_sum(self.log_S.value) if self.lu else log_abs_det(self.W.value)
 
     def _log_det(self, x):
-        return per_example(spatial_size(x) * self.log_abs_det(), x)
+        return broadcast_per_example(spatial_size(x) * self.log_abs_det(), x)
 
     def _encode(self, x, condition=None):
         return channel_matmul(x, self.matrix()), self._log_det(x)
@@ -118,9 +127,9 @@ class InvertibleConv1x1(FlowLayer):
         return {**super().get_config(), "lu": self.lu, "seed": self.seed}
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class Shuffle(FlowLayer):
-    """A fixed random permutation of the channels, for the ablation (paper, section 5).
+    """Fixed random permutation of the channels, for the ablation (paper, section 5).
 
     | | |
     |---|---|
@@ -135,12 +144,12 @@ class Shuffle(FlowLayer):
         self.seed = seed
 
     def build(self, input_shape):
-        channels = self._settle(input_shape)
+        super().build(input_shape)
         with tf.init_scope():
-            order = keras.initializers.RandomUniform(seed=self.seed)((channels,)).numpy()
+            order = keras.initializers.RandomUniform(seed=self.seed)((self.channels,)).numpy()
         indices = np.argsort(order).astype("int32")
         self.indices = self.add_weight(
-            shape=(channels,), dtype="int32", trainable=False, initializer=lambda *_, **__: indices, name="indices"
+            shape=(self.channels,), dtype="int32", trainable=False, initializer=lambda *_, **__: indices, name="indices"
         )
 
     def _encode(self, x, condition=None):
@@ -154,9 +163,16 @@ class Shuffle(FlowLayer):
         return {**super().get_config(), "seed": self.seed}
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class Reverse(FlowLayer):
-    """Reverses the order of the channels, for the ablation; its own inverse, log-determinant 0."""
+    """Reversal of the order of the channels, for the ablation (paper, section 5): its own inverse.
+
+    | | |
+    |---|---|
+    | function, reverse function | `z_i = x_{C - 1 - i}` |
+    | log-determinant | 0 |
+    | shapes | `[B, ..., C] -> [B, ..., C]` |
+    """
 
     def _encode(self, x, condition=None):
         return tf.reverse(x, [-1]), tf.zeros(tf.shape(x)[:1], x.dtype)
@@ -164,8 +180,13 @@ class Reverse(FlowLayer):
     _decode = _encode
 
 
-def permutation(kind, seed=None, **kwargs):
-    """The permutation layer of that name: `"1x1"`, `"lu"` (the 1x1 convolution's LU form), `"shuffle"`, `"reverse"`."""
+def make_permutation(kind, seed=None, **kwargs):
+    """Make a permutation layer.
+
+    Args:
+        kind: `"1x1"`, `"lu"` (the 1x1 convolution's LU form), `"shuffle"` or `"reverse"`.
+        seed: seed of its random weights or order.
+    """
     if kind in ("1x1", "lu"):
         return InvertibleConv1x1(lu=kind == "lu", seed=seed, **kwargs)
     if kind == "shuffle":

@@ -3,13 +3,14 @@
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, package, sum_per_example
-from glow_tf.layers.network import ZeroConv3x3, ZeroDense
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.tensors import sum_per_example
+from glow_tf.layers.zero_layers import ZeroConv3x3, ZeroDense
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class TopPrior(FlowLayer):
-    """Whitens the top latent `h` by its prior `N(mean, exp(logs))`.
+    """Top prior: whitens the top latent `h` by its Gaussian prior of mean `mean` and standard deviation `exp(logs)`.
 
     | | |
     |---|---|
@@ -20,10 +21,10 @@ class TopPrior(FlowLayer):
     | start | a standard normal: mean 0, logs 0 |
 
     `mean` and `logs` are the two halves of `conv(0) + dense(one_hot(label))`: the 3x3 convolution sees a map
-    of zeros, so only its bias, gain and edge markers act, and the prior differs near the border of the map.
+    of zeros, so only its bias, gain and edge markers have an effect, and the prior differs near the border of the map.
 
     Args:
-        learned: with the convolution (the original's `learntop`).
+        learned: use the convolution (the original's `learntop`).
         classes: number of labels; 0 is unconditional. A conditional prior needs labels, int `[B]` from 0 to
             `classes - 1`, as its `condition`.
     """
@@ -33,26 +34,26 @@ class TopPrior(FlowLayer):
         self.learned, self.classes = learned, classes
 
     def build(self, input_shape):
-        channels = self._settle(input_shape)
+        super().build(input_shape)
         if self.event_ndims != 3:
             raise ValueError(f"{self.name}: expected images [..., H, W, C], got the event shape {self.event_shape}.")
         if self.learned:
-            self.conv = ZeroConv3x3(2 * channels, dtype=self.compute_dtype, name="conv")
-            self.conv.build((None, *self.event_shape[:2], 2 * channels))
+            self.conv = ZeroConv3x3(2 * self.channels, dtype=self.compute_dtype, name="conv")
+            self.conv.build((None, *self.event_shape[:2], 2 * self.channels))
         if self.classes:
-            self.embedding = ZeroDense(2 * channels, dtype=self.compute_dtype, name="embedding")
+            self.embedding = ZeroDense(2 * self.channels, dtype=self.compute_dtype, name="embedding")
             self.embedding.build((None, self.classes))
 
     def mean_and_logs(self, h, condition=None):
-        """The prior's mean and log standard deviation for labels `condition`, broadcastable to `h` `[B, H, W, C]`."""
+        """Return mean and log standard deviation for labels `condition`, broadcastable to `h` `[B, H, W, C]`."""
         prior = tf.zeros([1, 1, 1, 2 * h.shape[-1]], h.dtype)
         if self.learned:
-            prior = self.conv.of_zeros(tf.shape(h)[1], tf.shape(h)[2])
+            prior = self.conv.output_for_zeros(tf.shape(h)[1], tf.shape(h)[2])
         if self.classes:
             if condition is None:
                 raise ValueError(
                     f"{self.name}: this flow is conditional on {self.classes} classes; give labels from 0 to "
-                    f"{self.classes - 1}, one per example (as_bijector: condition=labels)."
+                    f"{self.classes - 1}, one per example (as_bijector takes them too)."
                 )
             prior += self.embedding(tf.one_hot(condition, self.classes, dtype=h.dtype))[:, None, None, :]
         return tf.split(prior, 2, axis=-1)

@@ -3,13 +3,14 @@
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, package, sum_per_example
-from glow_tf.layers.network import ZeroConv3x3
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.tensors import sum_per_example
+from glow_tf.layers.zero_layers import ZeroConv3x3
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class Split(FlowLayer):
-    """Hands on one half of the channels and whitens the other by a Gaussian learned from the first.
+    """Split: passes on one half of the channels and whitens the other by a Gaussian learned from the first.
 
     With `z1, z2 = split(x)` and `mean`, `logs` the even and the odd channels of `conv(z1)`:
 
@@ -26,11 +27,11 @@ class Split(FlowLayer):
     """
 
     def build(self, input_shape):
-        channels = self._settle(input_shape)
-        if self.event_ndims != 3 or channels % 2:
+        super().build(input_shape)
+        if self.event_ndims != 3 or self.channels % 2:
             raise ValueError(f"{self.name}: expected images with an even number of channels, got {self.event_shape}.")
-        self.conv = ZeroConv3x3(channels, dtype=self.compute_dtype, name="conv")
-        self.conv.build((None, *self.event_shape[:2], channels // 2))
+        self.conv = ZeroConv3x3(self.channels, dtype=self.compute_dtype, name="conv")
+        self.conv.build((None, *self.event_shape[:2], self.channels // 2))
 
     def _prior(self, z1):
         h = self.conv(z1)
@@ -46,9 +47,10 @@ class Split(FlowLayer):
         mean, logs = self._prior(z1)
         return tf.concat([z1, mean + tf.exp(logs) * eps], axis=-1), sum_per_example(logs)
 
-    def latent_shape(self, event_shape):
+    def encoded_shape(self, event_shape):
         half = (*event_shape[:2], event_shape[2] // 2)
         return [half, half]
 
-    def image_shape(self, latent_shape):
-        return (*latent_shape[0][:2], 2 * latent_shape[0][2])
+    def decoded_shape(self, event_shape):
+        height, width, half = event_shape[0]
+        return (height, width, 2 * half)

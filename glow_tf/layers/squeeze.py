@@ -3,12 +3,13 @@
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import FlowLayer, package
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.tensors import scaled
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class Squeeze(FlowLayer):
-    """Turns each 2x2 block of positions into channels.
+    """Squeeze: turns each 2x2 block of positions into channels.
 
     | | |
     |---|---|
@@ -21,7 +22,7 @@ class Squeeze(FlowLayer):
     """
 
     def build(self, input_shape):
-        self._settle(input_shape)
+        super().build(input_shape)
         if self.event_ndims != 3 or any(size is not None and size % 2 for size in self.event_shape[:2]):
             raise ValueError(f"{self.name}: expected images with even height and width, got {self.event_shape}.")
 
@@ -29,20 +30,20 @@ class Squeeze(FlowLayer):
         (height, width), channels = tf.unstack(tf.shape(x)[1:3]), x.shape[-1]
         z = tf.reshape(x, [-1, height // 2, 2, width // 2, 2, channels])
         z = tf.reshape(tf.transpose(z, [0, 1, 3, 5, 2, 4]), [-1, height // 2, width // 2, 4 * channels])
-        z = tf.ensure_shape(z, [x.shape[0], *self.latent_shape(x.shape[1:])])
+        z = tf.ensure_shape(z, [x.shape[0], *self.encoded_shape(x.shape[1:])])
         return z, tf.zeros(tf.shape(x)[:1], x.dtype)
 
     def _decode(self, z, condition=None):
         (height, width), channels = tf.unstack(tf.shape(z)[1:3]), z.shape[-1] // 4
         x = tf.reshape(z, [-1, height, width, channels, 2, 2])
         x = tf.reshape(tf.transpose(x, [0, 1, 4, 2, 5, 3]), [-1, 2 * height, 2 * width, channels])
-        x = tf.ensure_shape(x, [z.shape[0], *self.image_shape(z.shape[1:])])
+        x = tf.ensure_shape(x, [z.shape[0], *self.decoded_shape(z.shape[1:])])
         return x, tf.zeros(tf.shape(z)[:1], z.dtype)
 
-    def latent_shape(self, event_shape):
+    def encoded_shape(self, event_shape):
         height, width, channels = event_shape
-        return (height and height // 2, width and width // 2, 4 * channels)
+        return (scaled(height, 1, 2), scaled(width, 1, 2), 4 * channels)
 
-    def image_shape(self, latent_shape):
-        height, width, channels = latent_shape
-        return (height and 2 * height, width and 2 * width, channels // 4)
+    def decoded_shape(self, event_shape):
+        height, width, channels = event_shape
+        return (scaled(height, 2), scaled(width, 2), channels // 4)

@@ -3,24 +3,34 @@
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.actnorm import Actnorm
+from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.coupling import Coupling
-from glow_tf.layers.flow import FlowLayer, package, spatial_size
-from glow_tf.layers.permutation import InvertibleConv1x1, channel_matmul, permutation
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.permutation import InvertibleConv1x1, channel_matmul, make_permutation
+from glow_tf.layers.tensors import spatial_size
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class FlowStep(FlowLayer):
-    """Actnorm, then a permutation of the channels, then a coupling layer.
+    """Flow step: actnorm, then a permutation of the channels, then a coupling layer.
 
-    `[B, H, W, C] -> [B, H, W, C]`, C even; the log-determinants add up.
+    | | |
+    |---|---|
+    | function | `z = coupling(permutation(actnorm(x)))` |
+    | reverse function | the inverses in the opposite order |
+    | log-determinant | the sum of the three |
+    | shapes | `[B, H, W, C] -> [B, H, W, C]`, C even |
+
+    With a 1x1 convolution the first two layers are computed as one matrix and one bias per position;
+    `reference_encode` and `reference_decode` are the plain composition, with which the tests compare.
 
     Args:
-        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
-        coupling: `"affine"` or `"additive"`.
-        scale: of the affine coupling, `"sigmoid"` or `"exp"`.
+        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`; attribute `permutation_kind`, as `permutation` is
+            the layer.
+        coupling: `"affine"` or `"additive"`; attribute `coupling_kind`.
+        scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
         width: hidden channels of the coupling network.
-        network_dtype: dtype inside the coupling network.
+        network_dtype: dtype inside the coupling network in mixed precision, or None.
         seed: seed of the step's random weights.
     """
 
@@ -36,16 +46,10 @@ class FlowStep(FlowLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.options = dict(
-            permutation=permutation,
-            coupling=coupling,
-            scale=scale,
-            width=width,
-            network_dtype=network_dtype,
-            seed=seed,
-        )
+        self.permutation_kind, self.coupling_kind, self.scale = permutation, coupling, scale
+        self.width, self.network_dtype, self.seed = width, network_dtype, seed
         common = dict(event_ndims=self.event_ndims, dtype=self.compute_dtype)
-        self.actnorm = Actnorm(name="actnorm", **common)
+        self.actnorm = ActNorm(name="actnorm", **common)
         self.permutation = make_permutation(permutation, seed=seed, name="permutation", **common)
         self.coupling = Coupling(
             coupling,
@@ -59,17 +63,18 @@ class FlowStep(FlowLayer):
 
     @property
     def parts(self):
+        """The three layers, in the order of `encode`."""
         return self.actnorm, self.permutation, self.coupling
 
     def build(self, input_shape):
-        self._settle(input_shape)
+        super().build(input_shape)
         for part in self.parts:
             if not part.built:
                 part.build(input_shape)
 
     def _encode(self, x, condition=None):
         if not isinstance(self.permutation, InvertibleConv1x1):
-            return self.plain_encode(x)
+            return self.reference_encode(x)
         # Actnorm and the 1x1 convolution are one matrix and one bias: (x * scale + bias) W.
         scale, bias = self.actnorm.scale_and_bias()
         matrix = self.permutation.matrix()
@@ -79,26 +84,26 @@ class FlowStep(FlowLayer):
 
     def _decode(self, z, condition=None):
         if not isinstance(self.permutation, InvertibleConv1x1):
-            return self.plain_decode(z)
+            return self.reference_decode(z)
         z, log_det = self.coupling.decode(z)
         scale, bias = self.actnorm.scale_and_bias()
         x = channel_matmul(z, self.permutation.inverse_matrix() / scale, -bias / scale)
         return x, log_det - self._constant_log_det(z)
 
     def _constant_log_det(self, x):
-        """What actnorm and the 1x1 convolution add, the same for every example."""
+        """Return the log-determinant of actnorm and the 1x1 convolution; it does not depend on the input's values."""
         return spatial_size(x) * (self.actnorm.log_scale_sum() + self.permutation.log_abs_det())
 
-    def plain_encode(self, x):
-        """`encode` part by part."""
+    def reference_encode(self, x):
+        """Compute `encode` layer by layer."""
         x, log_det = self.actnorm.encode(x)
         for part in (self.permutation, self.coupling):
             x, term = part.encode(x)
             log_det += term
         return x, log_det
 
-    def plain_decode(self, z):
-        """`decode` part by part."""
+    def reference_decode(self, z):
+        """Compute `decode` layer by layer."""
         z, log_det = self.coupling.decode(z)
         for part in (self.permutation, self.actnorm):
             z, term = part.decode(z)
@@ -111,7 +116,12 @@ class FlowStep(FlowLayer):
         return x
 
     def get_config(self):
-        return {**super().get_config(), **self.options}
-
-
-make_permutation = permutation  # the constructor's argument has the same name
+        return {
+            **super().get_config(),
+            "permutation": self.permutation_kind,
+            "coupling": self.coupling_kind,
+            "scale": self.scale,
+            "width": self.width,
+            "network_dtype": self.network_dtype,
+            "seed": self.seed,
+        }

@@ -1,1 +1,1 @@
-"""Training: optimizers, schedule, average, devices, the step, the loop, checkpoints, logs."""
+"""Training: the trainer, its step, optimizers, schedule, EMA of the weights, devices, checkpoints and logs."""

@@ -1,4 +1,4 @@
-"""The state of training on disk: everything that an exact resume needs."""
+"""Checkpoints of the training state: everything that an exact resume needs."""
 
 import contextlib
 import pathlib
@@ -7,29 +7,37 @@ import warnings
 
 import tensorflow as tf
 
-from glow_tf.runs import RunError
+from glow_tf.errors import RunError
+
+MAX_REASON_LENGTH = 300
+"""Characters of an error of TensorFlow's that a message quotes."""
 
 
 class Checkpoints:
-    """Checkpoints of the training state in a run folder, the last few kept.
+    """The latest checkpoints of the training state in a run folder.
 
     TensorFlow writes a checkpoint under a temporary name and then points the file `checkpoint` to it, so a kill
-    while it writes leaves the one before. Data is checksummed: a damaged checkpoint is noticed when it is read.
+    during the write leaves the previous one. Data is checksummed: a damaged checkpoint is noticed when it is read.
 
     Args:
-        directory: of the checkpoints.
-        model, optimizer, average, counters: what is saved; weights, slots, shadows and counts.
-        keep: how many of the latest are kept.
+        directory: path of the folder.
+        model, optimizer, ema, counters: trackables that are saved: weights, slots, shadows and counts.
+        keep: int, the number of latest checkpoints that are kept.
     """
 
-    def __init__(self, directory, *, model, optimizer, average, counters, keep=3):
+    def __init__(self, directory, *, model, optimizer, ema, counters, keep=3):
         self.directory = pathlib.Path(directory)
-        self.checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, average=average, counters=counters)
+        # The keywords are paths in the files, `average` among them: a file format.
+        self.checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, average=ema, counters=counters)
         self.step = counters.step
         self.manager = tf.train.CheckpointManager(self.checkpoint, str(self.directory), max_to_keep=keep)
 
     def save(self):
-        """Writes a checkpoint of the present step; a `RunError` if the disk does not take it."""
+        """Write a checkpoint of the present step.
+
+        Raises:
+            RunError: the disk does not take it.
+        """
         try:
             self.manager.save(checkpoint_number=int(self.step.numpy()))
         except (tf.errors.OpError, OSError) as error:
@@ -42,26 +50,30 @@ class Checkpoints:
             ) from error
 
     def restore(self):
-        """Restores the newest readable checkpoint; returns its step, or None where there is none.
+        """Restore the newest readable checkpoint, with a warning for each damaged one.
 
-        A damaged one is left out with a warning; if none can be read, a `RunError`.
+        Returns:
+            The step of the checkpoint, or None where there is none.
+
+        Raises:
+            RunError: there are checkpoints, and none can be read.
         """
-        found = list(reversed(self.manager.checkpoints))
-        for path in found:
+        paths = list(reversed(self.manager.checkpoints))
+        for path in paths:
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
                 return int(self.step.numpy())
             except (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError) as error:
                 warnings.warn(f"checkpoint {path} is damaged and left out ({_first_line(error)})", stacklevel=2)
-        if found:
+        if paths:
             raise RunError(
-                f"none of the {len(found)} checkpoints in {self.directory} can be read; "
+                f"none of the {len(paths)} checkpoints in {self.directory} can be read; "
                 "start again with another --run-dir, or remove the folder."
             )
         return None
 
     def remove_leftovers(self):
-        """Removes what a kill or a full disk while writing may have left."""
+        """Remove the temporary files of a write that a kill or a full disk interrupted."""
         for path in self.directory.glob("*_temp"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.directory.glob("*.tempstate*"):
@@ -70,4 +82,4 @@ class Checkpoints:
 
 
 def _first_line(error):
-    return str(error).strip().split("\n")[0][:300]
+    return str(error).strip().split("\n")[0][:MAX_REASON_LENGTH]

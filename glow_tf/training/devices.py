@@ -4,18 +4,19 @@ import os
 
 import tensorflow as tf
 
-from glow_tf.config import ConfigError
+from glow_tf.errors import ConfigError
 
 
 def strategy(devices="auto"):
-    """The `tf.distribute` strategy.
+    """Return the `tf.distribute` strategy; call it before anything else has used TensorFlow's devices.
 
     Args:
         devices: `"auto"`: every visible GPU, or the CPU where there is none; `"cpu"`: one CPU; a number n: the first
             n GPUs, or n logical CPU devices where there is no GPU. With `TF_CONFIG` in the environment several
             machines train together, each on its devices.
 
-    Call it before anything else has used TensorFlow's devices.
+    Raises:
+        ConfigError: `devices` is something else, or more than there are.
     """
     if "TF_CONFIG" in os.environ:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -23,29 +24,33 @@ def strategy(devices="auto"):
     if devices == "cpu":
         return tf.distribute.OneDeviceStrategy("CPU:0")
     if devices != "auto":
-        try:
-            count = int(devices)
-        except ValueError:
-            raise ConfigError(f"devices: expected auto, cpu or a number, got {devices!r}.") from None
-        if count < 1 or (gpus and count > len(gpus)):
-            raise ConfigError(f"devices: expected 1 to {len(gpus) or 'any number of'} (GPUs seen), got {count}.")
-        kind = "GPU" if gpus else "CPU"
-        if not gpus:
-            split_cpu(count)
-        return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
+        return _strategy_of_count(devices, gpus)
     if len(gpus) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
 
 
+def _strategy_of_count(devices, gpus):
+    try:
+        count = int(devices)
+    except ValueError:
+        raise ConfigError(f"devices: expected auto, cpu or a number, got {devices!r}.") from None
+    if count < 1 or (gpus and count > len(gpus)):
+        raise ConfigError(f"devices: expected 1 to {len(gpus) or 'any number of'} (GPUs seen), got {count}.")
+    kind = "GPU" if gpus else "CPU"
+    if not gpus:
+        split_cpu(count)
+    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
+
+
 def split_cpu(count):
-    """Makes `count` logical CPU devices; only possible before TensorFlow's first operation."""
+    """Make `count` logical CPU devices; only possible before TensorFlow's first operation."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
 
 
 def is_chief(strategy):
-    """Whether this process writes the run folder: the only one, or the first worker."""
+    """Return whether this process writes the run folder: the only one, or the first worker."""
     resolver = strategy.cluster_resolver
     return (
         resolver is None
@@ -55,15 +60,19 @@ def is_chief(strategy):
 
 
 def describe(strategy):
-    """One line about the devices, for the head of a run."""
-    devices = sorted({tf.DeviceSpec.from_string(d).device_type for d in strategy.extended.worker_devices})
-    count, workers = strategy.num_replicas_in_sync, getattr(strategy.extended, "_num_workers", 1)
-    text = f"{count} {'/'.join(devices)}{'s' if count > 1 else ''}"
-    return text + (f" on {workers} machines" if workers > 1 else "")
+    """Return a few words about the devices, such as "2 GPUs on 2 machines"."""
+    kinds = sorted({tf.DeviceSpec.from_string(name).device_type for name in strategy.extended.worker_devices})
+    replicas, machines = strategy.num_replicas_in_sync, _machine_count(strategy)
+    text = f"{replicas} {'/'.join(kinds)}{'s' if replicas > 1 else ''}"
+    return text + (f" on {machines} machines" if machines > 1 else "")
+
+
+def _machine_count(strategy):
+    return getattr(strategy.extended, "_num_workers", 1)
 
 
 def check_batch_size(strategy, batch_size):
-    """A `ConfigError` unless the replicas divide the global batch."""
+    """Raise a `ConfigError` unless the global batch divides evenly among the replicas."""
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise ConfigError(
@@ -73,25 +82,26 @@ def check_batch_size(strategy, batch_size):
 
 
 def distribute(strategy, make_dataset, batch_size):
-    """A distributed dataset whose replicas take contiguous parts of every global batch.
+    """Return a distributed dataset whose replicas take contiguous parts of every global batch.
 
     Args:
-        make_dataset: `(input_pipelines, input_pipeline_id) -> dataset` of this machine's part of each batch.
-        batch_size: the global one; a multiple of the number of replicas.
+        strategy: a `tf.distribute` strategy.
+        make_dataset: function `(input_pipelines, input_pipeline_id) -> dataset` of this machine's part of each batch.
+        batch_size: int, of the global batch; a multiple of the number of replicas.
     """
     replicas = strategy.num_replicas_in_sync
 
-    def dataset(context):
-        parts = make_dataset(context.num_input_pipelines, context.input_pipeline_id)
+    def make_local_dataset(context):
+        batches = make_dataset(context.num_input_pipelines, context.input_pipeline_id)
         if context.num_replicas_in_sync > context.num_input_pipelines:
-            parts = parts.rebatch(batch_size // replicas)
-        return parts
+            batches = batches.rebatch(batch_size // replicas)
+        return batches
 
-    return strategy.distribute_datasets_from_function(dataset)
+    return strategy.distribute_datasets_from_function(make_local_dataset)
 
 
-def in_sync(tensors):
-    """Sums over all replicas, inside `strategy.run`."""
+def all_reduce_sum(tensors):
+    """Return the sums of a structure of tensors over all replicas, inside `strategy.run`."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return tensors
@@ -102,14 +112,18 @@ class Agreement:
     """A number on which several machines agree: the largest that any of them holds.
 
     Asking costs a message to all, so it is done once in `every` calls; a single machine always knows.
+
+    Args:
+        strategy: a `tf.distribute` strategy.
+        every: int, calls between two questions.
     """
 
     def __init__(self, strategy, every=10):
         self.strategy, self.every, self.calls = strategy, every, 0
-        self.alone = getattr(strategy.extended, "_num_workers", 1) == 1
+        self.alone = _machine_count(strategy) == 1
 
     def __call__(self, value):
-        """The largest `value` of all machines; with several, 0 between the calls at which they ask."""
+        """Return the largest `value` of all machines; with several, 0 between the calls at which they ask."""
         if self.alone:
             return value
         self.calls += 1
@@ -119,8 +133,10 @@ class Agreement:
 
     @tf.function
     def _largest(self, value):
-        def here(value):
-            gathered = tf.distribute.get_replica_context().all_gather(value[None], axis=0)
-            return tf.reduce_max(gathered)
+        per_replica = self.strategy.run(_largest_of_replicas, args=(value,))
+        return self.strategy.experimental_local_results(per_replica)[0]
 
-        return self.strategy.experimental_local_results(self.strategy.run(here, args=(value,)))[0]
+
+def _largest_of_replicas(value):
+    gathered = tf.distribute.get_replica_context().all_gather(value[None], axis=0)
+    return tf.reduce_max(gathered)

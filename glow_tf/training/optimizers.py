@@ -1,23 +1,23 @@
-"""The original's optimizers: its variants of Adamax and Adam, as Keras optimizers."""
+"""The optimizers of the original code (openai/glow): its variants of Adamax and Adam, as Keras optimizers."""
 
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import package
+from glow_tf.training.fused_update import StepScalars, WeightHandles, apply_adam, apply_adamax, scale_weight
 
 
 class GlowOptimizer(keras.optimizers.Optimizer):
-    """Base of both: the step `w <- weight_factor * w - alpha * m / (v + epsilon)`.
+    """Base class of both variants: the step `w <- weight_factor * w - alpha * m / (scale + epsilon)`.
 
     With `t` from 1, `m <- beta1 * m + (1 - beta1) * g` and `alpha = lr * sqrt(1 - beta2^t) / (1 - beta1^t)`; the
-    variants differ in the scale `v`.
+    variants differ in the second moment and in the scale. All of it is one fused operation, see `fused_update`.
 
     Args:
         learning_rate: a number or a `LearningRateSchedule` over the steps from 0.
-        beta1, beta2: decay of the two moments.
-        epsilon: added to the scale.
-        weight_factor: factor on the weights at each step, 1 is off (the original's `weight_decay`; Keras's option
-            of that name is another rule).
+        beta1, beta2: floats in [0, 1), the decay of the two moments.
+        epsilon: float, added to the scale.
+        weight_factor: float, multiplies the weights at each step; 1 is off (`weight_decay` in the original code;
+            Keras's option of that name is another rule).
     """
 
     def __init__(self, learning_rate=1e-3, *, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_factor=1.0, **kwargs):
@@ -31,35 +31,61 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         self.first_moments = self.add_optimizer_variables(variables, "first_moment")
         self.second_moments = self.add_optimizer_variables(variables, "second_moment")
 
-    def scalars(self, learning_rate, dtype):
-        """`(lr, beta1^t, beta2^t, beta1, beta2, epsilon)` of the present step; the same for all weights."""
+    def step_scalars(self, learning_rate, dtype):
+        """Return the `StepScalars` of the present step."""
         t = tf.cast(self.iterations.value + 1, dtype)
         beta1, beta2, epsilon = (tf.constant(v, dtype) for v in (self.beta1, self.beta2, self.epsilon))
-        return tf.cast(learning_rate, dtype), beta1**t, beta2**t, beta1, beta2, epsilon
+        return StepScalars(
+            learning_rate=tf.cast(learning_rate, dtype),
+            beta1_power=beta1**t,
+            beta2_power=beta2**t,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+        )
 
     def update_step(self, gradient, variable, learning_rate):
-        self.update_weight(gradient, *self.handles(variable), self.scalars(learning_rate, gradient.dtype))
+        """Update one variable; Keras calls this."""
+        self.update_weight(gradient, self.handles(variable), self.step_scalars(learning_rate, gradient.dtype))
 
     def handles(self, variable):
-        """The resource handles of a weight and of its two moments, in this replica."""
+        """Return the `WeightHandles` of a weight and its two moments, without a shadow."""
         index = self._get_variable_index(variable)
         weight = variable.value if isinstance(variable, keras.Variable) else variable
-        return weight.handle, self.first_moments[index].value.handle, self.second_moments[index].value.handle
+        return WeightHandles(
+            weight.handle, self.first_moments[index].value.handle, self.second_moments[index].value.handle
+        )
 
-    def update_weight(self, gradient, weight, first, second, scalars):
-        """Updates a weight and its moments, given by their handles, in one operation that passes over each once."""
+    def update_weight(self, gradient, handles, scalars):
+        """Update a weight and its moments.
+
+        Args:
+            gradient: tensor of the weight's shape.
+            handles: `WeightHandles`.
+            scalars: `StepScalars`.
+        """
         if self.weight_factor != 1.0:
-            value = tf.raw_ops.ReadVariableOp(resource=weight, dtype=gradient.dtype)
-            tf.raw_ops.AssignVariableOp(resource=weight, value=self.weight_factor * value)
-        self.apply_rule(weight, first, second, gradient, *scalars)
+            scale_weight(handles, self.weight_factor, gradient.dtype)
+        self.apply_rule(gradient, handles, scalars)
 
     def advance(self):
-        """Counts a step, in this replica's copy; an `assign` to Keras's variable would ask all replicas."""
+        """Increment the step counter of this replica only.
+
+        Assigning the Keras variable would trigger a cross-replica update.
+        """
         count = self.iterations.value
         tf.raw_ops.AssignAddVariableOp(resource=count.handle, value=tf.ones([], count.dtype))
 
-    def apply_rule(self, weight, first, second, gradient, rate, beta1_power, beta2_power, beta1, beta2, epsilon):
-        """The fused operation over the resource handles of a weight and its moments."""
+    def apply_rule(self, gradient, handles, scalars):
+        """Update a weight and its moments by the fused operation."""
+        raise NotImplementedError
+
+    def reference_second_moment(self, second_moment, gradient, beta2):
+        """Return the next second moment, by plain code (see `fused_update.reference_update`)."""
+        raise NotImplementedError
+
+    def reference_scale(self, second_moment):
+        """Return the scale of the step, by plain code."""
         raise NotImplementedError
 
     def get_config(self):
@@ -67,41 +93,32 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         return {**super().get_config(), **config}
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class Adamax(GlowOptimizer):
-    """The original's Adamax: `u <- max(beta2 * u, |g|)`, scale `u`, with Adam's bias correction of the step size.
+    """Adamax of the original code: `u <- max(beta2 * u, |g|)`, scale `u`, with Adam's bias correction of the step size.
 
     `keras.optimizers.Adamax` (Kingma & Ba, 2015, algorithm 2) corrects the first moment only.
     """
 
-    def apply_rule(self, weight, first, second, gradient, rate, beta1_power, beta2_power, beta1, beta2, epsilon):
-        tf.raw_ops.ResourceApplyAdaMax(
-            var=weight,
-            m=first,
-            v=second,
-            beta1_power=beta1_power,
-            lr=rate * tf.sqrt(1 - beta2_power),  # the operation itself divides by 1 - beta1^t
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            grad=gradient,
-        )
+    def apply_rule(self, gradient, handles, scalars):
+        apply_adamax(gradient, handles, scalars)
+
+    def reference_second_moment(self, second_moment, gradient, beta2):
+        return tf.maximum(beta2 * second_moment, tf.abs(gradient))
+
+    def reference_scale(self, second_moment):
+        return second_moment
 
 
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class Adam(GlowOptimizer):
-    """The original's Adam: `v <- beta2 * v + (1 - beta2) * g^2`, scale `sqrt(v)`."""
+    """Adam of the original code: `v <- beta2 * v + (1 - beta2) * g^2`, scale `sqrt(v)`."""
 
-    def apply_rule(self, weight, first, second, gradient, rate, beta1_power, beta2_power, beta1, beta2, epsilon):
-        tf.raw_ops.ResourceApplyAdam(
-            var=weight,
-            m=first,
-            v=second,
-            beta1_power=beta1_power,
-            beta2_power=beta2_power,
-            lr=rate,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            grad=gradient,
-        )
+    def apply_rule(self, gradient, handles, scalars):
+        apply_adam(gradient, handles, scalars)
+
+    def reference_second_moment(self, second_moment, gradient, beta2):
+        return beta2 * second_moment + (1 - beta2) * tf.square(gradient)
+
+    def reference_scale(self, second_moment):
+        return tf.sqrt(second_moment)

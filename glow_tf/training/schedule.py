@@ -5,18 +5,17 @@ import math
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.flow import package
 
-
-@keras.saving.register_keras_serializable(package)
+@keras.saving.register_keras_serializable("glow_tf")
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 over the warm-up, then constant, or a half cosine down to 0.
+    """Linear warm-up from 0, then a constant rate or half a cosine down to 0.
 
-    At step k (from 0): `learning_rate * min(1, k / warmup_steps)`, so the first step has rate 0 as in the original.
+    At step k (from 0): `learning_rate * min(1, k / warmup_steps)`, so the first step has rate 0 as in the original
+    code.
 
     Args:
-        learning_rate: the rate after the warm-up.
-        warmup_steps: may be fractional; 0 starts at the full rate.
+        learning_rate: float, the rate after the warm-up.
+        warmup_steps: float, length of the warm-up; 0 starts at the full rate.
         decay_steps: step at which a cosine decay from the end of the warm-up reaches 0; None stays constant.
     """
 

@@ -1,4 +1,4 @@
-"""What one call of `train.py` does: say what is about to happen, train, draw, say where everything is."""
+"""Run one training session: print the setup, train, write figures, print the output paths."""
 
 import json
 import os
@@ -7,20 +7,21 @@ import signal
 import tensorflow as tf
 
 from glow_tf.pictures import learning_curve, sample_sheet, save_png
+from glow_tf.tables import format_table
 from glow_tf.training import devices
-from glow_tf.training.loop import Trainer
+from glow_tf.training.trainer import Trainer
 
 
 def format_config(experiment):
-    """The configuration as JSON, with the values that the anchor rule fills in."""
+    """Return the configuration as JSON, with the values that the anchor rule fills in."""
     values = experiment.to_dict()
     anchored = experiment.training.anchored(experiment.model.image_shape)
-    values["training"] = {k: getattr(anchored, k) for k in values["training"]}
+    values["training"] = {name: getattr(anchored, name) for name in values["training"]}
     return json.dumps(values, indent=2)
 
 
 def set_up(options):
-    """Sets what of TensorFlow's own state `RunOptions` ask for, and returns the strategy."""
+    """Set TensorFlow's global state as `RunOptions` ask for; return the strategy."""
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
@@ -30,55 +31,72 @@ def set_up(options):
     return devices.strategy(options.devices)
 
 
-def run(experiment, options, say=print):
-    """Trains an experiment; returns the exit code: 0 when finished, 128 + n after signal n (as a shell counts)."""
+def run(experiment, options, print_line=print):
+    """Train an experiment.
+
+    Args:
+        experiment: an `Experiment`.
+        options: `RunOptions`.
+        print_line: function of a text to print; of several machines only the chief calls it.
+
+    Returns:
+        The exit code: 0 when finished, 128 + n after signal n (as a shell counts).
+    """
     strategy = set_up(options)
     chief = devices.is_chief(strategy)
     if not chief:
-        say = _nothing
+        print_line = _print_nothing
     trainer = Trainer(experiment, options, strategy)
     trainer.restore()
-    _say_head(trainer, say)
-    done_before = trainer.finished
-    stopped = 0 if done_before else trainer.train()
+    print_head(trainer, print_line)
+    was_finished = trainer.finished
+    stopped = 0 if was_finished else trainer.train()
     if stopped:
-        say(f"stopped by {signal.Signals(stopped).name} at step {trainer.state.steps:,}; the same command goes on.")
+        name = signal.Signals(stopped).name
+        print_line(f"stopped by {name} at step {trainer.state.steps:,}; the same command resumes it.")
         return 128 + stopped
     if chief:
-        _draw(trainer, only_missing=done_before)
-    if done_before:
-        say(
+        _draw(trainer, only_missing=was_finished)
+    if was_finished:
+        print_line(
             f"{trainer.run.path} is finished: {trainer.training.epochs} epochs. To train longer give --epochs, "
             "to start afresh another --run-dir."
         )
-    _say_tail(trainer, say)
+    print_tail(trainer, print_line)
     return 0
 
 
-def _nothing(line):
-    """Only the first of several machines speaks."""
+def _print_nothing(text):
+    """No-op printer for non-chief workers."""
 
 
-def _say_head(trainer, say):
+def print_head(trainer, print_line=print):
+    """Print what is about to be trained: data, model, training and folder."""
     experiment, training, model = trainer.experiment, trainer.training, trainer.experiment.model
     height, width, channels = model.image_shape
     length = f"{training.epochs} epochs" if training.epochs else "until stopped (--epochs ends it), epochs"
-    say(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)
-    say(
-        f"  data      {trainer.source.name}, {trainer.source.size('train'):,} images to train on, "
-        f"{trainer.source.size('validation'):,} to validate; {height}x{width}x{channels} at {model.bits} bits"
-    )
+    rows = [
+        (
+            "data",
+            f"{trainer.source.name}, {trainer.source.size('train'):,} images to train on, "
+            f"{trainer.source.size('validation'):,} to validate; {height}x{width}x{channels} at {model.bits} bits",
+        ),
+        (
+            "model",
+            f"L={model.levels}, K={model.depth}, width {model.width}, {model.permutation}, {model.coupling}, "
+            f"{trainer.state.model.count_params() / 1e6:.2f} M parameters",
+        ),
+        (
+            "training",
+            f"{length} of {training.epoch_steps} steps, batch {training.batch_size}, "
+            f"{devices.describe(trainer.strategy)}",
+        ),
+        ("folder", f"{trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else "")),
+    ]
     if experiment.data.paper_protocol:
-        say("  protocol  the paper's: trains on all training images, selects on the test split")
-    say(
-        f"  model     L={model.levels}, K={model.depth}, width {model.width}, {model.permutation}, {model.coupling}, "
-        f"{trainer.state.model.count_params() / 1e6:.2f} M parameters"
-    )
-    say(
-        f"  training  {length} of {training.epoch_steps} steps, batch {training.batch_size}, "
-        f"{devices.describe(trainer.strategy)}"
-    )
-    say(f"  folder    {trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else ""))
+        rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
+    print_line(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)
+    print_line(format_table(rows, indent="  "))
 
 
 def _draw(trainer, only_missing):
@@ -89,12 +107,16 @@ def _draw(trainer, only_missing):
         save_png(samples, sample_sheet(trainer.run.model()))
 
 
-def _say_tail(trainer, say):
+def print_tail(trainer, print_line=print):
+    """Print the best validation, where everything is, and what to do next."""
     run = trainer.run
-    best = trainer.state.counters.best.numpy()
-    say(f"best validation: {best[0]:.4f} bits/dim, with averaged weights {best[1]:.4f}")
-    say(f"  samples         {run.pictures / 'samples.png'}")
-    say(f"  learning curve  {run.pictures / 'learning_curve.png'}")
-    say(f"  metrics         {run.metrics_path}")
-    say(f"  weights         {run.weights_path().parent}{os.sep}")
-    say(f"next: python evaluate.py {run.path}, or python -m glow_tf.demo {run.path} for a page in the browser")
+    raw, ema = trainer.state.counters.best.numpy()
+    rows = [
+        ("samples", run.pictures / "samples.png"),
+        ("learning curve", run.pictures / "learning_curve.png"),
+        ("metrics", run.metrics_path),
+        ("weights", f"{run.weights_path().parent}{os.sep}"),
+    ]
+    print_line(f"best validation: {raw:.4f} bits/dim, with EMA weights {ema:.4f}")
+    print_line(format_table(rows, indent="  "))
+    print_line(f"next: python evaluate.py {run.path}, or python -m glow_tf.demo {run.path} for a page in the browser")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from glow_tf.config import DataConfig
-from glow_tf.data import DataError, open_source, photos
+from glow_tf.data import open_source, photos
+from glow_tf.errors import DataError
 from helpers.source_cases import SHAPE, arrays
 
 
@@ -36,6 +37,11 @@ def test_bundled_photo_splits_are_disjoint():
     seen = {c.tobytes() for c in source.images[source.rows_of("train")]}
     for split in ("validation", "test"):
         assert not seen & {c.tobytes() for c in source.images[source.rows_of(split)]}
+
+
+def test_images_in_memory_of_another_size_are_rejected_at_once():
+    with pytest.raises(DataError, match="an image is 8x8, the model takes 16x16, and fit=exact cannot change it"):
+        open_source(DataConfig("bundled:digits"), (16, 16, 1))
 
 
 def test_unknown_bundled_data_set_is_rejected():

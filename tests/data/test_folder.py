@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from glow_tf.config import DataConfig
-from glow_tf.data import DataError, open_source, pipeline
+from glow_tf.data import open_source, pipeline
+from glow_tf.errors import DataError
 from helpers.source_cases import SHAPE, arrays, message_that_stops
 
 
@@ -45,8 +47,8 @@ def test_every_image_format_and_mode_is_decoded(tmp_path):
     picture.convert("CMYK").save(tmp_path / "g.jpg")
     config = DataConfig(f"folder:{tmp_path}")
     source = open_source(config, SHAPE)
-    shown = np.concatenate([arrays(source, s, config)[0] for s in ("train", "validation", "test")])
-    colors = sorted(tuple(int(v) for v in image[4, 4]) for image in shown)
+    decoded = np.concatenate([arrays(source, s, config)[0] for s in ("train", "validation", "test")])
+    colors = sorted(tuple(int(v) for v in image[4, 4]) for image in decoded)
     assert len(colors) == 7
     assert (255, 255, 255) in colors, "transparent is white"
     assert sum(abs(c[0] - 200) + abs(c[1] - 100) + abs(c[2] - 50) < 12 for c in colors) == 5
@@ -75,6 +77,13 @@ def test_a_damaged_image_file_is_named_and_skipped(tmp_path, capsys):
     for batch in batches.as_numpy_iterator():
         np.testing.assert_array_equal(batch["label"], batch["image"][:, 0, 0, 0] >= 40)
     assert capsys.readouterr().err.count("left out") == 2
+
+
+def test_an_image_file_of_another_size_stops_the_run(tmp_path):
+    config = DataConfig(f"folder:{make_folder(tmp_path / 'f')}")
+    source = open_source(config, (4, 4, 3))
+    with pytest.raises(tf.errors.OpError, match="an image is 8x8, the model takes 4x4"):
+        arrays(source, "train", config, (4, 4, 3))
 
 
 def test_invalid_image_folders_are_rejected(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from glow_tf.config import DataConfig
-from glow_tf.data import DataError, images
+from glow_tf.data import images
+from glow_tf.errors import DataError
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (10, 14, 3), np.uint8)
@@ -28,13 +29,13 @@ def test_center_crop_and_zero_padding():
 
 
 def test_random_crops_cover_every_position():
-    places = set()
+    offsets = set()
     for i in range(200):
         crop = images.fit(IMAGE, (8, 8, 3), "random_crop", seed=(0, i)).numpy()
         positions = [(y, x) for y in range(3) for x in range(7) if np.array_equal(crop, IMAGE[y : y + 8, x : x + 8])]
         assert len(positions) == 1
-        places.add(positions[0])
-    assert len(places) == 3 * 7
+        offsets.add(positions[0])
+    assert len(offsets) == 3 * 7
     assert np.array_equal(images.fit(IMAGE, (8, 8, 3), "random_crop"), IMAGE[1:9, 3:11]), "the center in evaluation"
 
 
@@ -76,8 +77,8 @@ def test_augmentation_fills_edges_with_the_nearest_pixel():
 
 def test_horizontal_flips_have_probability_one_half():
     flipped = [np.array_equal(images.augment(IMAGE, "none", True, (0, i)), IMAGE[:, ::-1]) for i in range(200)]
-    kept = [np.array_equal(images.augment(IMAGE, "none", True, (0, i)), IMAGE) for i in range(200)]
-    assert 60 < sum(flipped) < 140 and sum(flipped) + sum(kept) == 200
+    unchanged = [np.array_equal(images.augment(IMAGE, "none", True, (0, i)), IMAGE) for i in range(200)]
+    assert 60 < sum(flipped) < 140 and sum(flipped) + sum(unchanged) == 200
     assert images.augment(IMAGE, "none", False, (0, 1)) is IMAGE
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from glow_tf.config import DataConfig
-from glow_tf.data import DataError, open_source
+from glow_tf.data import open_source
+from glow_tf.errors import DataError
 from helpers.source_cases import SHAPE, arrays, color_images, encoded, message_that_stops, read_all
 
 

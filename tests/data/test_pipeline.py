@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from glow_tf.config import DataConfig
-from glow_tf.data import open_source, pipeline
+from glow_tf.config import SOURCE_KINDS, DataConfig
+from glow_tf.data import OPENERS, open_source, pipeline
+from glow_tf.errors import DataError
 
 CONFIG = DataConfig("bundled:digits", augment="full", flip=True)
 SHAPE = (8, 8, 1)
@@ -74,7 +75,7 @@ def test_dequantization_noise_is_new_in_each_epoch(source):
     size = source.size("train")
     first = take(source, 1)[0]["noise"]
     epoch = np.concatenate([batch["noise"] for batch in take(source, 2, start_step=size // 16)])
-    second = epoch[size % 16 :][:16]  # of the same places in the second epoch
+    second = epoch[size % 16 :][:16]  # at the same positions of the second epoch
     assert np.all(first != second)
 
 
@@ -92,6 +93,28 @@ def test_evaluation_batches_hold_each_image_once(source, batch_size):
     np.testing.assert_array_equal(noise, other[0]["noise"])
     again = next(iter(pipeline.evaluation_batches(source, "test", CONFIG, draw=1, **options)))
     assert np.all(again["noise"][0] != noise[0])
+
+
+def test_arrays_of_given_rows_are_read_in_their_order(source):
+    images, labels, _ = pipeline.arrays(source, "test", CONFIG, SHAPE)
+    order = np.array([70, 3, 3, 299, *range(100)])
+    rows = source.rows_of("test")[order]
+    chosen_images, chosen_labels, _ = pipeline.arrays(source, "test", CONFIG, SHAPE, rows=rows)
+    np.testing.assert_array_equal(chosen_images, images[order])
+    np.testing.assert_array_equal(chosen_labels, labels[order])
+    assert len(pipeline.arrays(source, "test", CONFIG, SHAPE, 5, rows)[0]) == 5
+    with pytest.raises(DataError, match="no images to read"):
+        pipeline.arrays(source, "test", CONFIG, SHAPE, rows=[])
+
+
+def test_numbers_of_random_streams_are_fixed():
+    streams = (pipeline.ORDER, pipeline.AUGMENTATION, pipeline.NOISE, pipeline.EVALUATION)
+    assert streams == (0, 1, 2, 3), "other numbers would change every run"
+    assert max(streams) == pipeline.EVALUATION, "draw n of an evaluation is stream EVALUATION + n"
+
+
+def test_every_kind_of_source_has_an_opener():
+    assert tuple(OPENERS) == SOURCE_KINDS
 
 
 def test_train_validation_and_test_splits_are_disjoint(source):

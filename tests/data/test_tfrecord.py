@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from glow_tf.config import DataConfig
-from glow_tf.data import DataError, open_source, pipeline
+from glow_tf.data import open_source, pipeline
+from glow_tf.errors import DataError
 from helpers.source_cases import RNG, SHAPE, arrays, color_images, message_that_stops, read_all
 
 

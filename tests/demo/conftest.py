@@ -2,10 +2,10 @@
 
 import pytest
 
-from glow_tf.demo.studio import open_studio
+from glow_tf.demo.session import open_session
 
 
 @pytest.fixture(scope="module")
-def studio(tiny_run):
+def session(tiny_run):
     """Open the unconditional run."""
-    return open_studio(tiny_run)
+    return open_session(tiny_run)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glow_tf.demo import __main__ as demo
+from glow_tf.cli import demo
 from glow_tf.errors import GlowError
-from helpers.uploads import WRONG, encoded
+from helpers.uploads import INVALID_FILES, encode_image
 
 for _package in ("fastapi", "uvicorn", "httpx"):
     pytest.importorskip(_package, reason="the page's extras: pip install 'glow_tf[demo,dev]'")
@@ -20,12 +20,12 @@ for _package in ("fastapi", "uvicorn", "httpx"):
 from fastapi.testclient import TestClient  # noqa: E402
 
 from glow_tf.demo.app import create_app  # noqa: E402
-from glow_tf.demo.turns import Busy, Overtaken, Turns  # noqa: E402
+from glow_tf.demo.request_queue import LatestRequestQueue, QueueFull, Superseded  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def client(studio):
-    return TestClient(create_app(studio), base_url="http://127.0.0.1")
+def client(session):
+    return TestClient(create_app(session), base_url="http://127.0.0.1")
 
 
 def pictures(answer):
@@ -44,45 +44,45 @@ def test_demo_page_loads_nothing_from_other_hosts(client):
     assert "https:" not in text and "http:" not in text
 
 
-def test_demo_model_and_image_routes(client, studio):
+def test_demo_model_and_image_routes(client, session):
     description = client.get("/api/model").json()
     assert description["image_shape"] == [8, 8, 1] and description["latent_shapes"] == [[4, 4, 2], [2, 2, 8]]
     answer = client.get(f"/api/images/{description['test_images'][3]}")
     assert answer.headers["content-type"] == "image/png"
     np.testing.assert_array_equal(
-        np.asarray(Image.open(io.BytesIO(answer.content)))[..., 0], studio.image("test-3")[..., 0]
+        np.asarray(Image.open(io.BytesIO(answer.content)))[..., 0], session.image("test-3")[..., 0]
     )
 
 
-def test_demo_panel_routes_match_the_studio(client, studio):
+def test_demo_panel_routes_match_the_session(client, session):
     images = pictures(client.post("/api/samples", json={"count": 4, "temperature": 0.5, "seed": 2}))
-    np.testing.assert_array_equal(images, studio.sample(4, 0.5, 2))
+    np.testing.assert_array_equal(images, session.sample(4, 0.5, 2))
     body = {"first": "test-0", "second": "test-1", "weights": [0, 0.3, 1]}
     np.testing.assert_array_equal(
-        pictures(client.post("/api/blend", json=body)), studio.blend("test-0", "test-1", [0, 0.3, 1])
+        pictures(client.post("/api/blend", json=body)), session.blend("test-0", "test-1", [0, 0.3, 1])
     )
     body = {"image": "test-0", "levels": [1], "count": 2, "temperature": 0.5, "seed": 1}
     np.testing.assert_array_equal(
-        pictures(client.post("/api/redraw", json=body)), studio.redraw("test-0", [1], 0.5, 1, 2)
+        pictures(client.post("/api/redraw", json=body)), session.redraw("test-0", [1], 0.5, 1, 2)
     )
-    assert client.get("/api/attributes").json()["state"] in ("making", "ready")
-    studio.directions.wait()
+    assert client.get("/api/attributes").json()["state"] in ("computing", "ready")
+    session.directions.wait()
     assert client.get("/api/attributes").json()["names"] == list("0123456789")
     strengths = {"0": 0.5, "8": 1.0}
     images = pictures(client.post("/api/move", json={"image": "test-0", "strengths": strengths}))
-    np.testing.assert_array_equal(images, studio.move("test-0", strengths))
+    np.testing.assert_array_equal(images, session.move("test-0", strengths))
 
 
-def test_uploaded_image_is_quantized_and_stored(client, studio):
+def test_uploaded_image_is_quantized_and_stored(client, session):
     image = np.random.default_rng(1).integers(0, 256, (8, 8), np.uint8)
-    name = client.post("/api/images", content=encoded(image)).json()["id"]
-    np.testing.assert_array_equal(studio.image(name)[..., 0], image // 16 * 16)
+    name = client.post("/api/images", content=encode_image(image)).json()["id"]
+    np.testing.assert_array_equal(session.image(name)[..., 0], image // 16 * 16)
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", INVALID_FILES)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_upload_route_rejects_invalid_files(name, client):
-    data, status, part = WRONG[name]
+    data, status, part = INVALID_FILES[name]
     answer = client.post("/api/images", content=data)
     assert answer.status_code == status and part in answer.json()["error"]
 
@@ -103,7 +103,7 @@ def test_upload_route_limits_bodies_without_a_length(client):
         ("samples", {"count": 1000}, 422, "count: input should be"),
         ("samples", {"label": 1}, 422, "class: this model is unconditional"),
         ("samples", [], 422, "request: input should be"),
-        ("blend", {"first": "own-1", "second": "test-0", "weights": [0]}, 404, "not held here any more"),
+        ("blend", {"first": "own-1", "second": "test-0", "weights": [0]}, 404, "no longer stored here"),
         ("blend", {"first": "test-0", "second": "test-0", "weights": []}, 422, "weights: list should have"),
         ("redraw", {"image": "test-0", "levels": [9]}, 422, "levels: expected 0 to 1, got 9"),
         ("nothing", {}, 404, "Not Found."),
@@ -114,9 +114,9 @@ def test_demo_rejects_invalid_requests_with_a_status_and_a_message(client, path,
     assert answer.status_code == status and part in answer.json()["error"]
 
 
-def test_demo_reports_an_internal_error_with_status_500(studio, monkeypatch):
-    monkeypatch.setattr(studio, "sample", lambda *_: 1 / 0)
-    client = TestClient(create_app(studio), base_url="http://127.0.0.1", raise_server_exceptions=False)
+def test_demo_reports_an_internal_error_with_status_500(session, monkeypatch):
+    monkeypatch.setattr(session, "sample", lambda *_: 1 / 0)
+    client = TestClient(create_app(session), base_url="http://127.0.0.1", raise_server_exceptions=False)
     answer = client.post("/api/samples", json={})
     assert answer.status_code == 500 and "ZeroDivisionError" in answer.json()["error"]
 
@@ -126,8 +126,8 @@ def test_demo_rejects_unknown_host_headers(client):
 
 
 def test_only_the_newest_request_of_a_panel_is_computed():
-    async def course():
-        queue, done = Turns(room=3), []
+    async def scenario():
+        queue, done = LatestRequestQueue(max_waiting=3), []
 
         def work(i):
             time.sleep(0.05)
@@ -137,14 +137,14 @@ def test_only_the_newest_request_of_a_panel_is_computed():
         await asyncio.sleep(0.01)
         rest = [asyncio.create_task(queue.run(lambda i=i: work(i), who)) for i, who in ((1, "a"), (2, "b"), (3, "a"))]
         await asyncio.sleep(0.01)
-        with pytest.raises(Busy):
+        with pytest.raises(QueueFull):
             await queue.run(lambda: work(4), "c")
         results = await asyncio.gather(first, *rest, return_exceptions=True)
-        assert [type(r) for r in results] == [type(None), Overtaken, type(None), type(None)]
+        assert [type(r) for r in results] == [type(None), Superseded, type(None), type(None)]
         await queue.run(lambda: work(5))
         assert done == [0, 2, 3, 5] and not queue._newest
 
-    asyncio.run(course())
+    asyncio.run(scenario())
 
 
 def test_demo_rejects_an_unusable_port_or_host():

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glow_tf.demo.studio import open_studio
+from glow_tf.demo.session import open_session
 from helpers.commands import ROOT, demo_page
-from helpers.uploads import WRONG, encoded
+from helpers.uploads import INVALID_FILES, encode_image
 
 pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="drives the browser: pip install 'glow_tf[dev]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
+CHROMIUM_FLAGS = (
     "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
     "--disable-sync"
 ).split()
-SHOWN = os.environ.get("GLOW_TF_SCREENSHOTS")
+SCREENSHOT_RUN = os.environ.get("GLOW_TF_SCREENSHOTS")
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,7 +33,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def run(tiny_run):
-    return pathlib.Path(SHOWN) if SHOWN else tiny_run
+    return pathlib.Path(SCREENSHOT_RUN) if SCREENSHOT_RUN else tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +44,15 @@ def address(run):
 
 
 @pytest.fixture(scope="module")
-def studio(run):
+def session(run):
     """Open the same model in this process, to compare with."""
-    return open_studio(run)
+    return open_session(run)
 
 
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def page(browser, address):
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """Give the folder of the screenshots."""
-    return ROOT / "docs" / "pictures" if SHOWN else tmp_path_factory.mktemp("pictures")
+    return ROOT / "docs" / "pictures" if SCREENSHOT_RUN else tmp_path_factory.mktemp("pictures")
 
 
 def settle(page):
@@ -85,7 +85,7 @@ def settle(page):
     pytest.fail("the page is still busy after 30 seconds")
 
 
-def shown(page, selector):
+def read_images(page, selector):
     """Return the images in a part of the page, uint8 `[n, 8, 8, 1]`."""
     settle(page)
     script = """images => images.map(image => {
@@ -120,27 +120,27 @@ def screenshot(page, pictures, name):
     assert Image.open(path).size == (1120, 780)
 
 
-def test_page_samples_match_the_model(page, studio, pictures):
-    np.testing.assert_array_equal(shown(page, "#samples .sheet"), studio.sample(16, 0.7, 0))
+def test_page_samples_match_the_model(page, session, pictures):
+    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.7, 0))
     for temperature in np.linspace(0, 0.5, 40):  # faster than any model: only the last one counts
         slide(page, "#samples [name=temperature]", round(temperature, 2))
-    np.testing.assert_array_equal(shown(page, "#samples .sheet"), studio.sample(16, 0.5, 0))
+    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.5, 0))
     assert page.inner_text("#samples output") == "0.50"
     page.fill("#samples [name=seed]", "7")
-    expected = studio.sample(16, 0.5, 7)
-    np.testing.assert_array_equal(shown(page, "#samples .sheet"), expected)
+    expected = session.sample(16, 0.5, 7)
+    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), expected)
     screenshot(page, pictures, "samples")
     saved, name = download(page, "#samples .download")
     assert name == "glow-samples-t0.5-seed7.png" and saved.shape == (4 * 132 - 4, 4 * 132 - 4)
     tiles = [saved[y * 132 : y * 132 + 128 : 16, x * 132 : x * 132 + 128 : 16] for y in range(4) for x in range(4)]
     np.testing.assert_array_equal(np.stack(tiles), expected[..., 0])
     page.click("#samples .another")
-    assert np.any(shown(page, "#samples .sheet") != expected)
+    assert np.any(read_images(page, "#samples .sheet") != expected)
 
 
-def test_page_blends_an_uploaded_image_and_a_test_image(page, studio, pictures, tmp_path):
+def test_page_blends_an_uploaded_image_and_a_test_image(page, session, pictures, tmp_path):
     image = np.random.default_rng(5).integers(0, 256, (8, 8), np.uint8)
-    (tmp_path / "own.png").write_bytes(encoded(image))
+    (tmp_path / "own.png").write_bytes(encode_image(image))
     page.click("#tab-blend")
     screenshot(page, pictures, "blend")
     page.click("#blend [data-well=first] button")
@@ -148,52 +148,56 @@ def test_page_blends_an_uploaded_image_and_a_test_image(page, studio, pictures, 
     page.wait_for_selector("dialog", state="hidden")
     page.click("#blend [data-well=second] button")
     page.click("#test-thumbs button:nth-child(4)")
-    own = studio.add(image[..., None])
+    own = session.add(image[..., None])
     slide(page, "#blend [name=weight]", 0.3)
-    np.testing.assert_array_equal(shown(page, "#blend .result"), studio.blend(own, "test-3", [0.3]))
-    np.testing.assert_array_equal(shown(page, "#blend .strip"), studio.blend(own, "test-3", np.linspace(0, 1, 9)))
+    np.testing.assert_array_equal(read_images(page, "#blend .result"), session.blend(own, "test-3", [0.3]))
+    np.testing.assert_array_equal(
+        read_images(page, "#blend .strip"), session.blend(own, "test-3", np.linspace(0, 1, 9))
+    )
     page.click("#blend .strip button:nth-child(9)")
-    np.testing.assert_array_equal(shown(page, "#blend .result")[0], studio.image("test-3"))
+    np.testing.assert_array_equal(read_images(page, "#blend .result")[0], session.image("test-3"))
     saved, _ = download(page, "#blend .download")
-    np.testing.assert_array_equal(saved[::64, ::64], studio.image("test-3")[..., 0])
+    np.testing.assert_array_equal(saved[::64, ::64], session.image("test-3")[..., 0])
     page.click("#blend [data-well=first] button")
     page.click("#sample-thumbs button:nth-child(2)")
     page.wait_for_selector("dialog", state="hidden")
-    sample = studio.sample(16, 0.7, 0)[1] // 16 * 16  # 255, where a sample is cut off, is 240 to the model
-    np.testing.assert_array_equal(shown(page, "#blend [data-well=first]")[0], sample)
+    sample = session.sample(16, 0.7, 0)[1] // 16 * 16  # 255, where a sample is cut off, is 240 to the model
+    np.testing.assert_array_equal(read_images(page, "#blend [data-well=first]")[0], sample)
 
 
-def test_page_moves_several_attributes(page, studio, pictures):
+def test_page_moves_several_attributes(page, session, pictures):
     page.click("#tab-attributes")
     page.wait_for_selector("#attributes .sliders label:nth-child(10)")
-    np.testing.assert_array_equal(shown(page, "#attributes .result")[0], studio.image("test-0"))
+    np.testing.assert_array_equal(read_images(page, "#attributes .result")[0], session.image("test-0"))
     slide(page, "#attributes [name='9']", 0.6)
     slide(page, "#attributes [name='6']", -0.8)
-    studio.directions.wait()
-    off = np.abs(shown(page, "#attributes .result").astype(int) - studio.move("test-0", {"9": 0.6, "6": -0.8}))
-    assert off.max() <= 16 and np.mean(off > 0) < 0.05, "directions are sums, whose order may differ"
-    assert np.any(shown(page, "#attributes .result")[0] != studio.image("test-0"))
+    session.directions.wait()
+    difference = np.abs(
+        read_images(page, "#attributes .result").astype(int) - session.move("test-0", {"9": 0.6, "6": -0.8})
+    )
+    assert difference.max() <= 16 and np.mean(difference > 0) < 0.05, "directions are sums, whose order may differ"
+    assert np.any(read_images(page, "#attributes .result")[0] != session.image("test-0"))
     screenshot(page, pictures, "attributes")
     page.click("#attributes .zero")
-    np.testing.assert_array_equal(shown(page, "#attributes .result")[0], studio.image("test-0"))
+    np.testing.assert_array_equal(read_images(page, "#attributes .result")[0], session.image("test-0"))
 
 
-def test_page_redraws_the_chosen_levels(page, studio, pictures):
+def test_page_redraws_the_chosen_levels(page, session, pictures):
     page.click("#tab-samples")
     page.keyboard.press("ArrowLeft")  # from the first tab round to the last
     page.keyboard.press("Tab")
-    np.testing.assert_array_equal(shown(page, "#levels .sheet"), studio.redraw("test-0", [0], 0.7, 0, 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [0], 0.7, 0, 9))
     screenshot(page, pictures, "levels")
     page.check("#levels [value='1']")
     page.uncheck("#levels [value='0']")
-    np.testing.assert_array_equal(shown(page, "#levels .sheet"), studio.redraw("test-0", [1], 0.7, 0, 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [1], 0.7, 0, 9))
     page.uncheck("#levels [value='1']")
-    np.testing.assert_array_equal(shown(page, "#levels .sheet"), np.stack([studio.image("test-0")] * 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), np.stack([session.image("test-0")] * 9))
 
 
 @pytest.mark.parametrize("name", ["text", "100 MB", "1x1", "cmyk", "animated", "truncated png", "bomb"])
 def test_page_shows_why_an_upload_is_rejected(page, name, tmp_path):
-    data, _, part = WRONG[name]
+    data, _, part = INVALID_FILES[name]
     (tmp_path / "file").write_bytes(data)
     page.click("#tab-blend")
     page.click("#blend [data-well=first] button")

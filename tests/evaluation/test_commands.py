@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import evaluate as evaluate_script
-from glow_tf.data import DataError
-from glow_tf.errors import GlowError
-from glow_tf.evaluation import batched, commands, neighbours, reconstruction
-from glow_tf.evaluation.checks import EvaluationError
+from glow_tf import batched
+from glow_tf.cli import evaluate
+from glow_tf.errors import ConfigError, DataError, GlowError, RunError
+from glow_tf.evaluation import commands, reconstruction
+from glow_tf.evaluation.accuracy import SampleClassifier
 from glow_tf.evaluation.comparison import auroc
-from glow_tf.evaluation.judge import Judge
-from glow_tf.evaluation.progress import progress
-from glow_tf.evaluation.subject import Target, open_subject
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.options import progress_bar
+from glow_tf.evaluation.samples import nearest_images
 from glow_tf.latents import load_latents
-from glow_tf.runs import RunError
 from helpers.commands import call
 
 
@@ -36,7 +35,7 @@ def numbers(run, name):
 @pytest.mark.slow
 def test_report_command_writes_its_files_and_leaves_the_run_unchanged(tiny_run):
     before = files(tiny_run)
-    out, err = call(evaluate_script.main, "evaluate.py", tiny_run)
+    out, err = call(evaluate.main, evaluate.NAME, tiny_run)
     assert "bits/dim" in out and "+-" in out and "reconstruction error  0 of 255" in out
     assert "images/s" not in err, "no progress bar where there is no terminal"
     for name in ("report_reconstructions.png", "report_samples.png"):
@@ -48,13 +47,13 @@ def test_report_command_writes_its_files_and_leaves_the_run_unchanged(tiny_run):
 
 @pytest.mark.slow
 def test_bits_command_reports_raw_and_ema_bits_per_dim(tiny_run, capsys):
-    commands.bits(Target(str(tiny_run)), draws=2, limit=32)
+    commands.bits(TargetOptions(str(tiny_run)), draws=2, limit=32)
     out = capsys.readouterr().out
-    assert "raw" in out and "averaged" in out and "2-draw bound" in out
+    assert "\n  raw " in out and "\n  ema " in out and "2-draw bound" in out
     values = numbers(tiny_run, "bits.json")
-    assert values["raw"]["bits_per_dim"] != values["averaged"]["bits_per_dim"]
+    assert values["raw"]["bits_per_dim"] != values["ema"]["bits_per_dim"]
     assert len(values["raw"]["by_level"]) == 2
-    commands.bits(Target(str(tiny_run)), draws=1, limit=4)
+    commands.bits(TargetOptions(str(tiny_run)), draws=1, limit=4)
     assert numbers(tiny_run, "bits.json")["raw"]["error_over_draws"] is None, "no NaN, which is not JSON"
 
 
@@ -62,15 +61,15 @@ def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
     shutil.copytree(tiny_run, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "name": "cifar10"}))
-    commands.bits(Target(str(tmp_path / "run")), draws=1, limit=4)
-    assert "paper     3.35" in capsys.readouterr().out
+    commands.bits(TargetOptions(str(tmp_path / "run")), draws=1, limit=4)
+    assert "paper    3.35" in capsys.readouterr().out
     assert numbers(tmp_path / "run", "bits.json")["paper"] == 3.35
 
 
 def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_run, capsys):
-    commands.samples(Target(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7))
+    commands.samples(TargetOptions(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7))
     out, folder = capsys.readouterr().out, tiny_conditional_run / "evaluation"
-    assert "labels act through the top prior alone" in out
+    assert "labels enter through the top prior alone" in out
     assert {p.name for p in (folder / "samples").iterdir()} == {"temperature_0.png", "temperature_0.7.png"}
     for name in ("samples.png", "nearest.png"):
         assert name in out and (folder / name).is_file()
@@ -80,39 +79,39 @@ def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_ru
 
 
 def test_reconstruct_command_is_exact_and_redraws_levels(tiny_run, capsys):
-    commands.reconstruct(Target(str(tiny_run)), images=3)
+    commands.reconstruct(TargetOptions(str(tiny_run)), images=3)
     assert "largest error of 3 images: 0 of 255" in capsys.readouterr().out
     change = numbers(tiny_run, "reconstructions.json")["change"]
     assert change["none"] == 0 < change["finest 1"] < change["all"]
 
 
 def test_redrawing_fine_levels_keeps_the_coarse_latents(tiny_run):
-    subject = open_subject(tiny_run)
-    images, _, _ = subject.arrays("test", 3)
-    rows = reconstruction.redraw_levels(subject.model, images)
-    np.testing.assert_array_equal(rows[0], reconstruction.reconstruct(subject.model, images)[0])
+    context = open_context(tiny_run)
+    images, _, _ = context.arrays("test", 3)
+    rows = reconstruction.redraw_levels(context.model, images)
+    np.testing.assert_array_equal(rows[0], reconstruction.reconstruct(context.model, images)[0])
     assert rows.shape == (3, *images.shape)
-    coarse = [subject.model.encode(r)[-1].numpy() for r in rows]
+    coarse = [context.model.encode(r)[-1].numpy() for r in rows]
     # Quantized to 4 bits and encoded again, the coarse latents come back roughly; those of a fresh sample do not.
     distance = [np.abs(c - coarse[0]).mean() for c in coarse]
     assert distance[1] < distance[2]
-    np.testing.assert_array_equal(rows[-1], subject.model.sample(3, 0.7, seed=0).numpy())
+    np.testing.assert_array_equal(rows[-1], context.model.sample(3, 0.7, seed=0).numpy())
 
 
 def test_encode_command_writes_latents_that_decode_to_the_images(tiny_run, tmp_path, capsys):
-    commands.encode(Target(str(tiny_run), out=str(tmp_path)), limit=5)
+    commands.encode(TargetOptions(str(tiny_run), out=str(tmp_path)), limit=5)
     x, z = np.load(tmp_path / "x.npy"), np.load(tmp_path / "z.npy")
     assert x.shape == (5, 8, 8, 1) and x.dtype == np.uint8 and z.shape == (5, 64)
-    model = open_subject(tiny_run).model
+    model = open_context(tiny_run).model
     np.testing.assert_array_equal(model.decode(load_latents(tmp_path / "z.npy", model)), x)
 
 
 @pytest.mark.slow
 def test_compare_command_reports_auroc(tiny_run, capsys):
-    commands.compare(Target(str(tiny_run)), against="bundled:mnist", limit=100)
+    commands.compare(TargetOptions(str(tiny_run)), against="bundled:mnist", limit=100)
     assert "AUROC" in capsys.readouterr().out
     assert (tiny_run / "evaluation" / "comparison.png").is_file()
-    commands.compare(Target(str(tiny_run)), against="bundled:digits", limit=50)
+    commands.compare(TargetOptions(str(tiny_run)), against="bundled:digits", limit=50)
     assert numbers(tiny_run, "comparison.json")["auroc"] == 0.5, "a data set against itself"
 
 
@@ -122,17 +121,17 @@ def test_auroc_of_separated_scores():
 
 
 def test_nearest_neighbor_search_finds_a_near_copy(tiny_run):
-    images, _, _ = open_subject(tiny_run).arrays("train", 50)
-    nearest_images, distances = neighbours.nearest(np.minimum(images[:4], 252) + np.uint8(3), images, 2)
-    np.testing.assert_array_equal(nearest_images[:, 0], images[:4])
+    images, _, _ = open_context(tiny_run).arrays("train", 50)
+    neighbors, distances = nearest_images(np.minimum(images[:4], 252) + np.uint8(3), images, 2)
+    np.testing.assert_array_equal(neighbors[:, 0], images[:4])
     np.testing.assert_allclose(distances[:, 0], 3, rtol=1e-5)
 
 
-def test_judge_command_reports_classifier_accuracy(tiny_conditional_run, capsys):
-    commands.judge(Target(str(tiny_conditional_run)), count=40)
+def test_accuracy_command_reports_classifier_accuracy(tiny_conditional_run, capsys):
+    commands.accuracy(TargetOptions(str(tiny_conditional_run)), count=40)
     out = capsys.readouterr().out
     assert "L=2, weight_y=0.1, unknown steps" in out and "through the top prior alone" in out
-    values = numbers(tiny_conditional_run, "judge.json")
+    values = numbers(tiny_conditional_run, "accuracy.json")
     assert values["real"] > 0.95 and 0 <= values["samples"] <= 1 and len(values["by_class"]) == 10
 
 
@@ -143,18 +142,18 @@ def test_evaluation_classifier_learns_tags_and_classes(exclusive):
     bright = rng.random(200) < 0.5
     images[bright, :32] += 100
     tags = np.stack([bright, ~bright if exclusive else rng.random(200) < 0.5], 1)
-    judge = Judge(images[:100], tags[:100])
-    assert judge.exclusive == exclusive
-    assert (judge.named(images[100:])[:, 0] == bright[100:]).all()
+    classifier = SampleClassifier(images[:100], tags[:100])
+    assert classifier.exclusive == exclusive
+    assert (classifier.predict(images[100:])[:, 0] == bright[100:]).all()
 
 
-def test_evaluation_in_parts_matches_one_batch(tiny_conditional_run, monkeypatch):
-    subject = open_subject(tiny_conditional_run)
-    model, (images, labels, _) = subject.model, subject.arrays("test", 5)
+def test_evaluation_in_chunks_matches_one_batch(tiny_conditional_run, monkeypatch):
+    context = open_context(tiny_conditional_run)
+    model, (images, labels, _) = context.model, context.arrays("test", 5)
     whole = model.sample(5, 0.7, labels, seed=3).numpy()
-    monkeypatch.setattr(batched, "PIXELS", 2 * 64)
-    assert batched.size_of_part(model) == 2
-    np.testing.assert_array_equal(batched.sample(model, 5, 0.7, labels, 3), whole)
+    monkeypatch.setattr(batched, "CHUNK_PIXELS", 2 * 64)
+    assert batched.chunk_size(model) == 2
+    np.testing.assert_array_equal(batched.sample(model, 5, 0.7, labels, seed=3), whole)
     np.testing.assert_array_equal(batched.decode(model, batched.encode(model, images, labels), labels), images)
 
 
@@ -163,49 +162,49 @@ def test_progress_bar_appears_on_a_terminal_only(monkeypatch):
         stream = io.StringIO()
         stream.isatty = lambda terminal=terminal: terminal
         monkeypatch.setattr(sys, "stderr", stream)
-        with progress(3, "sampling") as bar:
+        with progress_bar(3, "sampling") as bar:
             bar.update(3)
         assert ("sampling" in stream.getvalue()) == terminal
 
 
 def test_bits_command_reads_a_keras_file(tiny_run, tmp_path, capsys):
     path = tmp_path / "model.keras"
-    open_subject(tiny_run).model.save(path)
-    with pytest.raises(EvaluationError, match="give --data"):
-        commands.bits(Target(str(path)))
-    commands.bits(Target(str(path), "bundled:digits"), draws=1, limit=16)
+    open_context(tiny_run).model.save(path)
+    with pytest.raises(ConfigError, match="give --data"):
+        commands.bits(TargetOptions(str(path)))
+    commands.bits(TargetOptions(str(path), "bundled:digits"), draws=1, limit=16)
     assert (tmp_path / "model_evaluation" / "bits.json").is_file()
-    with pytest.raises(RunError, match="only a run folder has averaged"):
-        commands.bits(Target(str(path), "bundled:digits", average=True))
+    with pytest.raises(RunError, match="only a run folder has EMA weights"):
+        commands.bits(TargetOptions(str(path), "bundled:digits", ema=True))
     path.write_bytes(b"nonsense")
     with pytest.raises(RunError, match="cannot be read as a Keras model"):
-        commands.bits(Target(str(path), "bundled:digits"))
+        commands.bits(TargetOptions(str(path), "bundled:digits"))
 
 
 @pytest.mark.slow
 def test_evaluation_rejects_runs_and_data_that_do_not_fit(tiny_run, tiny_conditional_run, tmp_path):
-    run, conditional = Target(str(tiny_run)), Target(str(tiny_conditional_run))
-    with pytest.raises(EvaluationError, match="unconditional"):
-        commands.judge(run)
-    with pytest.raises(EvaluationError, match="needs an unconditional model"):
+    run, conditional = TargetOptions(str(tiny_run)), TargetOptions(str(tiny_conditional_run))
+    with pytest.raises(ConfigError, match="unconditional"):
+        commands.accuracy(run)
+    with pytest.raises(ConfigError, match="needs an unconditional model"):
         commands.compare(conditional, against="bundled:mnist")
     with pytest.raises(RunError, match="is not a run folder"):
-        commands.bits(Target(str(tmp_path)))
+        commands.bits(TargetOptions(str(tmp_path)))
     with pytest.raises(DataError, match="an image is 28x28, the model takes 8x8"):
-        commands.bits(Target(str(tiny_run), "bundled:mnist"))
-    commands.bits(Target(str(tiny_run), "bundled:mnist", fit="resize", out=str(tmp_path)), draws=1, limit=2)
+        commands.bits(TargetOptions(str(tiny_run), "bundled:mnist"))
+    commands.bits(TargetOptions(str(tiny_run), "bundled:mnist", fit="resize", out=str(tmp_path)), draws=1, limit=2)
     np.savez(tmp_path / "images.npz", images=np.zeros((40, 8, 8, 1), np.uint8))
     with pytest.raises(GlowError, match="no labels|no classes|labels are wanted"):
-        commands.samples(Target(str(tiny_conditional_run), f"npz:{tmp_path / 'images.npz'}"))
+        commands.samples(TargetOptions(str(tiny_conditional_run), f"npz:{tmp_path / 'images.npz'}"))
     np.savez(tmp_path / "three.npz", images=np.zeros((40, 8, 8, 1), np.uint8), labels=np.arange(40) % 3)
-    with pytest.raises(EvaluationError, match="has 3 classes, the model is conditional on 10"):
-        commands.report(Target(str(tiny_conditional_run), f"npz:{tmp_path / 'three.npz'}"))
+    with pytest.raises(DataError, match="has 3 classes, the model is conditional on 10"):
+        commands.report(TargetOptions(str(tiny_conditional_run), f"npz:{tmp_path / 'three.npz'}"))
 
 
 def test_evaluation_falls_back_to_the_validation_split(tiny_run, tmp_path, capsys):
     images = np.zeros((20, 8, 8, 1), np.uint8)
     np.savez(tmp_path / "images.npz", train=images, validation=images)
-    commands.bits(Target(str(tiny_run), f"npz:{tmp_path / 'images.npz'}", out=str(tmp_path)), draws=1)
+    commands.bits(TargetOptions(str(tiny_run), f"npz:{tmp_path / 'images.npz'}", out=str(tmp_path)), draws=1)
     assert "validation images (there is no test split)" in capsys.readouterr().out
 
 
@@ -225,23 +224,38 @@ def test_evaluation_falls_back_to_the_validation_split(tiny_run, tmp_path, capsy
         ("attributes", {"limit": 0}, "--limit"),
         ("attributes", {"strengths": (math.inf,)}, "--strengths"),
         ("attributes", {"names": ("smile",)}, "--names: expected some of 0, 1, .*got 'smile'"),
-        ("attributes", {"folders": ("nowhere", "nothing")}, "there is no folder nowhere"),
         ("attributes", {"load": "a.npz", "folders": ("a", "b")}, "not both"),
         ("compare", {"against": "bundled:mnist", "limit": 0}, "--limit"),
         ("encode", {"limit": -5}, "--limit"),
-        ("judge", {"count": 0}, "--count"),
+        ("accuracy", {"count": 0}, "--count"),
     ],
 )
 def test_invalid_evaluation_options_write_nothing(tiny_run, tmp_path, name, options, message):
-    with pytest.raises(EvaluationError, match=message):
-        commands.COMMANDS[name](Target(str(tiny_run), out=str(tmp_path / "out")), **options)
+    with pytest.raises(ConfigError, match=message):
+        commands.COMMANDS[name](TargetOptions(str(tiny_run), out=str(tmp_path / "out")), **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_missing_attribute_folder_writes_nothing(tiny_run, tmp_path):
+    target = TargetOptions(str(tiny_run), out=str(tmp_path / "out"))
+    with pytest.raises(DataError, match="there is no folder nowhere"):
+        commands.attributes(target, folders=("nowhere", "nothing"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_old_names_of_a_command_and_options_warn_and_work(tiny_run, tmp_path, capsys):
+    with pytest.warns(UserWarning, match="--average is now --ema"):
+        evaluate.main(["bits", str(tiny_run), "--average", "--draws", "1", "--limit", "4", "--out", str(tmp_path)])
+    assert json.loads((tmp_path / "bits.json").read_text())["weights"] == "EMA weights"
+    with pytest.warns(UserWarning, match="judge is now accuracy"), pytest.raises(SystemExit) as end:
+        evaluate.main(["judge", "--help"])
+    assert end.value.code == 0 and "evaluate.py accuracy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
 def test_help_of_every_evaluation_command(name, capsys):
     with pytest.raises(SystemExit) as end:
-        evaluate_script.main([name, "--help"])
+        evaluate.main([name, "--help"])
     text = capsys.readouterr().out
     assert end.value.code == 0 and "--data" in text and "RUN" in text
     assert "{None}" not in text.split("options")[0]

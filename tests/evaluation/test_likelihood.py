@@ -3,24 +3,25 @@
 import numpy as np
 import pytest
 
-from glow_tf.evaluation import batched, likelihood
-from glow_tf.evaluation.subject import open_subject
+from glow_tf import batched
+from glow_tf.evaluation import likelihood
+from glow_tf.evaluation.context import open_context
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
 def test_bits_per_dim_does_not_depend_on_the_batch_size(run, request):
-    subject = open_subject(request.getfixturevalue(run))
-    bits = [likelihood.measure(subject, draws=2, batch_size=size, limit=40).values for size in (7, 16, 64)]
+    context = open_context(request.getfixturevalue(run))
+    bits = [likelihood.measure(context, draws=2, batch_size=size, limit=40).values for size in (7, 16, 64)]
     assert bits[0].shape == (2, 40)
     np.testing.assert_allclose(bits[1], bits[0], atol=1e-6)
     np.testing.assert_allclose(bits[2], bits[0], atol=1e-6)
 
 
 def test_likelihood_counts_every_test_image_once(tiny_run):
-    subject = open_subject(tiny_run)
-    bits = likelihood.measure(subject, draws=1, batch_size=128)
-    assert bits.values.shape[1] == subject.source.size("test") == 300
+    context = open_context(tiny_run)
+    bits = likelihood.measure(context, draws=1, batch_size=128)
+    assert bits.values.shape[1] == context.source.size("test") == 300
 
 
 def test_importance_weighted_bound_and_standard_errors():
@@ -35,13 +36,13 @@ def test_importance_weighted_bound_and_standard_errors():
 
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
 def test_bits_per_dim_by_level_sum_to_the_total(run, request, monkeypatch):
-    subject = open_subject(request.getfixturevalue(run))
-    images, labels, _ = subject.arrays("test", 8)
-    shares = likelihood.by_level(subject.model, images, subject.labels(labels), seed=1)
+    context = open_context(request.getfixturevalue(run))
+    images, labels, _ = context.arrays("test", 8)
+    shares = likelihood.by_level(context.model, images, context.model_labels(labels), seed=1)
     noise = np.random.default_rng(1).random(images.shape, np.float32)
-    whole = subject.model.bits_per_dim(images, subject.labels(labels), noise=noise)
+    whole = context.model.bits_per_dim(images, context.model_labels(labels), noise=noise)
     assert sum(shares) == pytest.approx(float(np.mean(whole)), abs=1e-5)
-    monkeypatch.setattr(batched, "PIXELS", 3 * 64)
+    monkeypatch.setattr(batched, "CHUNK_PIXELS", 3 * 64)
     np.testing.assert_allclose(
-        likelihood.by_level(subject.model, images, subject.labels(labels), seed=1), shares, atol=1e-5
+        likelihood.by_level(context.model, images, context.model_labels(labels), seed=1), shares, atol=1e-5
     )

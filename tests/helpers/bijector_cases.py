@@ -27,7 +27,7 @@ def normal(shape, means=0.0):
 
 def base_of(layer, shape, means=0.0):
     """Make the base distribution of the latents of images of `shape`."""
-    latent = layer.latent_shape(shape)
+    latent = layer.encoded_shape(shape)
     if np.ndim(means) > 0:
         return _base(latent, means)
     return _standard_base(tuple(map(tuple, latent)) if isinstance(latent, list) else tuple(latent))
@@ -48,7 +48,7 @@ def _base(latent, means=0.0):
 def latents(layer, shape, n=4, size=1.0, seed=1):
     """Draw a batch of latents of standard deviation `size`."""
     rng = np.random.default_rng(seed)
-    latent = layer.latent_shape(shape)
+    latent = layer.encoded_shape(shape)
     drawn = [tf.constant(size * rng.normal(size=(n, *s))) for s in (latent if isinstance(latent, list) else [latent])]
     return drawn if isinstance(latent, list) else drawn[0]
 

@@ -1,4 +1,4 @@
-"""Run train.py in a process of its own, as a user does, or call it in this one, which starts without an import."""
+"""Run commands in a process of their own, as a user does, or call them in this one, which spares the import."""
 
 import contextlib
 import io
@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-import train as train_script
-from glow_tf.errors import run_command
+from glow_tf.cli import train as train_command
+from glow_tf.cli.command import run_command
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -27,14 +27,20 @@ def command(*options):
 
 def environment(**variables):
     """Return environment variables that hide GPUs, so that runs are comparable, and hide no message of TensorFlow."""
-    inherited = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "GLOW_TF_COMMAND")}
+    inherited = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     return {**inherited, "CUDA_VISIBLE_DEVICES": "-1", **variables}
 
 
-def run_python(*words, code=0):
-    """Run `python WORDS` to the end; check the exit code and that there is no traceback; return (stdout, stderr)."""
-    command = [sys.executable, *map(str, words)]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300)
+def run_python(*words, code=0, **variables):
+    """Run `python WORDS` to the end; check the exit code and that there is no traceback; return (stdout, stderr).
+
+    Args:
+        words: words of the command line after `python`.
+        code: the exit code to expect.
+        variables: environment variables to set.
+    """
+    command, env = [sys.executable, *map(str, words)], environment(**variables)
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout, done.stderr
@@ -62,8 +68,8 @@ def call(main, name, *options, code=0):
     """Run a command's `main` in this process, as `python NAME OPTIONS` does; check the exit code; return (stdout,
     stderr).
 
-    For tests whose subject is what the command does, and not its process. `conftest.py` undoes after each test what
-    a command sets of TensorFlow's state.
+    For tests of the work of a command, not of its process. After each test, `conftest.py` resets the state of
+    TensorFlow that a command sets.
     """
     format_warning = warnings.formatwarning
     out, err = io.StringIO(), io.StringIO()
@@ -79,7 +85,7 @@ def call(main, name, *options, code=0):
 def call_train(*options, code=0):
     """Run train.py's command in this process, on one CPU; check the exit code; return (stdout, stderr)."""
     assert "--deterministic" not in options, "op determinism cannot be switched off again: use `train`"
-    return call(train_script.main, "train.py", *options, "--devices", "cpu", code=code)
+    return call(train_command.main, train_command.NAME, *options, "--devices", "cpu", code=code)
 
 
 def weights(run_dir, name="last"):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import layers
+from helpers.guides import run_blocks
 
 DTYPE = "float64"
 
@@ -23,8 +24,8 @@ class Case:
 
 
 def _own_network(outputs, dtype, layer=keras.layers.Dense, **options):
-    made = [layer(8, activation="tanh", dtype=dtype, **options), layer(outputs, dtype=dtype, **options)]
-    return keras.Sequential(made, name="mine")
+    parts = [layer(8, activation="tanh", dtype=dtype, **options), layer(outputs, dtype=dtype, **options)]
+    return keras.Sequential(parts, name="mine")
 
 
 def _own_convolutions(dtype):
@@ -45,9 +46,13 @@ def _steps():
     return cases
 
 
+def _guide_layer(dtype=DTYPE):
+    return run_blocks("write_a_layer.md", 1)["LeakyReLUFlow"](dtype=dtype)
+
+
 CASES = {
-    "actnorm": _case(layers.Actnorm, (4, 2, 3)),
-    "actnorm of vectors": _case(layers.Actnorm, (5,)),
+    "actnorm": _case(layers.ActNorm, (4, 2, 3)),
+    "actnorm of vectors": _case(layers.ActNorm, (5,)),
     "conv1x1": _case(layers.InvertibleConv1x1, (3, 2, 4), seed=1),
     "conv1x1 of vectors": _case(layers.InvertibleConv1x1, (5,), seed=1),
     "conv1x1 lu": _case(layers.InvertibleConv1x1, (3, 2, 4), lu=True, seed=1),
@@ -84,9 +89,10 @@ CASES = {
         ),
         (8, 8, 1),
     ),
-    "serial": Case(
-        lambda dtype=DTYPE: layers.Serial(
-            [layers.Actnorm(dtype=dtype), layers.InvertibleConv1x1(dtype=dtype), layers.Squeeze(dtype=dtype)]
+    "guide": Case(_guide_layer, (4, 2, 3)),
+    "sequential": Case(
+        lambda dtype=DTYPE: layers.FlowSequential(
+            [layers.ActNorm(dtype=dtype), layers.InvertibleConv1x1(dtype=dtype), layers.Squeeze(dtype=dtype)]
         ),
         (4, 2, 2),
     ),
@@ -115,7 +121,7 @@ def randomized_layer(case, dtype=DTYPE, noise=0.05):
     layer.initialize(x, labels(case, 32))
     perturb(layer.trainable_variables, rng, noise)
     layer.initialize(x, labels(case, 32))
-    perturb([v for v in layer.trainable_variables if "actnorm" in v.path], rng, noise)
+    perturb([v for v in layer.trainable_variables if "actnorm" in v.path.replace("act_norm", "actnorm")], rng, noise)
     return layer
 
 

@@ -1,72 +1,82 @@
-"""Write checkpoints and frozen graphs as the original does, and check what is imported from them."""
+"""Write checkpoints and frozen graphs as the original code does, and check models that are imported from them."""
 
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.openai import original_names
-from glow_tf.openai.__main__ import main
-from glow_tf.openai.sources import AVERAGE
+from glow_tf.cli.convert import main
+from glow_tf.convert.openai_glow import original_names
+from glow_tf.convert.openai_glow.names import EMA_SUFFIX
 from helpers.golden import assert_close
 
 
-def options(c):
-    return ["--bits", c.hps["n_bits_x"], "--image-size", c.hps["image_size"], "--weight-y", c.hps["weight_y"]]
+def options(golden):
+    """Return the words of the command line that import a `Case`."""
+    hps = golden.hps
+    return ["--bits", hps["n_bits_x"], "--image-size", hps["image_size"], "--weight-y", hps["weight_y"]]
 
 
 def run_import(*arguments):
-    main([str(a) for a in arguments])
+    """Call the command `python -m glow_tf.cli.convert`; arguments may be of any type."""
+    main([str(argument) for argument in arguments])
 
 
-def assert_is_the_original(model, c):
+def assert_is_the_original(model, golden):
     """Check that a `Glow` gives the stored eps, bits/dim and decoded images."""
-    assert_same_latents(model.encode(c["x"], c.labels, noise=c.noise), c)
-    assert_close(model.bits_per_dim(c["x"], c.labels, noise=c.noise), c["bits_x"], 1e-5, "bits_x")
-    assert_same_images(model.flow.decode(c.eps(), c.labels)[0], model.decode(c.eps(), c.labels), c)
+    assert_same_latents(model.encode(golden["x"], golden.labels, noise=golden.noise), golden)
+    assert_close(model.bits_per_dim(golden["x"], golden.labels, noise=golden.noise), golden["bits_x"], 1e-5, "bits_x")
+    x, _ = model.flow.decode(golden.eps(), golden.labels)
+    assert_same_images(x, model.decode(golden.eps(), golden.labels), golden)
 
 
-def assert_same_latents(eps, c):
-    for i, expected in enumerate(c.eps()):
+def assert_same_latents(eps, golden):
+    """Check a list of latents against the stored ones."""
+    for i, expected in enumerate(golden.eps()):
         assert_close(eps[i], expected, 1e-5, f"eps {i}")
 
 
-def assert_same_images(x, images, c):
-    assert_close(x, c["decoded/x_float"], 2e-4, "decoded")
-    off = np.abs(np.asarray(images).astype(int) - c["decoded/x_uint8"])
-    assert off.max() <= 256 // 2 ** c.hps["n_bits_x"] and np.mean(off > 0) <= 0.005
+def assert_same_images(x, images, golden):
+    """Check decoded images, as floats `x` and as bytes `images`, against the stored ones."""
+    assert_close(x, golden["decoded/x_float"], 2e-4, "decoded")
+    off = np.abs(np.asarray(images).astype(int) - golden["decoded/x_uint8"])
+    assert off.max() <= 256 // 2 ** golden.hps["n_bits_x"] and np.mean(off > 0) <= 0.005
 
 
-def weights(c, prefix="var/"):
-    """Return `{original's name: array}` of the weights of a case stored under `prefix`."""
-    return {key.removeprefix(prefix): value for key, value in c.golden.items() if key.startswith(prefix)}
+def weights(golden, prefix="var/"):
+    """Return `{original name: array}` of the weights of a case stored under `prefix`."""
+    return {key.removeprefix(prefix): value for key, value in golden.golden.items() if key.startswith(prefix)}
 
 
-def checkpoint_of(c, folder):
-    """Return the stored checkpoint of a case, or write one of its weights and its state after training."""
-    if c.checkpoint.parent.is_dir():
-        return c.checkpoint
-    values = weights(c)
-    if "end/slot/t" in c:
-        values = weights(c, "end/var/") | {n + AVERAGE: v for n, v in weights(c, "end/ema/").items()}
-        values["Variable"] = c["end/slot/t"]
-        for i, name in enumerate(c.trainable_names):
-            values[f"Variable_{2 * i + 1}"] = c[f"end/slot/m2/{name}"]
-            values[f"Variable_{2 * i + 2}"] = c[f"end/slot/m1/{name}"]
+def checkpoint_of(golden, folder):
+    """Return the path of a case's checkpoint, stored or written to `folder`.
+
+    Written is one of the weights, or of all the state after training if the case has it.
+    """
+    if golden.checkpoint.parent.is_dir():
+        return golden.checkpoint
+    values = weights(golden)
+    if "end/slot/t" in golden:
+        values = weights(golden, "end/var/") | {n + EMA_SUFFIX: v for n, v in weights(golden, "end/ema/").items()}
+        values["Variable"] = golden["end/slot/t"]
+        for i, name in enumerate(golden.trainable_names):
+            values[f"Variable_{2 * i + 1}"] = golden[f"end/slot/m2/{name}"]
+            values[f"Variable_{2 * i + 2}"] = golden[f"end/slot/m1/{name}"]
     write_checkpoint(folder / "model.ckpt", values)
     return folder / "model.ckpt"
 
 
 def write_model(path, model):
-    """Write a checkpoint of the weights of a `Glow` under the original's names."""
+    """Write a checkpoint of the weights of a `Glow` under their original names."""
     write_checkpoint(path, {name: variable.numpy() for name, variable in original_names(model).items()})
 
 
-def assert_weights(model, c, prefix):
+def assert_weights(model, golden, prefix):
+    """Check that the weights of a `Glow` are exactly those stored under `prefix`."""
     for name, variable in original_names(model).items():
-        np.testing.assert_array_equal(variable, c[prefix + name], err_msg=name)
+        np.testing.assert_array_equal(variable, golden[prefix + name], err_msg=name)
 
 
 def write_checkpoint(path, values):
-    """Write a checkpoint of `{name: array}` as the original's Saver does, without a .meta file."""
+    """Write a checkpoint of `{name: array}` as the Saver of the original code does, without a .meta file."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = {name: tf.compat.v1.Variable(value) for name, value in values.items()}
         session.run(tf.compat.v1.global_variables_initializer())
@@ -80,16 +90,16 @@ def read_checkpoint(path):
 
 
 def freeze(path, values, use=None, inputs=()):
-    """Write a frozen graph of `{name: array}`: one variable each, with the original's operation on it.
+    """Write a frozen graph of `{name: array}`: one variable each, with the operation of the original code on it.
 
-    `use(name, weight)` gives another operation, or None; `inputs` are `(name, shape)` of placeholders.
+    `use(name, weight)` returns the result of another operation, or None; `inputs` are `(name, shape)` of placeholders.
     """
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
         outputs = []
         for name, value in values.items():
             weight = tf.compat.v1.get_variable(name, initializer=value, use_resource=False)
-            used = None if use is None else use(name, weight)
-            outputs.append(_original_use(name, weight) if used is None else used)
+            output = None if use is None else use(name, weight)
+            outputs.append(_original_use(name, weight) if output is None else output)
         for name, shape in inputs:
             outputs.append(tf.identity(tf.compat.v1.placeholder(tf.float32, shape, name)))
         session.run(tf.compat.v1.global_variables_initializer())
@@ -109,4 +119,8 @@ def _original_use(name, weight):
         return tf.matmul(tf.zeros([1, weight.shape[0]]), weight)
     if part.startswith("indices"):
         return tf.gather(tf.zeros([weight.shape[0], 8]), weight)
-    return {"b": lambda: 1.0 + weight, "logs": lambda: 3.0 * weight}.get(part, lambda: tf.identity(weight))()
+    if part == "b":
+        return 1.0 + weight
+    if part == "logs":
+        return 3.0 * weight
+    return tf.identity(weight)

@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from glow_tf.cli.command import run_command
 from glow_tf.data import open_source, pipeline
-from glow_tf.errors import run_command
 
 RNG = np.random.default_rng(0)
 SHAPE = (8, 8, 3)
 
 
 def color_images(n, size=8):
+    """Make n images of noise."""
     return RNG.integers(0, 256, (n, size, size, 3), np.uint8)
 
 
 def arrays(source, split, config, shape=SHAPE, limit=None):
+    """Read the images, labels and attributes of a split."""
     return pipeline.arrays(source, split, config, shape, limit)
 
 

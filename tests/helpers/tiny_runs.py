@@ -18,13 +18,13 @@ TINY = dataclasses.replace(
 """An experiment that trains in a second."""
 
 
-def make_run(path, classes=0, depth=2, **model):
-    """Make a run folder whose raw and averaged weights differ; return its path."""
+def make_run(path, classes=0, **model):
+    """Make a run folder whose raw and EMA weights differ; return its path."""
     config = ModelConfig(
         image_shape=(8, 8, 1),
         bits=4,
         levels=2,
-        depth=depth,
+        depth=1,
         width=8,
         classes=classes,
         weight_y=0.1 if classes else 0.0,
@@ -37,7 +37,7 @@ def make_run(path, classes=0, depth=2, **model):
     images, labels, _ = pipeline.arrays(open_source(data, config.image_shape), "train", data, config.image_shape, 64)
     state.model.initialize(images, labels if classes else None, seed=1)
     rng = np.random.default_rng(2)
-    state.average.reset()
+    state.ema.reset()
     for v in state.model.trainable_variables:
         v.assign_add(0.03 * rng.normal(size=v.shape))
     for which in ("last", "best"):

@@ -12,12 +12,13 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.config import ConfigError, RunOptions
+from glow_tf.config import RunOptions
 from glow_tf.data import open_source, pipeline
+from glow_tf.errors import ConfigError
 from glow_tf.runs import Run
 from glow_tf.training import devices, session
-from glow_tf.training.loop import Trainer
-from glow_tf.training.step import Validation
+from glow_tf.training.trainer import Trainer
+from glow_tf.training.validation import Validation
 from helpers.commands import largest_difference, weights
 from helpers.tiny_runs import TINY, make_run
 
@@ -51,7 +52,7 @@ def wrong_batch(path, strategy):
 
 def validation(path, two, one):
     """Measure validation bits/dim of one model and noise for several batch sizes, on one replica and on two."""
-    run = Run(pathlib.Path(make_run(path, depth=1)))
+    run = Run(pathlib.Path(make_run(path)))
     data = run.experiment().data
     source = open_source(data, (8, 8, 1))
     bits = []
@@ -87,7 +88,7 @@ def bad_replica(path, strategy):
         after.append(
             {
                 "weights": [replicas(v.value) for v in state.model.weights],
-                "averages": [replicas(v) for v in state.average.shadows],
+                "ema": [replicas(v) for v in state.ema.shadows],
                 "iterations": replicas(state.optimizer.iterations.value),
                 "step": replicas(state.counters.step),
                 "skipped": replicas(state.counters.skipped),

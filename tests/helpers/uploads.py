@@ -12,15 +12,16 @@ from glow_tf.demo.uploads import MAX_BYTES
 RNG = np.random.default_rng(0)
 
 
-def encoded(array, kind="PNG", **options):
+def encode_image(image, kind="PNG", **options):
+    """Return an image, an array or PIL's, as the bytes of an image file."""
     data = io.BytesIO()
-    image = array if isinstance(array, Image.Image) else Image.fromarray(array)
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     image.save(data, format=kind, **options)
     return data.getvalue()
 
 
-def header_only(width, height):
-    """Make a PNG whose header gives a huge size, without the pixels."""
+def encode_png_header(width, height):
+    """Return a PNG whose header gives a huge size, without the pixels."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -29,24 +30,25 @@ def header_only(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def animation():
+def encode_animation():
+    """Return an animated GIF of three frames."""
     frames = [Image.fromarray(RNG.integers(0, 256, (20, 20), np.uint8)) for _ in range(3)]
-    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    return encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
-PICTURE = RNG.integers(0, 256, (40, 30, 3), np.uint8)
-WRONG = {
+IMAGE = RNG.integers(0, 256, (40, 30, 3), np.uint8)
+INVALID_FILES = {
     "text": (b"hello, world", 415, "not a picture"),
     "empty": (b"", 422, "empty"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "not a picture"),
     "100 MB": (bytes(100_000_000), 413, f"100 MB; give one of at most {MAX_BYTES // 10**6} MB"),
-    "1x1": (encoded(PICTURE[:1, :1]), 422, "1x1 pixels"),
-    "strip": (encoded(np.zeros((8, 400), np.uint8)), 422, "400x8, a strip"),
-    "cmyk": (encoded(Image.fromarray(PICTURE).convert("CMYK"), "JPEG"), 415, "CMYK"),
-    "animated": (animation(), 422, "3 pictures"),
-    "truncated png": (encoded(PICTURE)[:-600], 422, "damaged or cut short"),
-    "truncated jpeg": (encoded(PICTURE, "JPEG")[:-200], 422, "damaged or cut short"),
-    "broken png": (encoded(PICTURE)[:60].ljust(4000, b"\xff"), 422, "damaged or cut short"),
-    "many pixels": (header_only(9000, 9000), 413, "9,000x9,000"),
-    "bomb": (header_only(60_000, 60_000), 413, "too many pixels"),
+    "1x1": (encode_image(IMAGE[:1, :1]), 422, "1x1 pixels"),
+    "strip": (encode_image(np.zeros((8, 400), np.uint8)), 422, "400x8, a strip"),
+    "cmyk": (encode_image(Image.fromarray(IMAGE).convert("CMYK"), "JPEG"), 415, "CMYK"),
+    "animated": (encode_animation(), 422, "3 pictures"),
+    "truncated png": (encode_image(IMAGE)[:-600], 422, "damaged or cut short"),
+    "truncated jpeg": (encode_image(IMAGE, "JPEG")[:-200], 422, "damaged or cut short"),
+    "broken png": (encode_image(IMAGE)[:60].ljust(4000, b"\xff"), 422, "damaged or cut short"),
+    "many pixels": (encode_png_header(9000, 9000), 413, "9,000x9,000"),
+    "bomb": (encode_png_header(60_000, 60_000), 413, "too many pixels"),
 }

@@ -1,14 +1,14 @@
-"""Compare every faster computation of a layer with the plain composition of its parts, in float64."""
+"""Compare every faster computation of a layer with the plain computation, in float64."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from glow_tf import layers
-from glow_tf.layers import convolutions, moments
+from glow_tf.layers import convolutions, shared_steps, statistics
 from glow_tf.layers import network as network_module
-from glow_tf.layers.flow import sum_per_example
 from glow_tf.layers.network import mixed_precision
+from glow_tf.layers.tensors import sum_per_example
 from helpers import layer_cases
 from helpers.rounding import rounding_error
 
@@ -31,35 +31,35 @@ def assert_same(fast, plain, x, layer):
 
 
 def network(shape, dtype=layer_cases.DTYPE, **options):
-    made = layers.CouplingNetwork(6, width=7, seed=0, dtype=dtype, **options)
-    made.build((None, *shape))
-    layer_cases.perturb(made.trainable_variables, np.random.default_rng(1), 0.3)
-    return made
+    layer = layers.CouplingNetwork(6, width=7, seed=0, dtype=dtype, **options)
+    layer.build((None, *shape))
+    layer_cases.perturb(layer.trainable_variables, np.random.default_rng(1), 0.3)
+    return layer
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 3), (2, 2, 1), (1, 3, 2), (1, 1, 2)])
 def test_coupling_network_matches_plain_convolutions(shape):
-    made = network(shape)
+    layer = network(shape)
     x = tf.constant(np.random.default_rng(3).normal(size=(3, *shape)))
-    assert_same(made, made.plain, x, made)
+    assert_same(layer, layer.reference_call, x, layer)
 
 
 def test_coupling_network_accepts_unknown_image_sizes():
-    made = network((None, None, 3))
+    layer = network((None, None, 3))
     x = tf.constant(np.random.default_rng(3).normal(size=(2, 5, 4, 3)))
-    run = tf.function(made, input_signature=[tf.TensorSpec([None, None, None, 3], layer_cases.DTYPE)])
-    np.testing.assert_allclose(run(x), made.plain(x), rtol=1e-9, atol=1e-11)
+    run = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 3], layer_cases.DTYPE)])
+    np.testing.assert_allclose(run(x), layer.reference_call(x), rtol=1e-9, atol=1e-11)
 
 
 def test_sum_of_neighbors_is_the_adjoint_of_neighbors():
     rng = np.random.default_rng(0)
     x, y = tf.constant(rng.normal(size=(2, 4, 3, 2))), tf.constant(rng.normal(size=(2, 4, 3, 18)))
     for sign in (1, -1):
-        wide = tf.reshape(convolutions.neighbours(convolutions.pad(x), sign), y.shape)
+        wide = tf.reshape(convolutions.neighbors(convolutions.pad(x), sign), y.shape)
         product = tf.reduce_sum(wide * y)
-        adjoint_product = tf.reduce_sum(x * convolutions.sum_of_neighbours(y, -sign))
+        adjoint_product = tf.reduce_sum(x * convolutions.sum_of_neighbors(y, -sign))
         np.testing.assert_allclose(product, adjoint_product)
-    center = tf.reshape(convolutions.neighbours(convolutions.pad(x)), [2, 4, 3, 9, 2])[..., 4, :]
+    center = tf.reshape(convolutions.neighbors(convolutions.pad(x)), [2, 4, 3, 9, 2])[..., 4, :]
     np.testing.assert_array_equal(center, x)
 
 
@@ -68,7 +68,34 @@ def test_sum_of_neighbors_is_the_adjoint_of_neighbors():
 def test_fused_actnorm_and_1x1_convolution_match_the_plain_step(permutation, method):
     layer = layer_cases.shared_layer(f"step {permutation} affine")
     x = layer_cases.images(layer_cases.CASES["step 1x1 affine"])
-    assert_same(getattr(layer, method), getattr(layer, f"plain_{method}"), x, layer)
+    assert_same(getattr(layer, method), getattr(layer, f"reference_{method}"), x, layer)
+
+
+@pytest.mark.parametrize(
+    ("method", "permutation", "recompute"),
+    [("encode", "shuffle", False), ("encode", "1x1", True), ("decode", "shuffle", True), ("decode", "1x1", False)],
+)
+def test_steps_through_one_traced_function_match_the_plain_loop(method, permutation, recompute):
+    flow = layers.MultiScale(levels=1, depth=3, width=5, permutation=permutation, seed=1, dtype=layer_cases.DTYPE)
+    flow.build((None, 4, 4, 1))
+    layer_cases.perturb(flow.trainable_variables, np.random.default_rng(1), 0.1)
+    steps = flow.steps(0)
+    x = tf.constant(np.random.default_rng(3).normal(size=(3, 2, 2, 4)))
+
+    @tf.function
+    def graph(x):
+        return with_gradients(
+            lambda x: shared_steps.run_steps(steps, method, x, recompute),
+            x,
+            [v.value for v in flow.trainable_variables],
+        )
+
+    def plain(x):
+        return shared_steps.run_steps_plainly(steps, method, x)
+
+    expected = with_gradients(plain, x, [v.value for v in flow.trainable_variables])
+    for a, b in zip(tf.nest.flatten(graph(x)), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
 def test_sigmoid_coupling_gradient_matches_autodiff():
@@ -76,7 +103,7 @@ def test_sigmoid_coupling_gradient_matches_autodiff():
 
     def plain(x):
         z1, z2 = tf.split(x, 2, -1)
-        h = layer.network.plain(z1)
+        h = layer.network.reference_call(z1)
         scale = tf.sigmoid(h[..., 1::2] + 2.0)
         return tf.concat([z1, (z2 + h[..., 0::2]) * scale], -1), sum_per_example(tf.math.log(scale))
 
@@ -85,11 +112,11 @@ def test_sigmoid_coupling_gradient_matches_autodiff():
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_mixed_precision_network_is_close_to_float32(dtype):
-    made = network((4, 4, 3), "float32", network_dtype=dtype)
+    layer = network((4, 4, 3), "float32", network_dtype=dtype)
     x = tf.constant(np.random.default_rng(3).normal(size=(2, 4, 4, 3)), tf.float32)
-    exact = made(x)
+    exact = layer(x)
     with mixed_precision():
-        near = made(x)
+        near = layer(x)
     assert near.dtype == tf.float32
     error = float(tf.reduce_max(tf.abs(near - exact)) / tf.reduce_max(tf.abs(exact)))
     # The largest of the errors of 192 outputs; over 30 seeds it was at most 3.6 times the expected one.
@@ -97,17 +124,17 @@ def test_mixed_precision_network_is_close_to_float32(dtype):
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-@pytest.mark.parametrize("part", [1, 40, 4096])
-def test_initialization_in_parts_matches_the_plain_network(fresh, part, monkeypatch):
-    monkeypatch.setattr(moments, "PART", part)
-    for name in ("first_moments", "second_moments"):  # not as they were traced for another PART
-        monkeypatch.setattr(network_module, name, getattr(moments, name).python_function)
+@pytest.mark.parametrize("positions", [1, 40, 4096])
+def test_initialization_in_chunks_matches_the_plain_network(fresh, positions, monkeypatch):
+    monkeypatch.setattr(statistics, "CHUNK_POSITIONS", positions)
+    for name in ("conv1_mean_and_std", "conv2_mean_and_std"):  # not as they were traced for another size
+        monkeypatch.setattr(network_module, name, getattr(statistics, name).python_function)
     shape = (4, 5, 3)
     one, other = network(shape), network(shape)
     if fresh:
-        for made in (one, other):
-            made.conv_3.W.assign(tf.zeros_like(made.conv_3.W.value))
-    x = tf.constant(np.random.default_rng(part).normal(size=(5, *shape)) + 2.0)
-    np.testing.assert_allclose(one.initialize(x), other.plain(x, initialize=True), rtol=1e-9, atol=1e-11)
+        for layer in (one, other):
+            layer.conv_3.W.assign(tf.zeros_like(layer.conv_3.W.value))
+    x = tf.constant(np.random.default_rng(positions).normal(size=(5, *shape)) + 2.0)
+    np.testing.assert_allclose(one.initialize(x), other.reference_call(x, initialize=True), rtol=1e-9, atol=1e-11)
     for a, b in zip(one.weights, other.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)

@@ -1,4 +1,4 @@
-"""Compare 12 training steps of both optimizers with the original: weights, slots, averages, losses, learning rates."""
+"""Compare 12 training steps of both optimizers with the original: weights, slots, EMA, losses, learning rates."""
 
 import dataclasses
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from glow_tf.convert.openai_glow import original_names
 from glow_tf.model import Glow
-from glow_tf.openai import original_names
-from glow_tf.training.average import MovingAverage
+from glow_tf.training.ema import ExponentialMovingAverage
 from glow_tf.training.optimizers import Adam, Adamax
 from glow_tf.training.schedule import WarmUp
-from glow_tf.training.step import Counters, TrainingStep, terms_of
+from glow_tf.training.step import Counters, TrainingStep
 from helpers import layer_cases
 from helpers.golden import TRAINING_CASES, case, load_variables
 from helpers.rounding import rounding_error
@@ -20,7 +20,7 @@ TOLERANCE = 1e-5
 
 
 class Course:
-    """Hold a model at the stored start, and what trains it."""
+    """A model at the stored start, with its optimizer, EMA and training step."""
 
     def __init__(self, name, jit_compile=False, **changes):
         self.case = stored = case(name)
@@ -33,15 +33,15 @@ class Course:
         load_variables(self.model, stored.golden, "start/var/")
         self.names = original_names(self.model)
         self.optimizer = rule(self.schedule, beta1=hps["beta1"], beta2=beta2)
-        self.average = MovingAverage(self.model, beta2)
-        for shadow, variable in zip(self.average.shadows, self.model.trainable_variables, strict=True):
+        self.ema = ExponentialMovingAverage(self.model, beta2)
+        for shadow, variable in zip(self.ema.shadows, self.model.trainable_variables, strict=True):
             name = next(n for n, v in self.names.items() if v is variable)
             shadow.assign(stored.golden.get(f"start/ema/{name}", stored[f"start/var/{name}"]))
-        self.counters = Counters(terms_of(self.model))
+        self.counters = Counters(self.model.term_names)
         self.step = TrainingStep(
             self.model,
             self.optimizer,
-            self.average,
+            self.ema,
             self.counters,
             tf.distribute.get_strategy(),
             len(stored["x"][0]),
@@ -56,7 +56,7 @@ class Course:
         batch = self.batch(k)
         return float(tf.reduce_mean(self.model.objective(batch["image"], noise=batch["noise"])["loss"]))
 
-    def of(self, name, values):
+    def value_of(self, name, values):
         """Return, from a list parallel to the trainable variables, the value that belongs to an original name."""
         index = [v is self.names[name] for v in self.model.trainable_variables].index(True)
         return np.asarray(values[index])
@@ -82,21 +82,23 @@ def test_twelve_training_steps_match_the_original(name):
     np.testing.assert_allclose(losses, stored["loss"], rtol=0, atol=TOLERANCE)
     for n in stored.trainable_names:
         np.testing.assert_allclose(course.names[n].numpy(), stored[f"end/var/{n}"], rtol=0, atol=TOLERANCE, err_msg=n)
-        np.testing.assert_allclose(course.of(n, course.average.shadows), stored[f"end/ema/{n}"], atol=TOLERANCE)
+        np.testing.assert_allclose(course.value_of(n, course.ema.shadows), stored[f"end/ema/{n}"], atol=TOLERANCE)
         slots = course.optimizer.first_moments, course.optimizer.second_moments
         for slot, values in zip(("m1", "m2"), slots, strict=True):
-            np.testing.assert_allclose(course.of(n, values), stored[f"end/slot/{slot}/{n}"], rtol=1e-4, atol=TOLERANCE)
+            np.testing.assert_allclose(
+                course.value_of(n, values), stored[f"end/slot/{slot}/{n}"], rtol=1e-4, atol=TOLERANCE
+            )
     assert int(course.counters.skipped) == 0
     assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0"][0], abs=TOLERANCE)
     if "end/test_stats_batch0_swapped" in stored:
-        with course.average.swapped():
+        with course.ema.swapped():
             assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0_swapped"][0], abs=TOLERANCE)
     assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0"][0], abs=TOLERANCE)
 
 
 def test_step_with_a_non_finite_loss_or_gradient_is_skipped():
     course = Course("case7_train_adamax")
-    loss_and_gradients = course.step._gradients
+    loss_and_gradients = course.step.loss_and_gradients
 
     def spoiled(batch):
         """Add the batch's `spoil` to one entry of one gradient, and leave the loss as it is."""
@@ -104,11 +106,11 @@ def test_step_with_a_non_finite_loss_or_gradient_is_skipped():
         first = tf.tensor_scatter_nd_add(gradients[0], [[0] * gradients[0].shape.rank], [batch["spoil"]])
         return means, [first, *gradients[1:]]
 
-    course.step._gradients = spoiled
+    course.step.loss_and_gradients = spoiled
     first, second, third = ({**course.batch(k), "spoil": np.float32(0)} for k in range(3))
     course.step(first)
     course.step(second)
-    changing = (*course.model.weights, *course.optimizer.variables, *course.average.shadows, course.counters.sums)
+    changing = (*course.model.weights, *course.optimizer.variables, *course.ema.shadows, course.counters.sums)
     before = [v.numpy() for v in changing]
     bad_loss = {**third, "noise": np.full_like(third["noise"], np.nan)}
     bad_gradient = {**third, "spoil": np.float32(np.inf)}

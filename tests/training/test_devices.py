@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from glow_tf.config import ConfigError
+from glow_tf.errors import ConfigError
 from glow_tf.training import devices
 
 

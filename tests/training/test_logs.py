@@ -1,4 +1,4 @@
-"""Test what a run prints."""
+"""Test the progress bar and the line of each epoch."""
 
 import re
 import time
@@ -16,8 +16,8 @@ def test_progress_bar_shows_bits_speed_and_time_left(capsys):
         bar.on_train_batch_end(k, {"bits_x": 3.21})
     time.sleep(0.11)
     bar.on_train_batch_end(3)
-    shown = capsys.readouterr().err.split("\r")
-    line = next(s for s in shown if "4.80k/6.40k" in s)
+    lines = capsys.readouterr().err.split("\r")
+    line = next(line for line in lines if "4.80k/6.40k" in line)
     assert re.search(r"epoch 1/2: +75%.*\[00:00<00:0\d, [\d.]+k images/s, 3.210 bits/dim\]", line)
 
 
@@ -27,6 +27,6 @@ def test_epoch_line_shows_bits_speed_and_skipped_steps(capsys):
         bar.on_epoch_begin(1)
         bar.on_epoch_end(1, {**END, "images_per_second": 1234.5, **end})
     healthy, other = capsys.readouterr().out.splitlines()
-    expected = "epoch 2  step 8  12,800 images  train 3.2100  validation 3.5000 (average 3.7500)"
+    expected = "epoch 2  step 8  12,800 images  train 3.2100  validation 3.5000 (EMA 3.7500)"
     assert healthy == f"{expected}  1,234 images/s"
     assert other == f"{expected}  error 25.0%  1,234 images/s  3 steps skipped"

@@ -66,9 +66,9 @@ def test_validation_does_not_depend_on_replicas_or_batch_size(two_devices):
 def test_non_finite_step_on_one_replica_is_skipped_on_both(two_devices):
     first, bad, third = two_devices["bad_replica"]
     for after in (first, bad, third):
-        for name, (one, other) in [(n, v) for n in ("weights", "averages") for v in after[n]]:
+        for name, (one, other) in [(n, v) for n in ("weights", "ema") for v in after[n]]:
             np.testing.assert_array_equal(one, other, err_msg=name)
-    for name in ("weights", "averages", "iterations"):
+    for name in ("weights", "ema", "iterations"):
         assert bad[name] == first[name] and third[name] != bad[name], name
     assert first["skipped"] == [0, 0]
     assert (bad["step"], bad["skipped"], bad["bad_in_a_row"]) == ([2, 2], [1, 1], [1, 1])

@@ -26,15 +26,16 @@ def uninterrupted(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def deterministic(tmp_path_factory):
-    """Train to the end with TensorFlow's op determinism; return the run folder and what was written to stderr."""
+    """Train to the end with TensorFlow's op determinism; return the run folder, stdout and stderr."""
     run_dir = tmp_path_factory.mktemp("deterministic") / "run"
-    _, err = train(*SMALL, "--run-dir", run_dir, "--deterministic")
-    return run_dir, err
+    return run_dir, *train(*SMALL, "--run-dir", run_dir, "--deterministic")
 
 
 @pytest.mark.slow
-def test_training_writes_only_its_progress_to_stderr(deterministic):
-    lines = re.split(r"[\r\n]", deterministic[1])
+def test_training_writes_its_results_to_stdout_and_only_its_progress_to_stderr(deterministic):
+    run_dir, out, err = deterministic
+    assert f"next: python evaluate.py {run_dir}" in out
+    lines = re.split(r"[\r\n]", err)
     assert [line for line in lines if line.strip() and not re.match(r"epoch \d/3: ", line)] == []
     assert any(line.startswith("epoch 1/3: ") for line in lines)
 
@@ -87,7 +88,7 @@ def resumed(tmp_path_factory):
         code = start_and_kill(run_dir, MOMENTS[moment], "--deterministic")
         assert code == -signal.SIGKILL, f"the run ended before it could be killed {moment}"
     commands = [[*SMALL, "--run-dir", str(run_dir), "--deterministic"] for run_dir in runs.values()]
-    program = f"import train\nfor options in {commands!r}: assert train.main(options) == 0"
+    program = f"from glow_tf.cli import train\nfor options in {commands!r}: assert train.main(options) == 0"
     done = subprocess.run([sys.executable, "-c", program], env=environment(), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return runs

@@ -11,10 +11,10 @@ let open = null; // the well that the dialog is for
 
 const url = (id) => `/api/images/${encodeURIComponent(id)}`;
 
-/** Sends an image file and gives the id by which the server holds it. */
+/** Sends an image file and returns its id on the server. */
 async function upload(blob, cls = label.value) {
   if (blob.size > model.max_bytes) {
-    // Said here too, because a browser shows no answer that comes before it has sent everything.
+    // Checked here too, because a browser shows no answer that comes before it has sent everything.
     const size = Math.round(blob.size / 1e6);
     throw new Error(`This file has ${size} MB; give one of at most ${Math.round(model.max_bytes / 1e6)} MB.`);
   }

@@ -2,7 +2,7 @@
 
 const page = crypto.getRandomValues(new Uint32Array(1))[0];
 
-/** The JSON of an answer; throws an Error whose message is the server's sentence. Null if a newer request overtook it. */
+/** The JSON of an answer; throws an Error whose message is the server's sentence. Null if a newer request superseded it. */
 export async function ask(path, options = {}) {
   let answer;
   try {

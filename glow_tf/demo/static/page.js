@@ -45,7 +45,7 @@ function prepareTabs() {
 
 // What several panels share.
 
-/** Keeps a slider's number and the coloured part of its track in step with it. */
+/** Keeps a slider's number and the colored part of its track in step with it. */
 function mark(input) {
   const [low, high] = [Number(input.min), Number(input.max)];
   const at = (value) => (100 * (value - low)) / (high - low);
@@ -186,16 +186,16 @@ function attributeSlider(name) {
 async function waitForAttributes(panel, ready) {
   const status = $(".status", panel);
   try {
-    const found = await ask("/api/attributes");
-    if (found.state === "ready") {
+    const answer = await ask("/api/attributes");
+    if (answer.state === "ready") {
       status.textContent = "";
-      return ready(found.names);
+      return ready(answer.names);
     }
-    if (found.state === "none") {
-      status.textContent = found.reason;
+    if (answer.state === "unavailable") {
+      status.textContent = answer.reason;
       return;
     }
-    status.textContent = `Finding the directions: ${found.done} of ${found.total || "…"} images`;
+    status.textContent = `Finding the directions: ${answer.done} of ${answer.total || "…"} images`;
     setTimeout(() => waitForAttributes(panel, ready), 400);
   } catch (error) {
     status.textContent = error.message;
@@ -240,13 +240,13 @@ function levels(panel) {
 
 function describe() {
   const [height, width, channels] = model.image_shape;
-  const colours = channels === 1 ? "grey" : "colour";
+  const colors = channels === 1 ? "gray" : "color";
   const levels = model.latent_shapes.length;
   const million = (model.parameters / 1e6).toFixed(1);
   const kinds = model.classes.length ? `, ${model.classes.length} classes` : "";
   $("#run").textContent = model.name;
   $("#facts").textContent =
-    `${width} × ${height} ${colours}, ${model.bits} bits${kinds} · ${levels} levels of ${model.depth} steps · ` +
+    `${width} × ${height} ${colors}, ${model.bits} bits${kinds} · ${levels} levels of ${model.depth} steps · ` +
     `${million} million parameters`;
   document.title = `${model.name} · Glow`;
   for (const select of $$(".classes select")) {

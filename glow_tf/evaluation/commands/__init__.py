@@ -1,15 +1,41 @@
-"""The sub-commands of `evaluate.py`: each takes a `Target` and its options, prints a short table, writes its files."""
+"""The sub-commands of `evaluate.py`, one file each, named after it.
 
-from glow_tf.evaluation.commands.conditions import judge
-from glow_tf.evaluation.commands.density import bits, compare
-from glow_tf.evaluation.commands.directions import attributes
-from glow_tf.evaluation.commands.latents import encode, interpolate
-from glow_tf.evaluation.commands.sheets import reconstruct, samples
-from glow_tf.evaluation.commands.summary import report
+Each is a function of a `TargetOptions` and its own options, which prints short tables and writes files. Its signature
+is the command line, its docstring the help.
+"""
+
+from glow_tf.evaluation.commands.accuracy import accuracy
+from glow_tf.evaluation.commands.attributes import attributes
+from glow_tf.evaluation.commands.bits import bits
+from glow_tf.evaluation.commands.compare import compare
+from glow_tf.evaluation.commands.encode import encode
+from glow_tf.evaluation.commands.interpolate import interpolate
+from glow_tf.evaluation.commands.reconstruct import reconstruct
+from glow_tf.evaluation.commands.report import report
+from glow_tf.evaluation.commands.samples import samples
 
 COMMANDS = {
-    c.__name__: c for c in (report, bits, samples, reconstruct, interpolate, attributes, compare, encode, judge)
+    "report": report,
+    "bits": bits,
+    "samples": samples,
+    "reconstruct": reconstruct,
+    "interpolate": interpolate,
+    "attributes": attributes,
+    "compare": compare,
+    "encode": encode,
+    "accuracy": accuracy,
 }
 """The functions by name, in the order of the help."""
 
-__all__ = ["COMMANDS", *COMMANDS]
+__all__ = [
+    "COMMANDS",
+    "accuracy",
+    "attributes",
+    "bits",
+    "compare",
+    "encode",
+    "interpolate",
+    "reconstruct",
+    "report",
+    "samples",
+]

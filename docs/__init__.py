@@ -1,1 +1,0 @@
-"""Results that the README shows, and what draws them."""

@@ -1,1 +1,0 @@
-"""The paper's figures, small: `python -m docs.figures`. See README.md beside this file."""

@@ -1,0 +1,145 @@
+"""Convert a checkpoint of the original Glow code (openai/glow), or the frozen graph of its face demo, to a run folder.
+
+The architecture is inferred from the names and shapes of the weights. Bits and image size are not stored with them, so
+they must be given.
+"""
+
+import dataclasses
+import pathlib
+from typing import Annotated, Literal
+
+import tyro
+
+from glow_tf import presets
+from glow_tf.cli.command import run_command
+from glow_tf.config import DataConfig, Experiment, TrainingConfig
+from glow_tf.convert.openai_glow.check import measure_bits
+from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
+from glow_tf.convert.openai_glow.writing import check_free, write_run
+from glow_tf.errors import ConversionError
+
+NAME = "python -m glow_tf.cli.convert"
+
+NO_DATA = "folder:images"
+"""Data source in the run's configuration if neither --data nor --preset is given."""
+
+
+def _argument(metavar, hint=""):
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
+
+
+@dataclasses.dataclass
+class Options:
+    """Options of the command; the fields' docstrings are its help."""
+
+    # Defaults are None so that missing arguments are reported by us, not by tyro.
+    checkpoint: Annotated[tyro.conf.Positional[pathlib.Path | None], _argument("CHECKPOINT")] = None
+    """Checkpoint (such as model_best_loss.ckpt, or a folder that holds one) or frozen graph (.pb)."""
+    out: Annotated[tyro.conf.Positional[pathlib.Path | None], _argument("OUT")] = None
+    """Run folder to create."""
+    bits: Annotated[int | None, _argument("N", "(required)")] = None
+    """Bits per channel of the model, 1 to 8."""
+    image_size: Annotated[tuple[int, ...], _argument("H [W]", "(required)")] = ()
+    """Height and width of the images in pixels, or one number if they are square."""
+    check: Annotated[pathlib.Path | None, _argument("IMAGES")] = None
+    """Print the bits/dim of these images before anything is written: uint8 [n, H, W, C], as .npy, or as .npz with
+    images x and labels y."""
+    preset: Annotated[str | None, _argument("NAME")] = None
+    """Preset that the model must match; the run takes its data and training options from it."""
+    data: Annotated[str | None, _argument("KIND:WHERE")] = None
+    """Images to train on and to evaluate with, such as folder:my/images; a checkpoint does not name any."""
+    batch_size: Annotated[int | None, _argument("N")] = None
+    """Images per training step, over all replicas."""
+    optimizer: Annotated[
+        Literal["adamax", "adam"] | None, _argument("{adamax,adam}", "(default: adamax, or the preset's)")
+    ] = None
+    """Optimizer that the model was trained with; a checkpoint does not name it."""
+    weight_y: Annotated[float, _argument("X", "(default: 0.01)")] = 0.01
+    """Weight of the classifier's loss, if there is a classifier."""
+    ignore: Annotated[tuple[str, ...], _argument("NAME ...")] = ()
+    """Weights in the file, or nodes of the graph, to leave out."""
+
+
+def main(arguments):
+    """Run the command.
+
+    Args:
+        arguments: list of words.
+    """
+    convert(tyro.cli(Options, args=arguments, prog=NAME, description=__doc__))
+
+
+def convert(options):
+    """Convert a checkpoint to a run folder and print what it holds.
+
+    Raises:
+        ConversionError: an option is missing or does not fit, or the checkpoint cannot be converted.
+    """
+    check_required(options)
+    check_free(options.out)
+    checkpoint = OpenAIGlowCheckpoint(
+        options.checkpoint,
+        bits=options.bits,
+        image_size=options.image_size if len(options.image_size) == 2 else options.image_size * 2,
+        weight_y=options.weight_y,
+        ignore=options.ignore,
+    )
+    experiment = make_experiment(options, checkpoint.model.config)
+    print(checkpoint.model.describe())
+    for note in checkpoint.notes:
+        print(f"Note: {note}")
+    if options.check:
+        for name, bits in measure_bits(checkpoint, options.check):
+            print(f"{name}: {bits.mean():.4f} bits/dim over {len(bits)} images")
+    write_run(checkpoint, options.out, experiment)
+    weights = "raw and EMA weights" if checkpoint.has_ema else "weights"
+    optimizer = f"optimizer state of step {checkpoint.steps():,}" if checkpoint.has_slots else "a fresh optimizer"
+    print(f"{options.out}: {weights}, {optimizer}.")
+    if experiment.data.source == NO_DATA:
+        print("To train on, import it with --data or --preset; to evaluate, give evaluate.py --data.")
+
+
+def check_required(options):
+    """Raise a `ConversionError` for the first required option that is missing."""
+    for value, name in (
+        (options.checkpoint, "CHECKPOINT, the file to import"),
+        (options.out, "OUT, the run folder to create"),
+    ):
+        if value is None:
+            raise ConversionError(f"expected {name}: {NAME} CHECKPOINT OUT --bits 8 --image-size 32.")
+    if options.bits is None:
+        raise ConversionError("expected --bits, bits per channel from 1 to 8: the checkpoint does not store them.")
+    if len(options.image_size) not in (1, 2):
+        raise ConversionError(
+            "expected --image-size, height and width or one number: the checkpoint does not store them."
+        )
+
+
+def make_experiment(options, model_config):
+    """Return the `Experiment` of the run: data and training of the preset, if any, changed by the options.
+
+    Raises:
+        ConversionError: the model is not that of the preset.
+    """
+    data, training = DataConfig(source=NO_DATA, labels=model_config.classes > 0), TrainingConfig()
+    name = "imported"
+    if options.preset:
+        preset = presets.get(options.preset)
+        _check_preset(preset, model_config)
+        data, training, name = preset.data, preset.training, preset.name
+    if options.data:
+        data = dataclasses.replace(data, source=options.data)
+    changes = {key: getattr(options, key) for key in ("optimizer", "batch_size") if getattr(options, key) is not None}
+    about = f"imported from {options.checkpoint.name} of openai/glow"
+    return Experiment(model_config, data, dataclasses.replace(training, **changes), name, about)
+
+
+def _check_preset(preset, model_config):
+    theirs, ours = dataclasses.asdict(model_config), dataclasses.asdict(preset.model)
+    differences = [f"{key} {theirs[key]}, the preset has {ours[key]}" for key in theirs if theirs[key] != ours[key]]
+    if differences:
+        raise ConversionError(f"the checkpoint is not of preset {preset.name}: {'; '.join(differences)}.")
+
+
+if __name__ == "__main__":
+    run_command(main, NAME)

@@ -1,0 +1,106 @@
+"""The command that opens the page over a trained Glow: `python -m glow_tf.demo RUN`."""
+
+import os
+import pathlib
+import socket
+import sys
+import webbrowser
+from typing import Annotated
+
+import tyro
+
+from glow_tf.cli.command import rename_options, run_command
+from glow_tf.errors import ConfigError
+
+SHUTDOWN_SECONDS = 2
+
+NAME = "python -m glow_tf.demo"
+
+
+def main(arguments):
+    """Run the command with a list of words."""
+    arguments = rename_options(arguments, {"--average": "--ema"})
+    tyro.cli(command, args=arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+
+
+def command(
+    run: Annotated[str, tyro.conf.arg(metavar="RUN")],
+    /,
+    ema: bool = False,
+    data: Annotated[str | None, tyro.conf.arg(metavar="KIND:WHERE")] = None,
+    attributes: Annotated[pathlib.Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    no_browser: bool = False,
+):
+    """Open a local web page over a trained Glow: draw, blend, move along attributes, redraw levels.
+
+    Args:
+        run: Run folder or .keras file.
+        ema: Use a run's EMA weights instead of the raw ones.
+        data: Source of the test images and attributes, such as bundled:digits, instead of the run's own.
+        attributes: Attribute directions to use: .npz of evaluate.py attributes, or the original's z_manipulate.npy.
+        host: Address to listen at; 0.0.0.0 lets other machines in.
+        port: Port to listen at; 0 takes a free one.
+        no_browser: Only print the address.
+    """
+    uvicorn, app_module = _import_server()
+    with listen(host, port) as listener:  # first, because a model takes its time
+        from glow_tf.demo.session import open_session
+
+        session = open_session(run, data=data, ema=ema, attributes=attributes)
+        print(f"{run}: getting ready ...", flush=True)
+        session.compiled.warm_up()
+        local = app_module.LOCAL_HOSTS
+        app = app_module.create_app(session, hosts=local if host in local else ("*",))
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        print(f"the page: {address} (Ctrl-C ends it)", flush=True)
+        if not no_browser and _has_display():
+            webbrowser.open(address)  # the socket listens already, so the browser only waits a moment
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(host, port):
+    """Return a socket that listens at an address.
+
+    Raises:
+        ConfigError: nobody can listen there.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        message = f"cannot listen at {host}, port {port} ({_reason(error)}); choose another --port or --host."
+        raise ConfigError(message) from None
+
+
+def _reason(error):
+    """Return in words why a socket cannot be opened, such as "address already in use"."""
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno).lower()
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _import_server():
+    """Return the modules `uvicorn` and `glow_tf.demo.app`, which need the extra `demo`.
+
+    Raises:
+        ConfigError: a package of it is missing.
+    """
+    try:
+        import uvicorn
+
+        from glow_tf.demo import app
+    except ImportError as error:
+        raise ConfigError(f"the page needs the package {error.name}: pip install 'glow_tf[demo]'.") from None
+    return uvicorn, app
+
+
+def _has_display():
+    """Return whether a browser can open a window; without one Python would start a text browser in this terminal."""
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))
+
+
+if __name__ == "__main__":
+    run_command(main, NAME)

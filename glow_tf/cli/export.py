@@ -1,0 +1,46 @@
+"""The command `python -m glow_tf.export RUN OUT`: write a trained Glow as a SavedModel."""
+
+from typing import Annotated
+
+import tyro
+
+from glow_tf.cli.command import rename_options, run_command
+from glow_tf.export import export_model
+from glow_tf.runs import load_model
+
+NAME = "python -m glow_tf.export"
+
+
+def command(
+    run: Annotated[str, tyro.conf.arg(metavar="RUN")],
+    out: Annotated[str, tyro.conf.arg(metavar="OUT")],
+    /,
+    ema: bool = False,
+    overwrite: bool = False,
+):
+    """Write a trained Glow as a SavedModel that TensorFlow alone can load.
+
+    Args:
+        run: Run folder or .keras file.
+        out: Folder to write.
+        ema: Export a run's EMA weights instead of the raw ones.
+        overwrite: Replace the SavedModel at OUT.
+    """
+    export_model(load_model(run, ema=ema), out, overwrite)
+    print(f"{out}: a SavedModel of {run}{', EMA weights' if ema else ''}")
+    print(f"look at it: saved_model_cli show --dir {out} --all")
+
+
+def main(arguments):
+    """Parse the words of a command line and export."""
+    arguments = rename_options(arguments, {"--average": "--ema"})
+    tyro.cli(command, args=arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+
+
+def run():
+    """Run the command with the words of this process's command line."""
+    run_command(main, NAME)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,71 @@
+"""Architecture of a Glow, inferred from the original names and shapes of its variables."""
+
+import itertools
+
+from glow_tf.config import ModelConfig
+from glow_tf.errors import ConversionError
+
+SQUEEZE_FACTOR = 4
+"""Channels after the first squeeze per channel of the image."""
+
+
+def infer_config(shapes, *, bits, image_size, weight_y=0.01):
+    """Return the `ModelConfig` of a model of the original code.
+
+    Bits and image size cannot be inferred: all weights but the classifier's are convolutions.
+
+    Args:
+        shapes: dictionary of original name -> shape.
+        bits: bits per channel.
+        image_size: `(H, W)` of the images in pixels.
+        weight_y: weight of the classifier's loss, used if there is a classifier.
+
+    Raises:
+        ConversionError: the names and shapes are not those of the public model.
+        ConfigError: the image size does not fit the number of levels.
+    """
+    channels = _size(shapes, "model/0/0/actnorm_center/b")
+    if channels % SQUEEZE_FACTOR:
+        raise ConversionError(
+            f"model/0/0/actnorm_center/b: expected a multiple of {SQUEEZE_FACTOR} channels, got {channels}."
+        )
+    classes = _size(shapes, "model/prior/y_emb/W", axis=0) if "model/prior/y_emb/W" in shapes else 0
+    return ModelConfig(
+        image_shape=(*image_size, channels // SQUEEZE_FACTOR),
+        bits=bits,
+        levels=_count(shapes, "model/{}/0/actnorm_center/b"),
+        depth=_count(shapes, "model/0/{}/actnorm_center/b"),
+        width=_size(shapes, "model/0/0/f1/l_1/W"),
+        permutation=_permutation(shapes),
+        coupling=_coupling(_size(shapes, "model/0/0/f1/l_last/W"), channels),
+        learn_top="model/prior/p/W" in shapes,
+        classes=classes,
+        weight_y=weight_y if "model/classifier/W" in shapes else 0.0,
+    )
+
+
+def _count(shapes, pattern):
+    """Count the consecutive numbers from 0 for which the pattern is a name; names beyond a gap are reported later."""
+    return next(i for i in itertools.count() if pattern.format(i) not in shapes)
+
+
+def _size(shapes, name, axis=-1):
+    if not shapes.get(name):
+        raise ConversionError(f"there is no weight {name}, so this is not a model of the original code.")
+    return shapes[name][axis]
+
+
+def _permutation(shapes):
+    for name, kind in (("invconv/W", "1x1"), ("invconv/L", "lu"), ("shuffle/indices", "shuffle")):
+        if f"model/0/0/{name}" in shapes:
+            return kind
+    return "reverse"
+
+
+def _coupling(outputs, channels):
+    kinds = {channels: "affine", channels // 2: "additive"}
+    if outputs not in kinds:
+        raise ConversionError(
+            f"model/0/0/f1/l_last/W: expected {channels} outputs (affine) or {channels // 2} (additive), got {outputs}."
+        )
+    return kinds[outputs]

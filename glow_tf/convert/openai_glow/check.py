@@ -1,0 +1,58 @@
+"""Check a conversion: bits/dim of a batch of images from a file."""
+
+import zipfile
+
+import numpy as np
+
+from glow_tf.errors import ConversionError
+
+
+def measure_bits(checkpoint, path):
+    """Yield `(name, bits/dim [n])` for the raw and, if there are any, the EMA weights on a batch of images.
+
+    The model of the checkpoint is left with the weights that were loaded last.
+
+    Args:
+        checkpoint: an `OpenAIGlowCheckpoint`.
+        path: path of the batch (see `read_batch`).
+    """
+    images, labels = read_batch(path, checkpoint.model)
+    loaders = {"raw weights": checkpoint.load_weights}
+    if checkpoint.has_ema:
+        loaders["EMA weights"] = checkpoint.load_ema
+    for name, load in loaders.items():
+        load()
+        yield name, checkpoint.model.bits_per_dim(images, labels, seed=0).numpy()
+
+
+def read_batch(path, model):
+    """Read `(images, labels)` for a `Glow` from a file; nothing pickled is loaded.
+
+    Args:
+        path: path of a .npy file of images, or of a .npz file with `x` and, for a conditional model, `y`: uint8 images
+            `[n, H, W, C]` and int labels `[n]`.
+        model: the `Glow`; labels are None if it is unconditional.
+
+    Raises:
+        ConversionError: the file cannot be read, or does not fit the model.
+    """
+    try:
+        stored = np.load(path, allow_pickle=False)
+        arrays = {"x": stored} if isinstance(stored, np.ndarray) else {name: stored[name] for name in stored}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ConversionError(f"{path} cannot be read as a batch of images (.npy, or .npz with x): {error}") from error
+    images, shape = arrays.get("x"), model.image_shape
+    if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape or not len(images):
+        got = "no array x" if images is None else f"{images.dtype} {list(images.shape)}"
+        raise ConversionError(f"{path}: expected uint8 images [n, {', '.join(map(str, shape))}], got {got}.")
+    return images, _checked_labels(arrays.get("y"), path, len(images), model.config.classes)
+
+
+def _checked_labels(labels, path, n, classes):
+    if not classes:
+        return None
+    if labels is None:
+        raise ConversionError(f"{path}: the model is conditional, so it takes an .npz with labels y and images x.")
+    if labels.dtype.kind not in "iu" or labels.shape != (n,) or labels.min() < 0 or labels.max() >= classes:
+        raise ConversionError(f"{path}: expected {n} integer labels y from 0 to {classes - 1}.")
+    return labels

@@ -1,0 +1,153 @@
+"""Weights and optimizer state of the original code in a file, matched with a `Glow` and loaded into it."""
+
+import numpy as np
+
+from glow_tf.convert.openai_glow.architecture import infer_config
+from glow_tf.convert.openai_glow.frozen_graph import FrozenGraph
+from glow_tf.convert.openai_glow.names import list_names, original_names, sort_keys
+from glow_tf.convert.openai_glow.sources import open_source
+from glow_tf.errors import ConversionError
+from glow_tf.model import Glow
+
+_INVERSE_SUFFIX = "/shuffle/indices_inverse"
+
+_EMA_ONLY_NOTE = (
+    "The file holds trained weights under EMA names alone; they are imported as the weights. The original code writes "
+    "such files from whatever weights are live, so without its swap they are the raw weights."
+)
+_GRAPH_NOTE = (
+    "Of a graph the weights, the operations on each weight and the inputs are compared with the public model, the rest "
+    "of its operations is not: --check shows whether it is the same model."
+)
+
+
+class OpenAIGlowCheckpoint:
+    """A checkpoint, or frozen graph, of the original code and the `Glow` of its architecture.
+
+    Opening it reads names and shapes only; the methods read values.
+
+    Args:
+        path: path of the file (see `open_source`).
+        bits: bits per channel.
+        image_size: `(H, W)` of the images in pixels.
+        weight_y: weight of the classifier's loss, used if there is a classifier.
+        ignore: names in the file, of weights or of a graph's nodes, to leave out.
+
+    Attributes:
+        model: the `Glow`, whose weights are not loaded yet.
+        names: dictionary of original name -> variable of `model`.
+        trainable: list of the original names of trainable variables, in order of creation.
+        notes: list of sentences for the user.
+
+    Raises:
+        ConversionError: the file is damaged, or its weights are not those of the public model; the message names them.
+    """
+
+    def __init__(self, path, *, bits, image_size, weight_y=0.01, ignore=()):
+        self._source, self.notes = open_source(path), []
+        ignore = set(ignore)
+        unknown = {name for name in ignore if name not in self._source}
+        if unknown:
+            raise ConversionError(f"asked to ignore what is not in {path}: {list_names(unknown)}.")
+        self._weights, self._ema, self._slots, ema_only = sort_keys(set(self._source.shapes) - ignore)
+        if ema_only:
+            self.notes.append(_EMA_ONLY_NOTE)
+        shapes = {name: self._source.shapes[key] for name, key in self._weights.items()}
+        self.model = Glow(infer_config(shapes, bits=bits, image_size=image_size, weight_y=weight_y))
+        self.names = original_names(self.model)
+        self.trainable = [name for name, variable in self.names.items() if variable.trainable]
+        self._check_weights()
+        if self._ema:
+            self._check("EMA weights", self._ema, self.trainable)
+        self._drop_unknown_slots()
+        if isinstance(self._source, FrozenGraph):
+            self._source.check(self.model, ignore)
+            self.notes.append(_GRAPH_NOTE)
+
+    @property
+    def has_ema(self):
+        """True if the file holds EMA weights in addition to the raw ones."""
+        return bool(self._ema)
+
+    @property
+    def has_slots(self):
+        """True if the file holds the state of the optimizer."""
+        return bool(self._slots)
+
+    def load_weights(self):
+        """Set the model's weights to the raw weights."""
+        for name, variable in self.names.items():
+            self._assign(variable, self._weights[name])
+        for name, key in self._weights.items():
+            if name.endswith(_INVERSE_SUFFIX):
+                self._check_shuffle(name, key)
+
+    def load_ema(self):
+        """Set the model's trainable weights to the EMA weights."""
+        for name in self.trainable:
+            self._assign(self.names[name], self._ema[name])
+
+    def slots(self):
+        """Yield `(original name, first moment, second moment)` of each trainable weight, as NumPy."""
+        for i, name in enumerate(self.trainable):
+            yield name, self._finite(self._slots[2 * i + 2]), self._finite(self._slots[2 * i + 1])
+
+    def steps(self):
+        """Return the number of training steps taken; the counter of the original code begins at 1."""
+        return int(self._source.read(self._slots[0])) - 1
+
+    # Checks of names and shapes.
+
+    def _check_weights(self):
+        inverses = {
+            name
+            for name in self._weights
+            if name.endswith(_INVERSE_SUFFIX) and name.removesuffix("_inverse") in self.names
+        }
+        self._check("weights", {n: key for n, key in self._weights.items() if n not in inverses}, self.names)
+
+    def _check(self, kind, keys, expected):
+        """Raise a `ConversionError` unless `keys`, original name -> key, has the expected names and their shapes."""
+        left_over, missing = set(keys) - set(expected), set(expected) - set(keys)
+        if left_over or missing:
+            parts = [f"{len(left_over)} left over: {list_names(left_over)}"] if left_over else []
+            parts += [f"{len(missing)} missing: {list_names(missing)}"] if missing else []
+            raise ConversionError(f"the {kind} are not those of the public model; {'; '.join(parts)}.")
+        wrong = [
+            f"{name} {list(self._source.shapes[keys[name]])}, expected {list(self.names[name].shape)}"
+            for name in expected
+            if self._source.shapes[keys[name]] != tuple(self.names[name].shape)
+        ]
+        if wrong:
+            raise ConversionError(
+                f"{len(wrong)} of the {kind} have another shape than in the public model: {list_names(wrong)}."
+            )
+
+    def _drop_unknown_slots(self):
+        """Drop the slots unless they are a step counter and two moments per weight (with beta1 = 0 there is one)."""
+        if not self._slots:
+            return
+        moment_shapes = [tuple(self.names[name].shape) for name in self.trainable for _ in range(2)]
+        if [self._source.shapes.get(key) for key in self._slots] != [(), *moment_shapes]:
+            self.notes.append(
+                f"The optimizer's {len(self._slots)} variables are not a step counter and two moments per weight; they "
+                "are left out, and training would resume with a fresh optimizer."
+            )
+            self._slots = []
+
+    # Values.
+
+    def _assign(self, variable, key):
+        variable.assign(self._finite(key).astype(variable.dtype))
+
+    def _finite(self, key):
+        """Return the array of a key, or raise a `ConversionError` if a value is not finite."""
+        value = np.asarray(self._source.read(key))
+        if not np.all(np.isfinite(value)):
+            raise ConversionError(f"{key} holds values that are not finite (NaN or infinite).")
+        return value
+
+    def _check_shuffle(self, name, key):
+        indices_name = name.removesuffix("_inverse")
+        if not np.array_equal(np.argsort(self.names[indices_name].numpy()), self._finite(key)):
+            raise ConversionError(f"{name} is not the inverse of {indices_name}.")

@@ -1,0 +1,81 @@
+"""Files that hold weights of the original code, as tables of arrays: TF1 checkpoints and frozen graphs.
+
+Both kinds have `shapes`, a dictionary of key -> shape, `read(key)` and `key in source`. Neither kind is run.
+"""
+
+import pathlib
+import re
+
+import tensorflow as tf
+
+from glow_tf.convert.openai_glow.frozen_graph import FrozenGraph
+from glow_tf.errors import ConversionError
+
+
+class TF1Checkpoint:
+    """A TF1 checkpoint, as `m.save` and `m.save_ema` of the original code write it.
+
+    Args:
+        path: prefix of the checkpoint (`model_best_loss.ckpt`), one of its files, or a folder with one checkpoint.
+
+    Attributes:
+        prefix: path of the checkpoint without the endings of its files.
+        shapes: dictionary of key -> shape.
+
+    Raises:
+        ConversionError: there is no such checkpoint, or it is damaged.
+    """
+
+    def __init__(self, path):
+        self.prefix = _checkpoint_prefix(pathlib.Path(path))
+        self._reader = self._call(tf.train.load_checkpoint, str(self.prefix))
+        self.shapes = {key: tuple(shape) for key, shape in self._call(self._reader.get_variable_to_shape_map).items()}
+
+    def read(self, key):
+        """Return the array of a key, as NumPy."""
+        return self._call(self._reader.get_tensor, key)
+
+    def __contains__(self, key):
+        return key in self.shapes
+
+    def _call(self, function, *args):
+        """Call a function of TensorFlow's reader; its errors become a `ConversionError`."""
+        try:
+            return function(*args)
+        except (tf.errors.OpError, ValueError, RuntimeError, OSError, IndexError) as error:
+            first_line = str(error).strip().split("\n")[0]
+            raise ConversionError(
+                f"checkpoint {self.prefix} cannot be read, it is damaged or incomplete: {first_line}"
+            ) from error
+
+
+def open_source(path):
+    """Open a file as a `FrozenGraph` if it ends in `.pb`, else as a `TF1Checkpoint`.
+
+    Args:
+        path: path of the file.
+
+    Raises:
+        ConversionError: the file cannot be read, or holds no weights.
+    """
+    source = (FrozenGraph if pathlib.Path(path).suffix == ".pb" else TF1Checkpoint)(path)
+    if not source.shapes:
+        raise ConversionError(f"{path} holds no weights.")
+    return source
+
+
+def _checkpoint_prefix(path):
+    if path.is_dir():
+        index_files = sorted(path.glob("*.index"))
+        if len(index_files) != 1:
+            names = ", ".join(file.stem for file in index_files) or "none"
+            raise ConversionError(
+                f"{path} holds {len(index_files)} checkpoints, expected one: {names}; name the one to import."
+            )
+        return index_files[0].with_suffix("")
+    prefix = pathlib.Path(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", str(path)))
+    if not prefix.with_name(prefix.name + ".index").is_file():
+        raise ConversionError(
+            f"there is no checkpoint {prefix}: expected {prefix.name}.index and {prefix.name}.data-*."
+        )
+    return prefix

@@ -1,0 +1,76 @@
+"""Write a checkpoint of the original code as a run folder."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+
+from glow_tf.errors import ConversionError
+from glow_tf.runs import Run
+from glow_tf.training.state import TrainingState
+
+
+def write_run(checkpoint, path, experiment):
+    """Write a run folder like one of training, which can be resumed.
+
+    Raw weights become `last` and `best`, EMA weights the same with `_average`. The training state holds the optimizer's
+    slots and steps if the file has them, else a fresh optimizer at step 0.
+
+    Args:
+        checkpoint: an `OpenAIGlowCheckpoint`.
+        path: path of the folder; must not exist, or be empty.
+        experiment: `Experiment` of the run, with the `config` of the checkpoint's model.
+
+    Raises:
+        ConversionError: the folder cannot be written, or values in the file are damaged or not finite.
+    """
+    with _new_folder(pathlib.Path(path)) as folder:
+        run = Run.create(folder, experiment)
+        checkpoint.load_weights()
+        state = TrainingState(experiment, run, model=checkpoint.model)
+        if checkpoint.has_ema:
+            checkpoint.load_ema()
+            state.ema.reset()
+            checkpoint.load_weights()
+        if checkpoint.has_slots:
+            _load_slots(checkpoint, state)
+        for which in ("last", "best"):
+            state.save_weights(which, ema_values=(False, True) if checkpoint.has_ema else (False,))
+        state.save_checkpoint()
+
+
+def _load_slots(checkpoint, state):
+    """Set the optimizer's moments and the step counters to those of the checkpoint."""
+    variables, optimizer = state.model.trainable_variables, state.optimizer
+    index = {id(variable): i for i, variable in enumerate(variables)}
+    for name, first_moment, second_moment in checkpoint.slots():
+        i = index[id(checkpoint.names[name])]
+        optimizer.first_moments[i].assign(first_moment)
+        optimizer.second_moments[i].assign(second_moment)
+    optimizer.iterations.assign(checkpoint.steps())
+    state.counters.step.assign(checkpoint.steps())
+
+
+@contextlib.contextmanager
+def _new_folder(path):
+    """Give the path of a temporary folder that becomes `path` if the block succeeds, and is removed if it fails."""
+    check_free(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ConversionError(f"cannot write {path}: {error}. Free some space or choose another folder.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_free(path):
+    """Raise a `ConversionError` unless `path` is free for a new run folder.
+
+    Args:
+        path: `pathlib.Path` of the folder.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise ConversionError(f"{path} exists already; give another folder for the run.")

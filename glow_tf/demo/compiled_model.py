@@ -1,0 +1,63 @@
+"""A `Glow` compiled for interactive use."""
+
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+
+class CompiledModel:
+    """A `Glow` whose `encode` and `decode` are one graph each, for any number of images.
+
+    Any thread may call; one computation runs at a time.
+
+    Args:
+        model: `Glow`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+        def encode(images, labels=None):
+            return model.encode(images, labels)
+
+        def decode(eps, labels=None):
+            return model.decode(eps, labels)
+
+        images = tf.TensorSpec([None, *model.image_shape], tf.uint8)
+        eps = [tf.TensorSpec([None, *shape], model.compute_dtype) for shape in model.latent_shapes]
+        labels = [tf.TensorSpec([None], tf.int32)] if model.config.classes else []
+        options = dict(autograph=False, reduce_retracing=False)
+        self.encode_graph = tf.function(encode, input_signature=[images, *labels], **options)
+        self.decode_graph = tf.function(decode, input_signature=[eps, *labels], **options)
+        self._lock = threading.Lock()
+
+    def encode(self, images, labels=None):
+        """Return `Glow.encode(images, labels)` as a list of NumPy arrays.
+
+        Args:
+            images: uint8 `[n, H, W, C]`.
+            labels: int `[n]` for a conditional model, else None.
+        """
+        with self._lock:
+            return [e.numpy() for e in self.encode_graph(images, *_label_arguments(labels))]
+
+    def decode(self, eps, labels=None):
+        """Return `Glow.decode(eps, labels)`, uint8 `[n, H, W, C]`, as a NumPy array.
+
+        Args:
+            eps: list of latents, finest level first.
+            labels: int `[n]` for a conditional model, else None.
+        """
+        with self._lock:
+            return self.decode_graph(list(eps), *_label_arguments(labels)).numpy()
+
+    def warm_up(self):
+        """Trace and run both graphs once, so that the first request is as fast as the others."""
+        labels = np.zeros(1, int) if self.model.config.classes else None
+        self.decode(self.encode(np.zeros([1, *self.model.image_shape], np.uint8), labels), labels)
+
+
+def _label_arguments(labels):
+    """Return the arguments that labels are to a graph: none for an unconditional model."""
+    return () if labels is None else (np.asarray(labels, np.int32),)

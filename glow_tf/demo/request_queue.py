@@ -1,0 +1,59 @@
+"""A queue that runs one computation at a time and, of each panel, only the newest."""
+
+import asyncio
+
+import anyio
+
+
+class Superseded(Exception):
+    """A request that was not computed, because a newer one of its panel came while it waited."""
+
+
+class QueueFull(Exception):
+    """A request that was not computed, because too many others wait."""
+
+
+class LatestRequestQueue:
+    """A queue that runs computations in a worker thread, one at a time, first come, first served.
+
+    A slider sends requests faster than a model computes. A waiting request is dropped when a newer one of its panel
+    arrives, and a request that finds `max_waiting` others waiting is rejected, so the queue cannot grow.
+
+    Args:
+        max_waiting: int, the most requests that may wait.
+    """
+
+    def __init__(self, max_waiting=16):
+        self._max_waiting, self._waiting = max_waiting, 0
+        self._newest = {}
+        self._lock = asyncio.Lock()
+
+    async def run(self, work, panel=None):
+        """Return the result of `work()`.
+
+        Args:
+            work: function without arguments.
+            panel: string that names the sender, such as "page 7: blend"; a request with None is never superseded.
+
+        Raises:
+            Superseded: a newer request of the same panel arrived first.
+            QueueFull: too many requests wait.
+        """
+        if self._waiting >= self._max_waiting:
+            raise QueueFull
+        ticket = object()
+        if panel is not None:
+            self._newest[panel] = ticket
+        self._waiting += 1
+        try:
+            await self._lock.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            if panel is not None and self._newest.get(panel) is not ticket:
+                raise Superseded
+            return await anyio.to_thread.run_sync(work)
+        finally:
+            if self._newest.get(panel) is ticket:
+                del self._newest[panel]
+            self._lock.release()

@@ -1,0 +1,149 @@
+"""The computations behind the page: sample, blend, move along attributes, redraw levels. Independent of HTTP."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from glow_tf.attributes import load_attributes
+from glow_tf.demo import edits
+from glow_tf.demo.compiled_model import CompiledModel
+from glow_tf.demo.directions import Directions
+from glow_tf.demo.image_store import ImageStore
+from glow_tf.errors import DataError, GlowError
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.runs import load_model
+
+MAX_TEST_IMAGES = 48
+"""Test images to choose from."""
+
+
+class DemoSession:
+    """A model with images to work on; any thread may call, and one computation runs at a time.
+
+    Images have ids such as `"test-3"`; results are uint8 `[n, H, W, C]`.
+
+    Args:
+        model: `Glow`.
+        name: string, the title of the page.
+        context: `EvaluationContext` with the model's data, or None.
+        attributes: `Attributes` to use instead of those of the data, or None.
+    """
+
+    def __init__(self, model, name="glow", *, context=None, attributes=None):
+        self.model, self.name = model, name
+        self.compiled = CompiledModel(model)
+        self.images = ImageStore(model.config.bits)
+        self.class_names = tuple(map(str, range(model.config.classes)))
+        self.data_error = "There is no data with this model; start the page with --data."
+        if context is not None:
+            self._read_test_images(context)
+        self.directions = Directions(attributes, None if self.data_error else context, self.compiled.encode)
+
+    def _read_test_images(self, context):
+        """Store test images and the names of the classes, or set `data_error`."""
+        try:
+            images, labels, _ = context.arrays("test", limit=MAX_TEST_IMAGES)
+            names = context.source.class_names
+        except (GlowError, tf.errors.OpError) as error:
+            self.data_error = f"There are no test images here: {str(error).strip().splitlines()[0]}"
+            return
+        self.data_error = None
+        if len(names) == self.model.config.classes:
+            self.class_names = names
+        for image, label in zip(images, labels, strict=True):
+            self.images.add_test_image(image, int(label) if self.class_names else None)
+
+    def describe(self):
+        """Return the facts about the model that the page shows, as plain values."""
+        config = self.model.config
+        return {
+            "name": self.name,
+            "image_shape": list(config.image_shape),
+            "bits": config.bits,
+            "depth": config.depth,
+            "latent_shapes": [list(map(int, shape)) for shape in self.model.latent_shapes],
+            "parameters": int(self.model.count_params()),
+            "classes": list(self.class_names),
+            "test_images": self.images.test_ids,
+            "data_error": self.data_error,
+        }
+
+    def add(self, image, label=None):
+        """Store a visitor's image and return its id.
+
+        Args:
+            image: uint8 `[H, W, C]`.
+            label: int, its class in a conditional model; None is class 0.
+        """
+        label = (label or 0) if self.class_names else None
+        self._check_label(label)
+        return self.images.add(image, label)
+
+    def image(self, image_id):
+        """Return the image uint8 `[H, W, C]` of an id."""
+        return self.images.get(image_id).image
+
+    def sample(self, count, temperature, seed, label=None):
+        """Return `count` samples, of one class or, if a conditional model gets no label, of each class in turn."""
+        labels = self._sample_labels(count, label)
+        return self.compiled.decode(self.model.sample_latents(count, temperature, seed=seed), labels)
+
+    def blend(self, first, second, weights):
+        """Return images between two, given by their ids, one per weight: 0 gives the first, 1 the second."""
+        return edits.blend(self.compiled, self.images.get(first), self.images.get(second), weights)
+
+    def move(self, image_id, strengths):
+        """Return the image moved along attributes, `{name: strength}`; several add up."""
+        if self.directions.attributes is None:
+            raise DataError(self.directions.error or "The attributes are still being computed; wait a moment.")
+        return edits.move(self.compiled, self.images.get(image_id), self.directions.attributes, strengths)
+
+    def redraw(self, image_id, levels, temperature, seed, count):
+        """Return `count` variants of an image: some levels of its latents are drawn again, the others are kept.
+
+        Args:
+            levels: list of ints, the levels that are drawn, 0 the finest.
+        """
+        invalid = [level for level in levels if not 0 <= level < self.model.config.levels]
+        if invalid:
+            raise DataError(f"levels: expected 0 to {self.model.config.levels - 1}, got {invalid[0]}.")
+        drawn_eps = self.model.sample_latents(count, temperature, seed=seed)
+        return edits.redraw(self.compiled, self.images.get(image_id), levels, drawn_eps)
+
+    def _sample_labels(self, count, label):
+        if not self.class_names:
+            if label is not None:
+                raise DataError("class: this model is unconditional and takes none.")
+            return None
+        self._check_label(label)
+        return np.arange(count) % len(self.class_names) if label is None else edits.repeat_label(label, count)
+
+    def _check_label(self, label):
+        if label is not None and not 0 <= label < len(self.class_names):
+            raise DataError(f"class: expected 0 to {len(self.class_names) - 1}, got {label}.")
+
+
+def open_session(path, *, data=None, ema=False, attributes=None):
+    """Return the `DemoSession` of a run folder or a `.keras` file.
+
+    Args:
+        path: run folder, or `.keras` file, which without `data` has no test images.
+        data: source such as "bundled:digits" instead of the run's own, or None.
+        ema: bool, use the EMA weights.
+        attributes: path of a file that `load_attributes` reads, or None to compute them from the data.
+
+    Raises:
+        GlowError: the model, `data` or `attributes` cannot be read. Data that only the run names may be missing.
+    """
+    if str(path).endswith(".keras") and data is None:
+        context, model = None, load_model(path, ema=ema)
+    else:
+        context = open_context(TargetOptions(str(path), data, ema=ema))
+        model = context.model
+    if attributes is not None:
+        attributes = load_attributes(attributes, model.config.dims)
+    session = DemoSession(model, pathlib.Path(path).stem, context=context, attributes=attributes)
+    if data is not None and session.data_error:
+        raise DataError(session.data_error)
+    return session

@@ -1,0 +1,108 @@
+"""Accuracy on conditional samples of a classifier that is trained on real images only.
+
+This is GAN-test (Shmelkov et al., ECCV 2018, https://arxiv.org/abs/1807.09499). The classification accuracy score (CAS;
+Ravuri & Vinyals, 2019, https://arxiv.org/abs/1905.10887) is its counterpart, trained on samples and tested on real
+images.
+"""
+
+import dataclasses
+
+import numpy as np
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.svm import SVC
+
+from glow_tf import batched
+
+FEATURE_SIDE = 32
+"""Larger images are averaged down to about this many pixels a side before they are classified."""
+MAX_TRAINING_IMAGES = 5000
+MAX_TEST_IMAGES = 5000
+
+
+class SampleClassifier:
+    """A support vector machine on the pixels of real images.
+
+    Args:
+        images: uint8 `[n, H, W, C]`, real training images.
+        tags: bool `[n, a]`. Where every image has exactly one they are classes, and one multi-class SVM is fitted;
+            else one SVM per tag.
+    """
+
+    def __init__(self, images, tags):
+        self.tag_count = tags.shape[1]
+        self.exclusive = self.tag_count > 1 and bool((tags.sum(1) == 1).all())
+        machine = SVC(C=10, gamma="scale", class_weight=None if self.exclusive else "balanced")
+        if self.exclusive:
+            self._machine = machine.fit(_features(images), tags.argmax(1))
+        else:
+            self._machine = MultiOutputClassifier(machine).fit(_features(images), tags.astype(int))
+
+    def predict(self, images):
+        """Predict the tags of images: bool `[n, a]`."""
+        predicted = self._machine.predict(_features(images))
+        return predicted[:, None] == np.arange(self.tag_count) if self.exclusive else predicted.astype(bool)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConditionalAccuracy:
+    """Classification accuracies, in [0, 1].
+
+    Args:
+        real: accuracy on real test images.
+        samples: accuracy on samples of the model, against the class that each was drawn for.
+        shuffled: accuracy on the same samples, against their classes in a random order.
+        by_class: list of `samples` for each class alone.
+        images: the samples, uint8 `[n, H, W, C]`.
+        classes: int `[n]`, the class that each was drawn for.
+    """
+
+    real: float
+    samples: float
+    shuffled: float
+    by_class: list
+    images: np.ndarray
+    classes: np.ndarray
+
+
+def measure_accuracy(context, *, count=500, temperature=0.7, seed=0, bar=None):
+    """Measure how accurately a classifier, trained on real images, predicts the class of conditional samples.
+
+    `shuffled` is the chance level of the very same samples: only the labels are shuffled, after sampling; no second
+    model is trained on shuffled labels. An even draw of k classes gives 1/k.
+
+    Args:
+        context: an `EvaluationContext` of a conditional model.
+        count: number of samples, evenly of all classes.
+        temperature: temperature of the samples.
+        seed: seed of the samples and of the shuffling.
+        bar: progress bar that counts images, or None.
+
+    Returns:
+        A `ConditionalAccuracy`.
+    """
+    classes = context.model.config.classes
+    images, labels, _ = context.arrays("train", limit=MAX_TRAINING_IMAGES)
+    classifier = SampleClassifier(images, labels[:, None] == np.arange(classes))
+    test_images, test_labels, _ = context.arrays("test", limit=MAX_TEST_IMAGES)
+    targets = np.arange(count) % classes
+    samples = batched.sample(context.model, count, temperature, targets, seed=seed, bar=bar)
+    predicted = classifier.predict(samples)
+    correct = predicted[np.arange(count), targets]
+    shuffled = np.random.default_rng(seed).permutation(targets)
+    return ConditionalAccuracy(
+        real=float(classifier.predict(test_images)[np.arange(len(test_labels)), test_labels].mean()),
+        samples=float(correct.mean()),
+        shuffled=float(predicted[np.arange(count), shuffled].mean()),
+        by_class=[float(correct[targets == c].mean()) for c in range(min(classes, count))],
+        images=samples,
+        classes=targets,
+    )
+
+
+def _features(images):
+    """Average images down by a whole factor and flatten them: float32 `[n, features]` in [0, 1]."""
+    n, height, width, channels = images.shape
+    factor = max(1, min(height, width) // FEATURE_SIDE)
+    height, width = height // factor, width // factor
+    blocks = images[:, : height * factor, : width * factor].reshape(n, height, factor, width, factor, channels)
+    return blocks.mean((2, 4), dtype=np.float32).reshape(n, -1) / 255

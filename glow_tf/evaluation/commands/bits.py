@@ -1,0 +1,62 @@
+"""`bits`: bits/dim of the test split, with errors, the importance-weighted bound and the shares of the levels."""
+
+from glow_tf import presets
+from glow_tf.evaluation import likelihood
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.tables import format_table
+
+MAX_BY_LEVEL_IMAGES = 256
+"""Test images whose bits/dim are divided among the levels, at most."""
+
+
+def bits(target: TargetOptions, *, draws: int = 8, limit: int | None = None, batch_size: int | None = None):
+    """Measure bits/dim on the test split: raw and EMA weights, standard errors, k-draw bound, shares by level.
+
+    Args:
+        draws: Draws of the dequantization noise, and k of the importance-weighted bound.
+        limit: Only the first so many images.
+        batch_size: Images at once, by the image size if not given; the result does not depend on it.
+    """
+    require_at_least(1, draws=draws, limit=limit, batch_size=batch_size)
+    context = open_context(target)
+    results, shares = {}, {}
+    size = context.source.size("test")
+    originals, labels, _ = context.arrays("test", min(limit or MAX_BY_LEVEL_IMAGES, MAX_BY_LEVEL_IMAGES))
+    labels = context.model_labels(labels)
+    total = len(context.weight_sets) * (draws * min(limit or size, size) + len(originals))
+    with progress_bar(total, "bits/dim") as bar:
+        for name, ema in context.weight_sets.items():
+            model, options = context.load(ema), dict(draws=draws, batch_size=batch_size, limit=limit, bar=bar)
+            results[name] = likelihood.measure(context, model, **options)
+            shares[name] = likelihood.by_level(model, originals, labels, bar=bar)
+    paper = presets.PAPER_BITS.get(context.experiment.name) if context.experiment is not None else None
+    values = {
+        name: {**result.to_dict(), "by_level": shares[name], "by_level_images": len(originals)}
+        for name, result in results.items()
+    }
+    if paper:
+        values["paper"] = paper
+    values["variant"] = context.source.variant or None
+    variant = f" ({context.source.variant})" if context.source.variant else ""
+    first = f", the first {limit:,}" if limit else ""
+    print(f"{context.source.name}{variant}, {context.describe_test_split()}{first}")
+    print(format_table(_bits_rows(results, draws, paper), indent="  "))
+    print(f"shares of the levels in the bits/dim of the first {len(originals)} images, finest first")
+    print(format_table(_share_rows(context.model, shares), indent="  "))
+    print(f"numbers: {context.write_json('bits.json', values)}")
+
+
+def _bits_rows(results, draws, paper):
+    rows = [("weights", "bits/dim", "+- draws", "+- images", f"{draws}-draw bound")]
+    for name, result in results.items():
+        numbers = (result.mean, result.error_over_draws, result.error_over_images, result.importance_weighted)
+        rows.append((name, *(f"{number:.4f}" for number in numbers)))
+    if paper:
+        rows.append(("paper", f"{paper} (raw weights, selected on the test split)", "", "", ""))
+    return rows
+
+
+def _share_rows(model, shares):
+    header = ("latents", *("x".join(map(str, shape)) for shape in model.latent_shapes))
+    return [header, *((name, *(f"{share:.3f}" for share in level)) for name, level in shares.items())]

@@ -1,0 +1,40 @@
+"""`compare`: the bits/dim of two data sets under one model."""
+
+from typing import Annotated
+
+import tyro
+
+from glow_tf.errors import ConfigError
+from glow_tf.evaluation import comparison, likelihood
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.tables import format_table
+
+
+def compare(target: TargetOptions, *, against: Annotated[str, tyro.conf.arg(metavar="SOURCE")], limit: int = 1000):
+    """Draw histograms of the bits/dim of two data sets under the model; compute the AUROC of telling them apart by it.
+
+    Args:
+        against: The other source, such as tfds:svhn_cropped; its images are resized to the model's.
+        limit: Test images of each, at most.
+    """
+    require_at_least(1, limit=limit)
+    inside = open_context(target)
+    if inside.model.config.classes:
+        raise ConfigError("compare needs an unconditional model: the other data set has no labels of this one's.")
+    outside = open_context(TargetOptions(target.path, data=against, fit="resize", ema=target.ema))
+    contexts = (inside, outside)
+    with progress_bar(sum(min(limit, c.source.size("test")) for c in contexts), "bits/dim") as bar:
+        results = [likelihood.measure(c, inside.model, draws=1, limit=limit, bar=bar) for c in contexts]
+    names, bits = [c.source.name for c in contexts], [result.values[0] for result in results]
+    auroc = comparison.auroc(*bits)
+    path = inside.out / "comparison.png"
+    comparison.draw_histograms(path, list(zip(names, bits, strict=True)))
+    rows = [("source", "images", "bits/dim", "+- images")]
+    for name, result in zip(names, results, strict=True):
+        rows.append((name, f"{result.values.shape[1]:,}", f"{result.mean:.4f}", f"{result.error_over_images:.4f}"))
+    print(format_table(rows, indent="  "))
+    print(f"AUROC {auroc:.3f} (the chance that an image of {against} has more bits/dim; 0.5 cannot tell)")
+    print(f"histograms: {path}")
+    values = {"auroc": auroc, "inside": results[0].to_dict(), "against": {"source": names[1], **results[1].to_dict()}}
+    print(f"numbers: {inside.write_json('comparison.json', values)}")

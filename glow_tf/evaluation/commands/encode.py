@@ -1,0 +1,31 @@
+"""`encode`: images and their latents as files."""
+
+from typing import Literal
+
+from glow_tf import batched
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.io import save_array
+from glow_tf.tables import format_table
+
+
+def encode(target: TargetOptions, *, split: Literal["train", "validation", "test"] = "test", limit: int | None = None):
+    """Write x.npy, uint8 images [n, H, W, C], and z.npy, their latents [n, D] in the original code's order.
+
+    Args:
+        split: Split of the images.
+        limit: Only the first so many images.
+    """
+    require_at_least(1, limit=limit)
+    context = open_context(target)
+    images, labels, _ = context.arrays(split, limit)
+    with progress_bar(len(images), "encoding") as bar:
+        z = batched.encode(context.model, images, context.model_labels(labels), bar=bar)
+    rows = [("file", "dtype", "shape")]
+    for name, array in (("x.npy", images), ("z.npy", z)):
+        save_array(context.out / name, array)
+        rows.append((context.out / name, array.dtype, "x".join(map(str, array.shape))))
+    print(format_table(rows, indent="  "))
+    shapes = [list(shape) for shape in context.model.latent_shapes]
+    values = {"split": split, "images": len(images), "latent_shapes": shapes}
+    print(f"numbers: {context.write_json('encode.json', values)}")

@@ -1,0 +1,45 @@
+"""`report`, the sub-command that `evaluate.py RUN` alone runs: bits/dim, reconstruction error, pictures."""
+
+from glow_tf.batched import index_labels
+from glow_tf.evaluation import likelihood, reconstruction
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.pictures import sample_sheet, save_png, sheet
+from glow_tf.tables import format_table
+
+MIN_RECONSTRUCTED_IMAGES = 256
+"""Test images whose largest reconstruction error is reported, at least."""
+
+
+def report(target: TargetOptions, *, draws: int = 4, images: int = 10):
+    """Report test bits/dim and reconstruction error, and draw samples and reconstructions.
+
+    Args:
+        draws: Draws of the dequantization noise.
+        images: Images shown.
+    """
+    require_at_least(1, draws=draws, images=images)
+    context = open_context(target)
+    with progress_bar(draws * context.source.size("test"), "bits/dim") as bar:
+        bits = likelihood.measure(context, draws=draws, bar=bar)
+    originals, labels, _ = context.arrays("test", max(images, MIN_RECONSTRUCTED_IMAGES))
+    labels = context.model_labels(labels)
+    with progress_bar(2 * len(originals), "reconstructing") as bar:
+        decoded, error = reconstruction.reconstruct(context.model, originals, labels, bar=bar)
+    first = slice(0, images)
+    float_error = reconstruction.float_error(context.model, originals[first], index_labels(labels, first))
+    reconstructions_path = context.out / "report_reconstructions.png"
+    save_png(reconstructions_path, sheet([("image", originals[first]), ("decoded", decoded[first])]))
+    samples_path = context.out / "report_samples.png"
+    save_png(samples_path, sample_sheet(context.model))
+    values = {**bits.to_dict(), "reconstruction_error": error, "reconstruction_error_float": float_error}
+    rows = [
+        ("bits/dim", f"{bits.mean:.4f} +- {bits.error_over_draws:.4f} over {draws} draws of the noise"),
+        ("reconstruction error", f"{error} of 255 gray levels ({float_error:.1e} before quantization)"),
+        ("reconstructions", reconstructions_path),
+        ("samples", samples_path),
+        ("numbers", context.write_json("report.json", values)),
+    ]
+    print(f"{context.source.name}, {context.describe_test_split()}, {context.weights_name}")
+    print(format_table(rows, indent="  "))
+    print("more: python evaluate.py --help")

@@ -1,0 +1,92 @@
+"""`samples`: sheets of samples, their bits/dim and nearest training images."""
+
+import numpy as np
+
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.options import progress_bar, require_at_least, require_finite
+from glow_tf.evaluation.samples import draw_samples, nearest_images, search_limit
+from glow_tf.pictures import TEMPERATURES, save_png, sheet
+from glow_tf.tables import format_table
+
+MAX_CLASSES_SHOWN = 20
+NEAREST_SHOWN_AT = 0.7
+"""Temperature of the samples that are shown with their nearest training images, or the one closest to it."""
+
+
+def samples(
+    target: TargetOptions,
+    *,
+    columns: int = 10,
+    rows: int = 4,
+    temperatures: tuple[float, ...] = TEMPERATURES,
+    seed: int = 0,
+):
+    """Draw a sheet of samples per temperature, by class where conditional, and their nearest training images.
+
+    Labels enter through the top prior alone, as in the original code.
+
+    Args:
+        columns: Samples in a row.
+        rows: Rows of a sheet; a conditional model has one for each class instead, at most 20.
+        temperatures: One sheet each, and a row of the overview.
+        seed: Another seed, other samples; the same latents at every temperature.
+    """
+    require_at_least(1, columns=columns, rows=rows)
+    require_at_least(0, seed=seed)
+    require_finite("temperatures", temperatures)
+    context = open_context(target)
+    model = context.model
+    names, labels, overview = _lay_out(context, columns, rows)
+    count = len(names) * columns
+    with progress_bar(2 * len(temperatures) * count, "sampling") as bar:
+        drawn = draw_samples(model, count, temperatures, labels, seed=seed, bar=bar)
+    training_images = context.arrays("train", search_limit(model.config.dims))[0]
+    nearest = {t: nearest_images(s.images, training_images) for t, s in drawn.items()}
+    test_distances = nearest_images(context.arrays("test", count)[0], training_images)[1][:, 0]
+
+    _draw_sheets(context.out, drawn, names, overview)
+    usual = min(drawn, key=lambda t: abs(t - NEAREST_SHOWN_AT))
+    _draw_nearest(context.out, usual, drawn[usual].images[overview], nearest[usual][0][overview])
+
+    values, table = {}, [("temperature", "bits/dim", "gray levels to the nearest training image")]
+    for t, s in drawn.items():
+        distance = float(np.median(nearest[t][1][:, 0]))
+        values[f"{t:g}"] = {"bits_per_dim": float(s.bits.mean()), "distance_to_training": distance}
+        table.append((f"{t:g}", f"{s.bits.mean():.3f}", f"{distance:.1f}"))
+    test_distance, searched = float(np.median(test_distances)), len(training_images)
+    table.append(("test images", "", f"{test_distance:.1f}"))
+    condition = "; labels enter through the top prior alone" if model.config.classes else ""
+    print(f"{context.source.name}, {context.weights_name}, {count} samples a temperature{condition}")
+    print(format_table(table, indent="  "))
+    print(f"(median root mean square distance to the nearest of {searched:,} training images)")
+    print(f"overview:     {context.out / 'samples.png'}")
+    print(f"sheets:       {context.out / 'samples' / 'temperature_*.png'}")
+    print(f"no copies:    {context.out / 'nearest.png'}")
+    values = {"temperatures": values, "test_distance_to_training": test_distance, "searched": searched}
+    print(f"numbers:      {context.write_json('samples.json', values)}")
+
+
+def _lay_out(context, columns, rows):
+    """Return the row names of a sheet, the labels of its samples, and the indices of samples for the overview."""
+    classes = min(context.model.config.classes, MAX_CLASSES_SHOWN)
+    if not classes:
+        return [""] * rows, None, np.arange(columns)
+    overview = np.arange(columns) % classes * columns + np.arange(columns)  # of another class in each column
+    return context.source.class_names[:classes], np.repeat(np.arange(classes), columns), overview
+
+
+def _draw_sheets(folder, drawn, names, overview):
+    """Draw a sheet per temperature, and an overview with a row per temperature."""
+    rows = [(f"{t:g}", s.images[overview]) for t, s in drawn.items()]
+    save_png(folder / "samples.png", sheet(rows, title="samples by temperature"))
+    for t, s in drawn.items():
+        lines = s.images.reshape(len(names), -1, *s.images.shape[1:])
+        page = sheet(list(zip(names, lines, strict=True)), title=f"temperature {t:g}")
+        save_png(folder / "samples" / f"temperature_{t:g}.png", page)
+
+
+def _draw_nearest(folder, temperature, images, nearest):
+    """Draw samples `[n, H, W, C]` above their nearest training images `[n, count, H, W, C]`."""
+    rows = [("sample", images), *((f"nearest {i + 1}", nearest[:, i]) for i in range(nearest.shape[1]))]
+    title = f"samples at {temperature:g}, and the training images nearest to them"
+    save_png(folder / "nearest.png", sheet(rows, title=title))

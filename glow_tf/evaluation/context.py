@@ -1,0 +1,190 @@
+"""The model and data that are evaluated: of a run folder, or of a `.keras` file."""
+
+import dataclasses
+import functools
+import json
+import math
+import pathlib
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from glow_tf.config import DataConfig, Experiment
+from glow_tf.data import images, open_source, pipeline
+from glow_tf.data.files import DamagedRecord
+from glow_tf.data.folder import ENDINGS, read_image
+from glow_tf.errors import ConfigError, DataError
+from glow_tf.io import write_text
+from glow_tf.model import Glow
+from glow_tf.runs import Run, load_model
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetOptions:
+    """The options that every sub-command has; their docstrings are the command's help."""
+
+    path: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN")]]
+    """Run folder, or a .keras file, which needs --data."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None
+    """Source of the images, such as bundled:digits; the run's own if not given."""
+    fit: Literal["exact", "pad", "resize", "crop"] | None = None
+    """How images of another size are fitted; as in training if not given, and with another --data not at all."""
+    ema: bool = False
+    """Use the EMA weights instead of the raw ones (bits measures both)."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Folder for pictures and numbers; RUN/evaluation, or next to the .keras file, if not given."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationContext:
+    """A trained model with its data.
+
+    Args:
+        path: run folder or `.keras` file.
+        data: source of its images.
+        experiment: the experiment of a run folder, else None.
+        out: folder for pictures and numbers.
+        ema: whether `model` has the EMA weights.
+        file_model: the model of a `.keras` file, else None.
+    """
+
+    path: pathlib.Path
+    data: DataConfig
+    experiment: Experiment | None
+    out: pathlib.Path
+    ema: bool = False
+    file_model: Glow | None = None
+
+    @functools.cached_property
+    def model(self):
+        """The `Glow`."""
+        return self.load(self.ema)
+
+    def load(self, ema):
+        """Load the `Glow` with its raw or its EMA weights; a `.keras` file holds only one set of weights."""
+        return load_model(self.path, ema=ema) if self.file_model is None else self.file_model
+
+    @functools.cached_property
+    def source(self):
+        """The `Source` of the images, with labels as the model needs them.
+
+        Raises:
+            DataError: its number of classes is not that of a conditional model.
+        """
+        source, classes = open_source(self.data, self.model.image_shape), self.model.config.classes
+        if classes and source.classes != classes:
+            raise DataError(
+                f"{source.name} has {source.classes or 'no'} classes, the model is conditional on {classes}; give a "
+                "source whose labels are those."
+            )
+        return source
+
+    @property
+    def weight_sets(self):
+        """Dictionary of name -> `ema` for `load`; a `.keras` file holds one set, and so may an imported run."""
+        if self.experiment is None:
+            return {"file": self.ema}
+        return {"raw": False} | ({"ema": True} if Run(self.path).has_ema else {})
+
+    @property
+    def weights_name(self):
+        """The weights of `model`, in words."""
+        if self.experiment is None:
+            return "the file's weights"
+        return "EMA weights" if self.ema else "raw weights"
+
+    def describe_test_split(self):
+        """Describe the test split in words: its size, and whether it was used for model selection."""
+        rows, count = self.source.rows, self.source.size("test")
+        if self.data.paper_protocol:
+            return f"{count:,} test images (on which the weights were selected, as the paper did)"
+        if np.array_equal(rows["test"], rows["validation"]):
+            return f"{count:,} validation images (there is no test split)"
+        return f"{count:,} test images"
+
+    def batches(self, split="test", *, batch_size=128, draw=0, limit=None):
+        """Return evaluation batches of a split (see `glow_tf.data.pipeline`), enough for `limit` images."""
+        options = dict(image_shape=self.model.image_shape, batch_size=batch_size, seed=0, draw=draw)
+        batches = pipeline.evaluation_batches(self.source, split, self.data, **options)
+        return batches if limit is None else batches.take(math.ceil(limit / batch_size))
+
+    def arrays(self, split="test", limit=None):
+        """Return `(images, labels, attributes)` of the first `limit` images of a split as NumPy arrays."""
+        return pipeline.arrays(self.source, split, self.data, self.model.image_shape, limit)
+
+    def model_labels(self, labels):
+        """Return the labels for a conditional model, None for an unconditional one."""
+        return labels if self.model.config.classes else None
+
+    def write_json(self, name, values):
+        """Write `values` with the path, source and weights that they belong to; return the path of the file."""
+        path = self.out / name
+        values = {"path": str(self.path), "source": self.data.source, "weights": self.weights_name, **values}
+        write_text(path, json.dumps(_to_plain(values), indent=2, allow_nan=False) + "\n")
+        return path
+
+
+def open_context(target):
+    """Open the `EvaluationContext` of a `TargetOptions`, or of a path.
+
+    Raises:
+        ConfigError: a `.keras` file comes without a source of images.
+        RunError: the path is no run folder or `.keras` file that can be read.
+    """
+    target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
+    path, model = pathlib.Path(target.path), None
+    if path.suffix == ".keras":
+        if target.data is None:
+            raise ConfigError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
+        model, experiment = load_model(path, ema=target.ema), None
+        data = DataConfig(target.data, labels=bool(model.config.classes))
+        out = path.with_name(path.stem + "_evaluation")
+    else:
+        run = Run.open(path)
+        experiment, out = run.experiment(), run.evaluation
+        data = experiment.data
+        if target.data not in (None, data.source):
+            data = DataConfig(target.data, labels=bool(experiment.model.classes))
+    if target.fit is not None:
+        data = dataclasses.replace(data, fit=target.fit)
+    out = out if target.out is None else pathlib.Path(target.out)
+    return EvaluationContext(path, data, experiment, out, target.ema, model)
+
+
+def read_own_images(paths, image_shape):
+    """Read a user's image files as uint8 `[n, H, W, C]`: the shorter side resized, the center cropped.
+
+    Raises:
+        DataError: a file cannot be read as an image.
+    """
+    try:
+        return np.stack([images.fit(read_image(path), image_shape, "resize").numpy() for path in paths])
+    except DamagedRecord as error:
+        raise DataError(f"{error}.") from error
+
+
+def find_image_files(folder):
+    """Return the image files in a folder, sorted by name.
+
+    Raises:
+        DataError: there are none.
+    """
+    folder = pathlib.Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}.")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS)
+    if not paths:
+        raise DataError(f"no images ({', '.join(ENDINGS)}) in {folder}.")
+    return paths
+
+
+def _to_plain(value):
+    """Convert a value to what JSON can hold: NumPy's numbers to Python's, non-finite ones to null."""
+    if isinstance(value, dict):
+        return {str(k): _to_plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_to_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

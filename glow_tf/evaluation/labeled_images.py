@@ -1,0 +1,108 @@
+"""Images with yes/no attributes: to compute attribute directions from, and held out to measure them on."""
+
+import dataclasses
+
+import numpy as np
+
+from glow_tf.batched import index_labels
+from glow_tf.data import pipeline
+from glow_tf.errors import ConfigError, DataError
+from glow_tf.evaluation.context import find_image_files, read_own_images
+
+MIN_IMAGES_TO_HOLD_OUT = 8
+"""Images that each of a user's folders must have so that a quarter of them is held out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LabeledImages:
+    """Images with ground-truth attributes.
+
+    Args:
+        images: uint8 `[n, H, W, C]`.
+        labels: int `[n]` for a conditional model, else None.
+        tags: bool `[n, len(names)]`, the attributes.
+        names: names of the attributes.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    tags: np.ndarray
+    names: tuple
+
+    def select(self, name, present, count):
+        """Return `(images, labels)` of the first `count` images whose attribute `name` is `present`."""
+        indices = np.flatnonzero(self.tags[:, self.names.index(name)] == present)[:count]
+        return self.images[indices], index_labels(self.labels, indices)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainHeldOut:
+    """Labeled images to compute directions and fit classifiers from, and others to measure them on.
+
+    Args:
+        train: images to compute directions and fit classifiers from.
+        held_out: other images with the same attributes; None where there are too few.
+    """
+
+    train: LabeledImages
+    held_out: LabeledImages | None
+
+
+def attribute_names(source):
+    """Return the names of a source's attributes, or of its classes where it has no attributes."""
+    return source.attribute_names or source.class_names
+
+
+def read_labeled_images(context, split, limit):
+    """Read at most `limit` images of a split as `LabeledImages`.
+
+    The images are spread evenly over the split, because folders and databases are sorted by class.
+
+    Raises:
+        DataError: the source has neither labels nor attributes.
+    """
+    source = context.source
+    names = attribute_names(source)
+    if not names:
+        raise DataError(f"{source.name} has neither labels nor attributes; give --folders WITH WITHOUT, or --load.")
+    rows = source.rows_of(split)
+    rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
+    images, labels, attributes = pipeline.arrays(source, split, context.data, context.model.image_shape, rows=rows)
+    tags = attributes > 0 if source.attribute_names else labels[:, None] == np.arange(len(names))
+    return LabeledImages(images, context.model_labels(labels), tags, names)
+
+
+def read_splits(context, limit):
+    """Read training images, and test images as held out, at most `limit` of each, as a `TrainHeldOut`."""
+    return TrainHeldOut(read_labeled_images(context, "train", limit), read_labeled_images(context, "test", limit))
+
+
+def read_folders(context, folders, limit, name="attribute"):
+    """Read a user's two folders of images, with and without an attribute, as a `TrainHeldOut`.
+
+    Every fourth image is held out if each folder has `MIN_IMAGES_TO_HOLD_OUT`.
+
+    Args:
+        context: an `EvaluationContext`.
+        folders: the folder of images with the attribute, and the folder of images without.
+        limit: images per folder, at most.
+        name: name of the attribute.
+
+    Raises:
+        ConfigError: there are not two folders.
+        DataError: a folder holds no images, or one that cannot be read.
+    """
+    if len(folders) != 2:
+        raise ConfigError(f"--folders: expected two, images with the attribute and images without, got {len(folders)}.")
+    groups = [read_own_images(find_image_files(folder)[:limit], context.model.image_shape) for folder in folders]
+    if min(map(len, groups)) < MIN_IMAGES_TO_HOLD_OUT:
+        return TrainHeldOut(_label_groups(context, groups, name), None)
+    train = [images[np.arange(len(images)) % 4 != 3] for images in groups]
+    held_out = [images[3::4] for images in groups]
+    return TrainHeldOut(_label_groups(context, train, name), _label_groups(context, held_out, name))
+
+
+def _label_groups(context, groups, name):
+    """Return `LabeledImages` of two groups, with and without the attribute `name`; the class of all is 0."""
+    tags = np.repeat([[True], [False]], [len(images) for images in groups], axis=0)
+    return LabeledImages(np.concatenate(groups), context.model_labels(np.zeros(len(tags), int)), tags, (name,))

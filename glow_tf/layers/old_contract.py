@@ -1,0 +1,38 @@
+"""Old names of the layer contract: a layer that is written for them works for one release, and warns once."""
+
+import functools
+
+from glow_tf.deprecation import warn_renamed
+
+RENAMED = {"latent_shape": "encoded_shape", "image_shape": "decoded_shape"}
+
+
+class OldContract:
+    """Mixin of `FlowLayer` that serves its old method names, and layers that define them."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for old, new in RENAMED.items():
+            if old in cls.__dict__ and new not in cls.__dict__:
+                warn_renamed(f"FlowLayer.{old}", f"FlowLayer.{new}")
+                setattr(cls, new, cls.__dict__[old])
+            elif new in cls.__dict__ and old not in cls.__dict__:
+                setattr(cls, old, _under_old_name(old, new, cls.__dict__[new]))
+
+    def _settle(self, input_shape):
+        """Run the base class's `build` and return the number of channels: how a `build` used to begin."""
+        warn_renamed("FlowLayer._settle(input_shape)", "super().build(input_shape)")
+        flow_layer = next(base for base in type(self).__mro__ if OldContract in base.__bases__)
+        flow_layer.build(self, input_shape)
+        return self.channels
+
+
+def _under_old_name(old, new, method):
+    """Return a method that warns and calls `method`; bound to its class, so that `super()` finds the right one."""
+
+    @functools.wraps(method)
+    def renamed(self, event_shape):
+        warn_renamed(f"FlowLayer.{old}", f"FlowLayer.{new}")
+        return method(self, event_shape)
+
+    return renamed

@@ -1,0 +1,91 @@
+"""`FlowSequential`: a chain of flow layers."""
+
+import keras
+import tensorflow as tf
+
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.tensors import first_latent
+
+
+@keras.saving.register_keras_serializable("glow_tf")
+class FlowSequential(FlowLayer):
+    """A chain of layers: `encode` runs them first to last, `decode` last to first.
+
+    | | |
+    |---|---|
+    | function | `z = layers[-1](... layers[0](x))` |
+    | reverse function | the inverses in the opposite order |
+    | log-determinant | the sum over the layers |
+    | shapes | those of the layers, one after another |
+
+    The condition is handed to every layer. `tfb.Chain` takes its list in the order of mathematical composition, last
+    to run first; this is the order of `keras.Sequential`.
+
+    Args:
+        layers: list of `FlowLayer`s of one dtype.
+    """
+
+    def __init__(self, layers, **kwargs):
+        dtype = kwargs.pop("dtype", None) or (layers[0].compute_dtype if layers else None)
+        super().__init__(dtype=dtype, **kwargs)
+        layers = list(layers)
+        for layer in layers:
+            if layer.compute_dtype != self.compute_dtype:
+                raise ValueError(
+                    f"{self.name}: all layers need dtype {self.compute_dtype}, {layer.name} has {layer.compute_dtype}."
+                )
+        # One attribute a layer: tf.train.Checkpoint does not look into lists.
+        for i, layer in enumerate(layers):
+            setattr(self, f"layer_{i}", layer)
+        self.depth = len(layers)
+
+    @property
+    def layers(self):
+        return [getattr(self, f"layer_{i}") for i in range(self.depth)]
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape = self.event_shape
+        for layer in self.layers:
+            if not layer.built:
+                layer.build((None, *shape))
+            shape = layer.encoded_shape(shape)
+
+    def _encode(self, x, condition=None):
+        total = tf.zeros(tf.shape(first_latent(x))[:1], self.compute_dtype)
+        for layer in self.layers:
+            x, log_det = layer.encode(x, condition)
+            total += log_det
+        return x, total
+
+    def _decode(self, z, condition=None):
+        total = tf.zeros(tf.shape(first_latent(z))[:1], self.compute_dtype)
+        for layer in reversed(self.layers):
+            z, log_det = layer.decode(z, condition)
+            total += log_det
+        return z, total
+
+    def _initialize(self, x, condition=None):
+        for layer in self.layers:
+            x = layer.initialize(x, condition)
+        return x
+
+    def encoded_shape(self, event_shape):
+        for layer in self.layers:
+            event_shape = layer.encoded_shape(event_shape)
+        return event_shape
+
+    def decoded_shape(self, event_shape):
+        for layer in reversed(self.layers):
+            event_shape = layer.decoded_shape(event_shape)
+        return event_shape
+
+    def get_config(self):
+        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
+        return {**super().get_config(), "layers": layers}
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)  # the caller's stays as it is
+        layers = [keras.saving.deserialize_keras_object(layer) for layer in config.pop("layers")]
+        return cls(layers=layers, **config)

@@ -1,0 +1,45 @@
+"""Shapes and sums that several layers need; a value is a tensor, or a list of them where a layer splits its input."""
+
+import tensorflow as tf
+
+
+def map_latents(function, value):
+    """Apply `function` to a tensor, or to each tensor of a list of latents."""
+    if isinstance(value, (list, tuple)):
+        return [function(v) for v in value]
+    return function(value)
+
+
+def first_latent(value):
+    """Return the tensor itself, or the first of a list of latents."""
+    return value[0] if isinstance(value, (list, tuple)) else value
+
+
+def spatial_size(x):
+    """Return the number of spatial positions of `x` `[B, ..., C]` as a scalar of its dtype (1 for a vector)."""
+    if x.shape[1:-1].is_fully_defined():
+        return tf.constant(x.shape[1:-1].num_elements(), x.dtype)
+    return tf.cast(tf.reduce_prod(tf.shape(x)[1:-1]), x.dtype)
+
+
+def broadcast_per_example(log_det, x):
+    """Broadcast a log-determinant that is the same for every example to shape `[B]`."""
+    return tf.broadcast_to(log_det, tf.shape(x)[:1])
+
+
+def sum_per_example(x):
+    """Sum all but the first axis: `[B, ...] -> [B]`."""
+    return tf.reduce_sum(x, axis=list(range(1, x.shape.rank)))
+
+
+def reshape_like(x, value, *channels):
+    """Reshape `value` to `[*x.shape[:-1], *channels]`, keeping static sizes."""
+    sizes = [*x.shape[:-1], *channels]
+    if sizes.count(None) > 1:
+        return tf.reshape(value, tf.concat([tf.shape(x)[:-1], channels], 0))
+    return tf.reshape(value, [-1 if size is None else size for size in sizes])
+
+
+def scaled(size, numerator=1, denominator=1):
+    """Return `size * numerator // denominator`, or None for an unknown size."""
+    return None if size is None else size * numerator // denominator

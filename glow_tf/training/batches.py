@@ -1,0 +1,49 @@
+"""The batches of an experiment's data on this machine."""
+
+from glow_tf.data import open_source
+from glow_tf.data.pipeline import evaluation_batches, training_batches
+from glow_tf.errors import ConfigError
+
+
+class ExperimentBatches:
+    """Training and validation batches of an experiment.
+
+    Args:
+        experiment: an `Experiment`.
+
+    Raises:
+        ConfigError: the model's classes are not those of the data.
+    """
+
+    def __init__(self, experiment):
+        self.experiment = experiment
+        self.source = open_source(experiment.data, experiment.model.image_shape)
+        classes = experiment.model.classes
+        if classes and classes != self.source.classes:
+            raise ConfigError(
+                f"classes={classes}, but {experiment.data.source} has {self.source.classes} classes of labels."
+            )
+
+    def training(self, batch_size, **options):
+        """Return batches of training images without end; see `pipeline.training_batches` for the options."""
+        return training_batches(
+            self.source,
+            self.experiment.data,
+            image_shape=self.experiment.model.image_shape,
+            batch_size=batch_size,
+            seed=self.experiment.training.seed,
+            **options,
+        )
+
+    def validation(self, input_pipelines, input_pipeline_id):
+        """Return, of every validation batch, the part of one of several input pipelines."""
+        batch_size = self.experiment.training.batch_size
+        batches = evaluation_batches(
+            self.source,
+            "validation",
+            self.experiment.data,
+            image_shape=self.experiment.model.image_shape,
+            batch_size=batch_size,
+            seed=self.experiment.training.seed,
+        )
+        return batches.rebatch(batch_size // input_pipelines).shard(input_pipelines, input_pipeline_id)

@@ -1,0 +1,51 @@
+"""Exponential moving average (EMA) of the weights, by the rule of the original code (openai/glow)."""
+
+import contextlib
+
+import tensorflow as tf
+
+
+class ExponentialMovingAverage(tf.Module):
+    """EMA of a model's trainable weights: `shadow <- shadow - (1 - decay) * (shadow - weight)`.
+
+    `weight` is the value *before* the step's update, and there is no debiasing, as in the original code. The shadows
+    start at the initialized weights; the original's start before the data-dependent initialization.
+    `fused_update.WeightUpdate` moves them.
+
+    `use_ema` of a Keras optimizer is another rule: it averages after the update, and overwrites the weights at the end
+    of `fit`.
+
+    Args:
+        model: a built `keras.Model`.
+        decay: float in [0, 1).
+    """
+
+    # The names `shadows` and `_sources` are paths in checkpoints: a file format.
+
+    def __init__(self, model, decay):
+        super().__init__(name="average")
+        self.decay = decay
+        # Keep variables, not the model: tracking the model here would save it twice.
+        self._sources = tuple(v.value for v in model.trainable_variables)
+        self.shadows = [tf.Variable(v, trainable=False, name="shadow") for v in self._sources]
+
+    def reset(self):
+        """Set the shadows to the weights."""
+        for shadow, weight in zip(self.shadows, self._sources, strict=True):
+            shadow.assign(weight)
+
+    def swap(self):
+        """Exchange the weights and their shadows."""
+        for shadow, weight in zip(self.shadows, self._sources, strict=True):
+            raw_weight = tf.identity(weight)
+            weight.assign(shadow)
+            shadow.assign(raw_weight)
+
+    @contextlib.contextmanager
+    def swapped(self):
+        """Give the model its EMA weights within the context."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()

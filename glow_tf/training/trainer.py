@@ -1,0 +1,108 @@
+"""`Trainer`: an experiment in a run folder, on one device, several GPUs or several machines alike."""
+
+import concurrent.futures
+import contextlib
+import time
+
+from glow_tf.runs import MetricsTable
+from glow_tf.training import devices
+from glow_tf.training.batches import ExperimentBatches
+from glow_tf.training.loop import EpochLoop
+from glow_tf.training.run_folder import open_run_folder
+from glow_tf.training.signals import StopSignals
+from glow_tf.training.state import TrainingState
+from glow_tf.training.step import TrainingStep
+from glow_tf.training.validation import Validation
+
+
+class Trainer:
+    """A training of an experiment in a run folder, from the start or from its last checkpoint.
+
+    Args:
+        experiment: an `Experiment`; on resume it may differ in `run_folder.FIELDS_THAT_MAY_CHANGE_ON_RESUME` only.
+        options: `RunOptions`.
+        strategy: a `tf.distribute` strategy (see `devices.strategy`).
+    """
+
+    def __init__(self, experiment, options, strategy):
+        self.experiment, self.options, self.strategy = experiment, options, strategy
+        self.training = experiment.training.anchored(experiment.model.image_shape)
+        self.chief = devices.is_chief(strategy)
+        devices.check_batch_size(strategy, self.training.batch_size)
+        self.run = open_run_folder(options.run_dir, experiment)
+        self.batches = ExperimentBatches(experiment)
+        self.source = self.batches.source
+        self.state = state = TrainingState(experiment, self.run, strategy, self.chief, options.keep_checkpoints)
+        batch_size, jit_compile = self.training.batch_size, options.jit_compile
+        self.step = TrainingStep(
+            state.model, state.optimizer, state.ema, state.counters, strategy, batch_size, jit_compile
+        )
+        self.validation = Validation(state.model, strategy)
+        self.table = MetricsTable(self.run.metrics_path)
+        self.restored = False
+        self.stop = StopSignals(devices.Agreement(strategy))
+        self.start_seconds = {}
+        """Seconds of the parts of a fresh start: `initialization`, `trace`, and `both`, which run side by side."""
+
+    @property
+    def finished(self):
+        """True once training has completed."""
+        epochs = self.training.epochs
+        return epochs is not None and self.state.steps >= epochs * self.training.epoch_steps
+
+    def restore(self):
+        """Restore the newest readable checkpoint of the folder; return whether there was one."""
+        self.restored = self.state.restore()
+        return self.restored
+
+    def train(self):
+        """Train until the last epoch or a signal; return the signal's number, or 0 when finished."""
+        with self.stop.caught():
+            dataset = self.prepare()
+            if self.chief:
+                self.run.write_config(self.experiment)
+                self.table.cut_back(self.state.steps)
+                self.state.checkpoints.remove_leftovers()
+            EpochLoop(self).run(iter(dataset))
+        return self.stop.agreed
+
+    def prepare(self):
+        """Return the (distributed) training batches, after a fresh run's initialization from data.
+
+        The initialization computes in TensorFlow, and tracing the step is work of Python: at K=32 both take seconds,
+        so both run at once. `start_seconds` then holds how long each took.
+        """
+        dataset = devices.distribute(self.strategy, self.local_training_batches, self.training.batch_size)
+        if not self.restored:
+            with self._timed("both"), concurrent.futures.ThreadPoolExecutor(1) as pool:
+                initialization = pool.submit(self.initialize_from_data)
+                with self._timed("trace"):
+                    self.step.trace(dataset.element_spec)
+                initialization.result()
+        return dataset
+
+    @contextlib.contextmanager
+    def _timed(self, part):
+        start = time.monotonic()
+        yield
+        self.start_seconds[part] = time.monotonic() - start
+
+    def initialize_from_data(self):
+        """Set the actnorms from `training.init_images` images, and the EMA to the weights that result.
+
+        Runs outside the replicas: a cross-replica assignment reaches all of them.
+        """
+        with self._timed("initialization"):
+            batch = next(iter(self.batches.training(self.training.init_images)))
+            labels = batch["label"] if self.experiment.model.classes else None
+            self.state.model.initialize(batch["image"], labels, noise=batch["noise"])
+            self.state.ema.reset()
+
+    def local_training_batches(self, input_pipelines, input_pipeline_id):
+        """Return the training batches of one of several input pipelines, from the present step on."""
+        return self.batches.training(
+            self.training.batch_size,
+            start_step=self.state.steps,
+            input_pipelines=input_pipelines,
+            input_pipeline_id=input_pipeline_id,
+        )

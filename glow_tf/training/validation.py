@@ -1,0 +1,62 @@
+"""Validation of the raw and of the EMA weights."""
+
+import tensorflow as tf
+
+from glow_tf.runs import EMA_SUFFIX
+from glow_tf.training.devices import all_reduce_sum
+from glow_tf.training.step import objective
+
+
+class Validation:
+    """The mean of the loss's terms over a data set, each image counted once.
+
+    Batches carry a weight per image, 0 for padding, so neither the batch size nor the number of replicas matters.
+
+    Args:
+        model: a `Glow`, made under `strategy.scope()`.
+        strategy: a `tf.distribute` strategy.
+    """
+
+    def __init__(self, model, strategy):
+        self.model, self.strategy, self.term_names = model, strategy, model.term_names
+
+    def __call__(self, dataset):
+        """Return `{term: mean}` over a (distributed) data set of evaluation batches."""
+        total = sum((self._sums(batch).numpy() for batch in dataset), 0.0)
+        return dict(zip(self.term_names, (total[:-1] / total[-1]).tolist(), strict=True))
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _sums(self, batch):
+        per_replica = self.strategy.run(self._replica_sums, args=(batch,))
+        return self.strategy.experimental_local_results(per_replica)[0]
+
+    def _replica_sums(self, batch):
+        weight = tf.cast(batch["weight"], tf.float64)
+        terms = objective(self.model, batch)
+        # Padding is a repeated image, so its terms are finite and 0 * term is 0.
+        sums = [tf.reduce_sum(weight * tf.cast(terms[name], tf.float64)) for name in self.term_names]
+        return all_reduce_sum(tf.stack([*sums, tf.reduce_sum(weight)]))
+
+
+def validate_and_keep_best(state, validation, make_dataset):
+    """Validate the raw and the EMA weights; save as `best` those whose loss is the lowest so far.
+
+    Args:
+        state: a `TrainingState`.
+        validation: a `Validation` of its model.
+        make_dataset: function without arguments that returns a (distributed) data set.
+
+    Returns:
+        Dictionary of the columns of metrics.csv, such as `val_bits_x` and `val_bits_x_average`, to floats.
+    """
+    columns, best = {}, state.counters.best.numpy()
+    for i, ema in enumerate((False, True)):
+        with state.weights(ema):
+            means = validation(make_dataset())
+        suffix = EMA_SUFFIX if ema else ""
+        columns.update({f"val_{name}{suffix}": mean for name, mean in means.items() if name != "loss"})
+        if means["loss"] < best[i]:
+            best[i] = means["loss"]
+            state.save_weights("best", ema_values=(ema,))
+    state.counters.best.assign(best)
+    return columns

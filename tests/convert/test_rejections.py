@@ -1,0 +1,146 @@
+"""Test that any checkpoint but a complete one of the public model is rejected, and that nothing is written."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
+from glow_tf.errors import ConfigError, ConversionError, GlowError
+from glow_tf.runs import Run
+from glow_tf.training.state import TrainingState
+from helpers.golden import case
+from helpers.openai_checkpoints import options, read_checkpoint, run_import, write_checkpoint
+
+TRAINED = case("case7_train_adamax")
+EMA_SUFFIX = "/ExponentialMovingAverage"
+
+
+def rejection_message(tmp_path, drop=(), **values):
+    """Import the trained checkpoint without the arrays `drop` and with others; return the message of the rejection."""
+    stored = {n: v for n, v in read_checkpoint(TRAINED.checkpoint).items() if n not in drop}
+    write_checkpoint(tmp_path / "m.ckpt", {**stored, **values})
+    with pytest.raises(ConversionError) as raised:
+        run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
+    assert not (tmp_path / "run").exists()
+    return str(raised.value)
+
+
+def test_checkpoint_with_unknown_weights_is_rejected(tmp_path):
+    text = rejection_message(tmp_path, **{"model/extra/W": np.ones(3, np.float32)})
+    assert "the weights are not" in text
+    assert "1 left over: model/extra/W" in text and "missing" not in text
+
+
+def test_checkpoint_with_missing_weights_is_rejected(tmp_path):
+    assert "1 missing: model/1/0/f1/l_2/W" in rejection_message(tmp_path, drop=["model/1/0/f1/l_2/W"])
+
+
+def test_checkpoint_with_a_missing_ema_is_rejected(tmp_path):
+    text = rejection_message(tmp_path, drop=["model/pool0/conv/b" + EMA_SUFFIX])
+    assert "the EMA weights are not" in text and "1 missing: model/pool0/conv/b" in text
+
+
+def test_checkpoint_with_a_wrong_shape_is_rejected(tmp_path):
+    text = rejection_message(tmp_path, **{"model/0/1/actnorm_center/b": np.zeros([1, 1, 1, 8], np.float32)})
+    assert "model/0/1/actnorm_center/b [1, 1, 1, 8], expected [1, 1, 1, 12]" in text
+
+
+def test_checkpoint_with_non_finite_values_is_rejected(tmp_path):
+    text = rejection_message(tmp_path, **{"model/0/1/invconv/W": np.full([12, 12], np.nan, np.float32)})
+    assert "model/0/1/invconv/W holds values that are not finite" in text
+
+
+def test_checkpoint_of_another_model_is_rejected(tmp_path):
+    write_checkpoint(tmp_path / "m.ckpt", {"dense/kernel": np.zeros([2, 2], np.float32)})
+    with pytest.raises(ConversionError, match="there is no weight model/0/0/actnorm_center/b"):
+        run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
+
+
+def test_unknown_optimizer_state_is_skipped_with_a_note(tmp_path, capsys):
+    """Drop a first moment, as the original code does with beta1 = 0."""
+    stored = {n: v for n, v in read_checkpoint(TRAINED.checkpoint).items() if n != "Variable_2"}
+    write_checkpoint(tmp_path / "m.ckpt", stored)
+    run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
+    assert "are not a step counter and two moments per weight" in capsys.readouterr().out
+    run = Run.open(tmp_path / "run")
+    state = TrainingState(run.experiment(), run)
+    assert state.restore() and state.steps == 0
+
+
+def test_check_batch_is_validated_before_writing(tmp_path, capsys):
+    golden = case("case5_affine_1x1_ycond")
+    np.savez(tmp_path / "batch.npz", x=golden["x"], y=golden["y"])
+    run_import(golden.checkpoint, tmp_path / "run", *options(golden), "--check", tmp_path / "batch.npz")
+    bits = float(capsys.readouterr().out.split("raw weights: ")[1].split()[0])
+    assert bits == pytest.approx(float(np.mean(golden["bits_x"])), abs=0.05)  # another draw of the noise
+    np.save(tmp_path / "wrong.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    np.save(tmp_path / "pickled.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "batch.npz").read_bytes()[:1000])
+    np.save(tmp_path / "no_labels.npy", golden["x"])
+    np.savez(tmp_path / "labels.npz", x=golden["x"], y=golden["y"] + 10)
+    np.savez(tmp_path / "names.npz", images=golden["x"])
+    for name, message in (
+        ("wrong.npy", r"expected uint8 images \[n, 16, 16, 3\], got uint8 \[2, 8, 8, 3\]"),
+        ("pickled.npy", "cannot be read as a batch"),
+        ("cut.npz", "cannot be read as a batch"),
+        ("none.npz", "cannot be read as a batch"),
+        ("names.npz", "got no array x"),
+        ("no_labels.npy", "takes an .npz with labels y"),
+        ("labels.npz", "expected 4 integer labels y from 0 to 9"),
+    ):
+        with pytest.raises(ConversionError, match=message):
+            run_import(golden.checkpoint, tmp_path / "other", *options(golden), "--check", tmp_path / name)
+        assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated data", "truncated index", "flipped byte", "no data"])
+def test_damaged_openai_checkpoint_leaves_no_files(damage, tmp_path):
+    golden = case("case1_affine_1x1")
+    for file in golden.checkpoint.parent.glob("model.ckpt*"):
+        shutil.copy(file, tmp_path)
+    data, index = next(tmp_path.glob("*.data-*")), tmp_path / "model.ckpt.index"
+    if damage == "truncated data":
+        data.write_bytes(data.read_bytes()[:-1000])
+    elif damage == "truncated index":
+        index.write_bytes(index.read_bytes()[:100])
+    elif damage == "flipped byte":
+        content = bytearray(data.read_bytes())
+        content[len(content) // 2] ^= 255
+        data.write_bytes(content)
+    else:
+        data.unlink()
+    with pytest.raises(GlowError, match="damaged or incomplete"):
+        run_import(tmp_path / "model.ckpt", tmp_path / "run", *options(golden))
+    assert not [p for p in tmp_path.iterdir() if "run" in p.name]
+
+
+def test_invalid_import_options_are_rejected(tmp_path):
+    golden = case("case1_affine_1x1")
+    with pytest.raises(ConversionError, match="expected --bits"):
+        run_import(golden.checkpoint, tmp_path / "run", "--image-size", 32)
+    with pytest.raises(ConversionError, match="expected --image-size"):
+        run_import(golden.checkpoint, tmp_path / "run", "--bits", 8)
+    with pytest.raises(ConversionError, match="there is no checkpoint"):
+        run_import(tmp_path / "nothing.ckpt", tmp_path / "run", *options(golden))
+    with pytest.raises(ConfigError, match="multiples of 8"):
+        run_import(golden.checkpoint, tmp_path / "run", "--bits", 8, "--image-size", 30)
+    with pytest.raises(ConversionError, match="not of preset cifar10: depth 2, the preset has 32"):
+        run_import(golden.checkpoint, tmp_path / "run", *options(golden), "--preset", "cifar10")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "file").write_text("mine")
+    with pytest.raises(ConversionError, match="exists already"):
+        run_import(golden.checkpoint, tmp_path / "run", *options(golden))
+
+
+def test_import_into_an_unwritable_folder_is_rejected(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConversionError, match="cannot write"):
+        run_import(TRAINED.checkpoint, tmp_path / "file" / "run", *options(TRAINED))
+
+
+def test_import_from_a_folder_with_several_checkpoints_is_rejected():
+    with pytest.raises(
+        ConversionError, match="holds 3 checkpoints, expected one: ema_noswap.ckpt, ema_swapped.ckpt, model"
+    ):
+        OpenAIGlowCheckpoint(TRAINED.checkpoint.parent, bits=8, image_size=(16, 16))

@@ -1,0 +1,119 @@
+"""Test the functions behind the page, without a page."""
+
+import numpy as np
+import pytest
+
+from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, UnknownImage
+from glow_tf.demo.session import open_session
+from glow_tf.errors import DataError, GlowError
+from glow_tf.evaluation import reconstruction
+from glow_tf.evaluation.context import open_context
+
+
+@pytest.fixture(scope="module")
+def conditional_session(tiny_conditional_run):
+    """Open the conditional run."""
+    return open_session(tiny_conditional_run)
+
+
+def assert_same(images, expected):
+    """Check equality up to rounding at bin edges, since one of the two was computed in one graph."""
+    difference = np.abs(np.asarray(images, int) - np.asarray(expected, int))
+    assert difference.max() <= 16 and np.mean(difference > 0) <= 0.01, "4 bits: one level is 16"
+
+
+def test_session_samples_match_the_model(session, conditional_session):
+    assert_same(session.sample(5, 0.6, 3), session.model.sample(5, 0.6, seed=3))
+    assert np.any(session.sample(5, 0.6, 3) != session.sample(5, 0.6, 4))
+    assert_same(
+        conditional_session.sample(4, 0.6, 3, label=7), conditional_session.model.sample(4, 0.6, labels=7, seed=3)
+    )
+    assert_same(
+        conditional_session.sample(12, 0.6, 3),
+        conditional_session.model.sample(12, 0.6, labels=np.arange(12) % 10, seed=3),
+    )
+
+
+@pytest.mark.parametrize("which", ["session", "conditional_session"])
+def test_session_blends_end_in_their_images(which, request):
+    session = request.getfixturevalue(which)
+    first, second = session.images.test_ids[0], session.images.test_ids[-1]
+    blends = session.blend(first, second, [0.0, 0.5, 1.0])
+    np.testing.assert_array_equal(blends[0], session.image(first))
+    np.testing.assert_array_equal(blends[2], session.image(second))
+    assert np.any(blends[1] != blends[0]) and np.any(blends[1] != blends[2])
+
+
+def test_session_attributes_come_from_the_data(session):
+    name = session.images.test_ids[0]
+    session.directions.wait()
+    assert session.directions.status() == {"state": "ready", "names": list("0123456789")}
+    np.testing.assert_array_equal(session.move(name, {})[0], session.image(name))
+    both = session.move(name, {"3": 0.5, "7": -0.5})
+    assert np.any(both != session.move(name, {"3": 0.5})) and np.any(both != session.move(name, {"7": -0.5}))
+    with pytest.raises(DataError, match="expected one of 0, 1"):
+        session.move(name, {"smile": 1.0})
+
+
+def test_session_attributes_come_from_a_file(session, tiny_run, tmp_path):
+    z = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
+    np.save(tmp_path / "z_manipulate.npy", z)
+    from_file = open_session(tiny_run, attributes=tmp_path / "z_manipulate.npy")
+    assert "Smiling" in from_file.directions.status()["names"]
+    assert from_file.move("test-0", {"Smiling": 0.2, "Male": 0.1}).shape == (1, 8, 8, 1)
+    np.save(tmp_path / "other.npy", z[:, :5])
+    with pytest.raises(DataError, match="expected float directions"):
+        open_session(tiny_run, attributes=tmp_path / "other.npy")
+
+
+def test_session_redraws_the_chosen_levels(session):
+    name = session.images.test_ids[2]
+    expected = reconstruction.redraw_levels(session.model, session.image(name)[None], temperature=0.7, seed=5)
+    for levels in ([], [0], [0, 1]):
+        assert_same(session.redraw(name, levels, 0.7, 5, 1), expected[len(levels)])
+    coarse = session.redraw(name, [1], 0.7, 5, 3)
+    assert coarse.shape == (3, 8, 8, 1) and np.any(coarse[0] != coarse[1])
+    with pytest.raises(DataError, match="levels: expected 0 to 1, got 2"):
+        session.redraw(name, [2], 0.7, 5, 1)
+
+
+def test_session_keeps_a_bounded_number_of_uploads(session, conditional_session):
+    image = np.full((8, 8, 1), 77, np.uint8)
+    name = session.add(image)
+    assert name == session.add(image) and np.all(session.image(name) == 64), "quantized to 4 bits"
+    np.testing.assert_array_equal(session.blend(name, "test-0", [0.0])[0], session.image(name))
+    assert conditional_session.add(image, 3) != conditional_session.add(image, 4)
+    with pytest.raises(DataError, match="class: expected 0 to 9, got 10"):
+        conditional_session.add(image, 10)
+    for i in range(MAX_UPLOADED_IMAGES):
+        session.add(np.full((8, 8, 1), i, np.uint8) + np.eye(8, dtype=np.uint8)[..., None] * (i * 3))
+    session.add(np.arange(64, dtype=np.uint8).reshape(8, 8, 1) * 4)
+    assert len(session.images.uploaded_ids) <= MAX_UPLOADED_IMAGES
+    with pytest.raises(UnknownImage, match="choose it again"):
+        session.image("own-nothing")
+
+
+def test_session_rejects_invalid_classes(session, conditional_session):
+    with pytest.raises(DataError, match="unconditional"):
+        session.sample(1, 0.7, 0, label=1)
+    with pytest.raises(DataError, match="expected 0 to 9, got -1"):
+        conditional_session.sample(1, 0.7, 0, label=-1)
+
+
+def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
+    open_context(tiny_run).model.save(tmp_path / "model.keras")
+    session = open_session(tmp_path / "model.keras")
+    assert session.images.test_ids == [] and "start the page with --data" in session.data_error
+    assert session.directions.status()["state"] == "unavailable"
+    assert session.sample(2, 0.7, 0).shape == (2, 8, 8, 1)
+    with pytest.raises(GlowError, match="there is no folder"):
+        open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'nothing'}")
+    assert len(open_session(tmp_path / "model.keras", data="bundled:digits").images.test_ids) == 48
+
+
+def test_session_traces_one_graph_for_any_number_of_images(session):
+    for count in (1, 3, 9):
+        session.redraw("test-1", [0], 0.7, 0, count)
+        session.sample(count, 0.5, 0)
+    assert session.compiled.decode_graph.experimental_get_tracing_count() == 1
+    assert session.compiled.encode_graph.experimental_get_tracing_count() == 1

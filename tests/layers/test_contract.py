@@ -1,0 +1,147 @@
+"""Test the contract of flow layers: explicit options, each an attribute; what an author writes; old names."""
+
+import inspect
+import warnings
+
+import keras
+import pytest
+import tensorflow as tf
+
+import glow_tf
+from glow_tf import deprecation, layers
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.options import option_names
+from helpers import layer_cases
+from helpers.layer_cases import CASES
+
+LAYER_CLASSES = [getattr(layers, name) for name in layers.__all__]
+
+
+@pytest.fixture(autouse=True)
+def warn_again(monkeypatch):
+    monkeypatch.setattr(deprecation, "_warned", set())
+
+
+@pytest.mark.parametrize("layer_class", LAYER_CLASSES, ids=lambda c: c.__name__)
+def test_constructor_of_every_layer_names_its_options(layer_class):
+    signature = inspect.signature(layer_class.__init__)
+    required = {"filters", "units", "layers", "flow", "levels", "depth"}
+    for parameter in signature.parameters.values():
+        assert parameter.kind is not parameter.VAR_POSITIONAL
+        assert parameter.kind is not parameter.VAR_KEYWORD or parameter.name == "kwargs"
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
+            assert parameter.name in {"self", *required}
+    with pytest.raises((TypeError, ValueError), match="nonsense"):
+        values = dict(filters=2, units=2, layers=[], levels=1, depth=1, flow=layers.GlowFlow(levels=1, depth=1))
+        layer_class(**{k: v for k, v in values.items() if k in option_names(layer_class)}, nonsense=1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_option_is_an_attribute_and_is_saved(name):
+    layer = CASES[name].make()
+    config = layer.get_config()
+    for option in option_names(type(layer)):
+        value = getattr(layer, f"{option}_kind", getattr(layer, option, "missing"))
+        assert value != "missing", option
+        assert option in config
+        if not isinstance(value, (list, keras.layers.Layer)):
+            assert config[option] == value
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_printed_layer_shows_its_class_and_options(name):
+    layer = CASES[name].make()
+    text = repr(layer)
+    assert text.startswith(f"{type(layer).__name__}(") and f"name={layer.name!r}" in text and "dtype='float64'" in text
+    assert all(f"{option}=" in text for option in option_names(type(layer)) if option not in ("dtype", "event_ndims"))
+    assert " at 0x" not in text
+
+
+def test_printed_step_and_chain():
+    step = layers.FlowStep(permutation="lu", width=8, name="step")
+    expected = (
+        "FlowStep(permutation='lu', coupling='affine', scale='sigmoid', width=8, network_dtype=None, seed=None, "
+        "dtype='float32', name='step')"
+    )
+    assert repr(step) == expected
+    chain = layers.FlowSequential([layers.Squeeze(name="squeeze"), step], name="chain")
+    squeeze = "Squeeze(dtype='float32', name='squeeze')"
+    assert repr(chain) == f"FlowSequential(layers=[{squeeze}, {expected}], dtype='float32', name='chain')"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_build_settles_event_axes_and_channels(name):
+    case, layer = CASES[name], CASES[name].make()
+    layer.build((None, *case.shape))
+    assert layer.channels == case.shape[-1] and tuple(layer.event_shape) == case.shape
+    assert layer.event_ndims == len(case.shape)
+
+
+def test_old_layer_names_work_and_warn_once():
+    for module in (glow_tf, layers):
+        with pytest.warns(DeprecationWarning, match="Actnorm is now .*ActNorm"):
+            old = module.Actnorm
+        assert issubclass(old, layers.ActNorm)
+        with pytest.warns(DeprecationWarning, match="Serial is now .*FlowSequential"):
+            chain = module.Serial([old()])
+        assert isinstance(chain, layers.FlowSequential)
+    assert module.Actnorm is old
+    with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
+        glow_tf.Nonsense  # noqa: B018
+
+
+def test_layer_written_for_the_old_contract_works_and_warns():
+    with pytest.warns(DeprecationWarning, match="latent_shape is now .*encoded_shape"):
+
+        class OldSqueeze(FlowLayer):
+            def build(self, input_shape):
+                self.count = self._settle(input_shape)
+
+            def _encode(self, x, condition):
+                return tf.reshape(x, [-1, 2 * self.count]), tf.zeros(tf.shape(x)[:1], x.dtype)
+
+            def _decode(self, z, condition):
+                return tf.reshape(z, [-1, 2, self.count]), tf.zeros(tf.shape(z)[:1], z.dtype)
+
+            def latent_shape(self, event_shape):
+                return (event_shape[0] * event_shape[1],)
+
+            def image_shape(self, latent_shape):
+                return (2, latent_shape[0] // 2)
+
+    layer = OldSqueeze(event_ndims=2)
+    x = tf.random.stateless_normal([5, 2, 3], [1, 2])
+    with pytest.warns(DeprecationWarning, match=r"super\(\).build"):
+        z, _ = layer.encode(x)
+    assert layer_cases.max_abs_diff(layer.decode(z)[0], x) == 0
+    deprecation._warned.clear()
+    squeeze = layers.Squeeze()
+    with pytest.warns(DeprecationWarning, match="image_shape is now .*decoded_shape"):
+        assert squeeze.image_shape((2, 2, 4)) == (4, 4, 1)
+
+
+def test_old_layer_that_extends_one_of_ours_calls_its_shapes():
+    class Doubled(layers.Squeeze):
+        def latent_shape(self, event_shape):
+            return super().latent_shape(super().latent_shape(event_shape))
+
+    assert Doubled().encoded_shape((4, 4, 1)) == (1, 1, 16)
+
+
+def test_distribution_warns_of_no_old_name():
+    from helpers.glow_models import make_glow
+
+    glow, _, labels = make_glow(classes=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        glow.distribution(labels=labels)
+
+
+def test_old_keyword_of_glow_as_bijector_works_and_warns():
+    from helpers.glow_models import make_glow
+
+    glow, images, labels = make_glow(classes=3)
+    x = glow.dequantize(images, seed=1)
+    with pytest.warns(DeprecationWarning, match="condition"):
+        old = glow.as_bijector(condition=labels).inverse(x)
+    assert layer_cases.max_abs_diff(old, glow.as_bijector(labels=labels).inverse(x)) == 0

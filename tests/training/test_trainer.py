@@ -1,0 +1,281 @@
+"""Test the files that a training writes, and that it stops cleanly when something is wrong."""
+
+import csv
+import dataclasses
+import pathlib
+import re
+import resource
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glow_tf.config import RunOptions
+from glow_tf.data.pipeline import evaluation_batches
+from glow_tf.errors import ConfigError, RunError
+from glow_tf.runs import Run
+from glow_tf.training import devices, session
+from glow_tf.training.trainer import Trainer
+from helpers.commands import ROOT, SMALL, call_train, command, environment, largest_difference, weights
+from helpers.tiny_runs import TINY
+
+
+def trainer(path, experiment=TINY, **options):
+    return Trainer(experiment, RunOptions(run_dir=str(path), **options), devices.strategy("cpu"))
+
+
+def change(**training):
+    return dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, **training))
+
+
+@pytest.mark.slow
+def test_training_writes_a_complete_run_folder(tmp_path):
+    messages = []
+    options = RunOptions(run_dir=str(tmp_path / "run"), sample_every=1, devices="cpu")
+    assert session.run(TINY, options, messages.append) == 0
+    run = Run.open(tmp_path / "run")
+    assert run.experiment() == TINY
+    for which in ("last", "best"):
+        for ema in (False, True):
+            run.model(which, ema)
+    names = {p.name for p in run.pictures.iterdir()}
+    assert names == {"learning_curve.png", "samples.png", "samples_epoch_0001.png", "samples_epoch_0002.png"}
+    with open(run.metrics_path) as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["4", "8"] and [row["images"] for row in rows] == ["64", "128"]
+    assert {"learning_rate", "grad_norm", "skipped", "val_bits_x", "val_bits_x_average"} <= rows[0].keys()
+    text = "\n".join(messages)
+    assert "1,347 images to train on" in text and f"next: python evaluate.py {run.path}" in text
+    assert len(list(run.checkpoints.glob("*.index"))) <= 3
+    again = []
+    assert session.run(TINY, options, again.append) == 0
+    assert any("is finished: 2 epochs. To train longer give --epochs" in line for line in again)
+
+
+@pytest.mark.slow
+def test_tensorboard_events_match_the_metrics(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    one = trainer(tmp_path / "run", sample_every=2)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    one.train()
+    events = EventAccumulator(str(one.run.path / "tensorboard"), {"tensors": 0}).Reload()
+    tags = {"bits_x", "val_bits_x", "val_bits_x_average", "learning_rate", "grad_norm", "skipped", "images", "samples"}
+    assert tags <= set(events.Tags()["tensors"])
+    values = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("val_bits_x")}
+    assert values == pytest.approx({int(r["step"]): r["val_bits_x"] for r in one.table.rows()}, rel=1e-5)
+    assert [e.step for e in events.Tensors("samples")] == [8]
+
+
+def close(source, split):
+    """Make reading a record of the split an error."""
+    read, closed = source.read, tf.constant(source.rows[split])
+
+    def checked(row):
+        tf.debugging.assert_none_equal(closed, row, message=f"{split} was read")
+        return read(row)
+
+    source.read = checked
+
+
+def test_training_does_not_read_the_test_split(tmp_path):
+    one = trainer(tmp_path / "run", change(epochs=1))
+    close(one.source, "test")
+    one.train()
+    assert one.finished
+    with pytest.raises(tf.errors.InvalidArgumentError, match="test was read"):
+        next(iter(evaluation_batches(one.source, "test", TINY.data, image_shape=(8, 8, 1), batch_size=4, seed=0)))
+
+
+def test_resume_decodes_no_image_of_earlier_steps(tmp_path):
+    one = trainer(tmp_path / "run")
+    decoded, decode = [], one.source.decode
+
+    def counted(record):
+        tf.py_function(lambda: decoded.append(None), [], [])
+        return decode(record)
+
+    one.source.decode = counted
+    one.state.counters.step.assign(100_000)
+    batch = next(iter(one.local_training_batches(1, 0)))
+    assert batch["index"][0] == 100_000 * 16
+    assert 16 <= len(decoded) < 16 * 100  # the batch and what is prefetched
+
+
+def test_best_weights_have_the_lowest_validation_loss(tmp_path):
+    one = trainer(tmp_path / "run", change(epochs=3))
+    losses, seen = iter([3.0, 3.0, 1.0, 2.0, 2.0, 1.0]), []  # raw and EMA weights of three epochs
+
+    def validation(dataset):
+        seen.append([v.numpy() for v in one.state.model.weights])
+        return {"loss": (loss := next(losses)), "bits_x": loss}
+
+    one.validation = validation
+    one.train()
+    for ema, epoch in ((False, 2), (True, 3)):
+        best = one.run.model("best", ema)
+        for weight, expected in zip(best.weights, seen[2 * (epoch - 1) + ema], strict=True):
+            np.testing.assert_array_equal(weight, expected)
+    np.testing.assert_array_equal(one.state.counters.best, [1.0, 1.0])
+
+
+def test_default_run_folder_and_training_header(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    messages = []
+    paper = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, paper_protocol=True))
+    for experiment in (TINY, dataclasses.replace(paper, training=change(epochs=None, schedule="constant").training)):
+        one = Trainer(experiment, RunOptions(), devices.strategy("cpu"))
+        assert one.run.path == pathlib.Path("runs/digits") and one.finished is False
+        session.print_head(one, messages.append)
+    usual, paper = "\n".join(messages).split("digits: ")[1:]
+    assert "2 epochs of 4 steps, batch 16, 1 CPU" in usual and "protocol" not in usual
+    assert "trains on all training images, selects on the test split" in paper
+    assert "until stopped (--epochs ends it), epochs of 4 steps" in paper
+
+
+def test_persistent_non_finite_steps_stop_training_with_good_weights(tmp_path):
+    broken = trainer(tmp_path / "run", change(patience=3, epoch_steps=20))
+    real, steps = broken.step, []
+
+    class Step:
+        trace = real.trace
+
+        def __call__(self, batch):
+            steps.append(None)
+            real({**batch, "noise": batch["noise"] * np.nan} if len(steps) > 2 else batch)
+
+    broken.step = Step()
+    with pytest.raises(RunError, match=r"not finite for 8 steps in a row; stopped at step 10 .*last good weights"):
+        broken.train()
+    assert all(np.isfinite(w).all() for w in weights(tmp_path / "run").values())
+    assert int(broken.state.counters.skipped.numpy()) == 8
+
+
+def test_resume_with_another_configuration_is_rejected(tmp_path):
+    Run.create(tmp_path / "run", TINY)
+    with pytest.raises(ConfigError, match=r"training.learning_rate: 0.001 -> 0.1"):
+        trainer(tmp_path / "run", change(learning_rate=0.1))
+    trainer(tmp_path / "run", change(epochs=9, patience=7))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "diary.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="exists and is not a run folder"):
+        trainer(tmp_path / "other")
+
+
+def test_model_classes_must_match_the_source(tmp_path):
+    experiment = dataclasses.replace(
+        TINY,
+        model=dataclasses.replace(TINY.model, classes=7),
+        data=dataclasses.replace(TINY.data, labels=True),
+    )
+    with pytest.raises(ConfigError, match="classes=7, but bundled:digits has 10 classes"):
+        trainer(tmp_path / "run", experiment)
+
+
+def saved(path, steps=(4, 8)):
+    """Make a run folder with checkpoints at the given steps."""
+    one = trainer(path)
+    one.initialize_from_data()
+    one.run.write_config(TINY)
+    for step in steps:
+        one.state.counters.step.assign(step)
+        one.state.save_checkpoint()
+    return one
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "index", "missing"])
+def test_resume_falls_back_from_a_damaged_checkpoint(damage, tmp_path):
+    one = saved(tmp_path / "run")
+    data = next(one.run.checkpoints.glob("ckpt-8.data*"))
+    if damage == "truncated":
+        data.write_bytes(data.read_bytes()[:-500])
+    elif damage == "flipped":
+        content = bytearray(data.read_bytes())
+        for i in range(0, len(content), 64):
+            content[i] ^= 255
+        data.write_bytes(content)
+    elif damage == "index":
+        (one.run.checkpoints / "ckpt-8.index").write_bytes(b"nothing")
+    else:
+        data.unlink()
+    again = trainer(tmp_path / "run")
+    with pytest.warns(UserWarning, match="ckpt-8 is damaged and left out"):
+        assert again.restore()
+    assert again.state.steps == 4
+
+
+def test_resume_without_a_readable_checkpoint_is_an_error(tmp_path):
+    one = saved(tmp_path / "run", steps=(4,))
+    next(one.run.checkpoints.glob("ckpt-4.data*")).write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(RunError, match="none of the 1 checkpoints .* can be read"):
+        trainer(tmp_path / "run").restore()
+
+
+def full_disk():
+    """Limit this process's files to 4 kB, as a full disk would."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+CONSTANT = [*SMALL, "--schedule", "constant"]
+
+
+@pytest.fixture(scope="module")
+def after_one_epoch(tmp_path_factory):
+    """Train for the first of three epochs."""
+    run_dir = tmp_path_factory.mktemp("one_epoch") / "run"
+    call_train(*CONSTANT, "--epochs", "1", "--run-dir", run_dir)
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def after_three_epochs(tmp_path_factory):
+    """Train for three epochs without an interruption."""
+    run_dir = tmp_path_factory.mktemp("three_epochs") / "run"
+    call_train(*CONSTANT, "--run-dir", run_dir)
+    return run_dir
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file, options", [(".weights.h5", ()), ("a checkpoint to", ("--checkpoint-minutes", "1e-6"))])
+def test_full_disk_keeps_the_last_checkpoint(file, options, after_one_epoch, after_three_epochs, tmp_path):
+    run_dir = tmp_path / "run"
+    shutil.copytree(after_one_epoch, run_dir)
+    before = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
+    done = subprocess.run(
+        command(*CONSTANT, "--run-dir", run_dir, *options),
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=full_disk,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert re.search(f"cannot write .*{re.escape(file)}", done.stderr), done.stderr
+    after = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
+    assert after == before
+    call_train(*CONSTANT, "--run-dir", run_dir)
+    assert largest_difference(weights(run_dir), weights(after_three_epochs)) < 1e-5
+
+
+def test_train_prints_the_configuration_and_rejects_unknown_presets():
+    out, _ = call_train("--preset", "cifar10", "--print-config")
+    assert '"beta2": 0.98979' in out and '"epoch_steps": 98' in out
+    _, err = call_train("--preset", "cifar", code=2)
+    assert err.startswith("train.py: preset: expected one of digits") and err.count("\n") == 1
+
+
+def test_train_rejects_an_invalid_option_value():
+    _, err = call_train("--bits", "9", code=2)
+    assert "expected 1 to 8, got 9" in err
+
+
+def test_initialization_from_data_is_the_same_on_every_replica(tmp_path):
+    one, two = trainer(tmp_path / "a"), trainer(tmp_path / "b")
+    for t in (one, two):
+        t.initialize_from_data()
+    for a, b in zip(one.state.model.weights, two.state.model.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for shadow, weight in zip(one.state.ema.shadows, one.state.model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(tf.convert_to_tensor(shadow), weight)
