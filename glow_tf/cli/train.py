@@ -55,7 +55,7 @@ def parse(arguments):
         default=Arguments(start.name, False, start.model, start.data, start.training, RunOptions()),
         args=arguments,
         prog=NAME,
-        description="Trains a Glow. Any field of the configuration is an option.",
+        description="Train a Glow. Any field of the configuration is an option.",
     )
     experiment = dataclasses.replace(start, model=args.model, data=args.data, training=args.training)
     return experiment, args.run, args.print_config
