@@ -231,7 +231,7 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """How to carry out a run; all of these may change when a run is resumed."""
+    """Options of a run that do not define it; all of them may change when it is resumed."""
 
     run_dir: str | None = None
     """The run folder; None: runs/<preset>."""

@@ -8,12 +8,9 @@ import pytest
 from glow_tf.cli import train
 from glow_tf.evaluation.commands import COMMANDS
 from helpers.commands import ROOT
+from helpers.guides import code_blocks
 
-TEXT = (ROOT / "README.md").read_text()
-
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.S)
+README = ROOT / "README.md"
 
 
 @pytest.mark.slow
@@ -21,11 +18,11 @@ def test_readme_python_code_runs(tiny_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "digits").symlink_to(tiny_run)
-    exec(compile("\n".join(blocks("python")), "README.md", "exec"), {})
+    exec(compile("\n".join(code_blocks(README)), "README.md", "exec"), {})
 
 
 def commands():
-    lines = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    lines = [line.split("  #")[0].strip() for block in code_blocks(README, "bash") for line in block.splitlines()]
     return [line for line in lines if "python" in line and not line.startswith("pip")]
 
 
@@ -46,7 +43,7 @@ def test_readme_table_of_flags_names_existing_options(capsys):
     with pytest.raises(SystemExit):
         train.parse(["--help"])
     text = re.sub(r"\s+", " ", capsys.readouterr().out)
-    table = TEXT.split("### The original's flags")[1].split("\n## ")[0]
+    table = README.read_text().split("### The original's flags")[1].split("\n## ")[0]
     ours = [row.split("|")[2] for row in table.splitlines() if row.startswith("| `--")]
     names = {name for cell in ours for name in re.findall(r"--[a-z0-9-]+", cell)}
     assert len(names) > 20

@@ -36,7 +36,7 @@ class ExperimentBatches:
         )
 
     def validation(self, input_pipelines, input_pipeline_id):
-        """Return, of every validation batch, the part of one of several input pipelines."""
+        """Return the part of every validation batch that belongs to one of several input pipelines."""
         batch_size = self.experiment.training.batch_size
         batches = evaluation_batches(
             self.source,

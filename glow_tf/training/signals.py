@@ -5,7 +5,7 @@ import signal
 
 
 class StopSignals:
-    """Which signal asked this process to stop, and on which one all machines agree.
+    """The signal that asked this process to stop, and the one on which all machines agree.
 
     Args:
         agreement: a `devices.Agreement`.

@@ -39,8 +39,8 @@ function prepareTabs() {
       next.click();
     });
   }
-  const wanted = location.hash.slice(1);
-  openTab(wanted in panels ? wanted : "samples");
+  const name = location.hash.slice(1);
+  openTab(name in panels ? name : "samples");
 }
 
 // What several panels share.
