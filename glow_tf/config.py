@@ -241,8 +241,8 @@ class RunOptions:
     """TensorFlow's op determinism: a run on one CPU repeats, and resumes, bit by bit; slower."""
     tf32: bool = False
     """Allow TensorFloat-32 on GPUs that have it: faster, but inversion is no longer exact."""
-    jit_compile: bool = False
-    """Compile the loss and its gradient with XLA; for GPUs, it does not help on a CPU."""
+    jit_compile: typing.Literal["auto", "on", "off"] = "auto"
+    """Compile the training step with XLA; auto: on GPUs. The first step then takes up to a minute."""
     checkpoint_minutes: float = 10.0
     """Minutes between checkpoints; one is also written at the end of every epoch."""
     keep_checkpoints: int = 3
@@ -259,6 +259,7 @@ class RunOptions:
             self.sample_every is None or self.sample_every >= 1,
             f"sample_every: expected at least 1 epoch, got {self.sample_every}.",
         )
+        _require_choice(self, "jit_compile")
 
 
 def _require(condition, message):

@@ -27,11 +27,11 @@ class NormflowsGlow:
 
         def log_prob():
             with torch.no_grad():
-                return self.model.log_prob(self.images, None).numpy()
+                return self.model.log_prob(self.images, None).float().cpu().numpy()
 
         def sample():
             with torch.no_grad():
-                return self.model.sample(work.batch, temperature=TEMPERATURE)[0].numpy()
+                return self.model.sample(work.batch, temperature=TEMPERATURE)[0].float().cpu().numpy()
 
         self.tasks = {
             "train": self._make_training(ema=False),

@@ -7,6 +7,7 @@ ends and wide in between, so the nine are concatenated at the narrow ends only. 
 
 import tensorflow as tf
 
+from glow_tf.layers.activations import activations
 from glow_tf.layers.tensors import reshape_like
 
 OFFSETS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
@@ -102,10 +103,13 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
     w_3 = tf.reshape(tf.transpose(kernel_3, [2, 0, 1, 3]), [width + 1, 9 * outputs])
     w_3, w_ring = w_3[:-1], tf.reshape(w_3[-1], [9, outputs])
 
-    h_1 = tf.nn.relu(tf.nn.bias_add(x_9 @ w_1, bias_1))
-    h_2 = tf.nn.relu(tf.nn.bias_add(h_1 @ w_2, bias_2))
-    edges = tf.nn.bias_add(ring @ w_ring, bias_3)
-    y = sum_of_neighbors(image(h_2 @ w_3)) + reshape_like(x[:1], edges, outputs)
+    def forward():
+        h_1 = tf.nn.relu(tf.nn.bias_add(x_9 @ w_1, bias_1))
+        h_2 = tf.nn.relu(tf.nn.bias_add(h_1 @ w_2, bias_2))
+        edges = tf.nn.bias_add(ring @ w_ring, bias_3)
+        return h_1, h_2, sum_of_neighbors(image(h_2 @ w_3)) + reshape_like(x[:1], edges, outputs)
+
+    h_1, h_2, y = activations(forward, 3)
 
     def gradient(dy):
         dy_9 = neighbors(pad(dy), -1)

@@ -6,23 +6,51 @@ import scipy.linalg
 import tensorflow as tf
 
 from glow_tf.layers.flow import FlowLayer
-from glow_tf.layers.tensors import broadcast_per_example, reshape_like, spatial_size
-
-
-def log_abs_det(w):
-    """Compute `log |det w|` of square matrices `[..., C, C]`.
-
-    From the diagonal of a QR decomposition, which XLA can compile and which cannot overflow. The gradient is the
-    transposed inverse.
-    """
-    return _log_abs_det(tf.convert_to_tensor(w))  # a custom gradient takes tensors, not variables
+from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, reshape_like, spatial_size
 
 
 @tf.custom_gradient
-def _log_abs_det(w):
-    r = tf.linalg.qr(w).r
-    value = tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), -1)
-    return value, lambda upstream: upstream[..., None, None] * tf.linalg.inv(w, adjoint=True)
+def inverse_and_log_abs_det(w):
+    """Compute `(w^-1, log |det w|)` of square matrices `[K, C, C]` at once; it cannot overflow.
+
+    From a QR decomposition; under XLA, where that becomes a long program, by elimination.
+    """
+    inverse, log_abs_det = (eliminate if compiled_by_xla() else _from_qr)(w)
+
+    def gradient(d_inverse, d_log_abs_det):
+        transposed = tf.linalg.adjoint(inverse)
+        return d_log_abs_det[..., None, None] * transposed - transposed @ d_inverse @ transposed
+
+    return (inverse, log_abs_det), gradient
+
+
+def _from_qr(w):
+    q, r = tf.linalg.qr(w)
+    inverse = tf.linalg.triangular_solve(r, tf.linalg.adjoint(q), lower=False)
+    return inverse, tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), -1)
+
+
+def eliminate(w):
+    """Compute `(w^-1, log |det w|)` of `[K, C, C]` by Gauss-Jordan elimination with the largest pivot of each column.
+
+    Row operations turn `[w, 1]` into `[p, p w^-1]`, where `p` is a permutation matrix: rows are not exchanged.
+    """
+    size = w.shape[-1]
+
+    def body(column, rows, is_free, log_abs_det):
+        values = rows[:, :, column]
+        is_pivot = tf.one_hot(tf.argmax(tf.where(is_free, tf.abs(values), -1.0), -1), size, True, False)
+        pivot = tf.reduce_sum(tf.where(is_pivot, values, 0.0), -1)
+        row = tf.reduce_sum(tf.where(is_pivot[:, :, None], rows, 0.0), 1) / pivot[:, None]
+        others = rows - values[:, :, None] * row[:, None]
+        rows = tf.where(is_pivot[:, :, None], row[:, None], others)
+        return column + 1, rows, is_free & ~is_pivot, log_abs_det + tf.math.log(tf.abs(pivot))
+
+    rows = tf.concat([w, tf.eye(size, batch_shape=tf.shape(w)[:1], dtype=w.dtype)], -1)
+    state = (tf.constant(0), rows, tf.ones(tf.shape(w)[:2], tf.bool), tf.zeros(tf.shape(w)[:1], w.dtype))
+    _, rows, _, log_abs_det = tf.while_loop(lambda column, *_: column < size, body, state, maximum_iterations=size)
+    permutation, permuted_inverse = tf.split(rows, 2, -1)
+    return tf.matmul(permutation, permuted_inverse, transpose_a=True), log_abs_det
 
 
 def channel_matmul(x, w, bias=None):
@@ -87,44 +115,52 @@ class InvertibleConv1x1(FlowLayer):
     def _matrix(self, name, value, trainable=True):
         return self.add_weight(shape=value.shape, initializer=lambda *_, **__: value, trainable=trainable, name=name)
 
-    def factors(self):
-        """Return `(L, U)` of the LU form with their fixed entries filled in, each `[C, C]`."""
-        lower = tf.linalg.set_diag(tf.linalg.band_part(self.L.value, -1, 0), tf.ones_like(self.log_S.value))
-        upper = tf.linalg.set_diag(
-            tf.linalg.band_part(self.U.value, 0, -1), self.sign_S.value * tf.exp(self.log_S.value)
-        )
-        return lower, upper
-
     def matrix(self):
-        """Return `W` `[C, C]`."""
-        if not self.lu:
-            return self.W.value
-        lower, upper = self.factors()
-        return self.P.value @ (lower @ upper)
+        """Return `W` `[C, C]`, which the LU form computes from its factors."""
+        return self.matrices([self])[0][0]
 
-    def inverse_matrix(self):
-        """Return `W^-1` `[C, C]`; from the LU factors, `U^-1 L^-1 P^T`."""
-        if not self.lu:
-            return tf.linalg.inv(self.W.value)
-        lower, upper = self.factors()
-        lower_inverse_p = tf.linalg.triangular_solve(lower, tf.transpose(self.P.value))
-        return tf.linalg.triangular_solve(upper, lower_inverse_p, lower=False)
+    @staticmethod
+    def matrices(layers):
+        """Return `W` `[K, C, C]` and `log |det W|` `[K]` of K layers of one form and size."""
+        if layers[0].lu:
+            lower, upper, p, log_abs_det = _factors(layers)
+            return p @ (lower @ upper), log_abs_det
+        w = _stack(layers, "W")
+        return w, inverse_and_log_abs_det(w)[1]
 
-    def log_abs_det(self):
-        """Return `log |det W|`, a scalar."""
-        return tf.reduce_sum(self.log_S.value) if self.lu else log_abs_det(self.W.value)
-
-    def _log_det(self, x):
-        return broadcast_per_example(spatial_size(x) * self.log_abs_det(), x)
+    @staticmethod
+    def inverse_matrices(layers):
+        """Return `W^-1` `[K, C, C]` and `log |det W|` `[K]`; from the LU factors, `W^-1 = U^-1 L^-1 P^T`."""
+        if layers[0].lu:
+            lower, upper, p, log_abs_det = _factors(layers)
+            lower_inverse_p = tf.linalg.triangular_solve(lower, tf.linalg.adjoint(p))
+            return tf.linalg.triangular_solve(upper, lower_inverse_p, lower=False), log_abs_det
+        return inverse_and_log_abs_det(_stack(layers, "W"))
 
     def _encode(self, x, condition=None):
-        return channel_matmul(x, self.matrix()), self._log_det(x)
+        matrices, log_abs_det = self.matrices([self])
+        return channel_matmul(x, matrices[0]), broadcast_per_example(spatial_size(x) * log_abs_det[0], x)
 
     def _decode(self, z, condition=None):
-        return channel_matmul(z, self.inverse_matrix()), -self._log_det(z)
+        matrices, log_abs_det = self.inverse_matrices([self])
+        return channel_matmul(z, matrices[0]), broadcast_per_example(-spatial_size(z) * log_abs_det[0], z)
 
     def get_config(self):
         return {**super().get_config(), "lu": self.lu, "seed": self.seed}
+
+
+def _stack(layers, name):
+    """Stack the weight of that name of all layers."""
+    return tf.stack([getattr(layer, name).value for layer in layers])
+
+
+def _factors(layers):
+    """Return `L`, `U` with their fixed entries filled in, `P`, each `[K, C, C]`, and `log |det W|` `[K]`."""
+    log_s = _stack(layers, "log_S")
+    lower = tf.linalg.set_diag(tf.linalg.band_part(_stack(layers, "L"), -1, 0), tf.ones_like(log_s))
+    diagonal = _stack(layers, "sign_S") * tf.exp(log_s)
+    upper = tf.linalg.set_diag(tf.linalg.band_part(_stack(layers, "U"), 0, -1), diagonal)
+    return lower, upper, _stack(layers, "P"), tf.reduce_sum(log_s, -1)
 
 
 @keras.saving.register_keras_serializable("glow_tf")

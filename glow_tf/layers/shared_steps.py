@@ -1,4 +1,4 @@
-"""Run the K equal steps of a level through one traced function, with recomputation in the backward pass if asked.
+"""Run the K equal steps of a level: what they share once, the rest step by step, with recomputation if asked.
 
 **The plain code.** K steps of a level are the same function of different weights:
 
@@ -10,19 +10,21 @@
 `run_steps_plainly` is that code, and the tests compare the two (`tests/layers/test_fast_paths.py`,
 `tests/test_model.py::test_shared_traces_match_the_plain_composition`).
 
-**The trick.** Inside a graph that loop would trace every step anew. Instead the first step is traced once, as a
-`tf.function` of `x` and of the step's weights, and called K times with the weights of step 0, 1, ...:
-`keras.StatelessScope` makes the first step read the tensors it is given in place of its own variables. One step may
-stand for all, because they have the same class, options and shapes. `_noinline` keeps TensorFlow's optimizer from
-copying the function into the graph K times. The function is kept with the first step, so that every graph (training,
-validation, the seven signatures of an export) calls the same trace.
+**The tricks.** (1) What does not depend on the input, the folded matrices of actnorm and 1x1 convolution with their
+inverses and determinants, is computed for all steps at once (`FlowStep.fold`). (2) Inside a graph the loop would trace
+every step anew. Instead the first step is traced once, as a `tf.function` of `x` and of the values of a step, and
+called K times with the values of step 0, 1, ...: `keras.StatelessScope` makes the first step read the tensors it is
+given in place of its own variables. One step may stand for all, because they have the same class, options and shapes.
+`_noinline` keeps TensorFlow's optimizer from copying the function into the graph K times. The function is kept with
+the first step, so that every graph (training, validation, the seven signatures of an export) calls the same trace.
+(3) XLA would inline the calls and compile K copies; it gets a loop (`layers/compiled_steps.py`).
 
 **The gain.** A graph grows by fewer than 30 nodes a step instead of by all of a step's operations; tracing, optimizing
 and starting a deep flow cost little more than one step a level. Exporting a model of L=2, K=2 takes 3.7 s instead of
 7.3 s with the function kept, and a second graph over L=3, K=8 is traced in 1.2 s instead of 1.8 s (two cores of an AMD
 EPYC).
 
-Recomputation (`tf.recompute_grad`) takes a function of the weights too, so it comes with the same calls.
+Recomputation (`tf.recompute_grad`) takes a function of the values too, so it comes with the same calls.
 """
 
 import functools
@@ -30,14 +32,16 @@ import functools
 import keras
 import tensorflow as tf
 
+from glow_tf.layers.compiled_steps import run_in_loop
 from glow_tf.layers.network import mixed_precision_active
+from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, spatial_size
 
 
 def run_steps(steps, method, x, recompute=False):
-    """Run `method` of each layer in turn.
+    """Run `method` of each step in turn.
 
     Args:
-        steps: built layers of equal class, shapes and options.
+        steps: built `FlowStep`s of equal shapes and options.
         method: `"encode"` or `"decode"`.
         x: `[B, ...]`.
         recompute: keep only each step's input and compute the rest again in the backward pass; memory then hardly
@@ -48,16 +52,16 @@ def run_steps(steps, method, x, recompute=False):
     """
     if tf.executing_eagerly() and not recompute:
         return run_steps_plainly(steps, method, x)
-    traced = None if tf.executing_eagerly() else _traced_call(steps[0], method)
-    total = tf.zeros(tf.shape(x)[:1], x.dtype)
-    for step in steps:
-        weights = [tf.convert_to_tensor(v.value) for v in step.trainable_variables]
-        if traced is None:
-            call = functools.partial(_call_with_weights, step, method)
-        else:
-            constants = [tf.convert_to_tensor(v.value) for v in step.non_trainable_variables]
-            call = functools.partial(_call_traced, traced, constants)
-        x, log_det = (tf.recompute_grad(call) if recompute else call)(x, *weights)
+    values, constant = _values(steps, method)
+    total = broadcast_per_example(spatial_size(x) * constant, x)
+    call = functools.partial(_call_with_values, steps[0], method)
+    if compiled_by_xla():
+        x, log_det = run_in_loop(call, x, values, recompute)
+        return x, total + log_det
+    if not tf.executing_eagerly():
+        call = _traced_call(steps[0], method, call)
+    for step_values in values:
+        x, log_det = _call_recomputed(call, x, step_values) if recompute else call(x, *step_values)
         total += log_det
     return x, total
 
@@ -71,32 +75,48 @@ def run_steps_plainly(steps, method, x):
     return x, total
 
 
-def _call_with_weights(step, method, x, *weights):
-    """Call a step's method with these tensors as its trainable weights."""
-    values = zip(step.trainable_variables, weights, strict=True)
-    with keras.StatelessScope(state_mapping=list(values)):
-        return getattr(step, method)(x)
+def _values(steps, method):
+    """Return a list of tensors for each step, all that its `method` reads, and the constant log-determinant.
 
-
-def _traced_call(template, method):
-    """Return a `tf.function` of `(x, *weights, *constants)` that runs the template's method on any step's values.
-
-    It is made once for the precision in which it is traced and the order of its arguments, and kept with the template.
+    The constant, a scalar, is the sum over the steps at one position.
     """
-    variables = [*template.trainable_variables, *template.non_trainable_variables]
-    key = (method, mixed_precision_active(), *map(id, variables))
+    weights = [[tf.convert_to_tensor(v.value) for v in step_weights(step)] for step in steps]
+    if not steps[0].folds:
+        return weights, tf.zeros([], steps[0].compute_dtype)
+    matrices, biases, log_det = steps[0].fold(steps, method)
+    folded = zip(tf.unstack(matrices), tf.unstack(biases), weights, strict=True)
+    return [[matrix, bias, *others] for matrix, bias, others in folded], tf.reduce_sum(log_det)
+
+
+def step_weights(step):
+    """Return the variables that are handed to a step, in an order that does not depend on which are trainable."""
+    return step.coupling.weights if step.folds else step.weights
+
+
+def _call_with_values(template, method, x, *values):
+    """Run `method` of a step whose values these are; `template` is any step of the same kind."""
+    folded, weights = (values[:2], values[2:]) if template.folds else ((), values)
+    with keras.StatelessScope(state_mapping=list(zip(step_weights(template), weights, strict=True))):
+        if template.folds:
+            return template.run_folded(method, x, *folded)
+        return getattr(template, method)(x)
+
+
+def _traced_call(template, method, call):
+    """Return `call` as a `tf.function`, made once for the precision in which it is traced and kept with the step."""
+    key = (method, mixed_precision_active())
     functions = template.__dict__.setdefault("_traced_calls", {})  # not by `setattr`: Keras would track it
     if key not in functions:
-
-        @tf.function(autograph=False, experimental_attributes={"_noinline": True})
-        def function(x, *values):
-            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-                return getattr(template, method)(x)
-
-        functions[key] = function
+        functions[key] = tf.function(call, autograph=False, experimental_attributes={"_noinline": True})
     return functions[key]
 
 
-def _call_traced(traced, constants, x, *weights):
-    """Call the traced function with a step's weights, which gradients reach, and its untrained variables."""
-    return traced(x, *weights, *constants)
+def _call_recomputed(call, x, values):
+    """Run `call(x, *values)`, and again in the backward pass instead of keeping what it computes."""
+    is_float = [value.dtype.is_floating for value in values]
+
+    def run(x, *floats):
+        floats = iter(floats)
+        return call(x, *(next(floats) if f else value for f, value in zip(is_float, values, strict=True)))
+
+    return tf.recompute_grad(run)(x, *(value for f, value in zip(is_float, values, strict=True) if f))

@@ -72,27 +72,52 @@ class FlowStep(FlowLayer):
             if not part.built:
                 part.build(input_shape)
 
+    @property
+    def folds(self):
+        """Whether actnorm and permutation are computed as one matrix and one bias."""
+        return isinstance(self.permutation, InvertibleConv1x1)
+
+    @staticmethod
+    def fold(steps, method):
+        """Fold actnorm and 1x1 convolution of K steps of one level, in batches.
+
+        Args:
+            steps: K steps of one form and size.
+            method: `"encode"` or `"decode"`.
+
+        Returns:
+            `(matrices, biases, log_det)`, `[K, C, C]`, `[K, C]` and `[K]`: at every position `x matrix + bias` is
+            actnorm and convolution in the direction of `method`, and `log_det` its log-determinant.
+        """
+        scales, biases = (tf.stack(v) for v in zip(*(s.actnorm.scale_and_bias() for s in steps), strict=True))
+        log_scales = tf.stack([s.actnorm.log_scale_sum() for s in steps])
+        convolutions = [s.permutation for s in steps]
+        if method == "encode":  # (x * scale + bias) W
+            matrices, log_abs_det = InvertibleConv1x1.matrices(convolutions)
+            biases = tf.squeeze(biases[:, None] @ matrices, 1)
+            return scales[:, :, None] * matrices, biases, log_scales + log_abs_det
+        matrices, log_abs_det = InvertibleConv1x1.inverse_matrices(convolutions)  # (z W^-1 - bias) / scale
+        return matrices / scales[:, None], -biases / scales, -log_scales - log_abs_det
+
+    def run_folded(self, method, x, matrix, bias):
+        """Compute `method` from the step's folded matrix and bias; the log-determinant is the coupling's alone."""
+        if method == "encode":
+            return self.coupling.encode(channel_matmul(x, matrix, bias))
+        z, log_det = self.coupling.decode(x)
+        return channel_matmul(z, matrix, bias), log_det
+
+    def _run(self, method, x):
+        if not self.folds:
+            return getattr(self, f"reference_{method}")(x)
+        (matrix,), (bias,), (constant,) = self.fold([self], method)
+        y, log_det = self.run_folded(method, x, matrix, bias)
+        return y, log_det + spatial_size(x) * constant
+
     def _encode(self, x, condition=None):
-        if not isinstance(self.permutation, InvertibleConv1x1):
-            return self.reference_encode(x)
-        # Actnorm and the 1x1 convolution are one matrix and one bias: (x * scale + bias) W.
-        scale, bias = self.actnorm.scale_and_bias()
-        matrix = self.permutation.matrix()
-        bias = tf.reshape(bias[None] @ matrix, [-1])
-        z, log_det = self.coupling.encode(channel_matmul(x, scale[:, None] * matrix, bias))
-        return z, log_det + self._constant_log_det(x)
+        return self._run("encode", x)
 
     def _decode(self, z, condition=None):
-        if not isinstance(self.permutation, InvertibleConv1x1):
-            return self.reference_decode(z)
-        z, log_det = self.coupling.decode(z)
-        scale, bias = self.actnorm.scale_and_bias()
-        x = channel_matmul(z, self.permutation.inverse_matrix() / scale, -bias / scale)
-        return x, log_det - self._constant_log_det(z)
-
-    def _constant_log_det(self, x):
-        """Return the log-determinant of actnorm and the 1x1 convolution; it does not depend on the input's values."""
-        return spatial_size(x) * (self.actnorm.log_scale_sum() + self.permutation.log_abs_det())
+        return self._run("decode", z)
 
     def reference_encode(self, x):
         """Compute `encode` layer by layer."""

@@ -1,6 +1,7 @@
 """Shapes and sums that several layers need; a value is a tensor, or a list of them where a layer splits its input."""
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util  # TFP reads the same
 
 
 def map_latents(function, value):
@@ -43,3 +44,8 @@ def reshape_like(x, value, *channels):
 def scaled(size, numerator=1, denominator=1):
     """Return `size * numerator // denominator`, or None for an unknown size."""
     return None if size is None else size * numerator // denominator
+
+
+def compiled_by_xla():
+    """Return whether the graph that is being traced will be compiled by XLA."""
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

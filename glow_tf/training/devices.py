@@ -59,6 +59,11 @@ def is_chief(strategy):
     )
 
 
+def on_gpu(strategy):
+    """Return whether the replicas of this machine are GPUs."""
+    return all(tf.DeviceSpec.from_string(name).device_type == "GPU" for name in strategy.extended.worker_devices)
+
+
 def describe(strategy):
     """Return a few words about the devices, such as "2 GPUs on 2 machines"."""
     kinds = sorted({tf.DeviceSpec.from_string(name).device_type for name in strategy.extended.worker_devices})

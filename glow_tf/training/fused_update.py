@@ -10,6 +10,8 @@ themselves. (3) A rejected step is skipped by one `tf.cond` per group of weights
 
 **The gain.** By (2), the training step at K=32 is traced in 7.5 s instead of 21 s. By (1), the optimizer takes about 20
 ms and the EMA about 35 ms of a training step at K=8 and width 512, which takes 0.8 s (`benchmarks/README.md`).
+
+Training that XLA compiles has an update of its own, `training/stacked_state.py`.
 """
 
 from typing import Any, NamedTuple
@@ -77,22 +79,22 @@ class WeightUpdate:
         self._shared_norm = _SharedFunction(_half_squared_norm)
         self._shared_update = _SharedFunction(self._update_group)
 
-    def squared_norm(self, gradients):
-        """Return the sum of squares of all gradients, a scalar."""
-        halves = [self._shared_norm([gradients[i] for i in group]) for group in self._groups]
-        return 2.0 * tf.add_n(halves)
-
-    def __call__(self, gradients, accepted):
-        """Update all weights of this replica, or none if the bool scalar `accepted` is False.
+    def __call__(self, gradients, loss):
+        """Update all weights of this replica, or none if the loss or a gradient is not finite.
 
         Args:
             gradients: list of tensors, in the order of the model's trainable weights.
-            accepted: bool scalar tensor.
+            loss: scalar tensor.
+
+        Returns:
+            `(norm, accepted)`: the norm of all gradients, and a bool scalar, whether there was an update.
         """
         scalars = self.optimizer.step_scalars(self.optimizer.learning_rate, gradients[0].dtype)
-        for group in self._groups:
-            handles = [self._handles(i) for i in group]
-            self._shared_update([gradients[i] for i in group], handles, scalars, accepted)
+        groups = [[gradients[i] for i in group] for group in self._groups]
+        norm, accepted = norm_and_acceptance([self._shared_norm(group) for group in groups], loss)
+        for group, indices in zip(groups, self._groups, strict=True):
+            self._shared_update(group, [self._handles(i) for i in indices], scalars, accepted)
+        return norm, accepted
 
     def _handles(self, index):
         shadow = None if self.ema is None else self.ema.shadows[index].handle
@@ -102,7 +104,7 @@ class WeightUpdate:
         def update():
             for gradient, weight_handles in zip(gradients, handles, strict=True):
                 if weight_handles.shadow is not None:
-                    move_shadow(weight_handles, self.ema.decay, gradient.dtype)
+                    move_shadow(weight_handles, 1.0 - self.ema.decay, gradient.dtype)
                 self.optimizer.update_weight(gradient, weight_handles, scalars)
             return tf.constant(0)
 
@@ -119,6 +121,12 @@ def _group_indices(model):
     groups = [[index[id(v)] for v in step.trainable_variables] for step in steps]
     in_steps = {i for group in groups for i in group}
     return [*groups, [i for i in range(len(index)) if i not in in_steps]]
+
+
+def norm_and_acceptance(half_squared_norms, loss):
+    """Return the norm of all gradients, and whether it and the loss are finite."""
+    norm = tf.sqrt(2.0 * tf.add_n(half_squared_norms))
+    return norm, tf.math.is_finite(loss) & tf.math.is_finite(norm)
 
 
 def _half_squared_norm(gradients):
@@ -140,12 +148,14 @@ class _SharedFunction:
         return self._traced[key](tensors, *arguments)
 
 
-def move_shadow(handles, decay, dtype):
-    """Move the EMA of a weight one step; call it before the weight is updated."""
+def move_shadow(handles, rate, dtype):
+    """Move the EMA of a weight towards it by `rate = 1 - decay`; call it before the weight is updated."""
     shadow = tf.raw_ops.ReadVariableOp(resource=handles.shadow, dtype=dtype)
     difference = shadow - tf.raw_ops.ReadVariableOp(resource=handles.weight, dtype=dtype)
     # One pass for the product and the subtraction.
-    tf.raw_ops.ResourceApplyGradientDescent(var=handles.shadow, alpha=tf.constant(1.0 - decay, dtype), delta=difference)
+    tf.raw_ops.ResourceApplyGradientDescent(
+        var=handles.shadow, alpha=tf.convert_to_tensor(rate, dtype), delta=difference
+    )
 
 
 def scale_weight(handles, factor, dtype):

@@ -85,6 +85,7 @@ class EpochLoop:
         return bool(self.stop.agreed) or elapsed > 60 * self.options.checkpoint_minutes
 
     def _save_checkpoint(self):
+        self.trainer.step.store()
         self.state.save_checkpoint()
         self.saved_at = time.monotonic()
 
@@ -94,6 +95,7 @@ class EpochLoop:
         The checkpoint comes last: killed before it, the run reaches the same end of the epoch again.
         """
         state, trainer = self.state, self.trainer
+        trainer.step.store()
         row = training_metrics(state, number, self.training.batch_size, images_per_second)
         is_last = self.training.epochs is not None and number >= self.training.epochs
         if number % self.options.validate_every == 0 or is_last:

@@ -68,13 +68,13 @@ class GlowOptimizer(keras.optimizers.Optimizer):
             scale_weight(handles, self.weight_factor, gradient.dtype)
         self.apply_rule(gradient, handles, scalars)
 
-    def advance(self):
-        """Increment the step counter of this replica only.
+    def advance(self, accepted=True):
+        """Increment the step counter of this replica only, unless the step was rejected.
 
         Assigning the Keras variable would trigger a cross-replica update.
         """
         count = self.iterations.value
-        tf.raw_ops.AssignAddVariableOp(resource=count.handle, value=tf.ones([], count.dtype))
+        tf.raw_ops.AssignAddVariableOp(resource=count.handle, value=tf.cast(accepted, count.dtype))
 
     def apply_rule(self, gradient, handles, scalars):
         """Update a weight and its moments by the fused operation."""

@@ -25,7 +25,10 @@ def set_up(options):
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
-    if not tf.config.list_physical_devices("GPU"):
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)  # else TensorFlow takes all memory of every card
+    if not gpus:
         # On a CPU a step is as fast without TensorFlow's graph optimizer, which takes 10 s of a start at K=32.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return devices.strategy(options.devices)
@@ -89,7 +92,7 @@ def print_head(trainer, print_line=print):
         (
             "training",
             f"{length} of {training.epoch_steps} steps, batch {training.batch_size}, "
-            f"{devices.describe(trainer.strategy)}",
+            f"{devices.describe(trainer.strategy)}{', compiled by XLA' if trainer.jit_compile else ''}",
         ),
         ("folder", f"{trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else "")),
     ]

@@ -1,10 +1,13 @@
 """The training step, under any `tf.distribute` strategy."""
 
+import contextlib
+
 import tensorflow as tf
 
 from glow_tf.layers.network import mixed_precision
 from glow_tf.training.devices import all_reduce_sum
 from glow_tf.training.fused_update import WeightUpdate
+from glow_tf.training.stacked_state import StackedState
 
 
 def objective(model, batch):
@@ -33,6 +36,22 @@ class Counters(tf.Module):
         self.best = tf.Variable([float("inf")] * 2, dtype=tf.float32, trainable=False, name="best")
         """Lowest validation loss so far, of the raw and of the EMA weights."""
 
+    def count(self, values, accepted):
+        """Count a step of this replica.
+
+        Without a condition: it would make a GPU wait for the host.
+
+        Args:
+            values: the terms and the gradient norm, to be summed.
+            accepted: bool scalar, False for a skipped step.
+        """
+        rejected = tf.cast(~accepted, tf.int64)
+        self.step.assign_add(1)
+        self.skipped.assign_add(rejected)
+        self.bad_in_a_row.assign(rejected * (self.bad_in_a_row + 1))
+        terms = tf.cast(tf.concat([values, [1.0]], 0), self.sums.dtype)
+        self.sums.assign_add(tf.where(accepted, terms, tf.zeros_like(terms)))
+
 
 class TrainingStep:
     """One step of training on one global batch.
@@ -48,21 +67,36 @@ class TrainingStep:
         counters: `Counters`. All four are made under `strategy.scope()`.
         strategy: a `tf.distribute` strategy.
         batch_size: int, of the global batch.
-        jit_compile: bool, compile each replica's loss and gradient with XLA.
+        jit_compile: bool, compile with XLA what each replica does before and after the exchange of gradients. The
+            weights then live in the step: call `load` before the first step, and `store` before anything else reads
+            model, optimizer or EMA.
     """
 
     def __init__(self, model, optimizer, ema, counters, strategy, batch_size, jit_compile=False):
         self.model, self.optimizer, self.counters = model, optimizer, counters
         self.strategy, self.batch_size = strategy, batch_size
         self.term_names = model.term_names
-        self.weights = tuple(v.value for v in model.trainable_variables)
-        self.loss_and_gradients = self._loss_and_gradients
-        """Function of a replica's batch that returns `(means of the terms, gradients)`, not yet all-reduced."""
-        if jit_compile:
-            self.loss_and_gradients = tf.function(self._loss_and_gradients, autograph=False, jit_compile=True)
         with strategy.scope():
             optimizer.build(model.trainable_variables)
-        self.update = WeightUpdate(model, optimizer, ema)
+        self.stacked = StackedState(model, optimizer, ema, strategy) if jit_compile else None
+        self.loss_and_gradients = self._loss_and_gradients
+        """Function of a replica's batch that returns `(means of the terms, gradients)`, not yet all-reduced."""
+        if self.stacked:
+            self.loss_and_gradients = tf.function(self._stacked_loss_and_gradients, autograph=False, jit_compile=True)
+            self.update = self.stacked.update
+        else:
+            self.weights = tuple(v.value for v in model.trainable_variables)
+            self.update = WeightUpdate(model, optimizer, ema)
+
+    def load(self):
+        """Take over the weights, moments and EMA that are in model, optimizer and EMA."""
+        if self.stacked:
+            self.stacked.load()
+
+    def store(self):
+        """Write the weights, moments and EMA of the step back into model, optimizer and EMA."""
+        if self.stacked:
+            self.stacked.store()
 
     @tf.function(autograph=False, reduce_retracing=True)
     def __call__(self, batch):
@@ -74,30 +108,22 @@ class TrainingStep:
         self.__call__.get_concrete_function(batch_spec)
 
     def _loss_and_gradients(self, batch):
-        with mixed_precision():
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(self.weights)
+        return self._means_and_gradients(batch, self.weights, contextlib.nullcontext)
+
+    def _stacked_loss_and_gradients(self, batch):
+        weights = self.stacked.weights()
+        return self._means_and_gradients(batch, weights, lambda: self.stacked.scope(weights))
+
+    def _means_and_gradients(self, batch, weights, scope):
+        with mixed_precision(), tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            with scope():
                 terms = objective(self.model, batch)
-                means = [tf.reduce_sum(terms[name]) / self.batch_size for name in self.term_names]
-            return means, tape.gradient(means[0], self.weights)
+            means = [tf.reduce_sum(terms[name]) / self.batch_size for name in self.term_names]
+            return means, tape.gradient(means[0], weights)
 
     def _replica_step(self, batch):
         means, gradients = all_reduce_sum(self.loss_and_gradients(batch))
-        norm = tf.sqrt(self.update.squared_norm(gradients))
-        finite = tf.math.is_finite(means[0]) & tf.math.is_finite(norm)
-        counters = self.counters
-        self.update(gradients, finite)
-
-        def count():
-            self.optimizer.advance()
-            counters.sums.assign_add(tf.cast(tf.stack([*means, norm, 1.0]), tf.float64))
-            counters.bad_in_a_row.assign(0)
-            return tf.constant(0)
-
-        def skip():
-            counters.skipped.assign_add(1)
-            counters.bad_in_a_row.assign_add(1)
-            return tf.constant(0)
-
-        tf.cond(finite, count, skip)
-        counters.step.assign_add(1)
+        norm, accepted = self.update(gradients, means[0])
+        self.counters.count(tf.stack([*means, norm]), accepted)
+        self.optimizer.advance(accepted)

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import time
 
+from glow_tf.errors import ConfigError
 from glow_tf.runs import MetricsTable
 from glow_tf.training import devices
 from glow_tf.training.batches import ExperimentBatches
@@ -22,20 +23,34 @@ class Trainer:
         experiment: an `Experiment`; on resume it may differ in `run_folder.FIELDS_THAT_MAY_CHANGE_ON_RESUME` only.
         options: `RunOptions`.
         strategy: a `tf.distribute` strategy (see `devices.strategy`).
+
+    Raises:
+        ConfigError: the batch does not divide among the replicas, or the networks are to compute in float16.
     """
 
     def __init__(self, experiment, options, strategy):
         self.experiment, self.options, self.strategy = experiment, options, strategy
         self.training = experiment.training.anchored(experiment.model.image_shape)
         self.chief = devices.is_chief(strategy)
+        if experiment.model.network_dtype == "float16":
+            raise ConfigError(
+                "network_dtype: float16 needs a loss scale, which this training does not have, as its gradients would "
+                "be rounded to zero; use bfloat16."
+            )
         devices.check_batch_size(strategy, self.training.batch_size)
         self.run = open_run_folder(options.run_dir, experiment)
         self.batches = ExperimentBatches(experiment)
         self.source = self.batches.source
         self.state = state = TrainingState(experiment, self.run, strategy, self.chief, options.keep_checkpoints)
-        batch_size, jit_compile = self.training.batch_size, options.jit_compile
+        self.jit_compile = options.jit_compile == "on" or (options.jit_compile == "auto" and devices.on_gpu(strategy))
         self.step = TrainingStep(
-            state.model, state.optimizer, state.ema, state.counters, strategy, batch_size, jit_compile
+            state.model,
+            state.optimizer,
+            state.ema,
+            state.counters,
+            strategy,
+            self.training.batch_size,
+            self.jit_compile,
         )
         self.validation = Validation(state.model, strategy)
         self.table = MetricsTable(self.run.metrics_path)
@@ -79,6 +94,7 @@ class Trainer:
                 with self._timed("trace"):
                     self.step.trace(dataset.element_spec)
                 initialization.result()
+        self.step.load()
         return dataset
 
     @contextlib.contextmanager

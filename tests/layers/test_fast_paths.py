@@ -72,30 +72,84 @@ def test_fused_actnorm_and_1x1_convolution_match_the_plain_step(permutation, met
 
 
 @pytest.mark.parametrize(
-    ("method", "permutation", "recompute"),
-    [("encode", "shuffle", False), ("encode", "1x1", True), ("decode", "shuffle", True), ("decode", "1x1", False)],
+    ("method", "permutation", "recompute", "jit_compile"),
+    [
+        ("encode", "shuffle", False, False),
+        ("encode", "1x1", True, False),
+        ("decode", "shuffle", True, False),
+        ("decode", "1x1", False, False),
+        ("encode", "lu", True, True),
+        ("encode", "1x1", False, True),
+        ("decode", "1x1", True, True),
+        ("decode", "shuffle", False, True),
+    ],
 )
-def test_steps_through_one_traced_function_match_the_plain_loop(method, permutation, recompute):
+def test_steps_of_a_graph_match_the_plain_loop(method, permutation, recompute, jit_compile):
+    steps, x = steps_and_input(permutation)
+    weights = [v.value for step in steps for v in step.trainable_variables]
+
+    @tf.function(jit_compile=jit_compile)
+    def graph(x):
+        return with_gradients(lambda x: shared_steps.run_steps(steps, method, x, recompute), x, weights)
+
+    expected = with_gradients(lambda x: shared_steps.run_steps_plainly(steps, method, x), x, weights)
+    for a, b in zip(tf.nest.flatten(graph(x)), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def steps_and_input(permutation):
+    """Return three steps with general weights, and an input, in float64."""
     flow = layers.MultiScale(levels=1, depth=3, width=5, permutation=permutation, seed=1, dtype=layer_cases.DTYPE)
     flow.build((None, 4, 4, 1))
     layer_cases.perturb(flow.trainable_variables, np.random.default_rng(1), 0.1)
-    steps = flow.steps(0)
-    x = tf.constant(np.random.default_rng(3).normal(size=(3, 2, 2, 4)))
+    return flow.steps(0), tf.constant(np.random.default_rng(3).normal(size=(3, 2, 2, 4)))
 
-    @tf.function
+
+def parts_of(step):
+    """Return every layer and every trainable variable of a step."""
+    return [*step._flatten_layers(), *step.trainable_variables]
+
+
+@pytest.mark.parametrize("permutation", ["1x1", "lu", "shuffle"])
+def test_order_of_a_steps_values_does_not_depend_on_what_is_frozen(permutation):
+    step = steps_and_input(permutation)[0][0]
+    expected = [id(v) for v in shared_steps.step_weights(step)]
+    for part in parts_of(step):
+        part.trainable = False
+        assert [id(v) for v in shared_steps.step_weights(step)] == expected, part
+        part.trainable = True
+
+
+@pytest.mark.parametrize("permutation", ["1x1", "lu", "shuffle"])
+@pytest.mark.parametrize(("recompute", "jit_compile"), [(False, False), (True, False), (False, True)])
+def test_frozen_parts_of_steps_change_no_value_and_no_other_gradient(permutation, recompute, jit_compile):
+    steps, x = steps_and_input(permutation)
+    expected = with_gradients(
+        lambda x: shared_steps.run_steps_plainly(steps, "encode", x), x, [v.value for v in trainable(steps)]
+    )
+    before = trainable(steps)
+    network = steps[1].coupling.network
+    for part in (steps[0].actnorm, steps[1].actnorm.b, network.actnorm_2, network.conv_3.b, steps[2].permutation):
+        part.trainable = False
+    free = trainable(steps)
+    assert 0 < len(free) < len(before)
+
+    @tf.function(jit_compile=jit_compile)
     def graph(x):
         return with_gradients(
-            lambda x: shared_steps.run_steps(steps, method, x, recompute),
-            x,
-            [v.value for v in flow.trainable_variables],
+            lambda x: shared_steps.run_steps(steps, "encode", x, recompute), x, [v.value for v in free]
         )
 
-    def plain(x):
-        return shared_steps.run_steps_plainly(steps, method, x)
-
-    expected = with_gradients(plain, x, [v.value for v in flow.trainable_variables])
-    for a, b in zip(tf.nest.flatten(graph(x)), tf.nest.flatten(expected), strict=True):
+    values, (dx, *gradients) = graph(x)
+    gradients_by_path = {v.path: g for v, g in zip(before, expected[1][1:], strict=True)}
+    for a, b in zip([*values, dx], [*expected[0], expected[1][0]], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+    for v, gradient in zip(free, gradients, strict=True):
+        np.testing.assert_allclose(gradient, gradients_by_path[v.path], rtol=1e-9, atol=1e-11, err_msg=v.path)
+
+
+def trainable(steps):
+    return [v for step in steps for v in step.trainable_variables]
 
 
 def test_sigmoid_coupling_gradient_matches_autodiff():

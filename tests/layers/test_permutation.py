@@ -1,10 +1,11 @@
-"""Test the 1x1 convolution in float32, where a determinant itself would overflow."""
+"""Test the inverses and determinants of the 1x1 convolution, also where a determinant itself would overflow."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from glow_tf import layers
+from glow_tf.layers.permutation import eliminate, inverse_and_log_abs_det
 
 CHANNELS = 192
 """Channels of the coarsest level of a color image's flow of 5 levels."""
@@ -32,3 +33,53 @@ def test_1x1_convolution_log_det_does_not_overflow_in_float32(lu, factor):
     reconstruction, inverse_log_det = layer.decode(z)
     np.testing.assert_allclose(reconstruction, x, atol=1e-3)
     np.testing.assert_array_equal(inverse_log_det, -log_det)
+
+
+def square_matrices():
+    """Return matrices `[4, 6, 6]`: two general ones, a permutation, and one whose diagonal is zero."""
+    rng = np.random.default_rng(0)
+    zero_diagonal = rng.normal(size=(6, 6)) * (1 - np.eye(6))
+    return np.stack([*rng.normal(size=(2, 6, 6)), np.eye(6)[rng.permutation(6)], zero_diagonal])
+
+
+@pytest.mark.parametrize("function", [inverse_and_log_abs_det, eliminate])
+def test_inverse_and_log_abs_det_match_numpy(function):
+    w = square_matrices()
+    inverse, log_abs_det = function(tf.constant(w))
+    np.testing.assert_allclose(inverse, np.linalg.inv(w), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(log_abs_det, np.linalg.slogdet(w)[1], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_elimination_in_float32_is_as_exact_as_numpy(scale):
+    w = scale * np.linalg.qr(np.random.default_rng(0).normal(size=(4, 48, 48)))[0].astype(np.float32)
+    w[0, :, 0] *= 1e-3  # a badly scaled matrix
+    inverse, log_abs_det = eliminate(tf.constant(w))
+    exact = np.linalg.inv(w.astype(np.float64))
+    error, numpy_error = (np.linalg.norm(v - exact, axis=(1, 2)) for v in (inverse.numpy(), np.linalg.inv(w)))
+    assert np.all(error < 10 * numpy_error + 1e-6 * np.linalg.norm(exact, axis=(1, 2)))
+    np.testing.assert_allclose(log_abs_det, np.linalg.slogdet(w.astype(np.float64))[1], rtol=1e-6)
+
+
+def test_gradients_of_inverse_and_log_abs_det_match_finite_differences():
+    w, rng = tf.constant(square_matrices()), np.random.default_rng(1)
+    upstream = tf.constant(rng.normal(size=(4, 6, 6)))
+
+    def scalar(w):
+        inverse, log_abs_det = inverse_and_log_abs_det(w)
+        return tf.reduce_sum(inverse * upstream) + tf.reduce_sum(tf.sin(log_abs_det))
+
+    def gradient(w):
+        with tf.GradientTape() as tape:
+            tape.watch(w)
+            value = scalar(w)
+        return tape.gradient(value, w)
+
+    direction, step = tf.constant(rng.normal(size=(4, 6, 6))), 1e-6
+    numeric = (scalar(w + step * direction) - scalar(w - step * direction)) / (2 * step)
+    np.testing.assert_allclose(tf.reduce_sum(gradient(w) * direction), numeric, rtol=1e-6)
+    with tf.GradientTape() as tape:  # of the gradient: second order
+        tape.watch(w)
+        projected = tf.reduce_sum(gradient(w) * direction)
+    numeric = (gradient(w + step * direction) - gradient(w - step * direction)) / (2 * step)
+    np.testing.assert_allclose(tape.gradient(projected, w), numeric, rtol=1e-5, atol=1e-6)

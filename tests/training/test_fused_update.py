@@ -1,4 +1,4 @@
-"""Compare the fused update of all weights with the plain code that it replaces."""
+"""Compare both updates of all weights, fused and stacked for XLA, with the plain code that they replace."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from glow_tf.model import Glow
 from glow_tf.training.ema import ExponentialMovingAverage
 from glow_tf.training.fused_update import WeightUpdate, reference_update
 from glow_tf.training.optimizers import Adam, Adamax
+from glow_tf.training.stacked_state import StackedState
 
 CONFIG = ModelConfig(image_shape=(8, 8, 1), levels=2, depth=2, width=4)
 STEPS = 3
@@ -47,49 +48,74 @@ def random_gradients(variables, dtype, seed):
     return [tf.constant(rng.normal(size=variable.shape), dtype) for variable in variables]
 
 
-def apply_in_graph(update, gradients, accepted):
-    """Call a `WeightUpdate` once, in a graph as the training step does."""
+class Fused:
+    """The update of a plain graph."""
+
+    def __init__(self, weights, ema=True):
+        self.weights = weights
+        self.update = WeightUpdate(weights.model, weights.optimizer, weights.ema if ema else None)
 
     @tf.function(autograph=False)
-    def apply():
-        update(gradients, tf.constant(accepted))
+    def __call__(self, gradients, loss=1.0):
+        """Update once, in a graph as the training step does; return the norm and whether it was accepted."""
+        norm, accepted = self.update(gradients, tf.convert_to_tensor(loss))
+        self.weights.optimizer.advance(accepted)
+        return norm, accepted
 
-    apply()
+
+class Stacked:
+    """The update that XLA compiles."""
+
+    def __init__(self, weights, ema=True):
+        strategy = tf.distribute.get_strategy()
+        self.weights = weights
+        self.state = StackedState(weights.model, weights.optimizer, weights.ema if ema else None, strategy)
+
+    def __call__(self, gradients, loss=1.0):
+        result = self._update(gradients, tf.convert_to_tensor(loss))
+        self.state.store()
+        return result
+
+    @tf.function(autograph=False)
+    def _update(self, gradients, loss):
+        stacks = [tf.stack([gradients[i] for i in group]) for group in self.state.groups]
+        norm, accepted = self.state.update(stacks, loss)
+        self.weights.optimizer.advance(accepted)
+        return norm, accepted
 
 
+@pytest.mark.parametrize("form", [Fused, Stacked])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("optimizer_class", [Adamax, Adam])
-def test_fused_update_matches_the_plain_code(optimizer_class, dtype):
-    fused, plain = Weights(optimizer_class, dtype), Weights(optimizer_class, dtype)
-    update = WeightUpdate(fused.model, fused.optimizer, fused.ema)
-
-    @tf.function(autograph=False)
-    def step(gradients):
-        update(gradients, tf.constant(True))
-        fused.optimizer.advance()
-
+def test_update_matches_the_plain_code(optimizer_class, dtype, form):
+    weights, plain = Weights(optimizer_class, dtype), Weights(optimizer_class, dtype)
+    update = form(weights)
     start = plain.arrays()
     for k in range(STEPS):
         gradients = random_gradients(plain.variables, dtype, k)
-        step(gradients)
+        norm, accepted = update(gradients)
+        assert bool(accepted)
+        expected_norm = np.sqrt(sum(np.sum(np.square(g.numpy(), dtype=np.float64)) for g in gradients))
+        np.testing.assert_allclose(norm, expected_norm, rtol=10 * TOLERANCE[dtype])
         reference_update(plain.optimizer, gradients, plain.variables, plain.ema)
         plain.optimizer.advance()
-    actual, expected = fused.arrays(), plain.arrays()
+    actual, expected = weights.arrays(), plain.arrays()
     for kind, arrays in expected.items():
         for variable, a, b, before in zip(plain.variables, actual[kind], arrays, start[kind], strict=True):
             message = f"{kind} of {variable.path}"
             assert a.dtype == b.dtype == dtype, message
             assert np.linalg.norm(a - b) <= TOLERANCE[dtype] * np.linalg.norm(b), message
             assert np.any(b != before), message
-    assert int(fused.optimizer.iterations) == int(plain.optimizer.iterations) == STEPS
+    assert int(weights.optimizer.iterations) == int(plain.optimizer.iterations) == STEPS
 
 
-def test_fused_update_without_ema_moves_the_same_weights_and_no_shadow():
+@pytest.mark.parametrize("form", [Fused, Stacked])
+def test_update_without_ema_moves_the_same_weights_and_no_shadow(form):
     with_ema, without = Weights(Adamax, "float32"), Weights(Adamax, "float32")
     gradients = random_gradients(without.variables, "float32", 0)
-    apply_in_graph(WeightUpdate(with_ema.model, with_ema.optimizer, with_ema.ema), gradients, True)
+    form(with_ema)(gradients)
     shadows = without.arrays()["shadow"]
-    apply_in_graph(WeightUpdate(without.model, without.optimizer), gradients, True)
+    form(without, ema=False)(gradients)
     for kind in ("weight", "first moment", "second moment"):
         for a, b in zip(without.arrays()[kind], with_ema.arrays()[kind], strict=True):
             np.testing.assert_array_equal(a, b, err_msg=kind)
@@ -97,20 +123,16 @@ def test_fused_update_without_ema_moves_the_same_weights_and_no_shadow():
         np.testing.assert_array_equal(shadow, before)
 
 
-def test_rejected_update_changes_nothing():
-    weights = Weights(Adamax, "float32")
+@pytest.mark.parametrize("form", [Fused, Stacked])
+@pytest.mark.parametrize(("gradient", "loss"), [(np.nan, 1.0), (np.inf, 1.0), (1.0, np.nan), (1.0, -np.inf)], ids=str)
+@pytest.mark.parametrize("optimizer_class", [Adamax, Adam])
+def test_update_from_values_that_are_not_finite_changes_nothing(optimizer_class, gradient, loss, form):
+    weights = Weights(optimizer_class, "float32")
     before = weights.arrays()
-    gradients = [tf.fill(variable.shape, np.float32(np.nan)) for variable in weights.variables]
-    apply_in_graph(WeightUpdate(weights.model, weights.optimizer, weights.ema), gradients, False)
+    gradients = random_gradients(weights.variables, "float32", 0)
+    gradients[-1] = tf.fill(gradients[-1].shape, np.float32(gradient))
+    _, accepted = form(weights)(gradients, loss)
+    assert not bool(accepted) and int(weights.optimizer.iterations) == 0
     for kind, arrays in weights.arrays().items():
         for a, b in zip(arrays, before[kind], strict=True):
             np.testing.assert_array_equal(a, b, err_msg=kind)
-
-
-@pytest.mark.parametrize("dtype", TOLERANCE)
-def test_squared_norm_is_that_of_all_gradients(dtype):
-    weights = Weights(Adam, dtype)
-    gradients = random_gradients(weights.variables, dtype, 0)
-    norm = WeightUpdate(weights.model, weights.optimizer).squared_norm(gradients)
-    expected = sum(np.sum(np.square(gradient.numpy(), dtype=np.float64)) for gradient in gradients)
-    np.testing.assert_allclose(norm, expected, rtol=10 * TOLERANCE[dtype])

@@ -1,0 +1,60 @@
+"""Measure Glow on a GPU: each result is one line of JSON, written at once, with card, versions and date.
+
+    python -m benchmarks.gpu --parts card rates step --depth 32 --batches 64 256 --out results.jsonl
+
+A part that fails leaves a line with its error, and the next part runs. `--small` tries the script itself on a CPU.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+import time
+import traceback
+
+GLOW_TF_COMMAND = True  # a quiet start, as of train.py, see glow_tf/cli/quiet.py
+
+
+def parse(arguments, names):
+    """Parse the words of a command line."""
+    parser = argparse.ArgumentParser("python -m benchmarks.gpu", description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
+    parser.add_argument("--depth", type=int, default=32, help="flow steps a level, K (default 32)")
+    parser.add_argument("--batches", type=int, nargs="+", default=[64, 256], help="batch sizes (default 64 256)")
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"], help="dtypes of the coupling networks")
+    parser.add_argument("--forms", nargs="+", default=["xla", "graph"], help="forms of the training step: xla, graph")
+    parser.add_argument("--calls", type=int, default=20, help="calls of which the median is taken (default 20)")
+    parser.add_argument("--small", action="store_true", help="tiny work that only tests the benchmark itself")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/benchmarks/gpu.jsonl"), help="file")
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    """Run the parts that a command line names."""
+    from benchmarks.gpu import parts
+
+    args = parse(arguments, list(parts.PARTS))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    about = parts.describe_card()
+    print(json.dumps(about), flush=True)
+    with args.out.open("a") as file:
+        for name in args.parts:
+            for row in rows_of(name, parts.PARTS[name], args):
+                print(json.dumps(row), flush=True)
+                file.write(json.dumps({**row, **about}) + "\n")
+                file.flush()
+
+
+def rows_of(name, part, args):
+    """Yield the rows of a part, and one with the error if it fails."""
+    start = time.monotonic()
+    try:
+        for row in part(args):
+            yield {"part": name, "at": round(time.monotonic() - start, 1), **row}
+    except Exception as error:  # any: the other parts still count
+        traceback.print_exc()
+        yield {"part": name, "error": f"{type(error).__name__}: {error}"[:300]}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

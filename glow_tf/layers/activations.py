@@ -1,0 +1,47 @@
+"""Keep the activations of the coupling networks from the forward for the backward pass of a compiled loop.
+
+A loop with a backward pass of its own (`layers/compiled_steps.py`) calls a flow step twice: to compute, and again to
+differentiate. What is expensive, the products of the coupling network, should be computed once: the first call runs
+within `recording()`, the second within `replaying(activations)`. Outside of both, `activations` just computes.
+"""
+
+import contextlib
+import contextvars
+
+_store = contextvars.ContextVar("activations", default=None)
+
+
+@contextlib.contextmanager
+def recording():
+    """Collect what `activations` computes within the context; yields the list of tensors."""
+    recorded = []
+    with _set((recorded.extend, None)):
+        yield recorded
+
+
+@contextlib.contextmanager
+def replaying(recorded):
+    """Let `activations` return these tensors, in the order in which they were recorded, instead of computing."""
+    remaining = iter(recorded)
+    with _set((None, remaining)):
+        yield
+
+
+def activations(compute, count):
+    """Return the `count` tensors of `compute()`, or those that were recorded at this place."""
+    record, remaining = _store.get() or (None, None)
+    if remaining is not None:
+        return [next(remaining) for _ in range(count)]
+    tensors = compute()
+    if record is not None:
+        record(tensors)
+    return tensors
+
+
+@contextlib.contextmanager
+def _set(state):
+    token = _store.set(state)
+    try:
+        yield
+    finally:
+        _store.reset(token)
