@@ -37,6 +37,7 @@ def main(folder):
         "validation": validation(folder / "validation", two, one),
         "bad_replica": bad_replica(folder / "bad_replica", two),
         "other_devices": other_devices(folder, two, one),
+        "compiled": compiled(folder / "compiled", two, folder / "one"),
     }
     print(json.dumps(results))
 
@@ -114,6 +115,15 @@ def other_devices(folder, two, one):
         for which in ("last", "last_average")
     )
     return {"steps_before": steps, "steps_after": trainer.state.steps, "difference": difference}
+
+
+def compiled(path, strategy, plain_path):
+    """Train as `other_devices` did on one replica, but compiled by XLA on two; return the largest difference."""
+    experiment = dataclasses.replace(SHORT, training=dataclasses.replace(SHORT.training, epochs=2))
+    Trainer(experiment, RunOptions(run_dir=str(path), jit_compile="on"), strategy).train()
+    return max(
+        largest_difference(weights(path, which), weights(plain_path, which)) for which in ("last", "last_average")
+    )
 
 
 if __name__ == "__main__":

@@ -76,6 +76,11 @@ def test_non_finite_step_on_one_replica_is_skipped_on_both(two_devices):
 
 
 @pytest.mark.slow
+def test_training_compiled_by_xla_on_two_replicas_matches_one(two_devices):
+    assert two_devices["compiled"] < 1e-5
+
+
+@pytest.mark.slow
 def test_training_resumes_with_other_devices(two_devices):
     result = two_devices["other_devices"]
     assert result["steps_before"] == [0, 3, 0] and result["steps_after"] == 6
