@@ -15,8 +15,8 @@ const url = (id) => `/api/images/${encodeURIComponent(id)}`;
 async function upload(blob, cls = label.value) {
   if (blob.size > model.max_bytes) {
     // Checked here too, because a browser shows no answer that comes before it has sent everything.
-    const size = Math.round(blob.size / 1e6);
-    throw new Error(`This file has ${size} MB; give one of at most ${Math.round(model.max_bytes / 1e6)} MB.`);
+    const size = Math.round(model.max_bytes / 1e6);
+    throw new Error(`This file has more than ${size} MB; give one of at most ${size} MB.`);
   }
   const query = cls === "" ? "" : `?label=${cls}`;
   return (await ask(`/api/images${query}`, { method: "POST", body: blob })).id;
