@@ -88,13 +88,19 @@ function say(message) {
 
 /** Puts what `give()` promises into the well, or says why not. */
 async function take(give) {
+  const well = open;
+  say("");
+  dialog.setAttribute("aria-busy", "true");
   try {
     const id = await give();
     dialog.close();
-    open.set(id);
+    well.set(id);
     notice();
   } catch (problem) {
     say(problem.message);
+  } finally {
+    dialog.removeAttribute("aria-busy");
+    file.value = ""; // so that the same file can be given again
   }
 }
 
