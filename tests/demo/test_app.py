@@ -5,6 +5,8 @@ import base64
 import io
 import sys
 import time
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 import glow_tf.demo
 from glow_tf.cli import demo
 from glow_tf.errors import GlowError
+from helpers.commands import call
 from helpers.uploads import INVALID_FILES, encode_image
 
 for _package in ("fastapi", "uvicorn", "httpx"):
@@ -213,6 +216,22 @@ def test_demo_rejects_an_unusable_port_or_host():
     for host, port in (("127.0.0.1", 99_999), ("203.0.113.77", 0)):
         with pytest.raises(GlowError, match="cannot listen at"):
             demo.listen(host, port)
+
+
+@pytest.mark.parametrize(
+    "host, allowed, warns",
+    [("127.0.0.1", "[::1]:8000", False), ("localhost", "127.0.0.1", False), ("0.0.0.0", "192.168.1.5:8000", True)],
+)
+def test_demo_command_guards_its_hosts_and_warns_of_other_machines(monkeypatch, recwarn, host, allowed, warns):
+    apps = []
+    monkeypatch.setattr("glow_tf.demo.session.open_session", lambda *_, **__: SimpleNamespace(compiled=mock.Mock()))
+    monkeypatch.setattr("glow_tf.demo.server.serve", lambda app, _: apps.append(app))
+    call(demo.main, demo.NAME, "run", "--host", host, "--port", "0", "--no-browser")
+    sentence = f"other machines that reach {host} can use the page too, and it asks for no password."
+    assert [str(w.message) for w in recwarn if "machines" in str(w.message)] == [sentence] * warns
+    client = TestClient(apps[0], base_url="http://localhost")
+    assert client.get("/", headers={"Host": allowed}).status_code == 200
+    assert client.get("/", headers={"Host": "elsewhere.example"}).status_code == 400
 
 
 def test_demo_names_a_missing_extra(monkeypatch):

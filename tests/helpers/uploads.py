@@ -36,6 +36,14 @@ def encode_animation():
     return encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
+def encode_tiff_with_an_empty_page():
+    """Return a TIFF whose second page has no size, on which Pillow raises a TypeError."""
+    data = bytearray(encode_image(np.zeros((20, 20), np.uint8), "TIFF"))
+    end_of_page = 10 + 12 * data[8]
+    data[end_of_page : end_of_page + 4] = (len(data) - 6).to_bytes(4, "little")
+    return bytes(data)
+
+
 IMAGE = RNG.integers(0, 256, (40, 30, 3), np.uint8)
 INVALID_FILES = {
     "text": (b"hello, world", 415, "not a picture"),
@@ -49,6 +57,7 @@ INVALID_FILES = {
     "truncated png": (encode_image(IMAGE)[:-600], 422, "damaged or cut short"),
     "truncated jpeg": (encode_image(IMAGE, "JPEG")[:-200], 422, "damaged or cut short"),
     "broken png": (encode_image(IMAGE)[:60].ljust(4000, b"\xff"), 422, "damaged or cut short"),
+    "empty page": (encode_tiff_with_an_empty_page(), 422, "damaged or cut short"),
     "many pixels": (encode_png_header(9000, 9000), 413, "9,000x9,000"),
     "bomb": (encode_png_header(60_000, 60_000), 413, "too many pixels"),
 }

@@ -54,9 +54,9 @@ export class Well {
     event.preventDefault();
     this.button.classList.toggle("over", event.type === "dragover");
     if (event.type !== "drop" || !event.dataTransfer.files.length) return;
+    notice();
     try {
       this.set(await upload(event.dataTransfer.files[0]));
-      notice();
     } catch (problem) {
       notice(problem.message);
     }
