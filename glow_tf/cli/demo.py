@@ -4,6 +4,7 @@ import os
 import pathlib
 import socket
 import sys
+import warnings
 import webbrowser
 from typing import Annotated
 
@@ -11,8 +12,6 @@ import tyro
 
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.errors import ConfigError
-
-SHUTDOWN_SECONDS = 2
 
 NAME = "python -m glow_tf.demo"
 
@@ -44,21 +43,23 @@ def command(
         port: Port to listen at; 0 takes a free one.
         no_browser: Only print the address.
     """
-    uvicorn, app_module = _import_server()
+    app, origins, server = _import_server()
     with listen(host, port) as listener:  # first, because a model takes its time
+        address, port = listener.getsockname()[:2]
+        if not origins.is_loopback(address):
+            warnings.warn(
+                f"other machines that reach {host} can use the page too, and it asks for no password.", stacklevel=2
+            )
         from glow_tf.demo.session import open_session
 
         session = open_session(run, data=data, ema=ema, attributes=attributes)
         print(f"{run}: getting ready ...", flush=True)
         session.compiled.warm_up()
-        local = app_module.LOCAL_HOSTS
-        app = app_module.create_app(session, hosts=local if host in local else ("*",))
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        print(f"the page: {address} (Ctrl-C ends it)", flush=True)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        print(f"the page: {url} (Ctrl-C ends it)", flush=True)
         if not no_browser and _has_display():
-            webbrowser.open(address)  # the socket listens already, so the browser only waits a moment
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS)
-        uvicorn.Server(config).run(sockets=[listener])
+            webbrowser.open(url)  # the socket listens already, so the browser only waits a moment
+        server.serve(app.create_app(session, hosts=origins.host_rule(host, address)), listener)
 
 
 def listen(host, port):
@@ -83,18 +84,16 @@ def _reason(error):
 
 
 def _import_server():
-    """Return the modules `uvicorn` and `glow_tf.demo.app`, which need the extra `demo`.
+    """Return the modules `app`, `origins` and `server` of `glow_tf.demo`, which need the extra `demo`.
 
     Raises:
         ConfigError: a package of it is missing.
     """
     try:
-        import uvicorn
-
-        from glow_tf.demo import app
+        from glow_tf.demo import app, origins, server
     except ImportError as error:
         raise ConfigError(f"the page needs the package {error.name}: pip install 'glow_tf[demo]'.") from None
-    return uvicorn, app
+    return app, origins, server
 
 
 def _has_display():

@@ -3,12 +3,14 @@
 import itertools
 import threading
 import time
+import traceback
 
+import numpy as np
 import tensorflow as tf
 
 from glow_tf.attributes import difference_of_means
 from glow_tf.batched import flat_latents
-from glow_tf.errors import GlowError
+from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.labeled_images import read_labeled_images
 
 MAX_TRAIN_IMAGES = 2000
@@ -29,19 +31,26 @@ class Directions:
     """
 
     def __init__(self, attributes=None, context=None, encode=None):
-        self.attributes, self.error = attributes, None
+        self.attributes, self.error = None, None
         self._context, self._encode = context, encode
         self._done = self._total = 0
         self._thread, self._start_lock = None, threading.Lock()
-        if attributes is None and context is None:
+        if attributes is not None:
+            self._finish(lambda: attributes)
+        elif context is None:
             self.error = "There is no data to compute attributes from; start the page with --data or --attributes."
 
     def start(self):
         """Start the computation in a thread, unless it was started before or nothing is to be computed."""
         with self._start_lock:
             if self.attributes is None and self.error is None and self._thread is None:
-                self._thread = threading.Thread(target=self._compute, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._finish, args=[self._compute], daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no more threads
+                    self.error = f"The attributes could not be computed ({error}); start the page again."
+                else:
+                    self._thread = thread
 
     def wait(self):
         """Start the computation, and wait until the directions are ready or unavailable."""
@@ -67,14 +76,29 @@ class Directions:
         self._done += count
         time.sleep(YIELD_SECONDS)
 
-    def _compute(self):
+    def _finish(self, compute):
+        """Set the attributes that `compute()` returns, or the reason why there are none, whatever goes wrong."""
         try:
-            labeled = read_labeled_images(self._context, "train", MAX_TRAIN_IMAGES)
-            self._total = len(labeled.images)
-            z = flat_latents(self._encode, labeled.images, labeled.labels, CHUNK_IMAGES, bar=self)
-            # A direction needs images with and without its attribute; of a rare one there may be none among these.
-            mask = labeled.tags.any(0) & ~labeled.tags.all(0)
-            names = tuple(itertools.compress(labeled.names, mask))
-            self.attributes = difference_of_means(z, labeled.tags[:, mask], names)
+            attributes = compute()
+            if not np.isfinite(attributes.directions).all():
+                raise DataError("The attributes' directions are not finite; the model or their file is damaged.")
+            self.attributes = attributes
         except (GlowError, tf.errors.OpError) as error:
             self.error = str(error).strip().splitlines()[0]
+        except Exception as error:
+            traceback.print_exc()
+            name = type(error).__name__
+            self.error = f"The attributes could not be computed ({name}); the terminal that runs the page says more."
+
+    def _compute(self):
+        labeled = read_labeled_images(self._context, "train", MAX_TRAIN_IMAGES)
+        self._total = len(labeled.images)
+        # A direction needs images with and without its attribute; of a rare one there may be none among these.
+        mask = labeled.tags.any(0) & ~labeled.tags.all(0)
+        if not mask.any():
+            raise DataError(
+                f"Each attribute needs images with and without it, and among {self._total} training images "
+                f"none of the {len(labeled.names)} has both; start the page with other --data, or with --attributes."
+            )
+        z = flat_latents(self._encode, labeled.images, labeled.labels, CHUNK_IMAGES, bar=self)
+        return difference_of_means(z, labeled.tags[:, mask], tuple(itertools.compress(labeled.names, mask)))

@@ -1,5 +1,7 @@
 """The answers of the page to errors: `{"error": a sentence}` with an HTTP status."""
 
+import json
+
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -7,6 +9,25 @@ from starlette.exceptions import HTTPException
 from glow_tf.demo.image_store import UnknownImage
 from glow_tf.demo.request_queue import QueueFull, Superseded
 from glow_tf.errors import GlowError
+
+
+class AsciiJSONResponse(JSONResponse):
+    """JSON in ASCII: names of files and folders may hold what has no UTF-8."""
+
+    def render(self, content):
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def error_response(status, message, **headers):
+    """Return the response `{"error": message}`.
+
+    Args:
+        status: int, the HTTP status.
+        message: string, a sentence, which the page shows.
+        headers: values of HTTP headers, by name with underscores, such as `retry_after=1`.
+    """
+    headers = {name.replace("_", "-"): str(value) for name, value in headers.items()}
+    return AsciiJSONResponse({"error": message}, status, headers=headers)
 
 
 def add_error_handlers(app):
@@ -18,34 +39,38 @@ def add_error_handlers(app):
 
     @app.exception_handler(GlowError)
     def glow_error(_, error):
-        return _answer(getattr(error, "status", 422), str(error))
+        return error_response(getattr(error, "status", 422), str(error))
 
     @app.exception_handler(UnknownImage)
     def unknown_image(_, error):
-        return _answer(404, str(error))
+        return error_response(404, str(error))
 
     @app.exception_handler(RequestValidationError)
     def invalid_request(_, error):
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "header"))
-        return _answer(422, f"{field or 'request'}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
+        return error_response(422, _validation_message(error.errors()[0]))
 
     @app.exception_handler(Superseded)
     def superseded(*_):
-        return _answer(409, "A newer request took the place of this one.")
+        return error_response(409, "A newer request took the place of this one.")
 
     @app.exception_handler(QueueFull)
     def queue_full(*_):
-        return _answer(503, "The model has too much to do; try again in a moment.", **{"Retry-After": "1"})
+        return error_response(503, "The model has too much to do; try again in a moment.", retry_after=1)
 
     @app.exception_handler(HTTPException)
     def http_error(_, error):
-        return _answer(error.status_code, f"{error.detail}.")
+        return error_response(error.status_code, f"{error.detail}.")
 
     @app.exception_handler(Exception)
     def server_error(_, error):
-        return _answer(500, f"The model failed ({type(error).__name__}); the terminal that runs the page says more.")
+        name = type(error).__name__
+        return error_response(500, f"The model failed ({name}); the terminal that runs the page says more.")
 
 
-def _answer(status, message, **headers):
-    return JSONResponse({"error": message}, status, headers=headers)
+def _validation_message(error):
+    """Return the sentence of one of pydantic's errors, such as "count: input should be less than or equal to 64."."""
+    if error["type"] == "json_invalid":
+        return f"request: expected JSON, which this is not from character {error['loc'][-1]} on."
+    field = ".".join(str(part)[:80] for part in error["loc"] if part not in ("body", "query", "header"))
+    message = error["msg"]
+    return f"{field or 'request'}: {message[:1].lower()}{message[1:]}."

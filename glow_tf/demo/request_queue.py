@@ -1,8 +1,7 @@
 """A queue that runs one computation at a time and, of each panel, only the newest."""
 
 import asyncio
-
-import anyio
+from concurrent.futures import ThreadPoolExecutor
 
 
 class Superseded(Exception):
@@ -17,7 +16,8 @@ class LatestRequestQueue:
     """A queue that runs computations in a worker thread, one at a time, first come, first served.
 
     A slider sends requests faster than a model computes. A waiting request is dropped when a newer one of its panel
-    arrives, and a request that finds `max_waiting` others waiting is rejected, so the queue cannot grow.
+    arrives or when its task is cancelled, and a request that finds `max_waiting` others waiting is rejected, so the
+    queue cannot grow. A computation that has begun runs to its end.
 
     Args:
         max_waiting: int, the most requests that may wait.
@@ -27,6 +27,7 @@ class LatestRequestQueue:
         self._max_waiting, self._waiting = max_waiting, 0
         self._newest = {}
         self._lock = asyncio.Lock()
+        self._worker = ThreadPoolExecutor(1, "glow-model")
 
     async def run(self, work, panel=None):
         """Return the result of `work()`.
@@ -44,16 +45,26 @@ class LatestRequestQueue:
         ticket = object()
         if panel is not None:
             self._newest[panel] = ticket
+
+        def start():
+            # In the worker thread, which may still have been busy for a task that was cancelled.
+            if panel is not None and self._newest.get(panel) is not ticket:
+                raise Superseded
+            return work()
+
+        try:
+            await self._wait_for_turn()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._worker, start)
+            finally:
+                self._lock.release()
+        finally:
+            if self._newest.get(panel) is ticket:
+                del self._newest[panel]
+
+    async def _wait_for_turn(self):
         self._waiting += 1
         try:
             await self._lock.acquire()
         finally:
             self._waiting -= 1
-        try:
-            if panel is not None and self._newest.get(panel) is not ticket:
-                raise Superseded
-            return await anyio.to_thread.run_sync(work)
-        finally:
-            if self._newest.get(panel) is ticket:
-                del self._newest[panel]
-            self._lock.release()

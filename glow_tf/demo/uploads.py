@@ -6,7 +6,8 @@ Invalid files raise a `DataError` with a user-facing message, whose attribute `s
 
 import io
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from glow_tf.data import images
 from glow_tf.data.folder import pixels
@@ -14,22 +15,18 @@ from glow_tf.errors import DataError
 
 MAX_BYTES = 20_000_000
 """Bytes of a file."""
+TOO_LARGE_FILE = f"This file has more than {MAX_BYTES // 10**6} MB; give one of at most {MAX_BYTES // 10**6} MB."
 MAX_PIXELS = 64_000_000
 """Pixels of a file before it is scaled: enough for any telephone's picture, too few for a decompression bomb."""
 MIN_SIDE = 4
 """Pixels of the shorter side."""
 MAX_ASPECT = 16
 """The longer side over the shorter one; the model's image is cropped from the center."""
+MAX_FULL_PIXELS = 4_000_000
+"""Pixels of a picture that is converted as a whole; larger ones are averaged first, in strips of so many."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-
-
+ORIENTATION = ExifTags.Base.Orientation
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "I;16", "I;16B")
-
-
-def check_bytes(count):
-    """Raise a `DataError` if a file of `count` bytes is too large."""
-    if count > MAX_BYTES:
-        raise _rejection(413, f"This file has {count / 1e6:.0f} MB; give one of at most {MAX_BYTES // 10**6} MB.")
 
 
 def read_upload(data, image_shape):
@@ -45,17 +42,19 @@ def read_upload(data, image_shape):
     Raises:
         DataError: the file is not a single picture of a reasonable size, in gray or RGB.
     """
-    check_bytes(len(data))
+    if len(data) > MAX_BYTES:
+        raise _rejection(413, TOO_LARGE_FILE)
     if not data:
         raise _rejection(422, "This file is empty; give a picture.")
-    return images.fit(_decode(data), image_shape, "resize").numpy()
+    return images.fit(_decode(data, image_shape), image_shape, "resize").numpy()
 
 
-def _decode(data):
+def _decode(data, image_shape):
+    """Return the pixels of an image file, uint8 `[h, w, 1]` or `[h, w, 3]`, of a large picture with fewer of them."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image)
-            image.load()
+            image = _shrink(image, image_shape)
             return pixels(ImageOps.exif_transpose(image))
     except DataError:  # a ValueError too, which below stands for a damaged file
         raise
@@ -65,9 +64,46 @@ def _decode(data):
         kinds = ", ".join(FORMATS[:-1])
         message = f"This file is not a picture that can be read; give {kinds} or {FORMATS[-1]}."
         raise _rejection(415, message) from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        reason = str(error).rstrip(".")
+    except Exception as error:  # Pillow's decoders raise errors of many kinds on damaged files
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
         raise _rejection(422, f"This picture is damaged or cut short ({reason}); give a whole one.") from error
+
+
+def _shrink(image, image_shape):
+    """Return a PIL image with fewer pixels, whose shorter side is at least twice the model's longer one.
+
+    Squares of pixels are averaged, strip by strip, which takes little memory beside the decoded file. Pictures of at
+    most `MAX_FULL_PIXELS` are returned as they are.
+    """
+    factor = min(image.size) // (2 * max(image_shape[:2]))
+    if image.width * image.height <= MAX_FULL_PIXELS or factor < 2:
+        return image
+    rows = factor * max(1, MAX_FULL_PIXELS // (factor * image.width))
+    strips = [
+        _average(pixels(image.crop((0, top, image.width, min(top + rows, image.height)))), factor)
+        for top in range(0, image.height, rows)
+    ]
+    array = np.concatenate(strips)
+    small = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+    small.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
+    return small
+
+
+def _average(array, factor):
+    """Return the means of squares of `factor` x `factor` pixels, and of what is left at the right and at the bottom.
+
+    Args:
+        array: uint8 `[h, w, c]`.
+        factor: int.
+
+    Returns:
+        uint8 `[ceil(h / factor), ceil(w / factor), c]`.
+    """
+    for axis in (0, 1):
+        starts = np.arange(0, array.shape[axis], factor)
+        counts = np.diff(starts, append=array.shape[axis]).astype(np.float32)
+        array = np.add.reduceat(array, starts, axis, np.float32) / np.expand_dims(counts, (1 - axis, 2))
+    return np.round(array).astype(np.uint8)
 
 
 def _check_header(image):
@@ -79,11 +115,19 @@ def _check_header(image):
         raise _rejection(422, f"This picture has {width}x{height} pixels; give at least {MIN_SIDE} a side.")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise _rejection(422, f"This picture is {width}x{height}, a strip; cut out a part that is nearer to a square.")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise _rejection(422, f"This file holds {frames} pictures, an animation or pages; save one of them alone.")
+    if _has_several_frames(image):
+        raise _rejection(422, "This file holds several pictures, an animation or pages; save one of them alone.")
     if image.mode not in MODES:
         raise _rejection(415, f"This picture's colors are {image.mode}; save it as RGB or gray and give that.")
+
+
+def _has_several_frames(image):
+    """Return whether there is a second frame. To count them all would take long in a file of a million."""
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True
 
 
 def _too_many_pixels(fact):

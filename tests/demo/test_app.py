@@ -5,13 +5,17 @@ import base64
 import io
 import sys
 import time
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import glow_tf.demo
 from glow_tf.cli import demo
 from glow_tf.errors import GlowError
+from helpers.commands import call
 from helpers.uploads import INVALID_FILES, encode_image
 
 for _package in ("fastapi", "uvicorn", "httpx"):
@@ -87,15 +91,6 @@ def test_upload_route_rejects_invalid_files(name, client):
     assert answer.status_code == status and part in answer.json()["error"]
 
 
-def test_upload_route_limits_bodies_without_a_length(client):
-    def chunks():
-        for _ in range(30):
-            yield bytes(1_000_000)
-
-    answer = client.post("/api/images", content=chunks())
-    assert answer.status_code == 413 and "at most 20 MB" in answer.json()["error"]
-
-
 @pytest.mark.parametrize(
     "path, body, status, part",
     [
@@ -107,6 +102,19 @@ def test_upload_route_limits_bodies_without_a_length(client):
         ("blend", {"first": "test-0", "second": "test-0", "weights": []}, 422, "weights: list should have"),
         ("redraw", {"image": "test-0", "levels": [9]}, 422, "levels: expected 0 to 1, got 9"),
         ("nothing", {}, 404, "Not Found."),
+        ("samples", {"temperature": "0.5"}, 422, "temperature: input should be a valid number"),
+        ("samples", {"temperature": True}, 422, "temperature: input should be a valid number"),
+        ("samples", {"seed": 2**80}, 422, "seed: input should be less than 2147483648"),
+        ("samples", {"seed": 1.5}, 422, "seed: input should be a valid integer"),
+        ("samples", {"temprature": 0.5}, 422, "temprature: extra inputs are not permitted"),
+        ("redraw", {"image": "test-0", "levels": [2**80]}, 422, "levels.0: input should be less than"),
+        ("redraw", {"image": "test-0", "levels": [-1]}, 422, "levels.0: input should be greater than or equal to 0"),
+        ("redraw", {"image": "test-0", "levels": [0] * 999}, 422, "levels: list should have at most 64 items"),
+        ("move", {"image": "test-0", "strengths": {"3": None}}, 422, "strengths.3: input should be a valid number"),
+        ("move", {"image": "test-0", "strengths": {"x" * 999: 1}}, 422, "at most 200 characters"),
+        ("samples", {"padding": "x" * 70_000}, 413, "more than 64 kB"),
+        ("images?label=9" + "9" * 30, {}, 422, "label: input should be"),
+        ("images?label=nan", {}, 422, "label: input should be a valid integer"),
     ],
 )
 def test_demo_rejects_invalid_requests_with_a_status_and_a_message(client, path, body, status, part):
@@ -114,15 +122,46 @@ def test_demo_rejects_invalid_requests_with_a_status_and_a_message(client, path,
     assert answer.status_code == status and part in answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    "path, body, part",
+    [
+        ("samples", b'{"temperature": NaN}', "temperature: input should be"),
+        ("samples", b'{"temperature": 1e999}', "temperature: input should be"),
+        ("blend", b'{"first": "test-0", "second": "test-0", "weights": [-Infinity]}', "weights.0: input should be"),
+        ("move", b'{"image": "test-0", "strengths": {"3": NaN}}', "strengths.3: input should be"),
+        ("move", b'{"image": "test-0", "strengths": {"\\ud800": 1}}', "input should be a valid string"),
+        ("blend", b'{"first": "\\ud800", "second": "test-0", "weights": [0]}', "first: input should be a valid string"),
+        ("samples", b'{"\\ud800": 1}', "request: input should be a valid string"),
+        ("samples", b'{"seed": ' + b"9" * 5000 + b"}", "parsing the body"),
+        ("samples", b'{"seed": ' + b"[" * 30_000, "pars"),
+        ("samples", b'{"seed": ' + b"[" * 500 + b"]" * 500 + b"}", "seed: input should be a valid integer"),
+        ("samples", b'{"seed": ', "request: expected JSON, which this is not from character 9 on."),
+        ("samples", b'{"seed": "\xff"}', "parsing the body"),
+        ("samples", b"", "request: field required"),
+    ],
+)
+def test_demo_rejects_values_that_are_no_numbers_and_bodies_that_are_no_json(client, path, body, part):
+    answer = client.post(f"/api/{path}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422), answer.text
+    assert part in answer.json()["error"] and answer.json()["error"].endswith(".")
+
+
+def test_demo_answers_with_names_that_have_no_utf8(session, monkeypatch):
+    monkeypatch.setattr(session, "name", "run-\udcff")
+    client = TestClient(create_app(session), base_url="http://127.0.0.1")
+    assert client.get("/api/model").json()["name"] == "run-\udcff"
+
+
+@pytest.mark.parametrize("path", ["/static/%00", "/static/" + "x" * 5000, "/static/../app.py", "/api/images/%00"])
+def test_demo_answers_404_to_paths_that_name_no_file(client, path):
+    assert client.get(path).status_code == 404
+
+
 def test_demo_reports_an_internal_error_with_status_500(session, monkeypatch):
     monkeypatch.setattr(session, "sample", lambda *_: 1 / 0)
     client = TestClient(create_app(session), base_url="http://127.0.0.1", raise_server_exceptions=False)
     answer = client.post("/api/samples", json={})
     assert answer.status_code == 500 and "ZeroDivisionError" in answer.json()["error"]
-
-
-def test_demo_rejects_unknown_host_headers(client):
-    assert client.get("/api/model", headers={"Host": "elsewhere.example"}).status_code == 400
 
 
 def test_only_the_newest_request_of_a_panel_is_computed():
@@ -147,6 +186,29 @@ def test_only_the_newest_request_of_a_panel_is_computed():
     asyncio.run(scenario())
 
 
+def test_cancelled_request_is_not_computed_and_leaves_its_place():
+    async def scenario():
+        queue, done = LatestRequestQueue(max_waiting=1), []
+
+        def work(i):
+            time.sleep(0.05)
+            done.append(i)
+
+        running = asyncio.create_task(queue.run(lambda: work(0)))
+        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(queue.run(lambda: work(1), "a"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        running.cancel()  # its computation goes on
+        next_one = asyncio.create_task(queue.run(lambda: work(2)))
+        await next_one
+        assert done == [0, 2] and not queue._newest and not queue._waiting
+
+    asyncio.run(scenario())
+
+
 def test_demo_rejects_an_unusable_port_or_host():
     with demo.listen("127.0.0.1", 0) as taken:
         with pytest.raises(GlowError, match=f"port {taken.getsockname()[1]} .*in use.*choose another --port"):
@@ -156,7 +218,25 @@ def test_demo_rejects_an_unusable_port_or_host():
             demo.listen(host, port)
 
 
+@pytest.mark.parametrize(
+    "host, allowed, warns",
+    [("127.0.0.1", "[::1]:8000", False), ("localhost", "127.0.0.1", False), ("0.0.0.0", "192.168.1.5:8000", True)],
+)
+def test_demo_command_guards_its_hosts_and_warns_of_other_machines(monkeypatch, recwarn, host, allowed, warns):
+    apps = []
+    monkeypatch.setattr("glow_tf.demo.session.open_session", lambda *_, **__: SimpleNamespace(compiled=mock.Mock()))
+    monkeypatch.setattr("glow_tf.demo.server.serve", lambda app, _: apps.append(app))
+    call(demo.main, demo.NAME, "run", "--host", host, "--port", "0", "--no-browser")
+    sentence = f"other machines that reach {host} can use the page too, and it asks for no password."
+    assert [str(w.message) for w in recwarn if "machines" in str(w.message)] == [sentence] * warns
+    client = TestClient(apps[0], base_url="http://localhost")
+    assert client.get("/", headers={"Host": allowed}).status_code == 200
+    assert client.get("/", headers={"Host": "elsewhere.example"}).status_code == 400
+
+
 def test_demo_names_a_missing_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "glow_tf.demo.server", raising=False)
+    monkeypatch.delattr(glow_tf.demo, "server", raising=False)
     with pytest.raises(GlowError, match=r"needs the package uvicorn: pip install 'glow_tf\[demo\]'"):
         demo.main(["run"])

@@ -141,8 +141,11 @@ def test_page_samples_match_the_model(page, session, pictures):
 def test_page_blends_an_uploaded_image_and_a_test_image(page, session, pictures, tmp_path):
     image = np.random.default_rng(5).integers(0, 256, (8, 8), np.uint8)
     (tmp_path / "own.png").write_bytes(encode_image(image))
+    senders = set()
+    page.on("request", lambda r: senders.add(r.headers["x-panel"]) if r.url.endswith("/api/blend") else None)
     page.click("#tab-blend")
     screenshot(page, pictures, "blend")
+    assert len(senders) == 2, "the slider's picture must not supersede the strip"
     page.click("#blend [data-well=first] button")
     page.set_input_files("dialog input[type=file]", tmp_path / "own.png")
     page.wait_for_selector("dialog", state="hidden")
@@ -224,3 +227,41 @@ def test_page_reports_an_unreachable_server(page):
     page.unroute("**/api/samples")
     slide(page, "#samples [name=temperature]", 0.4)
     page.wait_for_selector("#notice", state="hidden")
+
+
+REFUSALS = {
+    403: "Requests of other web sites are refused; open this page itself.",
+    408: "The request did not come whole within 30 seconds; send it again.",
+    413: "This request has more than 64 kB; send less.",
+    422: "temperature: input should be a finite number.",
+    503: "The model has too much to do; try again in a moment.",
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_page_shows_the_sentence_of_each_refusal(page, status, tmp_path):
+    sentence = REFUSALS[status]
+    page.route("**/api/samples", lambda route: route.fulfill(status=status, json={"error": sentence}))
+    page.route("**/api/images", lambda route: route.fulfill(status=status, json={"error": sentence}))
+    slide(page, "#samples [name=temperature]", 0.3)
+    page.wait_for_selector("#notice")
+    assert sentence in page.inner_text("#notice")
+    settle(page)
+    (tmp_path / "own.png").write_bytes(encode_image(np.zeros((8, 8), np.uint8)))
+    page.click("#tab-blend")
+    page.click("#blend [data-well=first] button")
+    page.set_input_files("dialog input[type=file]", tmp_path / "own.png")
+    page.wait_for_selector("dialog .error")
+    assert page.inner_text("dialog .error") == sentence
+    page.unroute("**/api/images")
+    page.set_input_files("dialog input[type=file]", tmp_path / "own.png")  # the same file, given again
+    page.wait_for_selector("dialog", state="hidden")
+    settle(page)
+
+
+def test_page_shows_why_there_are_no_attributes(page):
+    reason = "The attributes could not be computed (MemoryError); the terminal that runs the page says more."
+    page.route("**/api/attributes", lambda route: route.fulfill(json={"state": "unavailable", "reason": reason}))
+    page.click("#tab-attributes")
+    page.wait_for_selector("#attributes .status:not(:empty)")
+    assert page.inner_text("#attributes .status") == reason

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from glow_tf.attributes import Attributes
+from glow_tf.demo import directions
+from glow_tf.demo.directions import Directions
 from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, UnknownImage
 from glow_tf.demo.session import open_session
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.labeled_images import LabeledImages
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,56 @@ def test_session_attributes_come_from_the_data(session):
     assert np.any(both != session.move(name, {"3": 0.5})) and np.any(both != session.move(name, {"7": -0.5}))
     with pytest.raises(DataError, match="expected one of 0, 1"):
         session.move(name, {"smile": 1.0})
+
+
+@pytest.mark.parametrize(
+    "error, sentence",
+    [
+        (ZeroDivisionError("secret"), "The attributes could not be computed (ZeroDivisionError); the terminal"),
+        (MemoryError(), "The attributes could not be computed (MemoryError); the terminal"),
+        (DataError("one.\nmore"), "one."),
+    ],
+)
+def test_directions_that_cannot_be_computed_are_unavailable_and_say_why(session, monkeypatch, capsys, error, sentence):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(directions, "read_labeled_images", fail)
+    computed = Directions(context="data", encode=session.compiled.encode)
+    computed.wait()
+    assert computed.status()["state"] == "unavailable" and computed.status()["reason"].startswith(sentence)
+    assert (type(error).__name__ in capsys.readouterr().err) == (type(error) is not DataError)
+
+
+@pytest.mark.parametrize("tags", [np.ones((5, 2), bool), np.zeros((5, 2), bool), np.zeros((0, 2), bool)])
+def test_directions_without_images_on_both_sides_are_unavailable(session, monkeypatch, tags):
+    images = np.zeros((len(tags), 8, 8, 1), np.uint8)
+    labeled = LabeledImages(images, None, tags, ("Smiling", "Male"))
+    monkeypatch.setattr(directions, "read_labeled_images", lambda *_: labeled)
+    computed = Directions(context="data", encode=session.compiled.encode)
+    computed.wait()
+    expected = f"among {len(tags)} training images none of the 2 has both"
+    assert computed.status()["state"] == "unavailable" and expected in computed.status()["reason"]
+
+
+def test_directions_of_which_no_thread_can_be_started_are_unavailable(session, monkeypatch):
+    def fail(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", fail)
+    computed = Directions(context="data", encode=session.compiled.encode)
+    computed.wait()
+    assert "can't start new thread" in computed.status()["reason"]
+
+
+def test_directions_that_are_not_finite_are_unavailable(session, monkeypatch):
+    given = Directions(Attributes(("Smiling",), np.full((1, 64), np.nan, np.float32)))
+    assert "not finite" in given.status()["reason"] and given.attributes is None
+    labeled = LabeledImages(np.zeros((4, 8, 8, 1), np.uint8), None, np.eye(4, 2, dtype=bool), ("Smiling", "Male"))
+    monkeypatch.setattr(directions, "read_labeled_images", lambda *_: labeled)
+    computed = Directions(context="data", encode=lambda images, _: [np.full((len(images), 64), np.inf, np.float32)])
+    computed.wait()
+    assert "not finite" in computed.status()["reason"]
 
 
 def test_session_attributes_come_from_a_file(session, tiny_run, tmp_path):

@@ -1,9 +1,12 @@
 """Test that an uploaded file becomes an image of the model, or an error with a status."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from glow_tf.demo import uploads
 from glow_tf.demo.uploads import read_upload
 from glow_tf.errors import DataError
 from helpers.uploads import IMAGE, INVALID_FILES, RNG, encode_image
@@ -32,6 +35,48 @@ def test_read_upload_keeps_images_of_the_models_size():
     np.testing.assert_array_equal(read_upload(encode_image(image[..., 0]), SHAPE), image)
     larger = image.repeat(16, 0).repeat(16, 1)
     np.testing.assert_array_equal(read_upload(encode_image(larger[..., 0]), SHAPE), image)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 8, 3)])
+def test_large_picture_is_averaged_in_strips_to_what_the_whole_one_gives(monkeypatch, mode, shape):
+    rows, columns = np.mgrid[:203, :150]
+    array = np.stack([rows, columns, (rows + columns) // 2, 255 - rows], -1).astype(np.uint8)
+    image = Image.fromarray(array).convert("RGB" if mode == "P" else "L" if mode == "I;16" else mode)
+    image = image.quantize(64) if mode == "P" else image
+    image = Image.fromarray(np.asarray(image).astype(np.uint16) << 8) if mode == "I;16" else image
+    exif = Image.Exif()
+    exif[0x0112] = 6  # on its side
+    data = encode_image(image, exif=exif.tobytes())
+    whole = read_upload(data, shape)
+    monkeypatch.setattr(uploads, "MAX_FULL_PIXELS", 5_000)
+    difference = np.abs(read_upload(data, shape).astype(int) - whole)
+    assert whole.std() > 20 and difference.max() <= 8
+
+
+def test_large_picture_takes_little_memory_beside_its_decoded_file(monkeypatch):
+    monkeypatch.setattr(uploads, "MAX_FULL_PIXELS", 100_000)
+    data = encode_image(np.zeros((2000, 2000, 4), np.uint8))
+    tracemalloc.start()  # which sees NumPy's arrays, and not Pillow's images
+    try:
+        assert np.all(read_upload(data, SHAPE) == 255), "transparent: white"
+        assert tracemalloc.get_traced_memory()[1] < 4e6, "as a whole it has 12 MB"
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_damaged_file_of_each_format_is_read_or_refused(kind):
+    whole = encode_image(IMAGE, kind)
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[rng.integers(0, min(len(data), 120), 3)] = rng.integers(0, 256, 3)
+        try:
+            assert read_upload(data.tobytes(), SHAPE).shape == SHAPE
+        except DataError as error:
+            assert error.status in (413, 415, 422) and "\n" not in str(error) and len(str(error)) < 300
 
 
 def test_read_upload_keeps_the_gray_levels_of_16_bit_images():

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from glow_tf.demo.uploads import MAX_BYTES
+from glow_tf.demo.uploads import TOO_LARGE_FILE
 
 RNG = np.random.default_rng(0)
 
@@ -36,19 +36,28 @@ def encode_animation():
     return encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
+def encode_tiff_with_an_empty_page():
+    """Return a TIFF whose second page has no size, on which Pillow raises a TypeError."""
+    data = bytearray(encode_image(np.zeros((20, 20), np.uint8), "TIFF"))
+    end_of_page = 10 + 12 * data[8]
+    data[end_of_page : end_of_page + 4] = (len(data) - 6).to_bytes(4, "little")
+    return bytes(data)
+
+
 IMAGE = RNG.integers(0, 256, (40, 30, 3), np.uint8)
 INVALID_FILES = {
     "text": (b"hello, world", 415, "not a picture"),
     "empty": (b"", 422, "empty"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "not a picture"),
-    "100 MB": (bytes(100_000_000), 413, f"100 MB; give one of at most {MAX_BYTES // 10**6} MB"),
+    "100 MB": (bytes(100_000_000), 413, TOO_LARGE_FILE),
     "1x1": (encode_image(IMAGE[:1, :1]), 422, "1x1 pixels"),
     "strip": (encode_image(np.zeros((8, 400), np.uint8)), 422, "400x8, a strip"),
     "cmyk": (encode_image(Image.fromarray(IMAGE).convert("CMYK"), "JPEG"), 415, "CMYK"),
-    "animated": (encode_animation(), 422, "3 pictures"),
+    "animated": (encode_animation(), 422, "several pictures"),
     "truncated png": (encode_image(IMAGE)[:-600], 422, "damaged or cut short"),
     "truncated jpeg": (encode_image(IMAGE, "JPEG")[:-200], 422, "damaged or cut short"),
     "broken png": (encode_image(IMAGE)[:60].ljust(4000, b"\xff"), 422, "damaged or cut short"),
+    "empty page": (encode_tiff_with_an_empty_page(), 422, "damaged or cut short"),
     "many pixels": (encode_png_header(9000, 9000), 413, "9,000x9,000"),
     "bomb": (encode_png_header(60_000, 60_000), 413, "too many pixels"),
 }

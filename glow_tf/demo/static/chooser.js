@@ -15,8 +15,8 @@ const url = (id) => `/api/images/${encodeURIComponent(id)}`;
 async function upload(blob, cls = label.value) {
   if (blob.size > model.max_bytes) {
     // Checked here too, because a browser shows no answer that comes before it has sent everything.
-    const size = Math.round(blob.size / 1e6);
-    throw new Error(`This file has ${size} MB; give one of at most ${Math.round(model.max_bytes / 1e6)} MB.`);
+    const size = Math.round(model.max_bytes / 1e6);
+    throw new Error(`This file has more than ${size} MB; give one of at most ${size} MB.`);
   }
   const query = cls === "" ? "" : `?label=${cls}`;
   return (await ask(`/api/images${query}`, { method: "POST", body: blob })).id;
@@ -54,9 +54,9 @@ export class Well {
     event.preventDefault();
     this.button.classList.toggle("over", event.type === "dragover");
     if (event.type !== "drop" || !event.dataTransfer.files.length) return;
+    notice();
     try {
       this.set(await upload(event.dataTransfer.files[0]));
-      notice();
     } catch (problem) {
       notice(problem.message);
     }
@@ -88,13 +88,19 @@ function say(message) {
 
 /** Puts what `give()` promises into the well, or says why not. */
 async function take(give) {
+  const well = open;
+  say("");
+  dialog.setAttribute("aria-busy", "true");
   try {
     const id = await give();
     dialog.close();
-    open.set(id);
+    well.set(id);
     notice();
   } catch (problem) {
     say(problem.message);
+  } finally {
+    dialog.removeAttribute("aria-busy");
+    file.value = ""; // so that the same file can be given again
   }
 }
 

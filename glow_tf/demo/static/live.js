@@ -1,6 +1,7 @@
 /* Requests: errors as sentences, and of a moving slider only the newest state. */
 
 const page = crypto.getRandomValues(new Uint32Array(1))[0];
+let senders = 0;
 
 /** The JSON of an answer; throws an Error whose message is the server's sentence. Null if a newer request superseded it. */
 export async function ask(path, options = {}) {
@@ -32,7 +33,7 @@ export function notice(message = "") {
 export function live(path, stage, show) {
   let waiting = null;
   let busy = false;
-  const headers = { "Content-Type": "application/json", "X-Panel": `${page}:${path}:${stage.dataset.name ?? ""}` };
+  const headers = { "Content-Type": "application/json", "X-Panel": `${page}:${senders++}` };
   return async (body) => {
     waiting = body;
     if (busy) return;

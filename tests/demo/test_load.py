@@ -1,0 +1,79 @@
+"""Test that many requests are answered or refused at once, and that nothing of them stays in memory."""
+
+import asyncio
+import collections
+import gc
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the page's extra: pip install 'glow_tf[demo]'")
+pytest.importorskip("httpx", reason="asks the application: pip install 'glow_tf[dev]'")
+
+import httpx
+
+from glow_tf.demo.app import create_app
+from glow_tf.demo.uploads import MAX_BYTES
+
+AT_ONCE, IN_A_ROW = 200, 300
+
+
+class SlowSession:
+    """A session whose model draws black images, slowly."""
+
+    model = SimpleNamespace(image_shape=(8, 8, 1))
+
+    def sample(self, count, *_):
+        time.sleep(0.002)
+        return np.zeros((count, 8, 8, 1), np.uint8)
+
+    def add(self, *_):
+        raise AssertionError("there was no picture to add")
+
+
+def count_objects():
+    """Return the number of Python's objects that refer to others, without garbage."""
+    gc.collect()
+    return len(gc.get_objects())
+
+
+async def count_answers(client, *requests):
+    """Send requests at once; return the number of answers by status. Refusals must say when to come again."""
+    answers = await asyncio.gather(*[client.post(path, **options) for path, options in requests])
+    assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 503)
+    return collections.Counter(answer.status_code for answer in answers)
+
+
+def test_many_requests_are_answered_or_refused_and_leave_no_memory():
+    draw = ("/api/samples", {"json": {"count": 1}})
+
+    async def scenario():
+        transport = httpx.ASGITransport(create_app(SlowSession()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            for count in (AT_ONCE, 1, 1):  # what is kept once, whatever the number of requests
+                await count_answers(client, *[draw] * count)
+            before = count_objects()
+            at_once = await count_answers(client, *[draw] * AT_ONCE)
+            in_a_row = collections.Counter()
+            for _ in range(IN_A_ROW):
+                in_a_row += await count_answers(client, draw)
+            return at_once, in_a_row, count_objects() - before
+
+    at_once, in_a_row, growth = asyncio.run(scenario())
+    assert set(at_once) == {200, 503} and sum(at_once.values()) == AT_ONCE
+    assert at_once[200] >= 17, "one is computed and 16 wait"
+    assert in_a_row == {200: IN_A_ROW}
+    assert growth < 100, "less than one object a request"
+
+
+def test_many_uploads_at_once_are_refused_before_they_are_in_memory():
+    upload = ("/api/images", {"content": bytes(MAX_BYTES)})
+
+    async def scenario():
+        transport = httpx.ASGITransport(create_app(SlowSession()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await count_answers(client, *[upload] * 40)
+
+    assert asyncio.run(scenario()) == {415: 4, 503: 36}
