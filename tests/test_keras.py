@@ -107,6 +107,20 @@ def test_fit_rejects_unsupported_losses_weights_and_types():
 
 
 @pytest.mark.slow
+def test_fit_compiled_by_xla_matches_the_plain_one():
+    images, _ = images_and_labels(16)
+    models = [Glow(ModelConfig(**CONFIG, init_seed=0)) for _ in range(2)]
+    losses = []
+    for model, jit_compile in zip(models, (False, True), strict=True):
+        model.initialize(images, seed=0)
+        model.compile(Adamax(1e-3), jit_compile=jit_compile)
+        losses.append(model.fit(images, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    for a, b in zip(models[0].weights, models[1].weights, strict=True):
+        np.testing.assert_allclose(b, a, atol=1e-5, err_msg=a.path)
+
+
+@pytest.mark.slow
 def test_fit_under_mirrored_strategy_matches_one_replica(tmp_path):
     """Check that no loss is scaled by the number of replicas and no image lost or counted twice, even in batches
     divided unevenly; and that `evaluate` is the mean of `bits_per_dim`."""
