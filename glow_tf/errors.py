@@ -1,5 +1,7 @@
 """The errors that are meant for the user. Each message says what was expected, what came, what to do."""
 
+import difflib
+
 
 class GlowError(Exception):
     """Base class of all errors that a command reports as one line, without a traceback."""
@@ -19,3 +21,14 @@ class RunError(GlowError):
 
 class ConversionError(GlowError):
     """A foreign checkpoint that cannot be converted."""
+
+
+def did_you_mean(word, choices):
+    """Return " Did you mean CHOICE?" for the choice that is most like a word, or "" if none is.
+
+    Args:
+        word: what was given.
+        choices: iterable of str.
+    """
+    matches = difflib.get_close_matches(str(word).lower(), list(choices), n=1)
+    return f" Did you mean {matches[0]}?" if matches else ""

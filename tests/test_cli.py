@@ -6,6 +6,7 @@ import warnings
 import pytest
 import tensorflow as tf
 
+from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.cli.quiet import is_command
 from glow_tf.config import RunOptions
@@ -110,6 +111,43 @@ def test_import_in_another_program_hides_no_message_and_sets_no_variable(tmp_pat
     out, err = run_python("-m", "other_program", PYTHONPATH=str(tmp_path))
     assert "written during the import" in err
     assert out.splitlines() == ["changed: []", "done"]
+
+
+FRAME = """\
+╭─ Unrecognized options ───────────╮
+│ Unrecognized options: --dept, 3  │
+│ ──────────────────────────────── │
+│ Perhaps you meant:               │
+│     --depth INT                  │
+│         The number of flow steps │
+│ ──────────────────────────────── │
+│ For full helptext, run x --help  │
+╰──────────────────────────────────╯
+"""
+"""An error message of tyro."""
+
+WITHOUT_DRAWING_CHARACTERS = "\n".join(
+    [
+        " Unrecognized options ",
+        " -------------------- ",
+        *(f"  {line[2:-1]}".replace("─", "-") for line in FRAME.splitlines()[1:-1]),
+    ]
+)
+
+
+@pytest.mark.parametrize("frame", [FRAME, WITHOUT_DRAWING_CHARACTERS, f"\x1b[31m{FRAME}\x1b[0m"])
+def test_framed_error_becomes_a_sentence(frame):
+    assert parsing.sentence(frame) == "Unrecognized options: --dept, 3. Did you mean --depth?"
+
+
+def test_command_runs_after_its_parsing_and_writes_to_standard_error_then(capsys):
+    def command(count: int = 1):
+        print(f"{count} loaves", file=sys.stderr)
+
+    run = parsing.parse(command, ["--count", "3"])
+    assert capsys.readouterr().err == ""
+    run()
+    assert capsys.readouterr().err == "3 loaves\n"
 
 
 def test_old_names_of_options_are_replaced_with_a_warning():

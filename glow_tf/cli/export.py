@@ -4,16 +4,19 @@ from typing import Annotated
 
 import tyro
 
+from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.export import export_model
+from glow_tf.fields import PathText, check_arguments
 from glow_tf.runs import load_model
 
 NAME = "python -m glow_tf.export"
 
 
+@check_arguments
 def command(
-    run: Annotated[str, tyro.conf.arg(metavar="RUN")],
-    out: Annotated[str, tyro.conf.arg(metavar="OUT")],
+    run: Annotated[PathText, tyro.conf.arg(metavar="RUN")],
+    out: Annotated[PathText, tyro.conf.arg(metavar="OUT")],
     /,
     ema: bool = False,
     overwrite: bool = False,
@@ -34,7 +37,8 @@ def command(
 def main(arguments):
     """Parse the words of a command line and export."""
     arguments = rename_options(arguments, {"--average": "--ema"})
-    tyro.cli(command, args=arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+    run_export = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+    run_export()
 
 
 def run():

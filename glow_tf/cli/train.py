@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from glow_tf import presets
+from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
 from glow_tf.config import DataConfig, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.runs import Run
@@ -50,10 +51,10 @@ def parse(arguments):
     start = _starting_experiment(arguments)
     if {"-h", "--help"} & set(arguments):
         print(HELP)  # here, because tyro would make one paragraph of the table
-    args = tyro.cli(
+    args = parsing.parse(
         Annotated[Arguments, tyro.conf.OmitArgPrefixes],
+        arguments,
         default=Arguments(start.name, False, start.model, start.data, start.training, RunOptions()),
-        args=arguments,
         prog=NAME,
         description="Train a Glow. Any field of the configuration is an option.",
     )
@@ -64,10 +65,10 @@ def parse(arguments):
 def _starting_experiment(arguments):
     """Return the `Experiment` that the options change: the preset's, or that of the run in --run-dir."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--preset")
-    parser.add_argument("--run-dir", type=pathlib.Path)
+    for name in ("--preset", "--run-dir"):
+        parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
     options = parser.parse_known_args(arguments)[0]
-    if options.preset is None and options.run_dir and Run(options.run_dir).config_path.is_file():
+    if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).config_path.is_file():
         return Run.open(options.run_dir).experiment()
     return presets.get(options.preset or presets.DEFAULT)
 

@@ -3,14 +3,18 @@
 from glow_tf import presets
 from glow_tf.evaluation import likelihood
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.evaluation.options import BatchSize, DrawCount, ImageCount, progress_bar
+from glow_tf.fields import check_arguments
 from glow_tf.tables import format_table
 
 MAX_BY_LEVEL_IMAGES = 256
 """Test images whose bits/dim are divided among the levels, at most."""
 
 
-def bits(target: TargetOptions, *, draws: int = 8, limit: int | None = None, batch_size: int | None = None):
+@check_arguments
+def bits(
+    target: TargetOptions, *, draws: DrawCount = 8, limit: ImageCount | None = None, batch_size: BatchSize | None = None
+):
     """Measure bits/dim on the test split: raw and EMA weights, standard errors, k-draw bound, shares by level.
 
     Args:
@@ -18,7 +22,6 @@ def bits(target: TargetOptions, *, draws: int = 8, limit: int | None = None, bat
         limit: Only the first so many images.
         batch_size: Images at once, by the image size if not given; the result does not depend on it.
     """
-    require_at_least(1, draws=draws, limit=limit, batch_size=batch_size)
     context = open_context(target)
     results, shares = {}, {}
     size = context.source.size("test")
