@@ -1,8 +1,11 @@
 """Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability: the public names."""
 
+from glow_tf.backend import check_backend
 from glow_tf.cli.quiet import is_command, quiet_import
 
 with quiet_import(is_command()):
+    check_backend()
+
     from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
     from glow_tf.deprecation import renamed_attributes
     from glow_tf.layers import (

@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Literal
 
 from glow_tf.errors import ConfigError, did_you_mean
-from glow_tf.fields import Between, PathText, check_fields
+from glow_tf.fields import Between, TensorFlowPath, check_fields
 
 SOURCE_KINDS = ("bundled", "tfds", "folder", "npz", "npy", "tfrecord", "lsun-lmdb")
 """Kinds of image sources, the part of `DataConfig.source` before the colon."""
@@ -231,7 +231,7 @@ class Experiment:
 class RunOptions:
     """Options of a run that do not define it; all of them may change when it is resumed."""
 
-    run_dir: PathText | None = None
+    run_dir: TensorFlowPath | None = None
     """The run folder; None: runs/<preset>."""
     devices: str = "auto"
     """auto (every visible GPU, else the CPU), cpu, or a number of GPUs (of logical CPU devices without a GPU)."""

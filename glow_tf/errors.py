@@ -6,6 +6,10 @@ import difflib
 class GlowError(Exception):
     """Base class of all errors that a command reports as one line, without a traceback."""
 
+    def __str__(self):
+        # A file name that is not UTF-8 holds surrogates, with which TensorFlow and most streams lose the whole text.
+        return super().__str__().encode(errors="backslashreplace").decode()
+
 
 class ConfigError(GlowError, ValueError):
     """An option, or a combination of options, that cannot work."""
@@ -17,6 +21,10 @@ class DataError(GlowError, ValueError):
 
 class RunError(GlowError):
     """A run folder, a checkpoint or another file of ours that cannot be read, written or used."""
+
+
+class BackendError(GlowError, ImportError):
+    """Another backend of Keras than TensorFlow."""
 
 
 class ConversionError(GlowError):

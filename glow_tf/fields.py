@@ -57,11 +57,27 @@ class NotEmpty:
         return "something"
 
 
+@dataclasses.dataclass(frozen=True)
+class Utf8:
+    """Mark the path of what TensorFlow writes or reads: it takes names in UTF-8 only."""
+
+    def __contains__(self, value):
+        try:
+            return bool(str(value).encode())
+        except UnicodeEncodeError:
+            return False
+
+    def __str__(self):
+        return "a name in UTF-8"
+
+
 Seed32 = Annotated[int, Between(0, 2**31 - 1)]
 """A seed of TensorFlow's stateless random numbers."""
 
 PathText = Annotated[str, NotEmpty()]
 """The path of a file or a folder; an empty one would silently be the current folder."""
+TensorFlowPath = Annotated[PathText, Utf8()]
+"""The path of a file or a folder of TensorFlow's."""
 
 
 def check_fields(config, name_of=str):
@@ -118,7 +134,7 @@ def check(value, annotation, name, bounds=()):
     """
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
-        bounds = (*bounds, *(part for part in parts[1:] if isinstance(part, Between | NotEmpty)))
+        bounds = (*bounds, *(part for part in parts[1:] if isinstance(part, Between | NotEmpty | Utf8)))
         return check(value, parts[0], name, bounds)
     if origin in (typing.Union, types.UnionType):
         if value is None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from glow_tf import presets
+from glow_tf import gpus, presets
 from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
 from glow_tf.config import DataConfig, Experiment, Side, TrainingConfig
@@ -18,7 +18,7 @@ from glow_tf.convert.openai_glow.check import measure_bits
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.writing import check_free, write_run
 from glow_tf.errors import ConversionError
-from glow_tf.fields import Between, PathText, check_fields, option_name
+from glow_tf.fields import Between, PathText, Utf8, check_fields, option_name
 
 NAME = "python -m glow_tf.cli.convert"
 
@@ -35,9 +35,9 @@ class Options:
     """Options of the command; the fields' docstrings are its help."""
 
     # Defaults are None so that missing arguments are reported by us, not by tyro.
-    checkpoint: Annotated[tyro.conf.Positional[pathlib.Path | None], _argument("CHECKPOINT")] = None
+    checkpoint: Annotated[tyro.conf.Positional[pathlib.Path | None], Utf8(), _argument("CHECKPOINT")] = None
     """Checkpoint (such as model_best_loss.ckpt, or a folder that holds one) or frozen graph (.pb)."""
-    out: Annotated[tyro.conf.Positional[pathlib.Path | None], _argument("OUT")] = None
+    out: Annotated[tyro.conf.Positional[pathlib.Path | None], Utf8(), _argument("OUT")] = None
     """Run folder to create."""
     bits: Annotated[int | None, Between(1, 8), _argument("N", "(required)")] = None
     """Bits per channel of the model, 1 to 8."""
@@ -71,7 +71,9 @@ def main(arguments):
     Args:
         arguments: list of words.
     """
-    convert(parsing.parse(Options, arguments, prog=NAME, description=__doc__))
+    options = parsing.parse(Options, arguments, prog=NAME, description=__doc__)
+    gpus.warn_of_unseen_card()
+    convert(options)
 
 
 def convert(options):

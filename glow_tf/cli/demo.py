@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from glow_tf import gpus
 from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.errors import ConfigError
@@ -23,6 +24,7 @@ def main(arguments):
     """Run the command with a list of words."""
     arguments = rename_options(arguments, {"--average": "--ema"})
     open_page = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+    gpus.warn_of_unseen_card()
     open_page()
 
 

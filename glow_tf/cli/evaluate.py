@@ -4,6 +4,7 @@ import os
 
 import tyro
 
+from glow_tf import gpus
 from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.errors import ConfigError, did_you_mean
@@ -28,6 +29,7 @@ def main(arguments):
         arguments = ["report", *arguments]
     options = dict(prog=NAME, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
     run = parsing.parse_subcommand(COMMANDS, arguments, **options)
+    gpus.warn_of_unseen_card()
     run()
 
 
