@@ -1,7 +1,5 @@
 """The errors that are meant for the user. Each message says what was expected, what came, what to do."""
 
-import difflib
-
 
 class GlowError(Exception):
     """Base class of all errors that a command reports as one line, without a traceback."""
@@ -38,5 +36,7 @@ def did_you_mean(word, choices):
         word: what was given.
         choices: iterable of str.
     """
+    import difflib  # here, because a command imports this module before anything else
+
     matches = difflib.get_close_matches(str(word).lower(), list(choices), n=1)
     return f" Did you mean {matches[0]}?" if matches else ""

@@ -1,18 +1,20 @@
 """Test the start of the commands, the end of one by an error, and renamed options."""
 
+import io
 import sys
 import warnings
 
 import pytest
 import tensorflow as tf
 
+from glow_tf import backend
 from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
-from glow_tf.cli.quiet import is_command
+from glow_tf.cli.start import command_name, is_command
 from glow_tf.config import RunOptions
-from glow_tf.errors import GlowError
+from glow_tf.errors import DataError, GlowError
 from glow_tf.training import session
-from helpers.commands import run_python
+from helpers.commands import call, run_python
 
 
 def test_user_error_is_one_line_and_exit_code_2(capsys):
@@ -23,6 +25,93 @@ def test_user_error_is_one_line_and_exit_code_2(capsys):
         run_command(main, "bake.py", ["stones"])
     assert end.value.code == 2
     assert capsys.readouterr().err == "bake.py: expected bread, got stones.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted."),
+        (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: /root/x"),
+        (OSError("Unable to open file\nmore"), 2, "Unable to open file"),
+        (MemoryError("Unable to allocate 9 TiB"), 2, "there is not enough memory (Unable to allocate 9 TiB); take"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"),
+            2,
+            "there is not enough memory (OOM",
+        ),
+        (DataError("z\udcff.png is damaged."), 2, "z\\udcff.png is damaged."),
+    ],
+)
+def test_end_of_a_command_is_one_line(error, code, line):
+    def main(arguments):
+        raise error
+
+    out, err = call(main, "bake.py", code=code)
+    assert out == "" and err.startswith(f"bake.py: {line}") and err.count("\n") == 1
+
+
+def test_message_of_an_error_reaches_tensorflow_whole_whatever_the_name_of_the_file():
+    def load(row):
+        raise DataError("z\udcff.png is damaged.")
+
+    @tf.function
+    def read():
+        return tf.numpy_function(load, [0], tf.int32)
+
+    with pytest.raises(tf.errors.OpError, match=r"DataError: z\\udcff.png is damaged"):
+        read()
+
+
+def test_name_that_the_terminal_cannot_show_is_printed_in_escapes(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with pytest.raises(SystemExit):
+        run_command(lambda arguments: print("runs/漢 z\udcff"), "any", [])
+    terminal.seek(0)
+    assert terminal.read() == "runs/\\u6f22 z\\udcff\n"
+
+
+INTERRUPTING_KERAS = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+"""A module in the place of Keras that stands for Ctrl-C while it is imported."""
+
+
+@pytest.mark.parametrize(
+    "words", [("train.py",), ("evaluate.py", "x"), *(("-m", f"glow_tf.{m}") for m in ("demo", "export", "openai"))]
+)
+def test_interrupt_during_the_imports_is_one_line(words, tmp_path):
+    (tmp_path / "keras.py").write_text(INTERRUPTING_KERAS)
+    out, err = run_python(*words, code=130, PYTHONPATH=str(tmp_path))
+    name = words[0] if words[0] != "-m" else f"python -m {words[1]}"
+    assert (out, err) == ("", f"{name}: interrupted.\n")
+
+
+def test_interrupt_of_another_program_that_imports_the_library_stays_an_exception(tmp_path):
+    (tmp_path / "keras.py").write_text(INTERRUPTING_KERAS)
+    program = "try:\n    import glow_tf\nexcept KeyboardInterrupt:\n    print('caught')"
+    assert run_python("-c", program, PYTHONPATH=str(tmp_path))[0] == "caught\n"
+
+
+def test_another_backend_of_keras_is_refused_in_one_line():
+    _, err = run_python("train.py", "--print-config", code=2, KERAS_BACKEND="jax")
+    assert err == (
+        "train.py: glow_tf needs Keras with TensorFlow as its backend, but the environment variable KERAS_BACKEND says "
+        "jax; set KERAS_BACKEND=tensorflow in the environment before Keras is imported.\n"
+    )
+
+
+def test_backend_of_the_library_is_found_where_keras_finds_it(monkeypatch, tmp_path):
+    assert backend.configured_backend() == ("tensorflow", "Keras, which is imported already,")
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    backend.check_backend()
+    (tmp_path / "keras.json").write_text("no JSON")
+    backend.check_backend()
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    with pytest.raises(ImportError, match="keras.json says torch; set KERAS_BACKEND=tensorflow"):
+        backend.check_backend()
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    backend.check_backend()
 
 
 @pytest.fixture
@@ -68,6 +157,9 @@ def test_commands_of_this_project_are_distinguished_from_other_programs(words, e
     monkeypatch.setattr(sys, "argv", ["program.py"] if words[1] == "program.py" else ["-m"])
     monkeypatch.setenv("GLOW_TF_COMMAND", "1")  # the earlier mark of a command, which child processes inherited
     assert is_command() is expected
+    assert not expected or command_name() in [
+        f"python -m {name}" for name in ("glow_tf", "glow_tf.demo", "glow_tf.cli.convert")
+    ]
 
 
 def test_script_marks_itself_as_a_command(monkeypatch):

@@ -59,6 +59,7 @@ from glow_tf.fields import Between, check, check_arguments
         (lambda: TrainingConfig(weight_decay=-1), r"weight_decay: expected more than 0 and at most 1, got -1.0"),
         (lambda: TrainingConfig(seed=10**14), r"seed: expected -8,796,093,022,207 to 8,796,093,022,207"),
         (lambda: RunOptions(run_dir=""), r"run_dir: expected something, got ''"),
+        (lambda: RunOptions(run_dir="z\udcff"), r"run_dir: expected a name in UTF-8, got 'z.udcff'"),
         (lambda: RunOptions(devices="0"), r"devices: expected auto, cpu or a number from 1 to 9,999, got '0'"),
         (lambda: Experiment({}, DataConfig(), TrainingConfig()), r"model: expected ModelConfig, got \{\}"),
         (

@@ -10,7 +10,7 @@ import warnings
 import tensorflow as tf
 
 from glow_tf import gpus
-from glow_tf.cli.quiet import INTERRUPTED, end_import
+from glow_tf.cli.start import INTERRUPTED, end_import
 from glow_tf.errors import GlowError
 from glow_tf.gpu_files import card_files
 
