@@ -36,7 +36,7 @@ class Options:
 
     # Defaults are None so that missing arguments are reported by us, not by tyro.
     checkpoint: Annotated[tyro.conf.Positional[pathlib.Path | None], Utf8(), _argument("CHECKPOINT")] = None
-    """Checkpoint (such as model_best_loss.ckpt, the file checkpoint, or a folder that holds one) or frozen graph (.pb)."""
+    """Checkpoint (such as model_best_loss.ckpt, the file checkpoint, or a folder with one) or frozen graph (.pb)."""
     out: Annotated[tyro.conf.Positional[pathlib.Path | None], Utf8(), _argument("OUT")] = None
     """Run folder to create."""
     bits: Annotated[int | None, Between(1, 8), _argument("N", "(required)")] = None

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import pathlib
+import warnings
 from typing import Annotated
 
 import tyro
@@ -11,6 +12,7 @@ from glow_tf import presets
 from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
 from glow_tf.config import DataConfig, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.data import open_source
 from glow_tf.runs import Run
 from glow_tf.training import session
 
@@ -73,12 +75,39 @@ def _starting_experiment(arguments):
     return presets.get(options.preset or presets.DEFAULT)
 
 
+def warn_of_other_images(experiment):
+    """Warn that the model of the default preset, which nobody chose, takes other images than those of the source.
+
+    Args:
+        experiment: an `Experiment`, whose source is not the preset's own.
+    """
+    height, width, channels = experiment.model.image_shape
+    source = open_source(experiment.data, experiment.model.image_shape)
+    image = source.decode(source.read(source.rows_of("train")[0]))["image"]
+    losses = [f"{image.shape[0]}x{image.shape[1]} pixels"] * (tuple(image.shape[:2]) != (height, width))
+    losses += ["color"] * (image.shape[2] > channels)
+    if losses:
+        warnings.warn(
+            f"the first image of {source.name} has {' and '.join(losses)}, but the model is that of the default preset "
+            f"{experiment.name}, for {height}x{width} pixels in {channels} channel; --preset photos, or --image-shape "
+            "H W C, keeps more of your images.",
+            stacklevel=2,
+        )
+
+
+def _has_option(arguments, *names):
+    """Return whether one of the options is among the words of a command line."""
+    return any(word.partition("=")[0].replace("_", "-") in names for word in arguments)
+
+
 def main(arguments):
     """Run the command with a list of words; return the exit code."""
     experiment, options, print_config = parse(arguments)
     if print_config:
         print(session.format_config(experiment))
         return 0
+    if _has_option(arguments, "--source") and not _has_option(arguments, "--preset", "--image-shape"):
+        warn_of_other_images(experiment)
     return session.run(experiment, options)
 
 
