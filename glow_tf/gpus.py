@@ -14,8 +14,8 @@ from glow_tf.gpu_files import card_files, is_cpu_chosen
 _LOG_PREFIX = re.compile(r"^(?:[IWEF]\d{4} \S+\s+\d+ |\d{4}-\d\d-\d\d \S+ [IWEF] )\S+?:\d+\] ")
 """Level, time, thread and line of the source code, with which TensorFlow begins a line of its log."""
 
-_REASONS = ("Cannot dlopen some GPU libraries", "failed call to cuInit", "Could not find cuda drivers", "CUDA error")
-"""Parts of the lines in which TensorFlow says why it sees no GPU, the most telling first."""
+_REASONS = ("Cannot dlopen some GPU libraries", "Could not find cuda drivers", "failed call to cuInit", "CUDA error")
+"""Parts of the lines in which TensorFlow says why it sees no GPU, what is to be mended first before the others."""
 
 
 def unseen_card(files, gpus, messages="", environ=os.environ):

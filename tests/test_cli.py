@@ -1,7 +1,9 @@
 """Test the start of the commands, the end of one by an error, and renamed options."""
 
 import io
+import pathlib
 import sys
+import types
 import warnings
 
 import pytest
@@ -13,6 +15,7 @@ from glow_tf.cli.command import rename_options, run_command
 from glow_tf.cli.start import command_name, is_command
 from glow_tf.config import RunOptions
 from glow_tf.errors import DataError, GlowError
+from glow_tf.runs import Run
 from glow_tf.training import session
 from helpers.commands import call, run_python
 
@@ -69,6 +72,14 @@ def test_name_that_the_terminal_cannot_show_is_printed_in_escapes(monkeypatch):
         run_command(lambda arguments: print("runs/漢 z\udcff"), "any", [])
     terminal.seek(0)
     assert terminal.read() == "runs/\\u6f22 z\\udcff\n"
+
+
+def test_commands_that_training_prints_quote_the_path():
+    counters = types.SimpleNamespace(best=tf.constant([2.0, 3.0]))
+    trainer = types.SimpleNamespace(run=Run(pathlib.Path("my runs/a")), state=types.SimpleNamespace(counters=counters))
+    lines = []
+    session.print_tail(trainer, lines.append)
+    assert "python evaluate.py 'my runs/a', or python -m glow_tf.demo 'my runs/a' for" in lines[-1]
 
 
 INTERRUPTING_KERAS = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"

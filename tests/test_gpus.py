@@ -41,6 +41,7 @@ CARD = ["/dev/nvidia0"]
     [
         (IMPORT_LINES, "Could not find cuda drivers on your machine"),
         (IMPORT_LINES + DLOPEN_LINES, "Cannot dlopen some GPU libraries"),
+        (IMPORT_LINES + CUINIT_LINE, "Could not find cuda drivers on your machine"),
         (CUINIT_LINE, "failed call to cuInit: INTERNAL: CUDA error: UNKNOWN ERROR (303)"),
         (
             "2026-01-01 00:00:00.01: E x/cuda_driver.cc:265] failed call to cuInit: CUDA_ERROR_NO_DEVICE",

@@ -1,5 +1,6 @@
 """Types of command-line options with their bounds, and the progress bar of the sub-commands."""
 
+import math
 from typing import Annotated
 
 import tqdm
@@ -27,3 +28,8 @@ def progress_bar(total, description):
     The bar is cleared at the end. It is disabled where standard error is not a terminal.
     """
     return tqdm.tqdm(total=total, desc=description, unit=" images", leave=False, disable=None, dynamic_ncols=True)
+
+
+def format_error(error):
+    """Return a standard error as text; one draw, or one image, has none."""
+    return f"{error:.4f}" if math.isfinite(error) else "unknown"

@@ -3,7 +3,7 @@
 from glow_tf import presets
 from glow_tf.evaluation import likelihood
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import BatchSize, DrawCount, ImageCount, progress_bar
+from glow_tf.evaluation.options import BatchSize, DrawCount, ImageCount, format_error, progress_bar
 from glow_tf.fields import check_arguments
 from glow_tf.tables import format_table
 
@@ -53,8 +53,8 @@ def bits(
 def _bits_rows(results, draws, paper):
     rows = [("weights", "bits/dim", "+- draws", "+- images", f"{draws}-draw bound")]
     for name, result in results.items():
-        numbers = (result.mean, result.error_over_draws, result.error_over_images, result.importance_weighted)
-        rows.append((name, *(f"{number:.4f}" for number in numbers)))
+        errors = (format_error(error) for error in (result.error_over_draws, result.error_over_images))
+        rows.append((name, f"{result.mean:.4f}", *errors, f"{result.importance_weighted:.4f}"))
     if paper:
         rows.append(("paper", f"{paper} (raw weights, selected on the test split)", "", "", ""))
     return rows

@@ -7,7 +7,7 @@ import tyro
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import comparison, likelihood
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import ImageCount, progress_bar
+from glow_tf.evaluation.options import ImageCount, format_error, progress_bar
 from glow_tf.fields import PathText, check_arguments
 from glow_tf.tables import format_table
 
@@ -35,7 +35,7 @@ def compare(
     comparison.draw_histograms(path, list(zip(names, bits, strict=True)))
     rows = [("source", "images", "bits/dim", "+- images")]
     for name, result in zip(names, results, strict=True):
-        rows.append((name, f"{result.values.shape[1]:,}", f"{result.mean:.4f}", f"{result.error_over_images:.4f}"))
+        rows.append((name, f"{result.values.shape[1]:,}", f"{result.mean:.4f}", format_error(result.error_over_images)))
     print(format_table(rows, indent="  "))
     print(f"AUROC {auroc:.3f} (the chance that an image of {against} has more bits/dim; 0.5 cannot tell)")
     print(f"histograms: {path}")

@@ -3,7 +3,7 @@
 from glow_tf.batched import index_labels
 from glow_tf.evaluation import likelihood, reconstruction
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import DrawCount, ShownCount, progress_bar
+from glow_tf.evaluation.options import DrawCount, ShownCount, format_error, progress_bar
 from glow_tf.fields import check_arguments
 from glow_tf.pictures import sample_sheet, save_png, sheet
 from glow_tf.tables import format_table
@@ -35,7 +35,7 @@ def report(target: TargetOptions, *, draws: DrawCount = 4, images: ShownCount = 
     save_png(samples_path, sample_sheet(context.model))
     values = {**bits.to_dict(), "reconstruction_error": error, "reconstruction_error_float": float_error}
     rows = [
-        ("bits/dim", f"{bits.mean:.4f} +- {bits.error_over_draws:.4f} over {draws} draws of the noise"),
+        ("bits/dim", f"{bits.mean:.4f} +- {format_error(bits.error_over_draws)} over {draws} draws of the noise"),
         ("reconstruction error", f"{error} of 255 gray levels ({float_error:.1e} before quantization)"),
         ("reconstructions", reconstructions_path),
         ("samples", samples_path),
