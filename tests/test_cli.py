@@ -175,8 +175,12 @@ def test_commands_of_this_project_are_distinguished_from_other_programs(words, e
 
 def test_script_marks_itself_as_a_command(monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", ["python", "script.py"])
+    monkeypatch.setattr(sys, "argv", ["/a/folder/script.py", "-m", "x"])
     monkeypatch.setattr(sys.modules["__main__"], "GLOW_TF_COMMAND", True, raising=False)
-    assert is_command()
+    assert is_command() and command_name() == "script.py"
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "experiments.paper_figures"])
+    monkeypatch.setattr(sys, "argv", ["/a/folder/paper_figures/__main__.py"])
+    assert is_command() and command_name() == "python -m experiments.paper_figures"
 
 
 OTHER_PROGRAM = """

@@ -32,9 +32,8 @@ def is_command():
 
 def command_name():
     """Return the command as the user typed it, without its arguments, such as "train.py"."""
-    if getattr(sys.modules.get("__main__"), "GLOW_TF_COMMAND", False):
-        return os.path.basename(sys.argv[0])
-    return f"python -m {_module_name()}"
+    script = os.path.basename(sys.argv[0])
+    return f"python -m {_module_name()}" if script in ("-m", "__main__.py") else script
 
 
 def _module_name():
