@@ -1,8 +1,15 @@
 """Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability: the public names."""
 
-from glow_tf.cli.quiet import is_command, quiet_import
+from glow_tf.cli.start import end_on_interrupt, is_command
+
+end_on_interrupt()
+
+from glow_tf.backend import check_backend  # noqa: E402
+from glow_tf.cli.quiet import quiet_import  # noqa: E402
 
 with quiet_import(is_command()):
+    check_backend()
+
     from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
     from glow_tf.deprecation import renamed_attributes
     from glow_tf.layers import (

@@ -5,10 +5,11 @@ The docstring of a field is its help text on the command line, and the values of
 
 import dataclasses
 import math
-import typing
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, did_you_mean
+from glow_tf.fields import Between, TensorFlowPath, check_fields
 
 SOURCE_KINDS = ("bundled", "tfds", "folder", "npz", "npy", "tfrecord", "lsun-lmdb")
 """Kinds of image sources, the part of `DataConfig.source` before the colon."""
@@ -18,20 +19,30 @@ ANCHOR_SIZE = 32
 ANCHOR_EPOCH = 50_000
 """Images of an epoch at the anchor size."""
 
+MAX_SEED = 2**43 - 1
+"""The greatest seed of a training: the seeds of its streams of random numbers are a million times as large."""
+MAX_BATCH_VALUES = 2**31 - 1
+"""The greatest number of values in a batch of images: TensorFlow's kernels count them in 32 bits."""
+
+Count = Annotated[int, Between(1, 10**9)]
+"""A number of steps, epochs or the like."""
+Side = Annotated[int, Between(1, 4096)]
+"""Height or width of an image in pixels."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """The architecture of a Glow (paper, section 3 and Table 4)."""
 
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    image_shape: tuple[Side, Side, Annotated[int, Between(1, 64)]] = (32, 32, 3)
     """Height, width, channels; height and width multiples of 2^levels."""
-    bits: int = 8
+    bits: Annotated[int, Between(1, 8)] = 8
     """Bits per channel, 1 to 8 (the paper's 5-bit and 8-bit images)."""
-    levels: int = 3
+    levels: Annotated[int, Between(1, 12)] = 3
     """L, the number of levels."""
-    depth: int = 32
+    depth: Annotated[int, Between(1, 1024)] = 32
     """K, the number of flow steps per level."""
-    width: int = 512
+    width: Annotated[int, Between(1, 2**14)] = 512
     """Hidden channels of the coupling networks."""
     permutation: Literal["1x1", "lu", "shuffle", "reverse"] = "1x1"
     """Permutation of channels: invertible 1x1 convolution, its LU form, fixed shuffle, reverse."""
@@ -41,33 +52,23 @@ class ModelConfig:
     """Scale of an affine coupling: the original code's sigmoid(h + 2), or the paper's exp(h)."""
     learn_top: bool = True
     """Learn the top prior's mean and standard deviation."""
-    classes: int = 0
+    classes: Annotated[int, Between(0, 100_000)] = 0
     """Number of classes of a conditional model; 0 is unconditional."""
-    weight_y: float = 0.0
+    weight_y: Annotated[float, Between(0, 10**6)] = 0.0
     """Weight of the classifier's cross-entropy (in bits) in the loss of a conditional model."""
     network_dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Mixed precision inside the coupling networks; None computes in the model's dtype."""
     recompute: bool | None = None
     """Recompute each step in the backward pass to save memory; None: from 64x64 pixels up."""
-    init_seed: int = 0
+    init_seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     """Seed of the random initial weights."""
 
     def __post_init__(self):
-        object.__setattr__(self, "image_shape", tuple(int(s) for s in self.image_shape))
-        _require(
-            len(self.image_shape) == 3 and min(self.image_shape) > 0,
-            f"image_shape: expected height, width, channels, all positive, got {self.image_shape}.",
-        )
-        for name in ("levels", "depth", "width"):
-            _require(getattr(self, name) >= 1, f"{name}: expected at least 1, got {getattr(self, name)}.")
-        _require(1 <= self.bits <= 8, f"bits: expected 1 to 8, got {self.bits}.")
-        _require(self.classes >= 0, f"classes: expected 0 (unconditional) or more, got {self.classes}.")
+        check_fields(self)
         _require(
             self.weight_y == 0 or self.classes > 0,
             f"weight_y={self.weight_y} needs a conditional model: set classes to the number of labels.",
         )
-        _require(self.weight_y >= 0, f"weight_y: expected 0 or more, got {self.weight_y}.")
-        _require_choice(self, "permutation", "coupling", "scale", "network_dtype")
         self._check_size()
 
     def _check_size(self):
@@ -111,7 +112,7 @@ class DataConfig:
     by up to 0.1 and shears by up to 0.02 degrees."""
     flip: bool = False
     """Flip images horizontally at random in training."""
-    validation: float = 0.05
+    validation: Annotated[float, Between(0, 1, open_low=True, open_high=True)] = 0.05
     """Fraction of the training split held out for validation (fixed seed) if the source has no validation split."""
     labels: bool = False
     """Read labels; a conditional model needs them."""
@@ -121,61 +122,49 @@ class DataConfig:
     """Train on the whole training split and select on the test split, as the original did."""
 
     def __post_init__(self):
+        check_fields(self)
         kind, _, where = self.source.partition(":")
         _require(
             kind in SOURCE_KINDS and bool(where),
             f"source: expected kind:where with kind one of {', '.join(SOURCE_KINDS)} "
-            f"(such as bundled:digits or folder:my/images), got {self.source!r}.",
+            f"(such as bundled:digits or folder:my/images), got {self.source!r}."
+            + ("" if kind in SOURCE_KINDS else did_you_mean(kind, SOURCE_KINDS)),
         )
-        _require(0 < self.validation < 1, f"validation: expected a share between 0 and 1, got {self.validation}.")
-        _require_choice(self, "fit", "augment", "on_damaged")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """The training of a model. `None` derives a value by the paper's anchor rule (see `anchored`)."""
 
-    batch_size: int = 512
+    batch_size: Annotated[int, Between(1, 10**6)] = 512
     """Images per step over all replicas and machines."""
     optimizer: Literal["adamax", "adam"] = "adamax"
     """The original code's variants of Adamax and Adam."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Between(0, 1000, open_low=True)] = 1e-3
     """Learning rate after the warm-up."""
-    beta1: float = 0.9
+    beta1: Annotated[float, Between(0, 1, open_high=True)] = 0.9
     """Decay rate of the first moment."""
-    beta2: float | None = None
+    beta2: Annotated[float, Between(0, 1, open_high=True)] | None = None
     """Decay rate of the second moment and of the EMA of the weights; None: 1 - 1 / epoch_steps."""
-    epoch_steps: int | None = None
+    epoch_steps: Count | None = None
     """Steps per epoch; None: the anchor rule."""
-    warmup_steps: float | None = None
+    warmup_steps: Annotated[float, Between(0, 10**9)] | None = None
     """Steps over which the learning rate rises linearly from 0; None: ten epochs by the anchor rule."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate after the warm-up: constant (the paper), or a cosine decay to 0 at the last epoch."""
-    epochs: int | None = None
+    epochs: Count | None = None
     """Epochs to train; None trains until stopped."""
-    weight_decay: float = 1.0
+    weight_decay: Annotated[float, Between(0, 1, open_low=True)] = 1.0
     """Factor on the weights at every step; 1 is off (the original's option)."""
-    init_images: int | None = None
+    init_images: Annotated[int, Between(1, 10**6)] | None = None
     """Images of the data-dependent initialization; None: 256 at the anchor size, fewer for larger images."""
-    seed: int = 0
+    seed: Annotated[int, Between(-MAX_SEED, MAX_SEED)] = 0
     """Seed of the order of the data, of noise and of augmentation."""
-    patience: int = 50
+    patience: Count = 50
     """Stop after this many steps in a row with a non-finite loss or gradient, each of which is skipped."""
 
     def __post_init__(self):
-        for name in ("batch_size", "patience"):
-            _require(getattr(self, name) >= 1, f"{name}: expected at least 1, got {getattr(self, name)}.")
-        for name in ("epoch_steps", "epochs", "init_images"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, f"{name}: expected at least 1, got {value}.")
-        _require(self.learning_rate > 0, f"learning_rate: expected more than 0, got {self.learning_rate}.")
-        _require(
-            self.warmup_steps is None or self.warmup_steps >= 0,
-            f"warmup_steps: expected 0 or more, got {self.warmup_steps}.",
-        )
-        _require(0 <= self.beta1 < 1, f"beta1: expected 0 <= beta1 < 1, got {self.beta1}.")
-        _require(self.beta2 is None or 0 <= self.beta2 < 1, f"beta2: expected 0 <= beta2 < 1, got {self.beta2}.")
-        _require_choice(self, "optimizer", "schedule")
+        check_fields(self)
         _require(
             self.schedule == "constant" or self.epochs is not None,
             "schedule: a cosine decay ends at the last epoch, so it needs epochs.",
@@ -213,10 +202,19 @@ class Experiment:
     """One line: the data set, the size, and the source of its numbers."""
 
     def __post_init__(self):
+        check_fields(self)
         _require(
             not self.model.classes or self.data.labels,
             f"classes={self.model.classes} makes the model conditional, so the data needs labels=True.",
         )
+        self._check_batches()
+
+    def _check_batches(self):
+        """Raise a `ConfigError` if TensorFlow cannot hold a batch of so many images."""
+        most, shape = MAX_BATCH_VALUES // self.model.dims, "x".join(map(str, self.model.image_shape))
+        for name in ("batch_size", "init_images"):
+            count = getattr(self.training, name) or 0  # None is derived, and small
+            _require(count <= most, f"{name}: expected at most {most:,} images of {shape}, got {count:,}.")
 
     def to_dict(self):
         """Return nested dictionaries that JSON can store."""
@@ -233,7 +231,7 @@ class Experiment:
 class RunOptions:
     """Options of a run that do not define it; all of them may change when it is resumed."""
 
-    run_dir: str | None = None
+    run_dir: TensorFlowPath | None = None
     """The run folder; None: runs/<preset>."""
     devices: str = "auto"
     """auto (every visible GPU, else the CPU), cpu, or a number of GPUs (of logical CPU devices without a GPU)."""
@@ -241,37 +239,27 @@ class RunOptions:
     """TensorFlow's op determinism: a run on one CPU repeats, and resumes, bit by bit; slower."""
     tf32: bool = False
     """Allow TensorFloat-32 on GPUs that have it: faster, but inversion is no longer exact."""
-    jit_compile: typing.Literal["auto", "on", "off"] = "auto"
+    jit_compile: Literal["auto", "on", "off"] = "auto"
     """Compile the training step with XLA; auto: on GPUs. The first step then takes up to a minute."""
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: Annotated[float, Between(0, 10**6, open_low=True)] = 10.0
     """Minutes between checkpoints; one is also written at the end of every epoch."""
-    keep_checkpoints: int = 3
+    keep_checkpoints: Annotated[int, Between(1, 10_000)] = 3
     """Number of checkpoints to keep."""
-    validate_every: int = 1
+    validate_every: Count = 1
     """Epochs between validations."""
-    sample_every: int | None = None
+    sample_every: Count | None = None
     """Epochs between sample sheets; None: only at the end."""
 
     def __post_init__(self):
-        for name in ("checkpoint_minutes", "keep_checkpoints", "validate_every"):
-            _require(getattr(self, name) > 0, f"{name}: expected more than 0, got {getattr(self, name)}.")
+        if not isinstance(self.devices, str):
+            object.__setattr__(self, "devices", str(self.devices))  # a number
+        check_fields(self)
         _require(
-            self.sample_every is None or self.sample_every >= 1,
-            f"sample_every: expected at least 1 epoch, got {self.sample_every}.",
+            self.devices in ("auto", "cpu") or re.fullmatch("[1-9][0-9]{0,3}", self.devices),
+            f"devices: expected auto, cpu or a number from 1 to 9,999, got {self.devices!r}.",
         )
-        _require_choice(self, "jit_compile")
 
 
 def _require(condition, message):
     if not condition:
         raise ConfigError(message)
-
-
-def _require_choice(config, *names):
-    """Raise a `ConfigError` unless each named field holds one of the values of its `Literal` annotation."""
-    annotations = typing.get_type_hints(type(config))
-    for name in names:
-        choices, value = typing.get_args(annotations[name]), getattr(config, name)
-        if type(None) in choices:  # Literal[...] | None
-            choices = (None, *typing.get_args(choices[0]))
-        _require(value in choices, f"{name}: expected one of {', '.join(map(str, choices))}, got {value!r}.")

@@ -4,6 +4,10 @@
 class GlowError(Exception):
     """Base class of all errors that a command reports as one line, without a traceback."""
 
+    def __str__(self):
+        # A file name that is not UTF-8 holds surrogates, with which TensorFlow and most streams lose the whole text.
+        return super().__str__().encode(errors="backslashreplace").decode()
+
 
 class ConfigError(GlowError, ValueError):
     """An option, or a combination of options, that cannot work."""
@@ -17,5 +21,22 @@ class RunError(GlowError):
     """A run folder, a checkpoint or another file of ours that cannot be read, written or used."""
 
 
+class BackendError(GlowError, ImportError):
+    """Another backend of Keras than TensorFlow."""
+
+
 class ConversionError(GlowError):
     """A foreign checkpoint that cannot be converted."""
+
+
+def did_you_mean(word, choices):
+    """Return " Did you mean CHOICE?" for the choice that is most like a word, or "" if none is.
+
+    Args:
+        word: what was given.
+        choices: iterable of str.
+    """
+    import difflib  # here, because a command imports this module before anything else
+
+    matches = difflib.get_close_matches(str(word).lower(), list(choices), n=1)
+    return f" Did you mean {matches[0]}?" if matches else ""

@@ -29,6 +29,7 @@ from glow_tf import quantization
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import RunError
 from glow_tf.interpolation import interpolate_latents
+from glow_tf.io import check_not_current
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
 
@@ -201,6 +202,7 @@ def export_model(glow, path, overwrite=False):
 
 def _check_replaceable(path, overwrite):
     """Raise a `RunError` if `path` exists and must stay as it is."""
+    check_not_current(path)
     if path.exists():
         if not (path / "saved_model.pb").is_file():
             raise RunError(f"{path} exists and is no SavedModel, so it will not be replaced; give another place.")

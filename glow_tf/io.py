@@ -49,3 +49,16 @@ def save_array(path, array):
             np.save(file, array, allow_pickle=False)
 
     write_atomically(path, write)
+
+
+def check_not_current(path):
+    """Raise a `RunError` if a folder to write is the current one or lies above it: it could not be moved into place.
+
+    Args:
+        path: `pathlib.Path` of the folder.
+    """
+    current = pathlib.Path.cwd()
+    if path.resolve() in (current, *current.parents):
+        raise RunError(
+            f"{path} is the current folder, or lies above it; give the name of a new folder, such as exported."
+        )

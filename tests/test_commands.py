@@ -5,8 +5,10 @@
 
 import re
 import urllib.request
+import warnings
 
 import pytest
+from PIL import Image
 
 from glow_tf import Glow
 from glow_tf.cli import convert, demo, evaluate, export, train
@@ -71,12 +73,57 @@ def test_demo_command(keras_file):
         (export.main, export.NAME, ("{folder}/nothing", "{folder}/out"), "is not a run folder"),
         (demo.main, demo.NAME, ("{folder}/nothing", "--port", "0"), "is not a run folder"),
         (convert.main, convert.NAME, ("{folder}/x.ckpt", "{folder}/run"), "expected --bits"),
+        (train.main, train.NAME, ("--preset", "cifar"), "got 'cifar'. Did you mean cifar10?"),
+        (train.main, train.NAME, ("--dept", "3"), "Unrecognized options: --dept, 3. Did you mean --depth?"),
+        (train.main, train.NAME, ("--width", "wide"), "--width: expected a whole number, got 'wide'."),
+        (train.main, train.NAME, ("--epochs", "3.5"), "--epochs: expected a whole number, got '3.5'."),
+        (train.main, train.NAME, ("--beta2", "x"), "--beta2: expected a number, got 'x'."),
+        (train.main, train.NAME, ("--learning-rate", "inf"), "learning_rate: expected a finite number, more than 0"),
+        (train.main, train.NAME, ("--seed", "9" * 20), f"got {'9' * 20}."),
+        (train.main, train.NAME, ("--run-dir",), "Missing value for argument '--run-dir'"),
+        (train.main, train.NAME, ("--run-dir", ""), "run_dir: expected something, got ''"),
+        (evaluate.main, evaluate.NAME, ("sample", "{folder}"), "got 'sample'. Did you mean samples?"),
+        (evaluate.main, evaluate.NAME, ("xyz", "{folder}"), "expected one of report, bits, samples"),
+        (evaluate.main, evaluate.NAME, ("samples", "{folder}", "--seed", "-1"), "--seed: expected 0 to 2,147,483,647"),
+        (evaluate.main, evaluate.NAME, ("samples", ""), "RUN: expected something, got ''"),
+        (evaluate.main, evaluate.NAME, (), "Expected one of {{report, bits, samples"),
+        (export.main, export.NAME, ("{folder}/run",), "OUT is missing: Folder to write."),
+        (export.main, export.NAME, ("", "{folder}/out"), "RUN: expected something, got ''"),
+        (demo.main, demo.NAME, ("{folder}", "--port", "70000"), "--port: expected 0 to 65,535, got 70000"),
+        (convert.main, convert.NAME, ("x", "y", "--bits", "9"), "--bits: expected 1 to 8, got 9"),
+        (convert.main, convert.NAME, ("x", "y", "--weight-y", "nan"), "--weight-y: expected a finite number"),
     ],
-    ids=["train", "evaluate", "export", "demo", "convert"],
 )
 def test_command_reports_an_error_in_one_line(main, name, words, message, tmp_path):
     if name.endswith("demo"):
         pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
     out, err = call(main, name, *(word.format(folder=tmp_path) for word in words), code=2)
-    assert out == "" and err.startswith(f"{name}: ") and message in err and err.count("\n") == 1
+    assert out == "" and err.startswith(f"{name}: ") and message.format() in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("size", "mode", "words", "message"),
+    [
+        (
+            (20, 30),
+            "RGB",
+            "--fit resize",
+            "has 30x20 pixels and color, but the model is that of the default preset digits",
+        ),
+        ((8, 8), "RGB", "", "has color, but"),
+        ((28, 28), "L", "--fit crop", "has 28x28 pixels, but"),
+        ((8, 8), "L", "", ""),
+        ((20, 30), "RGB", "--fit resize --image-shape 8 8 1", ""),
+        ((20, 30), "RGB", "--fit=resize --preset=digits", ""),
+    ],
+)
+def test_images_that_the_default_model_does_not_fit_are_said(size, mode, words, message, tmp_path, monkeypatch):
+    for i in range(4):
+        Image.new(mode, size, "gray").save(tmp_path / f"{i}.png")
+    monkeypatch.setattr(train.session, "run", lambda experiment, options: 0)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert train.main(["--source", f"folder:{tmp_path}", *words.split()]) == 0
+    texts = [str(warning.message) for warning in seen if "default preset" in str(warning.message)]
+    assert len(texts) == bool(message) and message in "".join(texts)

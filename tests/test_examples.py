@@ -3,8 +3,12 @@
 import runpy
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from glow_tf import Glow, ModelConfig
+from glow_tf.export import export_model
 from helpers.commands import ROOT
 
 EXPECTED = {
@@ -29,3 +33,41 @@ def test_example_runs_and_writes_its_file(name, tiny_run, tmp_path, monkeypatch,
     runpy.run_path(str(path), run_name="__main__")
     text, file = EXPECTED[name]
     assert text in capsys.readouterr().out and (tmp_path / file).stat().st_size > 5000
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+    """Export the smallest color model that can be."""
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    export_model(Glow(ModelConfig(image_shape=(4, 4, 3), levels=1, depth=1, width=1)), folder)
+    return folder
+
+
+def serve(*words):
+    """Run the client; return what it exits with."""
+    client = runpy.run_path(str(ROOT / "examples" / "serve_client.py"))
+    return client["main"]([str(word) for word in words])
+
+
+def test_client_takes_a_photograph_of_another_size(saved_model, tmp_path, capsys):
+    pixels = np.full((12, 24, 3), 200, np.uint8)
+    pixels[:, :4] = pixels[:, 20:] = 0  # the center crop leaves the margins out
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg", quality=100)
+    serve(saved_model, tmp_path / "photo.jpg")
+    out = capsys.readouterr().out
+    assert "resized and cropped from 12x24 to the model's 4x4" in out and "bits/dim" in out
+    decoded = np.asarray(Image.open(tmp_path / "photo.decoded.png"))
+    assert decoded.shape == (4, 4, 3) and np.abs(decoded.astype(int) - 200).max() <= 10
+
+
+def test_client_reports_what_it_cannot_read_in_one_line(saved_model, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    for words, message in [
+        ((saved_model, tmp_path / "nothing.png"), "nothing.png cannot be read as an image: .*No such file"),
+        ((saved_model, tmp_path / "text.png"), "text.png cannot be read as an image: "),
+        ((tmp_path, tmp_path / "text.png"), r"expected an exported Glow \(python -m glow_tf.export"),
+        ((saved_model,), "expected SAVED_MODEL and at least one image file"),
+    ]:
+        with pytest.raises(SystemExit, match=message) as end:
+            serve(*words)
+        assert "\n" not in end.value.code

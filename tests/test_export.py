@@ -196,6 +196,15 @@ def smallest_glow():
 
 
 @pytest.mark.slow
+def test_export_into_the_current_folder_is_refused(smallest_glow, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "saved_model.pb").write_text("of an earlier export")
+    for path in (".", "..", tmp_path):
+        with pytest.raises(RunError, match="is the current folder, or lies above it"):
+            export_model(smallest_glow, path, overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["saved_model.pb"]
+
+
 def test_export_overwrites_only_a_saved_model_and_only_on_demand(smallest_glow, tmp_path):
     user_file = tmp_path / "folder" / "notes.txt"
     user_file.parent.mkdir()

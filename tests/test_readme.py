@@ -3,11 +3,13 @@
 import re
 import shlex
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from glow_tf.cli import train
 from glow_tf.evaluation.commands import COMMANDS
-from helpers.commands import ROOT
+from helpers.commands import ROOT, call_train
 from helpers.guides import code_blocks
 
 README = ROOT / "README.md"
@@ -31,6 +33,19 @@ def test_readme_training_commands_parse(line):
     experiment, _, _ = train.parse(shlex.split(line.split("train.py", 1)[1]))
     preset = re.search(r"--preset (\S+)", line)
     assert experiment.name == (preset[1] if preset else "digits")
+
+
+@pytest.mark.slow
+def test_readme_command_for_own_images_trains_on_photographs(tmp_path):
+    (line,) = [command for command in commands() if "folder:my/images" in command]
+    for i in range(40):
+        pixels = np.random.default_rng(i).integers(0, 256, (48, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.jpg")
+    words = [word.replace("my/images", str(tmp_path)) for word in shlex.split(line.split("train.py", 1)[1])]
+    words[words.index("--run-dir") + 1] = str(tmp_path / "run")
+    small = "--levels 1 --depth 1 --width 8 --batch-size 8 --epoch-steps 2 --epochs 1 --init-images 8".split()
+    out, err = call_train(*words, *small)
+    assert "32x32x3 at 8 bits" in out and "keeps more of your images" not in err
 
 
 def test_readme_evaluation_commands_exist():

@@ -10,8 +10,8 @@ import glow_tf
 ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
-    {"errors", "deprecation", "tables", "cli.quiet"},
-    {"io", "random", "config", "bijector"},
+    {"errors", "deprecation", "tables", "gpu_files", "backend", "cli.start", "cli.quiet"},
+    {"io", "random", "gpus", "fields", "config", "bijector"},
     {"quantization", "layers", "presets"},
     {"distributions", "likelihood_model", "summary"},
     {"model", "distribution"},
@@ -23,7 +23,10 @@ TIERS = [
 ]
 """Modules by tier, the lowest first; a module imports modules of its own tier or below."""
 
-WITHOUT_TENSORFLOW = ("errors", "deprecation", "tables", "io", "config", "cli.quiet")
+WITHOUT_TENSORFLOW = (
+    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "fields", "config"),
+    *("cli.start", "cli.quiet"),
+)
 
 
 def module_name(path):

@@ -3,19 +3,24 @@
 import contextlib
 import os
 import re
+import signal
 import sys
 import warnings
 
 import tensorflow as tf
 
+from glow_tf import gpus
+from glow_tf.cli.start import INTERRUPTED, end_import
 from glow_tf.errors import GlowError
+from glow_tf.gpu_files import card_files
 
 
 def run_command(main, name, arguments=None):
     """Run `main(arguments)` as a command and exit with its result: 0, or the number it returns.
 
     Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` asks for it. A
-    `GlowError` is printed as one line and exits with 2; a closed pipe (`| head`) ends quietly; Ctrl-C exits with 130.
+    `GlowError`, a file that cannot be used and a lack of memory are one line and exit with 2; a closed pipe (`| head`)
+    ends quietly; Ctrl-C is one line and exits with 130.
 
     Args:
         main: function of a list of words.
@@ -23,8 +28,15 @@ def run_command(main, name, arguments=None):
         arguments: list of words; None takes those of this process.
     """
     warnings.formatwarning = lambda message, *_: f"{name}: {message}\n"
+    if card_files():
+        gpus.look_for_gpus()
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
     try:
+        if signal.getsignal(signal.SIGINT) is end_import:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(main(sys.argv[1:] if arguments is None else arguments))
     except GlowError as error:
         _fail(name, error)
@@ -32,6 +44,12 @@ def run_command(main, name, arguments=None):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
+    except OSError as error:
+        path = f": {error.filename}" if error.filename else ""
+        _fail(name, f"{error.strerror or _first_line(error)}{path}")
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        advice = "take smaller batches, fewer images or a smaller model"
+        _fail(name, f"there is not enough memory ({_first_line(error) or 'MemoryError'}); {advice}.")
     except Exception as error:
         # A DataError that was raised inside tf.data comes back as text in an error of TensorFlow's:
         # "INVALID_ARGUMENT: DataError: images/a.png is damaged; ...".
@@ -40,7 +58,11 @@ def run_command(main, name, arguments=None):
             raise
         _fail(name, match[1].strip())
     except KeyboardInterrupt:
-        sys.exit(130)
+        print(f"{name}: interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    finally:
+        if arguments is None:  # the process ends: another Ctrl-C could only add a traceback
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def rename_options(arguments, renamed):
@@ -60,6 +82,10 @@ def rename_options(arguments, renamed):
             word = renamed[name] + equals + value
         result.append(word)
     return result
+
+
+def _first_line(error):
+    return str(error).strip().split("\n")[0]
 
 
 def _fail(name, message):

@@ -10,13 +10,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-from glow_tf import presets
+from glow_tf import gpus, presets
+from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
-from glow_tf.config import DataConfig, Experiment, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, Side, TrainingConfig
 from glow_tf.convert.openai_glow.check import measure_bits
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.writing import check_free, write_run
 from glow_tf.errors import ConversionError
+from glow_tf.fields import Between, PathText, Utf8, check_fields, option_name
 
 NAME = "python -m glow_tf.cli.convert"
 
@@ -28,36 +30,39 @@ def _argument(metavar, hint=""):
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Options:
     """Options of the command; the fields' docstrings are its help."""
 
     # Defaults are None so that missing arguments are reported by us, not by tyro.
-    checkpoint: Annotated[tyro.conf.Positional[pathlib.Path | None], _argument("CHECKPOINT")] = None
-    """Checkpoint (such as model_best_loss.ckpt, or a folder that holds one) or frozen graph (.pb)."""
-    out: Annotated[tyro.conf.Positional[pathlib.Path | None], _argument("OUT")] = None
+    checkpoint: Annotated[tyro.conf.Positional[pathlib.Path | None], Utf8(), _argument("CHECKPOINT")] = None
+    """Checkpoint (such as model_best_loss.ckpt, the file checkpoint, or a folder with one) or frozen graph (.pb)."""
+    out: Annotated[tyro.conf.Positional[pathlib.Path | None], Utf8(), _argument("OUT")] = None
     """Run folder to create."""
-    bits: Annotated[int | None, _argument("N", "(required)")] = None
+    bits: Annotated[int | None, Between(1, 8), _argument("N", "(required)")] = None
     """Bits per channel of the model, 1 to 8."""
-    image_size: Annotated[tuple[int, ...], _argument("H [W]", "(required)")] = ()
+    image_size: Annotated[tuple[Side, ...], _argument("H [W]", "(required)")] = ()
     """Height and width of the images in pixels, or one number if they are square."""
     check: Annotated[pathlib.Path | None, _argument("IMAGES")] = None
     """Print the bits/dim of these images before anything is written: uint8 [n, H, W, C], as .npy, or as .npz with
     images x and labels y."""
     preset: Annotated[str | None, _argument("NAME")] = None
     """Preset that the model must match; the run takes its data and training options from it."""
-    data: Annotated[str | None, _argument("KIND:WHERE")] = None
+    data: Annotated[PathText | None, _argument("KIND:WHERE")] = None
     """Images to train on and to evaluate with, such as folder:my/images; a checkpoint does not name any."""
-    batch_size: Annotated[int | None, _argument("N")] = None
+    batch_size: Annotated[int | None, Between(1, 10**6), _argument("N")] = None
     """Images per training step, over all replicas."""
     optimizer: Annotated[
         Literal["adamax", "adam"] | None, _argument("{adamax,adam}", "(default: adamax, or the preset's)")
     ] = None
     """Optimizer that the model was trained with; a checkpoint does not name it."""
-    weight_y: Annotated[float, _argument("X", "(default: 0.01)")] = 0.01
+    weight_y: Annotated[float, Between(0, 10**6), _argument("X", "(default: 0.01)")] = 0.01
     """Weight of the classifier's loss, if there is a classifier."""
     ignore: Annotated[tuple[str, ...], _argument("NAME ...")] = ()
     """Weights in the file, or nodes of the graph, to leave out."""
+
+    def __post_init__(self):
+        check_fields(self, option_name)
 
 
 def main(arguments):
@@ -66,7 +71,9 @@ def main(arguments):
     Args:
         arguments: list of words.
     """
-    convert(tyro.cli(Options, args=arguments, prog=NAME, description=__doc__))
+    options = parsing.parse(Options, arguments, prog=NAME, description=__doc__)
+    gpus.warn_of_unseen_card()
+    convert(options)
 
 
 def convert(options):

@@ -10,8 +10,11 @@ from typing import Annotated
 
 import tyro
 
+from glow_tf import gpus
+from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.errors import ConfigError
+from glow_tf.fields import Between, PathText, check_arguments
 
 NAME = "python -m glow_tf.demo"
 
@@ -19,17 +22,20 @@ NAME = "python -m glow_tf.demo"
 def main(arguments):
     """Run the command with a list of words."""
     arguments = rename_options(arguments, {"--average": "--ema"})
-    tyro.cli(command, args=arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+    open_page = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+    gpus.warn_of_unseen_card()
+    open_page()
 
 
+@check_arguments
 def command(
-    run: Annotated[str, tyro.conf.arg(metavar="RUN")],
+    run: Annotated[PathText, tyro.conf.arg(metavar="RUN")],
     /,
     ema: bool = False,
-    data: Annotated[str | None, tyro.conf.arg(metavar="KIND:WHERE")] = None,
+    data: Annotated[PathText | None, tyro.conf.arg(metavar="KIND:WHERE")] = None,
     attributes: Annotated[pathlib.Path | None, tyro.conf.arg(metavar="FILE")] = None,
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    host: PathText = "127.0.0.1",
+    port: Annotated[int, Between(0, 65_535)] = 8000,
     no_browser: bool = False,
 ):
     """Open a local web page over a trained Glow: draw, blend, move along attributes, redraw levels.

@@ -1,8 +1,13 @@
 """The command `python evaluate.py`: measure and draw what a trained Glow does."""
 
+import os
+
 import tyro
 
+from glow_tf import gpus
+from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
+from glow_tf.errors import ConfigError, did_you_mean
 from glow_tf.evaluation.commands import COMMANDS
 
 NAME = "evaluate.py"
@@ -20,10 +25,25 @@ def main(arguments):
     arguments = rename_options(arguments, RENAMED_OPTIONS)
     arguments = [*rename_options(arguments[:1], RENAMED_COMMANDS), *arguments[1:]]
     if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+        _check_is_run(*arguments[:2])
         arguments = ["report", *arguments]
-    tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog=NAME, description=DESCRIPTION, args=arguments, config=(tyro.conf.OmitArgPrefixes,)
-    )
+    options = dict(prog=NAME, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+    run = parsing.parse_subcommand(COMMANDS, arguments, **options)
+    gpus.warn_of_unseen_card()
+    run()
+
+
+def _check_is_run(word, following="-"):
+    """Raise a `ConfigError` if the first word is no file and looks like a sub-command.
+
+    Args:
+        word: the first word of a command line, which is no sub-command.
+        following: the second one.
+    """
+    hint = did_you_mean(word, COMMANDS)
+    if (hint or not following.startswith("-")) and not os.path.exists(word):
+        names = ", ".join(COMMANDS)
+        raise ConfigError(f"expected one of {names}, or a run folder or .keras file, got {word!r}.{hint}")
 
 
 if __name__ == "__main__":

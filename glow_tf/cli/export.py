@@ -1,19 +1,24 @@
 """The command `python -m glow_tf.export RUN OUT`: write a trained Glow as a SavedModel."""
 
+import shlex
 from typing import Annotated
 
 import tyro
 
+from glow_tf import gpus
+from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.export import export_model
+from glow_tf.fields import PathText, TensorFlowPath, check_arguments
 from glow_tf.runs import load_model
 
 NAME = "python -m glow_tf.export"
 
 
+@check_arguments
 def command(
-    run: Annotated[str, tyro.conf.arg(metavar="RUN")],
-    out: Annotated[str, tyro.conf.arg(metavar="OUT")],
+    run: Annotated[PathText, tyro.conf.arg(metavar="RUN")],
+    out: Annotated[TensorFlowPath, tyro.conf.arg(metavar="OUT")],
     /,
     ema: bool = False,
     overwrite: bool = False,
@@ -28,13 +33,15 @@ def command(
     """
     export_model(load_model(run, ema=ema), out, overwrite)
     print(f"{out}: a SavedModel of {run}{', EMA weights' if ema else ''}")
-    print(f"look at it: saved_model_cli show --dir {out} --all")
+    print(f"look at it: saved_model_cli show --dir {shlex.quote(out)} --all")
 
 
 def main(arguments):
     """Parse the words of a command line and export."""
     arguments = rename_options(arguments, {"--average": "--ema"})
-    tyro.cli(command, args=arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+    run_export = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
+    gpus.warn_of_unseen_card()
+    run_export()
 
 
 def run():

@@ -1,56 +1,64 @@
 """A quiet start of the commands. Only the standard library is imported here.
 
-TensorFlow writes lines to file descriptor 2 while it is imported, which no environment variable and no `sys.stderr`
-holds back, and errors about a missing GPU driver later. A library must not hide them from its user. A command of this
-project may, in its own process, and only where there is no GPU: where there is one, every line is shown.
+TensorFlow writes lines to file descriptor 2 while it is imported and while it looks for GPUs, which no environment
+variable and no `sys.stderr` holds back. A library must not hide them from its user. A command of this project may, in
+its own process: it keeps them, shows them where the import fails, and condenses them where a GPU is not seen (see
+`glow_tf.gpus`).
 """
 
 import contextlib
-import glob
-import itertools
 import os
-import re
 import sys
+import tempfile
 
-GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvhost-gpu", "/dev/kfd", "/dev/dxg")
-"""Device files of NVIDIA's GPUs, on a Jetson, of AMD's, and under Windows."""
+from glow_tf.cli import start
+from glow_tf.errors import GlowError
+from glow_tf.gpu_files import card_files
+
+import_messages = ""
+"""What was written to file descriptor 2 while a command was imported."""
 
 
 @contextlib.contextmanager
 def quiet_import(active=True):
-    """Hide what is written to file descriptor 2 within the context; exceptions are still raised.
+    """Start a command within the context: hide what is written to file descriptor 2.
+
+    A `GlowError` is one line and exit code 2; any other exception is raised, and what was hidden is shown.
 
     Args:
         active: False does nothing.
     """
-    if not active or any(map(glob.glob, GPU_DEVICES)):
+    global import_messages
+    if not active:
         yield
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    saved = os.dup(2)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if card_files() else "3")
+    messages = []
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with captured_stderr(messages):
             yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
+    except GlowError as error:
+        print(f"{start.command_name()}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BaseException:
+        print(*messages, file=sys.stderr)
+        raise
+    import_messages = "".join(messages)
 
 
-def is_command():
-    """Return whether this process was started as a command of this project.
-
-    That is `python -m glow_tf.NAME`, or a script that sets `GLOW_TF_COMMAND = True` before it imports `glow_tf`
-    (`train.py`, `evaluate.py`). Another program that imports `glow_tf` is not one, however it was started.
-    """
-    if getattr(sys.modules.get("__main__"), "GLOW_TF_COMMAND", False):
-        return True
-    if sys.argv[:1] != ["-m"]:  # what it is while Python imports the package of a `-m` command
-        return False
-    for word, following in itertools.pairwise([*sys.orig_argv[1:], ""]):
-        option = re.fullmatch(r"-[bBdEiIOPqRsSuvx]*m(.*)", word)  # may be joined with flags, or with the module
-        if option:
-            return (option[1] or following).split(".")[0] == "glow_tf"
-    return False
+@contextlib.contextmanager
+def captured_stderr(messages):
+    """Append to a list, at the end of the context, the text that was written to file descriptor 2 within it."""
+    sys.stderr.flush()
+    saved = start.stderr = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        try:
+            os.dup2(file.fileno(), 2)
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            start.stderr = 2
+            file.seek(0)
+            messages.append(file.read().decode(errors="replace"))

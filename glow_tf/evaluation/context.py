@@ -15,6 +15,7 @@ from glow_tf.data import images, open_source, pipeline
 from glow_tf.data.files import DamagedRecord
 from glow_tf.data.folder import ENDINGS, read_image
 from glow_tf.errors import ConfigError, DataError
+from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
 from glow_tf.model import Glow
 from glow_tf.runs import Run, load_model
@@ -24,16 +25,19 @@ from glow_tf.runs import Run, load_model
 class TargetOptions:
     """The options that every sub-command has; their docstrings are the command's help."""
 
-    path: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN")]]
+    path: tyro.conf.Positional[Annotated[PathText, tyro.conf.arg(metavar="RUN")]]
     """Run folder, or a .keras file, which needs --data."""
-    data: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None
+    data: Annotated[PathText | None, tyro.conf.arg(metavar="SOURCE")] = None
     """Source of the images, such as bundled:digits; the run's own if not given."""
     fit: Literal["exact", "pad", "resize", "crop"] | None = None
     """How images of another size are fitted; as in training if not given, and with another --data not at all."""
     ema: bool = False
     """Use the EMA weights instead of the raw ones (bits measures both)."""
-    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    out: Annotated[PathText | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder for pictures and numbers; RUN/evaluation, or next to the .keras file, if not given."""
+
+    def __post_init__(self):
+        check_fields(self, lambda name: "RUN" if name == "path" else option_name(name))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,23 +1,25 @@
-"""Validation of command-line options, and the progress bar of the sub-commands."""
+"""Types of command-line options with their bounds, and the progress bar of the sub-commands."""
 
 import math
+from typing import Annotated
 
 import tqdm
 
-from glow_tf.errors import ConfigError
+from glow_tf.fields import Between
 
+MAX_IMAGES = 10**9
+MAX_SHOWN = 1000
+"""Images in a row or a column of a sheet, at most."""
+MAX_LABEL = 10**6
 
-def require_at_least(minimum, **options):
-    """Raise a `ConfigError` if an option, given by its name in Python, is neither None nor at least `minimum`."""
-    for name, value in options.items():
-        if value is not None and not value >= minimum:
-            raise ConfigError(f"--{name.replace('_', '-')}: expected {minimum} or more, got {value}.")
-
-
-def require_finite(name, values):
-    """Raise a `ConfigError` unless there is at least one value and all values are finite."""
-    if not values or not all(map(math.isfinite, values)):
-        raise ConfigError(f"--{name}: expected finite numbers, got {', '.join(map(str, values)) or 'none'}.")
+ImageCount = Annotated[int, Between(1, MAX_IMAGES)]
+"""A number of images to read or to draw."""
+ShownCount = Annotated[int, Between(1, MAX_SHOWN)]
+"""A number of images to show."""
+BatchSize = Annotated[int, Between(1, 100_000)]
+DrawCount = Annotated[int, Between(1, 100_000)]
+"""A number of draws of the dequantization noise."""
+Temperature = Annotated[float, Between(0, 10)]
 
 
 def progress_bar(total, description):
@@ -26,3 +28,8 @@ def progress_bar(total, description):
     The bar is cleared at the end. It is disabled where standard error is not a terminal.
     """
     return tqdm.tqdm(total=total, desc=description, unit=" images", leave=False, disable=None, dynamic_ncols=True)
+
+
+def format_error(error):
+    """Return a standard error as text; one draw, or one image, has none."""
+    return f"{error:.4f}" if math.isfinite(error) else "unknown"

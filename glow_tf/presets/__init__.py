@@ -6,7 +6,7 @@ Each module holds the presets of one kind, each a literal `Experiment`; fields t
 
 import dataclasses
 
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, did_you_mean
 from glow_tf.presets import ablation, conditional, first_runs, likelihood, qualitative
 from glow_tf.presets.likelihood import PAPER_BITS
 from glow_tf.tables import format_table
@@ -32,7 +32,7 @@ DEFAULT = "digits"
 def get(name):
     """Return the experiment of that name, or raise a `ConfigError` that lists the names."""
     if name not in PRESETS:
-        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}.")
+        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}.{did_you_mean(name, PRESETS)}")
     return PRESETS[name]
 
 

@@ -4,7 +4,11 @@ import os
 
 import tensorflow as tf
 
+from glow_tf import gpus
 from glow_tf.errors import ConfigError
+
+MAX_LOGICAL_CPUS = 64
+"""The greatest number of logical CPU devices."""
 
 
 def strategy(devices="auto"):
@@ -16,31 +20,40 @@ def strategy(devices="auto"):
             machines train together, each on its devices.
 
     Raises:
-        ConfigError: `devices` is something else, or more than there are.
+        ConfigError: `devices` is something else, or more than there are, or a number where TensorFlow does not see the
+            card of this machine.
     """
+    if devices == "auto" or "TF_CONFIG" in os.environ:
+        gpus.warn_of_unseen_card()
     if "TF_CONFIG" in os.environ:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    gpus = tf.config.list_physical_devices("GPU")
+    seen = tf.config.list_physical_devices("GPU")
     if devices == "cpu":
         return tf.distribute.OneDeviceStrategy("CPU:0")
     if devices != "auto":
-        return _strategy_of_count(devices, gpus)
-    if len(gpus) > 1:
+        return _strategy_of_count(devices, seen)
+    if len(seen) > 1:
         return tf.distribute.MirroredStrategy()
-    return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
+    return tf.distribute.OneDeviceStrategy("GPU:0" if seen else "CPU:0")
 
 
-def _strategy_of_count(devices, gpus):
+def _strategy_of_count(devices, seen):
     try:
         count = int(devices)
     except ValueError:
         raise ConfigError(f"devices: expected auto, cpu or a number, got {devices!r}.") from None
-    if count < 1 or (gpus and count > len(gpus)):
-        raise ConfigError(f"devices: expected 1 to {len(gpus) or 'any number of'} (GPUs seen), got {count}.")
-    kind = "GPU" if gpus else "CPU"
-    if not gpus:
+    unseen_card = None if seen else gpus.find_unseen_card()
+    if unseen_card:
+        raise ConfigError(
+            f"devices: {unseen_card}, and --devices {count} asks for GPUs; {gpus.remedy(unseen_card)}; "
+            "--devices cpu trains on the CPU."
+        )
+    most, kind = (len(seen), "GPUs seen") if seen else (MAX_LOGICAL_CPUS, "logical CPU devices, as no GPU is seen")
+    if not 1 <= count <= most:
+        raise ConfigError(f"devices: expected 1 to {most} ({kind}), got {count}.")
+    if not seen:
         split_cpu(count)
-    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
+    return tf.distribute.MirroredStrategy([f"{'GPU' if seen else 'CPU'}:{i}" for i in range(count)])
 
 
 def split_cpu(count):
@@ -65,10 +78,13 @@ def on_gpu(strategy):
 
 
 def describe(strategy):
-    """Return a few words about the devices, such as "2 GPUs on 2 machines"."""
-    kinds = sorted({tf.DeviceSpec.from_string(name).device_type for name in strategy.extended.worker_devices})
+    """Return a few words about the devices, such as "2 GPUs (2 x NVIDIA H100) on 2 machines"."""
+    specs = [tf.DeviceSpec.from_string(name) for name in strategy.extended.worker_devices]
+    kinds = sorted({spec.device_type for spec in specs})
     replicas, machines = strategy.num_replicas_in_sync, _machine_count(strategy)
     text = f"{replicas} {'/'.join(kinds)}{'s' if replicas > 1 else ''}"
+    cards = gpus.names([spec.device_index for spec in specs if spec.device_type == "GPU"])
+    text += f" ({cards})" if cards else ""
     return text + (f" on {machines} machines" if machines > 1 else "")
 
 
@@ -80,9 +96,10 @@ def check_batch_size(strategy, batch_size):
     """Raise a `ConfigError` unless the global batch divides evenly among the replicas."""
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
+        below = batch_size // replicas * replicas
+        near = " or ".join(str(count) for count in (below, below + replicas) if count)
         raise ConfigError(
-            f"batch_size: expected a multiple of the {replicas} replicas, got {batch_size}; "
-            f"{batch_size // replicas * replicas or replicas} or {-(-batch_size // replicas) * replicas} would do."
+            f"batch_size: expected a multiple of the {replicas} replicas, got {batch_size}; {near} would do."
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 
 import tensorflow as tf
@@ -122,4 +123,5 @@ def print_tail(trainer, print_line=print):
     ]
     print_line(f"best validation: {raw:.4f} bits/dim, with EMA weights {ema:.4f}")
     print_line(format_table(rows, indent="  "))
-    print_line(f"next: python evaluate.py {run.path}, or python -m glow_tf.demo {run.path} for a page in the browser")
+    path = shlex.quote(str(run.path))
+    print_line(f"next: python evaluate.py {path}, or python -m glow_tf.demo {path} for a page in the browser")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
+from glow_tf.convert.openai_glow.sources import TF1Checkpoint
 from glow_tf.errors import ConfigError, ConversionError, GlowError
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
@@ -131,6 +132,28 @@ def test_invalid_import_options_are_rejected(tmp_path):
     (tmp_path / "run" / "file").write_text("mine")
     with pytest.raises(ConversionError, match="exists already"):
         run_import(golden.checkpoint, tmp_path / "run", *options(golden))
+
+
+def test_import_into_the_current_folder_is_rejected(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (".", "..", tmp_path):
+        with pytest.raises(GlowError, match="is the current folder, or lies above it"):
+            run_import(TRAINED.checkpoint, path, *options(TRAINED))
+    assert not list(tmp_path.iterdir())
+
+
+def test_file_checkpoint_stands_for_the_checkpoint_that_it_names(tmp_path):
+    golden = case("case1_affine_1x1")
+    for file in golden.checkpoint.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "/another/machine/model.ckpt"\n')
+    assert TF1Checkpoint(tmp_path / "checkpoint").prefix == tmp_path / "model.ckpt"
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "checkpoint"\n')
+    with pytest.raises(ConversionError, match="there is no checkpoint .*checkpoint: expected checkpoint.index"):
+        TF1Checkpoint(tmp_path / "checkpoint")
+    (tmp_path / "checkpoint").write_bytes(b"\xff")
+    with pytest.raises(ConversionError, match="checkpoint names no checkpoint; give the name of one"):
+        TF1Checkpoint(tmp_path / "checkpoint")
 
 
 def test_import_into_an_unwritable_folder_is_rejected(tmp_path):

@@ -16,7 +16,8 @@ class TF1Checkpoint:
     """A TF1 checkpoint, as `m.save` and `m.save_ema` of the original code write it.
 
     Args:
-        path: prefix of the checkpoint (`model_best_loss.ckpt`), one of its files, or a folder with one checkpoint.
+        path: prefix of the checkpoint (`model_best_loss.ckpt`), one of its files, the file `checkpoint`
+            that names it, or a folder with one checkpoint.
 
     Attributes:
         prefix: path of the checkpoint without the endings of its files.
@@ -65,6 +66,8 @@ def open_source(path):
 
 
 def _checkpoint_prefix(path):
+    if path.name == "checkpoint" and path.is_file():
+        path = _newest_checkpoint(path)
     if path.is_dir():
         index_files = sorted(path.glob("*.index"))
         if len(index_files) != 1:
@@ -79,3 +82,16 @@ def _checkpoint_prefix(path):
             f"there is no checkpoint {prefix}: expected {prefix.name}.index and {prefix.name}.data-*."
         )
     return prefix
+
+
+def _newest_checkpoint(path):
+    """Return the path of the newest checkpoint that `checkpoint` names, TensorFlow's list of those in its folder.
+
+    Args:
+        path: `pathlib.Path` of the file.
+    """
+    match = re.search(r'^model_checkpoint_path: "(.*)"', path.read_text(errors="replace"), re.MULTILINE)
+    if not match:
+        raise ConversionError(f"{path} names no checkpoint; give the name of one, such as model_best_loss.ckpt.")
+    # It may name the folder of another machine, from which the files were copied.
+    return path.with_name(pathlib.PurePath(match[1]).name)

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 from glow_tf.errors import ConversionError
+from glow_tf.io import check_not_current
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
 
@@ -71,6 +72,10 @@ def check_free(path):
 
     Args:
         path: `pathlib.Path` of the folder.
+
+    Raises:
+        RunError: `path` is the current folder.
     """
+    check_not_current(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise ConversionError(f"{path} exists already; give another folder for the run.")

@@ -3,7 +3,8 @@
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import measure_accuracy
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least, require_finite
+from glow_tf.evaluation.options import ImageCount, Temperature, progress_bar
+from glow_tf.fields import Seed32, check_arguments
 from glow_tf.pictures import save_png, sheet
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.tables import format_table
@@ -12,7 +13,8 @@ MAX_CLASSES_SHOWN = 20
 MAX_SAMPLES_SHOWN_PER_CLASS = 10
 
 
-def accuracy(target: TargetOptions, *, temperature: float = 0.7, count: int = 500, seed: int = 0):
+@check_arguments
+def accuracy(target: TargetOptions, *, temperature: Temperature = 0.7, count: ImageCount = 500, seed: Seed32 = 0):
     """Measure the accuracy, on conditional samples, of a classifier trained on real images (GAN-test).
 
     Labels enter through the top prior alone, as in the original code: the fewer the levels, the more of the latents
@@ -23,9 +25,6 @@ def accuracy(target: TargetOptions, *, temperature: float = 0.7, count: int = 50
         count: Samples, evenly of all classes.
         seed: Seed of the samples.
     """
-    require_at_least(1, count=count)
-    require_at_least(0, temperature=temperature, seed=seed)
-    require_finite("temperature", [temperature])
     context = open_context(target)
     config = context.model.config
     if not config.classes:

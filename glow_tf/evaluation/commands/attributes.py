@@ -1,6 +1,6 @@
 """`attributes`: directions in latent space from labels or attributes, applied to test images, and measured."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import balanced_accuracies, detection_rates
 from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.evaluation.labeled_images import attribute_names, read_folders, read_splits
-from glow_tf.evaluation.options import progress_bar, require_at_least, require_finite
+from glow_tf.evaluation.options import MAX_IMAGES, ShownCount, progress_bar
+from glow_tf.fields import Between, NotEmpty, PathText, check_arguments
 from glow_tf.pictures import enlarged, grid, save_png, sheet
 from glow_tf.tables import format_table
 
@@ -21,19 +22,22 @@ FRAMES = 16
 """Frames of an animation from the least strength to the greatest."""
 SECONDS = 3.0
 
+Strength = Annotated[float, Between(-100, 100)]
 
+
+@check_arguments
 def attributes(
     target: TargetOptions,
     *,
     names: tuple[str, ...] = (),
-    folders: tuple[str, ...] = (),
-    load: str | None = None,
-    save: str | None = None,
+    folders: tuple[PathText, ...] = (),
+    load: PathText | None = None,
+    save: PathText | None = None,
     method: Literal["means", "logistic"] = "means",
-    strengths: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0),
-    images: int = 4,
-    limit: int = 2000,
-    measured: int = 50,
+    strengths: Annotated[tuple[Strength, ...], NotEmpty()] = (-1.0, -0.5, 0.0, 0.5, 1.0),
+    images: ShownCount = 4,
+    limit: Annotated[int, Between(2, MAX_IMAGES)] = 2000,
+    measured: Annotated[int, Between(0, MAX_IMAGES)] = 50,
     video: Literal["gif", "mp4"] | None = None,
 ):
     """Compute attribute directions from labels or attributes, apply them to test images, and measure their effect.
@@ -54,10 +58,6 @@ def attributes(
         measured: Test images with, and as many without, an attribute that the effect is measured on; 0 skips it.
         video: Animation as a GIF or an MP4 (extra "video"); the MP4 where it can be written if not given.
     """
-    require_at_least(1, images=images)
-    require_at_least(2, limit=limit)
-    require_at_least(0, measured=measured)
-    require_finite("strengths", strengths)
     if load and folders:
         raise ConfigError("give --load or --folders, not both: either defines the directions.")
     ending = animation.ending(video)

@@ -3,14 +3,18 @@
 from glow_tf import presets
 from glow_tf.evaluation import likelihood
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.evaluation.options import BatchSize, DrawCount, ImageCount, format_error, progress_bar
+from glow_tf.fields import check_arguments
 from glow_tf.tables import format_table
 
 MAX_BY_LEVEL_IMAGES = 256
 """Test images whose bits/dim are divided among the levels, at most."""
 
 
-def bits(target: TargetOptions, *, draws: int = 8, limit: int | None = None, batch_size: int | None = None):
+@check_arguments
+def bits(
+    target: TargetOptions, *, draws: DrawCount = 8, limit: ImageCount | None = None, batch_size: BatchSize | None = None
+):
     """Measure bits/dim on the test split: raw and EMA weights, standard errors, k-draw bound, shares by level.
 
     Args:
@@ -18,7 +22,6 @@ def bits(target: TargetOptions, *, draws: int = 8, limit: int | None = None, bat
         limit: Only the first so many images.
         batch_size: Images at once, by the image size if not given; the result does not depend on it.
     """
-    require_at_least(1, draws=draws, limit=limit, batch_size=batch_size)
     context = open_context(target)
     results, shares = {}, {}
     size = context.source.size("test")
@@ -50,8 +53,8 @@ def bits(target: TargetOptions, *, draws: int = 8, limit: int | None = None, bat
 def _bits_rows(results, draws, paper):
     rows = [("weights", "bits/dim", "+- draws", "+- images", f"{draws}-draw bound")]
     for name, result in results.items():
-        numbers = (result.mean, result.error_over_draws, result.error_over_images, result.importance_weighted)
-        rows.append((name, *(f"{number:.4f}" for number in numbers)))
+        errors = (format_error(error) for error in (result.error_over_draws, result.error_over_images))
+        rows.append((name, f"{result.mean:.4f}", *errors, f"{result.importance_weighted:.4f}"))
     if paper:
         rows.append(("paper", f"{paper} (raw weights, selected on the test split)", "", "", ""))
     return rows

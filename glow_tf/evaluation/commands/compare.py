@@ -7,18 +7,21 @@ import tyro
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import comparison, likelihood
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.evaluation.options import ImageCount, format_error, progress_bar
+from glow_tf.fields import PathText, check_arguments
 from glow_tf.tables import format_table
 
 
-def compare(target: TargetOptions, *, against: Annotated[str, tyro.conf.arg(metavar="SOURCE")], limit: int = 1000):
+@check_arguments
+def compare(
+    target: TargetOptions, *, against: Annotated[PathText, tyro.conf.arg(metavar="SOURCE")], limit: ImageCount = 1000
+):
     """Draw histograms of the bits/dim of two data sets under the model; compute the AUROC of telling them apart by it.
 
     Args:
         against: The other source, such as tfds:svhn_cropped; its images are resized to the model's.
         limit: Test images of each, at most.
     """
-    require_at_least(1, limit=limit)
     inside = open_context(target)
     if inside.model.config.classes:
         raise ConfigError("compare needs an unconditional model: the other data set has no labels of this one's.")
@@ -32,7 +35,7 @@ def compare(target: TargetOptions, *, against: Annotated[str, tyro.conf.arg(meta
     comparison.draw_histograms(path, list(zip(names, bits, strict=True)))
     rows = [("source", "images", "bits/dim", "+- images")]
     for name, result in zip(names, results, strict=True):
-        rows.append((name, f"{result.values.shape[1]:,}", f"{result.mean:.4f}", f"{result.error_over_images:.4f}"))
+        rows.append((name, f"{result.values.shape[1]:,}", f"{result.mean:.4f}", format_error(result.error_over_images)))
     print(format_table(rows, indent="  "))
     print(f"AUROC {auroc:.3f} (the chance that an image of {against} has more bits/dim; 0.5 cannot tell)")
     print(f"histograms: {path}")

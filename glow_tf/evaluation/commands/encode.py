@@ -4,19 +4,22 @@ from typing import Literal
 
 from glow_tf import batched
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.evaluation.options import ImageCount, progress_bar
+from glow_tf.fields import check_arguments
 from glow_tf.io import save_array
 from glow_tf.tables import format_table
 
 
-def encode(target: TargetOptions, *, split: Literal["train", "validation", "test"] = "test", limit: int | None = None):
+@check_arguments
+def encode(
+    target: TargetOptions, *, split: Literal["train", "validation", "test"] = "test", limit: ImageCount | None = None
+):
     """Write x.npy, uint8 images [n, H, W, C], and z.npy, their latents [n, D] in the original code's order.
 
     Args:
         split: Split of the images.
         limit: Only the first so many images.
     """
-    require_at_least(1, limit=limit)
     context = open_context(target)
     images, labels, _ = context.arrays(split, limit)
     with progress_bar(len(images), "encoding") as bar:

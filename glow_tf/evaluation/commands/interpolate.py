@@ -1,14 +1,15 @@
 """`interpolate`: images between pairs of images."""
 
 import itertools
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
 from glow_tf import animation, batched
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.context import TargetOptions, open_context, read_own_images
-from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.evaluation.options import MAX_LABEL, MAX_SHOWN, ShownCount, progress_bar
+from glow_tf.fields import Between, PathText, check_arguments
 from glow_tf.interpolation import interpolate_latents
 from glow_tf.pictures import enlarged, grid, save_png, sheet
 from glow_tf.tables import format_table
@@ -34,13 +35,14 @@ class Pairs(NamedTuple):
     names: list
 
 
+@check_arguments
 def interpolate(
     target: TargetOptions,
     *,
-    images: tuple[str, ...] = (),
-    pairs: int = 5,
-    steps: int = 9,
-    label: int = 0,
+    images: tuple[PathText, ...] = (),
+    pairs: ShownCount = 5,
+    steps: Annotated[int, Between(2, MAX_SHOWN)] = 9,
+    label: Annotated[int, Between(0, MAX_LABEL)] = 0,
     video: Literal["gif", "mp4"] | None = None,
 ):
     """Interpolate between test images, or between your own files: a sheet and an animation, linear in the latents.
@@ -52,12 +54,10 @@ def interpolate(
         label: Class of your own files, for a conditional model; two test images both take the class of the first.
         video: Animation as a GIF or an MP4 (extra "video"); the MP4 where it can be written if not given.
     """
-    require_at_least(1, pairs=pairs)
-    require_at_least(2, steps=steps)
     ending = animation.ending(video)
     context = open_context(target)
     model, classes = context.model, context.model.config.classes
-    if classes and not 0 <= label < classes:
+    if classes and label >= classes:
         raise ConfigError(f"--label: expected 0 to {classes - 1}, got {label}.")
     ends = _pairs_of_files(context, images, label) if images else _pairs_of_test_images(context, pairs)
     count = len(ends.names)

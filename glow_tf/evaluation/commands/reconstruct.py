@@ -4,12 +4,14 @@ import numpy as np
 
 from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least, require_finite
+from glow_tf.evaluation.options import ShownCount, Temperature, progress_bar
+from glow_tf.fields import Seed32, check_arguments
 from glow_tf.pictures import save_png, sheet
 from glow_tf.tables import format_table
 
 
-def reconstruct(target: TargetOptions, *, images: int = 10, temperature: float = 0.7, seed: int = 0):
+@check_arguments
+def reconstruct(target: TargetOptions, *, images: ShownCount = 10, temperature: Temperature = 0.7, seed: Seed32 = 0):
     """Reconstruct test images, measure the largest error, and draw the images with their fine latents redrawn.
 
     Args:
@@ -17,9 +19,6 @@ def reconstruct(target: TargetOptions, *, images: int = 10, temperature: float =
         temperature: Temperature of the redrawn latents.
         seed: Seed of the redrawn latents.
     """
-    require_at_least(1, images=images)
-    require_at_least(0, seed=seed, temperature=temperature)
-    require_finite("temperature", [temperature])
     context = open_context(target)
     originals, labels, _ = context.arrays("test", images)
     labels, levels = context.model_labels(labels), context.model.config.levels

@@ -3,7 +3,8 @@
 from glow_tf.batched import index_labels
 from glow_tf.evaluation import likelihood, reconstruction
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least
+from glow_tf.evaluation.options import DrawCount, ShownCount, format_error, progress_bar
+from glow_tf.fields import check_arguments
 from glow_tf.pictures import sample_sheet, save_png, sheet
 from glow_tf.tables import format_table
 
@@ -11,14 +12,14 @@ MIN_RECONSTRUCTED_IMAGES = 256
 """Test images whose largest reconstruction error is reported, at least."""
 
 
-def report(target: TargetOptions, *, draws: int = 4, images: int = 10):
+@check_arguments
+def report(target: TargetOptions, *, draws: DrawCount = 4, images: ShownCount = 10):
     """Report test bits/dim and reconstruction error, and draw samples and reconstructions.
 
     Args:
         draws: Draws of the dequantization noise.
         images: Images shown.
     """
-    require_at_least(1, draws=draws, images=images)
     context = open_context(target)
     with progress_bar(draws * context.source.size("test"), "bits/dim") as bar:
         bits = likelihood.measure(context, draws=draws, bar=bar)
@@ -34,7 +35,7 @@ def report(target: TargetOptions, *, draws: int = 4, images: int = 10):
     save_png(samples_path, sample_sheet(context.model))
     values = {**bits.to_dict(), "reconstruction_error": error, "reconstruction_error_float": float_error}
     rows = [
-        ("bits/dim", f"{bits.mean:.4f} +- {bits.error_over_draws:.4f} over {draws} draws of the noise"),
+        ("bits/dim", f"{bits.mean:.4f} +- {format_error(bits.error_over_draws)} over {draws} draws of the noise"),
         ("reconstruction error", f"{error} of 255 gray levels ({float_error:.1e} before quantization)"),
         ("reconstructions", reconstructions_path),
         ("samples", samples_path),

@@ -1,10 +1,13 @@
 """`samples`: sheets of samples, their bits/dim and nearest training images."""
 
+from typing import Annotated
+
 import numpy as np
 
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar, require_at_least, require_finite
+from glow_tf.evaluation.options import ShownCount, Temperature, progress_bar
 from glow_tf.evaluation.samples import draw_samples, nearest_images, search_limit
+from glow_tf.fields import NotEmpty, Seed32, check_arguments
 from glow_tf.pictures import TEMPERATURES, save_png, sheet
 from glow_tf.tables import format_table
 
@@ -13,13 +16,14 @@ NEAREST_SHOWN_AT = 0.7
 """Temperature of the samples that are shown with their nearest training images, or the one closest to it."""
 
 
+@check_arguments
 def samples(
     target: TargetOptions,
     *,
-    columns: int = 10,
-    rows: int = 4,
-    temperatures: tuple[float, ...] = TEMPERATURES,
-    seed: int = 0,
+    columns: ShownCount = 10,
+    rows: ShownCount = 4,
+    temperatures: Annotated[tuple[Temperature, ...], NotEmpty()] = TEMPERATURES,
+    seed: Seed32 = 0,
 ):
     """Draw a sheet of samples per temperature, by class where conditional, and their nearest training images.
 
@@ -31,9 +35,6 @@ def samples(
         temperatures: One sheet each, and a row of the overview.
         seed: Another seed, other samples; the same latents at every temperature.
     """
-    require_at_least(1, columns=columns, rows=rows)
-    require_at_least(0, seed=seed)
-    require_finite("temperatures", temperatures)
     context = open_context(target)
     model = context.model
     names, labels, overview = _lay_out(context, columns, rows)

@@ -1,0 +1,118 @@
+"""Parsing of a command line with tyro, whose framed error messages become one sentence."""
+
+import contextlib
+import functools
+import inspect
+import io
+import os
+import re
+
+import tyro
+
+from glow_tf.errors import ConfigError
+
+_ERROR = r"Error parsing (\S+): "
+_REPHRASED = (
+    (r"Missing from .+?: (\S+) (.*) \(required\).*", r"\1 is missing: \2"),
+    (_ERROR + r"invalid literal for int\(\) with base 10: (.*)", r"\1: expected a whole number, got \2."),
+    (_ERROR + r"could not convert string to float: (.*)", r"\1: expected a number, got \2."),
+    (_ERROR + r"no type matching \{None\}\|INT .* from \[(.*?)\]\..*", r"\1: expected a whole number, got \2."),
+    (_ERROR + r"no type matching \{None\}\|FLOAT .* from \[(.*?)\]\..*", r"\1: expected a number, got \2."),
+    # A configuration that was not accepted has said why itself.
+    (r"Error parsing (?:model|data|training|run|target|Options): (.*)", r"\1"),
+    (_ERROR + "(.*)", r"\1: \2"),
+)
+"""Patterns of tyro's sentences, and how they are put here."""
+
+
+def parse(target, arguments, **options):
+    """Parse the words of a command line; see `tyro.cli`.
+
+    Args:
+        target: a dataclass, or a function, which is not called yet.
+        arguments: list of words.
+        options: of `tyro.cli`.
+
+    Returns:
+        The instance of the dataclass, or a function without arguments that makes the call.
+
+    Raises:
+        ConfigError: the words cannot be parsed.
+    """
+    function = defer(target) if inspect.isfunction(target) else target
+    return _with_short_errors(functools.partial(tyro.cli, function, args=arguments, **options), arguments)
+
+
+def parse_subcommand(functions, arguments, **options):
+    """Parse the words of a command line with a sub-command; return a function without arguments that makes the call.
+
+    Args:
+        functions: dictionary of sub-command -> function.
+        arguments: list of words.
+        options: of `tyro.extras.subcommand_cli_from_dict`.
+
+    Raises:
+        ConfigError: the words cannot be parsed.
+    """
+    deferred = {name: defer(function) for name, function in functions.items()}
+    cli = functools.partial(tyro.extras.subcommand_cli_from_dict, deferred, args=arguments, **options)
+    return _with_short_errors(cli, arguments)
+
+
+def defer(function):
+    """Return a function of the same signature that returns the call, to be made later."""
+
+    @functools.wraps(function)
+    def deferred(*args, **kwargs):
+        return functools.partial(function, *args, **kwargs)
+
+    return deferred
+
+
+def _with_short_errors(cli, arguments):
+    """Call tyro; raise a `ConfigError` of one sentence where it would print an error in a frame."""
+    if {"-h", "--help"} & set(arguments):
+        return cli()
+    text = io.StringIO()
+    try:
+        with _unwrapped_lines(), contextlib.redirect_stderr(text):
+            return cli()
+    except SystemExit as end:
+        if not end.code:
+            raise
+    raise ConfigError(sentence(text.getvalue()))
+
+
+@contextlib.contextmanager
+def _unwrapped_lines():
+    """Let tyro take the terminal for a wide one, so that it breaks no line of a message."""
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "10000"
+    try:
+        yield
+    finally:
+        del os.environ["COLUMNS"]
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
+
+
+def sentence(frame):
+    """Return a framed error message of tyro as one line: what is wrong, and the option that may have been meant.
+
+    Args:
+        frame: what tyro printed.
+    """
+    lines = [line.strip("│ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", frame).splitlines()]  # without colors
+    # The title stands in the frame, or above a rule where the terminal cannot draw frames.
+    lines = lines[1:] if lines and lines[0].startswith("╭") else lines[2:]
+    lines = [line for line in lines if not line.startswith("╰")]
+    rules = [i for i, line in enumerate(lines) if line and set(line) <= {"─", "-"}]
+    message = " ".join(filter(None, lines[: rules[0] if rules else None]))
+    for pattern, replacement in _REPHRASED:
+        message = re.sub(f"^{pattern}$", replacement, message)
+    if "Perhaps you meant:" in lines:
+        similar = [line.split()[0] for line in lines[lines.index("Perhaps you meant:") :] if line.startswith("-")]
+        message = (
+            f"{message.rstrip('.')}. Did you mean {' or '.join(dict.fromkeys(s for s in similar if s.strip('-')))}?"
+        )
+    return message or "the command line cannot be parsed."

@@ -1,0 +1,61 @@
+"""The first thing that a command imports: whether this process is one, and how Ctrl-C ends its imports.
+
+Only modules that are built into Python are imported here, because until then Ctrl-C is a traceback.
+"""
+
+import _signal as signal  # `signal` itself would first import `enum`, `functools`, `collections` and others
+import itertools
+import os
+import sys
+
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code of a command that Ctrl-C ended."""
+
+FLAGS = "bBdEiIOPqRsSuvx"
+"""Python's own options of one letter without a value, which may be joined with -m."""
+
+stderr = 2
+"""The file descriptor of the terminal's standard error, also while 2 is redirected."""
+
+
+def is_command():
+    """Return whether this process was started as a command of this project.
+
+    That is `python -m glow_tf.NAME`, or a script that sets `GLOW_TF_COMMAND = True` before it imports `glow_tf`
+    (`train.py`, `evaluate.py`). Another program that imports `glow_tf` is not one, however it was started.
+    """
+    if getattr(sys.modules.get("__main__"), "GLOW_TF_COMMAND", False):
+        return True
+    # While Python imports the package of a `-m` command, `sys.argv` begins with "-m".
+    return sys.argv[:1] == ["-m"] and (_module_name() or "").split(".")[0] == "glow_tf"
+
+
+def command_name():
+    """Return the command as the user typed it, without its arguments, such as "train.py"."""
+    script = os.path.basename(sys.argv[0])
+    return f"python -m {_module_name()}" if script in ("-m", "__main__.py") else script
+
+
+def _module_name():
+    """Return the module that Python was started with by its option -m; None without it."""
+    for word, following in itertools.pairwise([*sys.orig_argv[1:], ""]):
+        flags, option, module = word[1:].partition("m")  # it may be joined with flags, or with the module
+        if word.startswith("-") and option and set(flags) <= set(FLAGS):
+            return module or following
+    return None
+
+
+def end_on_interrupt():
+    """Let Ctrl-C end a command by one line until `run_command` takes over, during the imports above all."""
+    # Another thread cannot set it, and the children of a multiprocessing command are ended by their parent.
+    if is_command() and "__mp_main__" not in sys.modules:
+        try:
+            signal.signal(signal.SIGINT, end_import)
+        except ValueError:
+            return
+
+
+def end_import(number, frame):
+    """Handle Ctrl-C during the imports, where nothing can be lost: an exception would be a traceback, or be caught."""
+    os.write(stderr, f"{command_name()}: interrupted.\n".encode(errors="backslashreplace"))
+    os._exit(INTERRUPTED)
