@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import scaling
+from benchmarks.gpu import __main__ as gpu
+from benchmarks.gpu import parts as gpu_parts
 from benchmarks.work import CELEBAHQ, PAPER, SMALL, Work
 from helpers.commands import ROOT, environment
 
@@ -58,3 +60,26 @@ def test_benchmark_parts_run_and_keep_their_results(tmp_path):
 def test_benchmark_names_a_failed_peer(tmp_path):
     out = run_benchmarks("--small", "--peers", "nobody", "--out", tmp_path, code=1)
     assert "benchmarks: nobody failed" in out and not (tmp_path / "results.json").exists()
+
+
+@pytest.mark.slow
+def test_gpu_benchmark_writes_each_result_at_once(tmp_path):
+    out = tmp_path / "new" / "results.jsonl"
+    options = ["--small", "--calls", "1", "--batches", "2", "--depth", "1", "--dtypes", "float32", "--out", str(out)]
+    gpu.main(["--parts", "rates", "step", "update", "--forms", "graph", *options])
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row for row in rows if "error" in row] == []
+    assert {row["part"] for row in rows} == {"rates", "step", "update"}
+    assert all(row["card"] == "CPU" and row["tensorflow"] for row in rows)
+    assert {row["form"] for row in rows if row["part"] == "update"} == {"xla", "graph"}
+
+
+def test_gpu_benchmark_goes_on_after_a_part_that_fails(tmp_path, monkeypatch, capsys):
+    def failing(args):
+        yield {"ms": 1.0}
+        raise ValueError("out of memory")
+
+    monkeypatch.setattr(gpu_parts, "PARTS", {"failing": failing, "rates": lambda args: iter([{"tflops": 2.0}])})
+    gpu.main(["--out", str(tmp_path / "results.jsonl")])
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [row.get("error") for row in rows] == [None, "ValueError: out of memory", None]
