@@ -233,7 +233,7 @@ MUTATIONS = (
     ),
     Mutation(
         "source-held-out-row-trains",
-        "glow_tf/data/source.py",
+        "glow_tf/data/hold_out.py",
         "np.sort(order[count:])",
         "np.sort(order[count - 1 :])",
         ("tests/data/test_bundled.py",),

@@ -7,8 +7,10 @@ import pathlib
 
 import numpy as np
 
+from glow_tf.data.hold_out import digest
 from glow_tf.data.images import size_check
-from glow_tf.data.source import ArraySource, complete_splits, consecutive_rows, hold_out
+from glow_tf.data.source import ArraySource
+from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
 KEYS = "images (or train, validation, test) and labels (or train_labels, ...)"
@@ -55,16 +57,23 @@ def _source(name, arrays, config, image_shape):
         raise DataError(f"{name}: the splits differ in image shape: {[i.shape[1:] for i in images]}.")
     rows = consecutive_rows({split: len(i) for split, i in zip(splits, images, strict=True)})
     if "images" in rows:
-        rows["train"], rows["test"] = hold_out(rows.pop("images"), 0.1)
-    if "train" not in rows:
+        rows["train"] = rows.pop("images")
+    elif "train" not in rows:
         raise DataError(f"{name}: expected arrays {KEYS}; there is no train.")
-    labels = _concatenate_labels(labels, images, name)
+    images, labels = np.concatenate(images), _concatenate_labels(labels, images, name)
+    rows, split_record = draw_splits(
+        rows,
+        config,
+        test=0.1 if splits == ["images"] else None,
+        fingerprint=lambda: digest(images, b"" if labels is None else labels),
+    )
     return ArraySource(
         name,
-        np.concatenate(images),
+        images,
         labels,
-        complete_splits(rows, config),
+        rows,
         check=size_check(image_shape, config),
+        split_record=split_record,
         class_names=() if labels is None else tuple(map(str, range(int(labels.max()) + 1))),
     )
 

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from glow_tf.data.files import DamagedRecord, RecordSource
 from glow_tf.data.images import size_check
-from glow_tf.data.source import complete_splits, consecutive_rows, hold_out
+from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
@@ -45,6 +45,9 @@ def open_folder(where, config, image_shape):
     files, rows = _list_images(root, config.source)
     if not len(rows.get("train", ())):
         raise DataError(f"{config.source}: {len(files)} images, but none of them to train on.")
+    is_split = set(rows) != {"train"}
+    file_names = [file.path.relative_to(root).as_posix() for file in files]
+    rows, split_record = draw_splits(rows, config, test=None if is_split else 0.1, names=file_names)
     names = {file.class_name for file in files}
     class_names = [] if None in names else sorted(names)
     if config.labels and not class_names:
@@ -56,9 +59,10 @@ def open_folder(where, config, image_shape):
 
     return RecordSource(
         config.source,
-        complete_splits(rows, config),
+        rows,
         load,
         check=size_check(image_shape, config),
+        split_record=split_record,
         class_names=class_names,
         on_damaged=config.on_damaged,
     )
@@ -81,8 +85,7 @@ def _list_images(root, source_name):
     rows = consecutive_rows({folder: len(folder_paths) for folder, folder_paths in paths.items()})
     if split_folders:
         return files, {SPLIT_FOLDERS[folder.name]: folder_rows for folder, folder_rows in rows.items()}
-    train, test = hold_out(rows[root], 0.1)
-    return files, {"train": train, "test": test}
+    return files, {"train": rows[root]}
 
 
 def read_image(path):

@@ -15,19 +15,21 @@ import tensorflow as tf
 
 from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.data.files import DamagedRecord, RecordSource
+from glow_tf.data.hold_out import digest
 from glow_tf.data.images import size_check
-from glow_tf.data.source import complete_splits, consecutive_rows
+from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
 FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
 
 class Location(NamedTuple):
-    """The bytes of a record's data in a file."""
+    """The bytes of a record's data in a file, and their checksum."""
 
     path: pathlib.Path
     offset: int
     length: int
+    checksum: bytes
 
 
 def open_tfrecord(where, config, image_shape):
@@ -48,11 +50,15 @@ def open_tfrecord(where, config, image_shape):
     if first is None:
         raise DataError(f"{config.source}: none of the {len(rows['train'])} training records can be read.")
     classes = 1 + max(map(_label, itertools.chain([first], readable))) if config.labels else 0
+    rows, split_record = draw_splits(
+        rows, config, fingerprint=lambda: digest(*(location.checksum for location in locations))
+    )
     return RecordSource(
         config.source,
-        complete_splits(rows, config),
+        rows,
         lambda row: _decode(locations[row]),
         check=size_check(image_shape, config),
+        split_record=split_record,
         class_names=tuple(map(str, range(classes))),
         attribute_names=() if _attributes(first) is None else ATTRIBUTES,
         on_damaged=config.on_damaged,
@@ -95,8 +101,8 @@ def _list_files(root, split, size):
 def _locate_records(path):
     """Return the `Location` of the data of each record of a file.
 
-    Only the headers are read. A record is its length (8 bytes), a checksum of it (4), the data, and a checksum of the
-    data (4).
+    Only headers and checksums are read. A record is its length (8 bytes), a checksum of it (4), the data, and a
+    checksum of the data (4).
     """
     locations, offset, end = [], 0, path.stat().st_size
     with open(path, "rb") as file:
@@ -106,7 +112,8 @@ def _locate_records(path):
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
             if offset + 16 + length > end:
                 raise DataError(f"{path} is cut off in record {len(locations)}; copy it again.")
-            locations.append(Location(path, offset + 12, length))
+            file.seek(offset + 12 + length)
+            locations.append(Location(path, offset + 12, length, file.read(4)))
             offset += 16 + length
     return locations
 

@@ -6,27 +6,11 @@ import struct
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, pipeline
 from glow_tf.errors import DataError
-from helpers.source_cases import RNG, SHAPE, arrays, color_images, message_that_stops, read_all
-
-
-def write_tfrecords(root, split, images, r=5, shards=2, attributes=None, labels=None):
-    (root / split).mkdir(parents=True, exist_ok=True)
-    for s in range(shards):
-        name = f"{split}-r{r:02d}-s-{s:04d}-of-{shards:04d}.tfrecords"
-        with tf.io.TFRecordWriter(str(root / split / name)) as writer:
-            for i in range(s, len(images), shards):
-                ints = {"shape": images[i].shape, "label": [0 if labels is None else labels[i]]}
-                if attributes is not None:
-                    ints["attr"] = attributes[i]
-                feature = {k: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for k, v in ints.items()}
-                feature["data"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[images[i].tobytes()]))
-                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
-    return root
+from helpers.source_cases import RNG, SHAPE, arrays, color_images, message_that_stops, read_all, write_tfrecords
 
 
 def test_tfrecord_images_and_attributes_are_read(tmp_path):
