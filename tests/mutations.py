@@ -218,10 +218,10 @@ MUTATIONS = (
         ("tests/data/test_pipeline.py",),
     ),
     Mutation(
-        "tfrecord-one-class-less",
-        "glow_tf/data/tfrecord.py",
-        "classes = 1 + max(",
-        "classes = max(",
+        "labels-one-class-less",
+        "glow_tf/data/labels.py",
+        "return largest + 1",
+        "return largest",
         ("tests/data/test_tfrecord.py",),
     ),
     Mutation(

@@ -9,6 +9,7 @@ import numpy as np
 
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import size_check
+from glow_tf.data.labels import count_classes, label_column, warn_of_gaps
 from glow_tf.data.source import ArraySource
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
@@ -24,7 +25,7 @@ def open_npy(where, config, image_shape):
 def open_npz(where, config, image_shape):
     """Open the arrays `images`, or `train`, `validation` and `test`, each uint8 `[n, h, w]` or `[n, h, w, c]`.
 
-    Labels are in `labels`, or in `train_labels` and so on, int `[n]`.
+    Labels are in `labels`, or in `train_labels` and so on, int `[n]` or `[n, 1]`.
     """
     with _load(where) as file:
         arrays = {key: _load_member(file, key, where) for key in file.files}
@@ -60,7 +61,10 @@ def _source(name, arrays, config, image_shape):
         rows["train"] = rows.pop("images")
     elif "train" not in rows:
         raise DataError(f"{name}: expected arrays {KEYS}; there is no train.")
-    images, labels = np.concatenate(images), _concatenate_labels(labels, images, name)
+    labels, images = _concatenate_labels(labels, images, name), np.concatenate(images)
+    classes = 0 if labels is None else count_classes(labels, name)
+    if config.labels and classes:
+        warn_of_gaps(labels, classes, name)
     rows, split_record = draw_splits(
         rows,
         config,
@@ -74,7 +78,7 @@ def _source(name, arrays, config, image_shape):
         rows,
         check=size_check(image_shape, config),
         split_record=split_record,
-        class_names=() if labels is None else tuple(map(str, range(int(labels.max()) + 1))),
+        class_names=tuple(map(str, range(classes))),
     )
 
 
@@ -85,17 +89,8 @@ def _as_images(array, name):
 
 
 def _concatenate_labels(labels, images, name):
-    """Return the labels of all splits, int `[n]`, or None if no split has any; all must have them, or none."""
+    """Return the labels of all splits, integers `[n]`, or None if no split has any; all must have them, or none."""
     if all(split_labels is None for split_labels in labels):
         return None
-    for split_labels, split_images in zip(labels, images, strict=True):
-        if not _are_labels(split_labels, len(split_images)):
-            got = "none for a split" if split_labels is None else f"{split_labels.dtype} {split_labels.shape}"
-            raise DataError(f"{name}: expected one label per image, integers from 0, got {got}.")
-    return np.concatenate(labels)
-
-
-def _are_labels(array, count):
-    return (
-        array is not None and array.shape == (count,) and np.issubdtype(array.dtype, np.integer) and not array.min() < 0
-    )
+    parts = zip(labels, images, strict=True)
+    return np.concatenate([label_column(split_labels, len(split_images), name) for split_labels, split_images in parts])

@@ -34,7 +34,7 @@ def open_tfds(where, config, image_shape):
     features = info.features
     if "image" not in features:
         raise DataError(f"{config.source}: expected a feature image, it has {', '.join(features)}.")
-    label = dict(features).get("label")
+    label = _class_label(features, config)
     attribute_names = tuple(features["attributes"]) if "attributes" in features else ()
     records = [(split, i) for split in SPLITS if split in data_sources for i in range(len(data_sources[split]))]
     sizes = {split: len(data_sources[split]) for split in data_sources}
@@ -52,7 +52,7 @@ def open_tfds(where, config, image_shape):
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {reason[0]}") from error
         attributes = [2 * int(record["attributes"][a]) - 1 for a in attribute_names] if attribute_names else None
-        return np.asarray(record["image"]), int(record["label"]) if label is not None else 0, attributes
+        return np.asarray(record["image"]), int(record["label"]) if label is not None else None, attributes
 
     return RecordSource(
         config.source,
@@ -64,6 +64,7 @@ def open_tfds(where, config, image_shape):
         attribute_names=attribute_names,
         variant=VARIANTS.get(name, ""),
         on_damaged=config.on_damaged,
+        labels=config.labels,
     )
 
 
@@ -86,6 +87,18 @@ def _prepare(where, name, source_name):
             f"{advice}."
         ) from error
     return builder.info, data_sources
+
+
+def _class_label(features, config):
+    """Return the feature of the classes, or None; raise a `DataError` if labels are wanted and are something else."""
+    import tensorflow_datasets as tfds
+
+    label = dict(features).get("label")
+    if isinstance(label, tfds.features.ClassLabel):
+        return label
+    if config.labels:
+        raise DataError(f"{config.source}: labels are wanted; expected a ClassLabel as feature label, got {label!r}.")
+    return None
 
 
 def _split_rows(sizes, source_name):

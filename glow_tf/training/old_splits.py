@@ -1,6 +1,6 @@
 """What can be told of the data of runs of format 1, which held images out by position and kept no record of them."""
 
-import sys
+import warnings
 
 from glow_tf.config import SplitRecord
 from glow_tf.errors import DataError
@@ -37,10 +37,10 @@ def check_old_split(run, config, source):
             "give another --run-dir."
         )
     if source.name.partition(":")[0] in KINDS_THAT_CHANGE and not shares:
-        print(
+        warnings.warn(
             f"{run.path} is of an earlier version, which kept no record of the images: if any were added to "
             f"{source.name} or removed since, some held-out images were trained on.",
-            file=sys.stderr,
+            stacklevel=2,
         )
 
 

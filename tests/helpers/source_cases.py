@@ -61,7 +61,7 @@ def write_tfrecords(root, split, images, r=5, shards=2, attributes=None, labels=
         name = f"{split}-r{r:02d}-s-{s:04d}-of-{shards:04d}.tfrecords"
         with tf.io.TFRecordWriter(str(root / split / name)) as writer:
             for i in range(s, len(images), shards):
-                ints = {"shape": images[i].shape, "label": [0 if labels is None else labels[i]]}
+                ints = {"shape": images[i].shape, "label": np.atleast_1d(0 if labels is None else labels[i])}
                 if attributes is not None:
                     ints["attr"] = attributes[i]
                 feature = {k: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for k, v in ints.items()}
