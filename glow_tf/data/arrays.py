@@ -3,10 +3,9 @@
 Pickled arrays are refused.
 """
 
-import pathlib
-
 import numpy as np
 
+from glow_tf.array_files import NPY, NPZ, ArrayArchive, file_kind, read_array
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import size_check
 from glow_tf.data.labels import count_classes, label_column, warn_of_gaps
@@ -19,7 +18,8 @@ KEYS = "images (or train, validation, test) and labels (or train_labels, ...)"
 
 def open_npy(where, config, image_shape):
     """Open uint8 images `[n, h, w]` or `[n, h, w, c]`; a tenth is held out as the test split."""
-    return _source(f"npy:{where}", {"images": _load(where)}, config, image_shape)
+    _require_kind("npy", where)
+    return _source(f"npy:{where}", {"images": read_array(where)}, config, image_shape)
 
 
 def open_npz(where, config, image_shape):
@@ -27,28 +27,20 @@ def open_npz(where, config, image_shape):
 
     Labels are in `labels`, or in `train_labels` and so on, int `[n]` or `[n, 1]`.
     """
-    with _load(where) as file:
-        arrays = {key: _load_member(file, key, where) for key in file.files}
-    return _source(f"npz:{where}", arrays, config, image_shape)
+    _require_kind("npz", where)
+    with ArrayArchive(where) as archive:
+        return _source(f"npz:{where}", archive, config, image_shape)
 
 
-def _load(where):
-    try:
-        return np.load(pathlib.Path(where).expanduser(), allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{where}: no such file.") from None
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{where} cannot be read as arrays (pickled ones are refused): {error}") from error
-
-
-def _load_member(file, key, where):
-    try:
-        return file[key]
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{where}: array {key!r} cannot be read (pickled ones are refused): {error}") from error
+def _require_kind(kind, where):
+    """Raise a `DataError` if a file is of the other kind of source."""
+    other = {"npy": "npz", "npz": "npy"}[kind]
+    if file_kind(where) == {"npy": NPY, "npz": NPZ}[other]:
+        raise DataError(f"{kind}:{where}: the file is {file_kind(where)}; give {other}:{where}.")
 
 
 def _source(name, arrays, config, image_shape):
+    """Return the source of the arrays of a mapping by name, each of which is read once."""
     splits = [s for s in ("train", "validation", "test", "images") if s in arrays]
     if not splits or ("images" in splits and len(splits) > 1):
         raise DataError(f"{name}: expected arrays {KEYS}; got {', '.join(arrays) or 'none'}.")
@@ -61,7 +53,8 @@ def _source(name, arrays, config, image_shape):
         rows["train"] = rows.pop("images")
     elif "train" not in rows:
         raise DataError(f"{name}: expected arrays {KEYS}; there is no train.")
-    labels, images = _concatenate_labels(labels, images, name), np.concatenate(images)
+    labels = _concatenate_labels(labels, images, name)
+    images = images[0] if len(images) == 1 else np.concatenate(images)
     classes = 0 if labels is None else count_classes(labels, name)
     if config.labels and classes:
         warn_of_gaps(labels, classes, name)
