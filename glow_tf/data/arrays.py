@@ -7,7 +7,7 @@ import numpy as np
 
 from glow_tf.array_files import NPY, NPZ, ArrayArchive, file_kind, read_array
 from glow_tf.data.hold_out import digest
-from glow_tf.data.images import size_check
+from glow_tf.data.images import shape_check
 from glow_tf.data.labels import count_classes, label_column, warn_of_gaps
 from glow_tf.data.source import ArraySource
 from glow_tf.data.splits import consecutive_rows, draw_splits
@@ -69,7 +69,7 @@ def _source(name, arrays, config, image_shape):
         images,
         labels,
         rows,
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
         split_record=split_record,
         class_names=tuple(map(str, range(classes))),
     )

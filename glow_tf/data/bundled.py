@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from glow_tf.data.hold_out import digest
-from glow_tf.data.images import size_check
+from glow_tf.data.images import shape_check
 from glow_tf.data.photos import photos
 from glow_tf.data.source import ArraySource
 from glow_tf.data.splits import draw_splits
@@ -59,7 +59,7 @@ def _labeled_digits(name, images, labels, config, image_shape):
         images,
         labels,
         rows,
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
         class_names=DIGIT_NAMES,
         split_record=split_record,
     )

@@ -58,10 +58,12 @@ class RecordSource(Source):
             self._report_once(int(row), error)
             return np.zeros([1, 1, 1], np.uint8), np.int32(0), self._no_attributes(), np.bool_(False)
         image = image[..., None] if image.ndim == 2 else image
+        if image.dtype != np.uint8 or image.ndim != 3:
+            raise DataError(f"{self.name}: expected uint8 images [h, w, c], got {image.dtype} {image.shape} at {row}.")
         self._check(image.shape)
         attributes = self._no_attributes() if attributes is None else np.asarray(attributes, np.int32)
         label = np.int32(self._checked_label(label, int(row)))
-        return np.ascontiguousarray(image, np.uint8), label, attributes, np.bool_(True)
+        return np.ascontiguousarray(image), label, attributes, np.bool_(True)
 
     def _checked_label(self, label, row):
         if not self.classes:

@@ -9,8 +9,8 @@ import pathlib
 import weakref
 
 from glow_tf.data.files import DamagedRecord, RecordSource
-from glow_tf.data.folder import read_image
-from glow_tf.data.images import size_check
+from glow_tf.data.image_files import read_image
+from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
@@ -48,7 +48,7 @@ def open_lsun(where, config, image_shape):
         config.source,
         rows,
         load,
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
         split_record=split_record,
         on_damaged=config.on_damaged,
     )

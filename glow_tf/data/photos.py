@@ -11,7 +11,7 @@ The photographs are first halved, so that a crop shows objects rather than surfa
 
 import numpy as np
 
-from glow_tf.data.images import size_check
+from glow_tf.data.images import shape_check
 from glow_tf.data.source import ArraySource
 from glow_tf.data.splits import consecutive_rows, draw_splits
 
@@ -36,7 +36,7 @@ def photos(config, image_shape):
         np.concatenate(list(images.values())),
         None,
         rows,
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
         split_record=split_record,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from glow_tf.data.files import DamagedRecord, RecordSource
 from glow_tf.data.hold_out import digest
-from glow_tf.data.images import size_check
+from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
@@ -58,7 +58,7 @@ def open_tfds(where, config, image_shape):
         config.source,
         rows,
         load,
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
         split_record=split_record,
         class_names=() if label is None else tuple(label.names),
         attribute_names=attribute_names,

@@ -16,7 +16,7 @@ import tensorflow as tf
 from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.data.files import DamagedRecord, RecordSource
 from glow_tf.data.hold_out import digest
-from glow_tf.data.images import size_check
+from glow_tf.data.images import shape_check
 from glow_tf.data.labels import count_classes, warn_of_gaps
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
@@ -58,7 +58,7 @@ def open_tfrecord(where, config, image_shape):
         config.source,
         rows,
         lambda row: _decode(locations[row], config.labels, has_attributes),
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
         split_record=split_record,
         class_names=tuple(map(str, range(classes))),
         attribute_names=ATTRIBUTES if has_attributes else (),

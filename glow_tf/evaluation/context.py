@@ -13,7 +13,7 @@ import tyro
 from glow_tf.config import DataConfig, Experiment, SplitRecord
 from glow_tf.data import images, open_source, pipeline
 from glow_tf.data.files import DamagedRecord
-from glow_tf.data.folder import ENDINGS, read_image
+from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.io import write_text
 from glow_tf.model import Glow
@@ -186,7 +186,7 @@ def find_image_files(folder):
     folder = pathlib.Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}.")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS)
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     if not paths:
         raise DataError(f"no images ({', '.join(ENDINGS)}) in {folder}.")
     return paths

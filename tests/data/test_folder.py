@@ -57,7 +57,7 @@ def test_every_image_format_and_mode_is_decoded(tmp_path):
 
 def damaged_folder(tmp_path):
     root = make_folder(tmp_path / "f" / "train")
-    (root / "cat" / "0.png").write_bytes(b"no picture")
+    (root / "cat" / "3.png").write_bytes(b"no picture")
     make_folder(tmp_path / "f" / "test", 2)
     (tmp_path / "f" / "test" / "dog" / "1.png").write_bytes(b"no picture")
     return tmp_path / "f"
@@ -65,7 +65,7 @@ def damaged_folder(tmp_path):
 
 def test_a_damaged_image_file_stops_the_run_with_its_name(tmp_path, capsys):
     err = message_that_stops(capsys, DataConfig(f"folder:{damaged_folder(tmp_path)}"))
-    assert "cat/0.png cannot be read as an image" in err
+    assert "cat/3.png cannot be read as an image" in err
 
 
 def test_a_damaged_image_file_is_named_and_skipped(tmp_path, capsys):
