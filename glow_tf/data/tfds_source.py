@@ -5,6 +5,8 @@ The builder is prepared as array records, which can be read by index. Two data s
 `Source.variant` tells which one it is.
 """
 
+import errno
+
 import numpy as np
 
 from glow_tf.data.files import DamagedRecord, RecordSource
@@ -81,12 +83,28 @@ def _prepare(where, name, source_name):
         splits = [s for s in SPLITS if s in builder.info.splits] or ["train"]
         data_sources = {split: builder.as_data_source(split=split) for split in splits}
     except Exception as error:  # and for a download, a checksum or a manual step that fails
-        advice = ADVICE.get(name, "prepare it where there is a network, and copy it to the same place here")
+        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
-            f"{source_name} could not be prepared in {builder.data_dir} ({str(error).strip().splitlines()[0]}); "
-            f"{advice}."
+            f"{source_name} could not be prepared in {builder.data_dir} ({reason[0]}); {_advice(name, error)}."
         ) from error
     return builder.info, data_sources
+
+
+def _advice(name, error):
+    """Return what to do about an error of the preparation of a data set."""
+    if name in ADVICE:
+        return ADVICE[name]
+    if isinstance(error, ImportError):
+        return f"install the package that is missing: pip install {(error.name or 'it').partition('.')[0]}"
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+    ):
+        return "free some space there, or name another folder by the environment variable TFDS_DATA_DIR"
+    return "prepare it where there is a network, and copy it to the same place here"
 
 
 def _class_label(features, config):
