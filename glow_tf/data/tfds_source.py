@@ -29,6 +29,10 @@ ADVICE = {
 """What to do if a data set cannot be prepared, by its name."""
 
 
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""Numbers of the errors of a disk that is full or protected."""
+
+
 def open_tfds(where, config, image_shape):
     """Open a data set of TensorFlow Datasets, with its labels and attributes."""
     name = where.split("/")[0].split(":")[0]
@@ -96,13 +100,7 @@ def _advice(name, error):
         return ADVICE[name]
     if isinstance(error, ImportError):
         return f"install the package that is missing: pip install {(error.name or 'it').partition('.')[0]}"
-    if isinstance(error, OSError) and error.errno in (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-    ):
+    if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
         return "free some space there, or name another folder by the environment variable TFDS_DATA_DIR"
     return "prepare it where there is a network, and copy it to the same place here"
 
