@@ -79,6 +79,16 @@ def test_a_damaged_image_file_is_named_and_skipped(tmp_path, capsys):
     assert capsys.readouterr().err.count("left out") == 2
 
 
+def test_folder_of_damaged_images_alone_stops_the_run_though_it_may_skip_them(tmp_path):
+    for name in "abcd":
+        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+    source = open_source(DataConfig(f"folder:{tmp_path}", on_damaged="skip"), SHAPE)
+    *others, last = source.rows_of("train")
+    assert not any(source._load_checked(row)[3] for row in others)
+    with pytest.raises(DataError, match="none of the 2 training images can be read; the last: .*cannot be read as an"):
+        source._load_checked(last)
+
+
 def test_an_image_file_of_another_size_stops_the_run(tmp_path):
     config = DataConfig(f"folder:{make_folder(tmp_path / 'f')}")
     source = open_source(config, (4, 4, 3))
