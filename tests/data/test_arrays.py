@@ -66,8 +66,6 @@ def test_array_of_five_channels_does_not_become_its_first_three(tmp_path):
 
 @pytest.mark.parametrize(("dtype", "shape"), [(np.uint16, SHAPE), (np.float32, SHAPE), (np.uint8, (64,))])
 def test_records_that_are_no_images_of_8_bits_are_refused(dtype, shape):
-    source = RecordSource(
-        "x", {"train": [3]}, lambda row: (np.zeros(shape, dtype), None, None), check=lambda shape: None
-    )
+    source = RecordSource("x", {}, lambda row: (np.zeros(shape, dtype), None, None), check=lambda shape: None)
     with pytest.raises(DataError, match=r"x: expected uint8 images \[h, w, c\], got"):
         source._load_checked(3)
