@@ -97,7 +97,11 @@ def _list_files(root, split, size):
         raise DataError(
             f"{root / split}: the names promise {promised} files, there are {len(chosen)}; some are missing."
         )
-    return [path for _, path in chosen]
+    paths = [path for _, path in chosen]
+    for path in paths:
+        if not path.is_file():
+            raise DataError(f"{path} is not a regular file.")
+    return paths
 
 
 def _locate_records(path):

@@ -1,6 +1,7 @@
 """Test the original's TFRecords on files that the tests write."""
 
 import dataclasses
+import os
 import re
 import struct
 
@@ -100,3 +101,22 @@ def test_tfrecords_without_a_readable_record_are_rejected(tmp_path):
         damage_record(next((tmp_path / "train").iterdir()), number)
     with pytest.raises(DataError, match="none of the 2 training records can be read"):
         open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+
+
+def test_tfrecord_that_is_no_file_is_refused_and_does_not_hang(tmp_path):
+    write_tfrecords(tmp_path, "train", color_images(6))
+    path = next((tmp_path / "train").glob("*s-0001*"))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="s-0001-of-0002.tfrecords is not a regular file"):
+        open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+
+
+def test_record_without_the_attributes_of_the_others_is_damaged(tmp_path):
+    attributes = [[1] * 40, [1] * 40, [], [3] * 40]
+    write_tfrecords(tmp_path, "train", color_images(4), shards=1, attributes=attributes)
+    source = open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+    assert source._load_checked(1)[2].sum() == 40
+    for row in (2, 3):
+        with pytest.raises(DataError, match="cannot be read: it has no 40 attributes of -1 or 1"):
+            source._load_checked(row)
