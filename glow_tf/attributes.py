@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from glow_tf.array_files import NPY, ArrayArchive, file_kind, read_array
 from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import DataError
@@ -101,17 +102,19 @@ def load_attributes(path, dims):
     Raises:
         DataError: the file is damaged or its directions have another size.
     """
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            names, directions = _default_names(len(stored)), stored
-        else:
-            names, directions = tuple(map(str, stored["names"])), stored["directions"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as attributes (.npz of ours, or .npy [n, D]): {error}") from error
+    if file_kind(path) == NPY:
+        directions = read_array(path)
+        names = _default_names(len(directions) if directions.ndim else 0)
+    else:
+        with ArrayArchive(path) as archive:
+            if not {"names", "directions"} <= archive.keys():
+                raise DataError(f"{path}: expected arrays names and directions, got {', '.join(archive) or 'none'}.")
+            names, directions = tuple(map(str, np.atleast_1d(archive["names"]))), archive["directions"]
     if directions.ndim != 2 or directions.shape[1] != dims or directions.dtype.kind != "f":
         actual = f"{directions.dtype} {directions.shape}"
         raise DataError(f"{path}: expected float directions [n, {dims}], got {actual}.")
+    if not np.all(np.isfinite(directions)) or not np.all(np.any(directions, axis=1)):
+        raise DataError(f"{path}: expected finite directions other than 0; it holds NaN, infinity or a row of zeros.")
     return Attributes(names, directions)
 
 

@@ -8,6 +8,8 @@ import math
 import re
 from typing import Annotated, Literal
 
+import tyro
+
 from glow_tf.errors import ConfigError, did_you_mean
 from glow_tf.fields import Between, TensorFlowPath, check_fields
 
@@ -98,6 +100,25 @@ class ModelConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class SplitRecord:
+    """How a run held images out of its training images (see `glow_tf.data.hold_out`), and what tells other data."""
+
+    rule: Literal["name", "position"]
+    """Held out by a hash of the image's name, or by its position."""
+    images: int | None = None
+    """Images to split when the run was started; None in runs of format 1, which kept no record."""
+    digest: str | None = None
+    """Digest of these images, or of their checksums or names; None if they were held out by name."""
+    test: float | None = None
+    """Hash below which a name is one of the test split; None if the source has that split."""
+    validation: float | None = None
+    """Hash below which a name that is left is one of the validation split; None if the source has that split."""
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+@dataclasses.dataclass(frozen=True)
 class DataConfig:
     """The source of the images and their processing before quantization."""
 
@@ -113,15 +134,20 @@ class DataConfig:
     flip: bool = False
     """Flip images horizontally at random in training."""
     validation: Annotated[float, Between(0, 1, open_low=True, open_high=True)] = 0.05
-    """Fraction of the training split held out for validation (fixed seed) if the source has no validation split."""
+    """Fraction of the training split held out for validation if the source has no validation split: by a hash of each
+    image's name, or by position where images have no names."""
     labels: bool = False
     """Read labels; a conditional model needs them."""
     on_damaged: Literal["stop", "skip"] = "stop"
     """What to do with a damaged image or record: stop and name it, or name it and skip it."""
     paper_protocol: bool = False
     """Train on the whole training split and select on the test split, as the original did."""
+    split_record: Annotated[SplitRecord | None, tyro.conf.Fixed, tyro.conf.Suppress] = None
+    """How a run held its images out; no option: the run folder keeps it. None of a run that is not started yet."""
 
     def __post_init__(self):
+        if isinstance(self.split_record, dict):  # of a configuration file
+            object.__setattr__(self, "split_record", SplitRecord(**self.split_record))
         check_fields(self)
         kind, _, where = self.source.partition(":")
         _require(

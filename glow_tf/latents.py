@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from glow_tf.array_files import read_array
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import DataError
 from glow_tf.io import save_array
@@ -39,12 +40,9 @@ def load_latents(path, model):
     Raises:
         DataError: the file is damaged, not a plain array (nothing pickled is loaded), or of another size.
     """
-    try:
-        z = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an array of latents (.npy): {error}") from error
-    if not isinstance(z, np.ndarray) or z.dtype.kind != "f":
-        raise DataError(f"{path}: expected one array of floats (.npy), got {getattr(z, 'dtype', 'several arrays')}.")
+    z = read_array(path)
+    if z.dtype.kind != "f":
+        raise DataError(f"{path}: expected one array of floats (.npy), got {z.dtype}.")
     return unflatten_latents(z, model)
 
 

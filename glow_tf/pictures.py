@@ -1,10 +1,13 @@
 """Pictures: grids and labeled sheets of images, learning curves.
 
-Images are uint8 `[n, H, W, C]`, C 1 (gray) or 3 (color). Every file is written atomically.
+Images are uint8 `[n, H, W, C]`, C 1 (gray) or 3 (color); of other channels each is drawn in gray, side by side. Every
+file is written atomically.
 """
 
+import contextlib
 import io
 import math
+import warnings
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -48,7 +51,7 @@ def grid(images, columns=None, gap=2):
         columns: images per row; None makes the grid about as many images high as wide.
         gap: pixels between images.
     """
-    images = np.asarray(images)
+    images = as_gray_or_color(np.asarray(images))
     n, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
@@ -102,8 +105,15 @@ def sheet(rows, title=None):
     return np.asarray(page)
 
 
+def as_gray_or_color(images):
+    """Return images `[..., H, W, C]` with 1 or 3 channels; any others become gray images that lie side by side."""
+    channels = images.shape[-1]
+    return images if channels in (1, 3) else np.concatenate(np.split(images, channels, axis=-1), axis=-2)
+
+
 def rgb(image):
-    """Return an image `[H, W, 1]` or `[H, W, 3]` as uint8 `[H, W, 3]`."""
+    """Return an image `[H, W, C]` as uint8 `[H, W, 3]`, or wider (see `as_gray_or_color`)."""
+    image = as_gray_or_color(np.asarray(image))
     return np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.uint8)
 
 
@@ -117,6 +127,16 @@ def png(image):
 def save_png(path, image):
     """Write a uint8 image `[H, W, C]` as a PNG."""
     write_bytes(path, png(image))
+
+
+@contextlib.contextmanager
+def warning_if_not_drawn(name):
+    """Turn any error in this context into a warning: no picture ends a training."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        warnings.warn(f"{name} could not be drawn ({reason[0]}); the training is not affected.", stacklevel=3)
 
 
 def sample_sheet(model, columns=10, temperatures=TEMPERATURES, seed=0):

@@ -25,8 +25,8 @@ from glow_tf.errors import ConfigError, RunError
 from glow_tf.io import write_text
 from glow_tf.model import Glow
 
-FORMAT = 1
-"""Number of the format of run folders, in `config.json`."""
+FORMAT = 2
+"""Number of the format of run folders, in `config.json`; 2 has the record of the split of the data."""
 
 EMA_SUFFIX = "_average"
 """Suffix of the weights files and of the columns of `metrics.csv` that belong to the EMA weights."""
@@ -121,6 +121,8 @@ class Run:
                 raise RunError(
                     f"{self.config_path} has format {run_format}, this glow_tf reads up to {FORMAT}; update it."
                 )
+            if run_format < 2:
+                values["data"]["split_record"] = {"rule": "position"}
             return Experiment.from_dict(values)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError, OSError) as error:
             raise RunError(f"{self.config_path} cannot be read as a configuration: {error}") from error

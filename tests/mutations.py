@@ -218,10 +218,10 @@ MUTATIONS = (
         ("tests/data/test_pipeline.py",),
     ),
     Mutation(
-        "tfrecord-one-class-less",
-        "glow_tf/data/tfrecord.py",
-        "classes = 1 + max(",
-        "classes = max(",
+        "labels-one-class-less",
+        "glow_tf/data/labels.py",
+        "return largest + 1",
+        "return largest",
         ("tests/data/test_tfrecord.py",),
     ),
     Mutation(
@@ -233,7 +233,7 @@ MUTATIONS = (
     ),
     Mutation(
         "source-held-out-row-trains",
-        "glow_tf/data/source.py",
+        "glow_tf/data/hold_out.py",
         "np.sort(order[count:])",
         "np.sort(order[count - 1 :])",
         ("tests/data/test_bundled.py",),

@@ -60,7 +60,7 @@ def test_attribute_files_round_trip(tmp_path):
     with pytest.raises(DataError, match=r"expected float directions \[n, 21\]"):
         attributes.load_attributes(tmp_path / "a.npz", 21)
     np.save(tmp_path / "p.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(DataError, match="cannot be read as attributes"):
+    with pytest.raises(DataError, match="cannot be read as arrays"):
         attributes.load_attributes(tmp_path / "p.npy", 20)
 
 

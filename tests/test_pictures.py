@@ -1,11 +1,18 @@
 """Test that pictures hold the images they are made of."""
 
+import io
+import types
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from glow_tf import pictures
+from glow_tf.config import ModelConfig
+from glow_tf.model import Glow
 from glow_tf.runs import Run
+from glow_tf.training import loop, session
+from glow_tf.training.loop import EpochLoop
 
 RNG = np.random.default_rng(0)
 
@@ -59,3 +66,34 @@ def test_sample_sheet_has_a_row_per_temperature(tiny_run, tiny_conditional_run):
     for run in (tiny_run, tiny_conditional_run):
         page = pictures.sample_sheet(Run.open(run).model(), columns=3, temperatures=(0, 1))
         assert page.ndim == 3 and page.shape[0] > 2 * 48
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_channels_that_are_no_colors_are_drawn_in_gray_side_by_side(channels):
+    images = RNG.integers(0, 256, (3, 48, 50, channels), np.uint8)
+    page = pictures.sheet([("", images)])
+    first = page[4:52, -3 * (50 * channels + 4) : -3 * (50 * channels + 4) + 50 * channels]
+    for c in range(channels):
+        np.testing.assert_array_equal(first[:, 50 * c : 50 * (c + 1)], np.repeat(images[0, ..., c : c + 1], 3, -1))
+    decoded = np.asarray(Image.open(io.BytesIO(pictures.png(images[0]))))
+    np.testing.assert_array_equal(decoded[:, 50:100, 0], images[0, ..., 1])
+
+
+def test_model_of_five_channels_gets_a_sample_sheet():
+    model = Glow(ModelConfig((8, 8, 5), levels=1, depth=1, width=2))
+    assert pictures.sample_sheet(model, columns=2, temperatures=(1,)).shape[2] == 3
+
+
+def test_picture_that_cannot_be_drawn_ends_no_training(tmp_path, monkeypatch):
+    def fail(*args):
+        raise ValueError("no font\nand more")
+
+    run = Run(tmp_path / "run")
+    state, table = types.SimpleNamespace(model=None), types.SimpleNamespace(rows=list)
+    trainer = types.SimpleNamespace(run=run, options=None, training=None, state=state, stop=0, table=table)
+    draws = {loop: lambda: EpochLoop(trainer)._draw_samples(3), session: lambda: session._draw(trainer, False)}
+    for module, draw in draws.items():
+        monkeypatch.setattr(module, "sample_sheet", fail)
+        with pytest.warns(UserWarning, match=r"samples.*.png could not be drawn \(.*\); the training is not affected"):
+            draw()
+    assert [path.name for path in run.pictures.iterdir()] == ["learning_curve.png"]

@@ -11,7 +11,7 @@ from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.errors import ConfigError
 from glow_tf.model import Glow
-from glow_tf.runs import Run
+from glow_tf.runs import FORMAT, Run
 from glow_tf.training import session
 from glow_tf.training.state import TrainingState
 from glow_tf.training.step import TrainingStep
@@ -104,7 +104,7 @@ def test_preset_run_folder_round_trip(tmp_path):
     for name, experiment in presets.PRESETS.items():
         run = Run.create(tmp_path / name, experiment)
         assert run.experiment() == experiment
-        assert json.loads(run.config_path.read_text())["format"] == 1
+        assert json.loads(run.config_path.read_text())["format"] == FORMAT
         assert experiment.name == name and experiment.about
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from glow_tf import deprecation
-from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, SplitRecord, TrainingConfig
 from glow_tf.errors import RunError
 from glow_tf.io import write_atomically
 from glow_tf.runs import FORMAT, MetricsTable, Run, load_model
@@ -40,7 +40,9 @@ def bits(model):
 def test_old_run_folder_is_read(old_run):
     experiment = old_run.experiment()
     assert experiment.model == ModelConfig((8, 8, 1), bits=4, levels=2, depth=1, width=2, classes=10, weight_y=0.1)
-    assert experiment.data == DataConfig("bundled:digits", validation=0.1, labels=True)
+    assert experiment.data == DataConfig(
+        "bundled:digits", validation=0.1, labels=True, split_record=SplitRecord("position")
+    )
     assert (experiment.training.batch_size, experiment.training.epochs, experiment.name) == (64, 2, "digits")
     for which in ("best", "last"):
         np.testing.assert_allclose(bits(old_run.model(which)), BITS, rtol=1e-5)

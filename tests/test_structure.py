@@ -11,7 +11,7 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
     {"errors", "deprecation", "tables", "gpu_files", "backend", "cli.start", "cli.quiet"},
-    {"io", "random", "gpus", "fields", "config", "bijector"},
+    {"io", "array_files", "random", "gpus", "fields", "config", "bijector"},
     {"quantization", "layers", "presets"},
     {"distributions", "likelihood_model", "summary"},
     {"model", "distribution"},
@@ -24,7 +24,7 @@ TIERS = [
 """Modules by tier, the lowest first; a module imports modules of its own tier or below."""
 
 WITHOUT_TENSORFLOW = (
-    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "fields", "config"),
+    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "array_files", "fields", "config"),
     *("cli.start", "cli.quiet"),
 )
 

@@ -37,4 +37,9 @@ def open_source(config, image_shape):
         DataError: if the source cannot be used.
     """
     kind, _, where = config.source.partition(":")
-    return OPENERS[kind](where, config, image_shape)
+    source = OPENERS[kind](where, config, image_shape)
+    if config.labels and not source.classes:
+        raise DataError(
+            f"{config.source}: labels are wanted, and it has none; leave --labels out, or give another source."
+        )
+    return source

@@ -3,12 +3,14 @@
 Pickled arrays are refused.
 """
 
-import pathlib
-
 import numpy as np
 
-from glow_tf.data.images import size_check
-from glow_tf.data.source import ArraySource, complete_splits, consecutive_rows, hold_out
+from glow_tf.array_files import NPY, NPZ, ArrayArchive, file_kind, read_array
+from glow_tf.data.hold_out import digest
+from glow_tf.data.images import shape_check
+from glow_tf.data.labels import count_classes, label_column, warn_of_gaps
+from glow_tf.data.source import ArraySource
+from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
 KEYS = "images (or train, validation, test) and labels (or train_labels, ...)"
@@ -16,36 +18,29 @@ KEYS = "images (or train, validation, test) and labels (or train_labels, ...)"
 
 def open_npy(where, config, image_shape):
     """Open uint8 images `[n, h, w]` or `[n, h, w, c]`; a tenth is held out as the test split."""
-    return _source(f"npy:{where}", {"images": _load(where)}, config, image_shape)
+    _require_kind("npy", where)
+    return _source(f"npy:{where}", {"images": read_array(where)}, config, image_shape)
 
 
 def open_npz(where, config, image_shape):
     """Open the arrays `images`, or `train`, `validation` and `test`, each uint8 `[n, h, w]` or `[n, h, w, c]`.
 
-    Labels are in `labels`, or in `train_labels` and so on, int `[n]`.
+    Labels are in `labels`, or in `train_labels` and so on, int `[n]` or `[n, 1]`.
     """
-    with _load(where) as file:
-        arrays = {key: _load_member(file, key, where) for key in file.files}
-    return _source(f"npz:{where}", arrays, config, image_shape)
+    _require_kind("npz", where)
+    with ArrayArchive(where) as archive:
+        return _source(f"npz:{where}", archive, config, image_shape)
 
 
-def _load(where):
-    try:
-        return np.load(pathlib.Path(where).expanduser(), allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{where}: no such file.") from None
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{where} cannot be read as arrays (pickled ones are refused): {error}") from error
-
-
-def _load_member(file, key, where):
-    try:
-        return file[key]
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{where}: array {key!r} cannot be read (pickled ones are refused): {error}") from error
+def _require_kind(kind, where):
+    """Raise a `DataError` if a file is of the other kind of source."""
+    other = {"npy": "npz", "npz": "npy"}[kind]
+    if file_kind(where) == {"npy": NPY, "npz": NPZ}[other]:
+        raise DataError(f"{kind}:{where}: the file is {file_kind(where)}; give {other}:{where}.")
 
 
 def _source(name, arrays, config, image_shape):
+    """Return the source of the arrays of a mapping by name, each of which is read once."""
     splits = [s for s in ("train", "validation", "test", "images") if s in arrays]
     if not splits or ("images" in splits and len(splits) > 1):
         raise DataError(f"{name}: expected arrays {KEYS}; got {', '.join(arrays) or 'none'}.")
@@ -55,17 +50,28 @@ def _source(name, arrays, config, image_shape):
         raise DataError(f"{name}: the splits differ in image shape: {[i.shape[1:] for i in images]}.")
     rows = consecutive_rows({split: len(i) for split, i in zip(splits, images, strict=True)})
     if "images" in rows:
-        rows["train"], rows["test"] = hold_out(rows.pop("images"), 0.1)
-    if "train" not in rows:
+        rows["train"] = rows.pop("images")
+    elif "train" not in rows:
         raise DataError(f"{name}: expected arrays {KEYS}; there is no train.")
     labels = _concatenate_labels(labels, images, name)
+    images = images[0] if len(images) == 1 else np.concatenate(images)
+    classes = 0 if labels is None else count_classes(labels, name)
+    if config.labels and classes:
+        warn_of_gaps(labels, classes, name)
+    rows, split_record = draw_splits(
+        rows,
+        config,
+        test=0.1 if splits == ["images"] else None,
+        fingerprint=lambda: digest(images, b"" if labels is None else labels),
+    )
     return ArraySource(
         name,
-        np.concatenate(images),
+        images,
         labels,
-        complete_splits(rows, config),
-        check=size_check(image_shape, config),
-        class_names=() if labels is None else tuple(map(str, range(int(labels.max()) + 1))),
+        rows,
+        check=shape_check(image_shape, config),
+        split_record=split_record,
+        class_names=tuple(map(str, range(classes))),
     )
 
 
@@ -76,17 +82,8 @@ def _as_images(array, name):
 
 
 def _concatenate_labels(labels, images, name):
-    """Return the labels of all splits, int `[n]`, or None if no split has any; all must have them, or none."""
+    """Return the labels of all splits, integers `[n]`, or None if no split has any; all must have them, or none."""
     if all(split_labels is None for split_labels in labels):
         return None
-    for split_labels, split_images in zip(labels, images, strict=True):
-        if not _are_labels(split_labels, len(split_images)):
-            got = "none for a split" if split_labels is None else f"{split_labels.dtype} {split_labels.shape}"
-            raise DataError(f"{name}: expected one label per image, integers from 0, got {got}.")
-    return np.concatenate(labels)
-
-
-def _are_labels(array, count):
-    return (
-        array is not None and array.shape == (count,) and np.issubdtype(array.dtype, np.integer) and not array.min() < 0
-    )
+    parts = zip(labels, images, strict=True)
+    return np.concatenate([label_column(split_labels, len(split_images), name) for split_labels, split_images in parts])

@@ -4,9 +4,11 @@ import functools
 
 import numpy as np
 
-from glow_tf.data.images import size_check
+from glow_tf.data.hold_out import digest
+from glow_tf.data.images import shape_check
 from glow_tf.data.photos import photos
-from glow_tf.data.source import ArraySource, complete_splits, hold_out
+from glow_tf.data.source import ArraySource
+from glow_tf.data.splits import draw_splits
 from glow_tf.errors import DataError
 
 DIGIT_NAMES = tuple("0123456789")
@@ -50,6 +52,14 @@ def _mnist_arrays():
 
 
 def _labeled_digits(name, images, labels, config, image_shape):
-    train, test = hold_out(np.arange(len(images)), 1 / 6)
-    rows = complete_splits({"train": train, "test": test}, config)
-    return ArraySource(name, images, labels, rows, check=size_check(image_shape, config), class_names=DIGIT_NAMES)
+    rows = {"train": np.arange(len(images))}
+    rows, split_record = draw_splits(rows, config, test=1 / 6, fingerprint=lambda: digest(images, labels))
+    return ArraySource(
+        name,
+        images,
+        labels,
+        rows,
+        check=shape_check(image_shape, config),
+        class_names=DIGIT_NAMES,
+        split_record=split_record,
+    )

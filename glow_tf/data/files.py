@@ -20,16 +20,18 @@ class RecordSource(Source):
     """A source whose records are read by a Python function.
 
     Args:
-        load: function `int -> (image uint8 [h, w, c], label, attributes)`; raises `DamagedRecord`.
+        load: function `int -> (image uint8 [h, w, c], label, attributes)`; raises `DamagedRecord`. The label may be
+            None if no labels are wanted.
         check: function of the shape `(h, w, c)` of an image that raises a `DataError` if it cannot be used; called for
             each image that is read.
         on_damaged: "stop": a damaged record stops the run with its name; "skip": it is named once and left out: in
             training the next record replaces it, in an evaluation it has weight 0.
+        labels: bool, labels are wanted: each must be one of the classes. If not, another label is taken as -1.
     """
 
-    def __init__(self, name, rows, load, *, check, on_damaged="stop", **options):
+    def __init__(self, name, rows, load, *, check, on_damaged="stop", labels=False, **options):
         super().__init__(name, rows, **options)
-        self._load, self._check, self._on_damaged = load, check, on_damaged
+        self._load, self._check, self._on_damaged, self._labels = load, check, on_damaged, labels
         self._reported_rows = set()
 
     def read(self, row):
@@ -56,14 +58,29 @@ class RecordSource(Source):
             self._report_once(int(row), error)
             return np.zeros([1, 1, 1], np.uint8), np.int32(0), self._no_attributes(), np.bool_(False)
         image = image[..., None] if image.ndim == 2 else image
+        if image.dtype != np.uint8 or image.ndim != 3:
+            raise DataError(f"{self.name}: expected uint8 images [h, w, c], got {image.dtype} {image.shape} at {row}.")
         self._check(image.shape)
         attributes = self._no_attributes() if attributes is None else np.asarray(attributes, np.int32)
-        return np.ascontiguousarray(image, np.uint8), np.int32(label), attributes, np.bool_(True)
+        label = np.int32(self._checked_label(label, int(row)))
+        return np.ascontiguousarray(image), label, attributes, np.bool_(True)
+
+    def _checked_label(self, label, row):
+        if not self.classes:
+            return 0
+        if label is not None and 0 <= label < self.classes:
+            return label
+        if self._labels:
+            raise DataError(f"{self.name}: image {row} has the label {label}, expected 0 to {self.classes - 1}.")
+        return -1
 
     def _report_once(self, row, error):
         if row not in self._reported_rows:
             self._reported_rows.add(row)
             print(f"left out: {error}", file=sys.stderr)
+        train = self.rows["train"]
+        if len(self._reported_rows) >= len(train) and self._reported_rows.issuperset(train.tolist()):
+            raise DataError(f"{self.name}: none of the {len(train):,} training images can be read; the last: {error}.")
 
     def _no_attributes(self):
         return np.zeros([len(self.attribute_names)], np.int32)

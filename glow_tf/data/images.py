@@ -11,9 +11,10 @@ from glow_tf.errors import DataError
 def with_channels(image, channels):
     """Convert an image to 1 or 3 channels.
 
-    Gray is repeated, color becomes luminance (ITU-R 601), and alpha is dropped.
+    Gray is repeated, color becomes luminance (ITU-R 601), and alpha is dropped. An image of another number of channels
+    is left as it is (see `check_shape`).
     """
-    if image.shape[-1] == channels:
+    if image.shape[-1] == channels or channels not in (1, 3):
         return image
     is_color = tf.shape(image)[-1] >= 3
     rgb = tf.gather(image, tf.where(is_color, [0, 1, 2], [0, 0, 0]), axis=-1)
@@ -46,15 +47,22 @@ def fit(image, image_shape, mode, seed=None, valid=True):
     return tf.ensure_shape(image, image_shape)
 
 
-def check_size(shape, image_shape, config):
-    """Raise a `DataError` if images of that shape cannot be fitted as configured.
+def check_shape(shape, image_shape, config):
+    """Raise a `DataError` if images of that shape cannot be fitted as configured, or are no pictures.
+
+    Pictures are gray or RGB, with or without alpha (1, 3, 4 channels); other channels must be those of the model.
 
     Args:
         shape: `(h, w, c)` of an image.
         image_shape: `(H, W, C)` of the model.
         config: a `DataConfig`.
     """
-    height, width = shape[:2]
+    height, width, channels = shape
+    if channels != image_shape[2] and not (channels in (1, 3, 4) and image_shape[2] in (1, 3)):
+        raise DataError(
+            f"{config.source}: an image has {channels} channels, the model {image_shape[2]}, and only gray and RGB are "
+            f"converted into each other; expected {image_shape[2]} channels."
+        )
     is_large_enough = height >= image_shape[0] and width >= image_shape[1]
     fits = {
         "exact": (height, width) == tuple(image_shape[:2]),
@@ -70,9 +78,9 @@ def check_size(shape, image_shape, config):
         )
 
 
-def size_check(image_shape, config):
-    """Return `check_size` as a function of the shape of an image alone."""
-    return functools.partial(check_size, image_shape=image_shape, config=config)
+def shape_check(image_shape, config):
+    """Return `check_shape` as a function of the shape of an image alone."""
+    return functools.partial(check_shape, image_shape=image_shape, config=config)
 
 
 def augment(image, level, flip, seed):

@@ -9,9 +9,9 @@ import pathlib
 import weakref
 
 from glow_tf.data.files import DamagedRecord, RecordSource
-from glow_tf.data.folder import read_image
-from glow_tf.data.images import size_check
-from glow_tf.data.source import complete_splits, consecutive_rows, hold_out
+from glow_tf.data.image_files import read_image
+from glow_tf.data.images import shape_check
+from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
 _environments = weakref.WeakValueDictionary()
@@ -31,9 +31,8 @@ def open_lsun(where, config, image_shape):
     rows = consecutive_rows({split: len(keys) for split, keys in split_keys.items()})
     if not len(rows.get("train", ())):
         raise DataError(f"{config.source}: the database holds no images.")
-    if "test" not in rows:
-        rows["train"], rows["test"] = hold_out(rows["train"], 0.01)
     records = [(split, key) for split, keys in split_keys.items() for key in keys]
+    rows, split_record = draw_splits(rows, config, test=0.01, names=[key for _, key in records])
 
     def load(row):
         split, key = records[row]
@@ -47,9 +46,10 @@ def open_lsun(where, config, image_shape):
 
     return RecordSource(
         config.source,
-        complete_splits(rows, config),
+        rows,
         load,
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
+        split_record=split_record,
         on_damaged=config.on_damaged,
     )
 

@@ -19,10 +19,11 @@ class Source:
         class_names: names of the labels 0, 1, ...; empty without labels.
         attribute_names: names of further yes/no attributes.
         variant: str that tells several data sets of one name apart, such as "oord".
+        split_record: the `SplitRecord` of held-out images (see `glow_tf.data.splits`), or None if none were drawn.
     """
 
-    def __init__(self, name, rows, class_names=(), attribute_names=(), variant=""):
-        self.name, self.variant = name, variant
+    def __init__(self, name, rows, class_names=(), attribute_names=(), variant="", split_record=None):
+        self.name, self.variant, self.split_record = name, variant, split_record
         self.rows = {split: np.asarray(r, np.int64) for split, r in rows.items()}
         self.class_names, self.attribute_names = tuple(class_names), tuple(attribute_names)
 
@@ -91,56 +92,3 @@ class ArraySource(Source):
     def decode(self, record):
         image, label = record
         return {"image": image, "label": label, "attributes": tf.zeros([0], tf.int32), "valid": tf.constant(True)}
-
-
-def consecutive_rows(counts):
-    """Return the rows of parts that are stored one after another.
-
-    Args:
-        counts: dictionary of part -> number of records.
-
-    Returns:
-        dictionary of part -> int64 `[n]`.
-    """
-    rows, start = {}, 0
-    for part, count in counts.items():
-        rows[part] = np.arange(start, start + count)
-        start += count
-    return rows
-
-
-def hold_out(rows, fraction, seed=0):
-    """Split rows into `(train, held out)`.
-
-    A fraction of the rows, at least one, is held out, chosen and shuffled by a fixed seed.
-    """
-    rows = np.asarray(rows, np.int64)
-    count = max(1, round(fraction * len(rows)))
-    order = np.random.default_rng(seed).permutation(len(rows))
-    return rows[np.sort(order[count:])], rows[order[:count]]
-
-
-def complete_splits(rows, config):
-    """Return the rows of all three splits.
-
-    A missing validation split is held out from the training split, and a missing test split is the validation split.
-    Under the paper's protocol the validation split is the test split, and all other images are for training.
-
-    Args:
-        rows: dictionary of split -> int `[n]`.
-        config: a `DataConfig`.
-
-    Returns:
-        dictionary of split -> int64 `[n]`.
-    """
-    rows = {split: np.asarray(r, np.int64) for split, r in rows.items() if len(r)}
-    if config.paper_protocol:
-        if "test" not in rows:
-            raise DataError(f"{config.source} has no test split, which the paper's protocol selects on.")
-        if "validation" in rows:
-            rows["train"] = np.concatenate([rows["train"], rows["validation"]])
-        return {**rows, "validation": rows["test"]}
-    if "validation" not in rows:
-        rows["train"], rows["validation"] = hold_out(rows["train"], config.validation)
-    rows.setdefault("test", rows["validation"])
-    return rows

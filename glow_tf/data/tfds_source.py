@@ -5,11 +5,14 @@ The builder is prepared as array records, which can be read by index. Two data s
 `Source.variant` tells which one it is.
 """
 
+import errno
+
 import numpy as np
 
 from glow_tf.data.files import DamagedRecord, RecordSource
-from glow_tf.data.images import size_check
-from glow_tf.data.source import complete_splits, consecutive_rows, hold_out
+from glow_tf.data.hold_out import digest
+from glow_tf.data.images import shape_check
+from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -26,15 +29,26 @@ ADVICE = {
 """What to do if a data set cannot be prepared, by its name."""
 
 
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""Numbers of the errors of a disk that is full or protected."""
+
+
 def open_tfds(where, config, image_shape):
     """Open a data set of TensorFlow Datasets, with its labels and attributes."""
     name = where.split("/")[0].split(":")[0]
-    features, data_sources = _prepare(where, name, config.source)
+    info, data_sources = _prepare(where, name, config.source)
+    features = info.features
     if "image" not in features:
         raise DataError(f"{config.source}: expected a feature image, it has {', '.join(features)}.")
-    label = dict(features).get("label")
+    label = _class_label(features, config)
     attribute_names = tuple(features["attributes"]) if "attributes" in features else ()
     records = [(split, i) for split in SPLITS if split in data_sources for i in range(len(data_sources[split]))]
+    sizes = {split: len(data_sources[split]) for split in data_sources}
+    # Of CelebA-HQ's single split of 30,000 images the original tests on 3,000. The full name holds the version, which
+    # TFDS changes with the images.
+    rows, split_record = draw_splits(
+        _split_rows(sizes, config.source), config, test=0.1, fingerprint=lambda: digest(info.full_name, repr(sizes))
+    )
 
     def load(row):
         split, i = records[row]
@@ -44,22 +58,24 @@ def open_tfds(where, config, image_shape):
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {reason[0]}") from error
         attributes = [2 * int(record["attributes"][a]) - 1 for a in attribute_names] if attribute_names else None
-        return np.asarray(record["image"]), int(record["label"]) if label is not None else 0, attributes
+        return np.asarray(record["image"]), int(record["label"]) if label is not None else None, attributes
 
     return RecordSource(
         config.source,
-        complete_splits(_split_rows(data_sources, config.source), config),
+        rows,
         load,
-        check=size_check(image_shape, config),
+        check=shape_check(image_shape, config),
+        split_record=split_record,
         class_names=() if label is None else tuple(label.names),
         attribute_names=attribute_names,
         variant=VARIANTS.get(name, ""),
         on_damaged=config.on_damaged,
+        labels=config.labels,
     )
 
 
 def _prepare(where, name, source_name):
-    """Download and prepare a data set; return its features and `{split: data source}`."""
+    """Download and prepare a data set; return its `DatasetInfo` and `{split: data source}`."""
     import tensorflow_datasets as tfds
 
     try:
@@ -71,22 +87,41 @@ def _prepare(where, name, source_name):
         splits = [s for s in SPLITS if s in builder.info.splits] or ["train"]
         data_sources = {split: builder.as_data_source(split=split) for split in splits}
     except Exception as error:  # and for a download, a checksum or a manual step that fails
-        advice = ADVICE.get(name, "prepare it where there is a network, and copy it to the same place here")
+        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
-            f"{source_name} could not be prepared in {builder.data_dir} ({str(error).strip().splitlines()[0]}); "
-            f"{advice}."
+            f"{source_name} could not be prepared in {builder.data_dir} ({reason[0]}); {_advice(name, error)}."
         ) from error
-    return builder.info.features, data_sources
+    return builder.info, data_sources
 
 
-def _split_rows(data_sources, source_name):
-    """Return the rows of each split, with a test split held out if the data set has only one."""
-    rows = consecutive_rows({s: len(data_sources[s]) if s in data_sources else 0 for s in SPLITS})
+def _advice(name, error):
+    """Return what to do about an error of the preparation of a data set."""
+    if name in ADVICE:
+        return ADVICE[name]
+    if isinstance(error, ImportError):
+        return f"install the package that is missing: pip install {(error.name or 'it').partition('.')[0]}"
+    if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+        return "free some space there, or name another folder by the environment variable TFDS_DATA_DIR"
+    return "prepare it where there is a network, and copy it to the same place here"
+
+
+def _class_label(features, config):
+    """Return the feature of the classes, or None; raise a `DataError` if labels are wanted and are something else."""
+    import tensorflow_datasets as tfds
+
+    label = dict(features).get("label")
+    if isinstance(label, tfds.features.ClassLabel):
+        return label
+    if config.labels:
+        raise DataError(f"{config.source}: labels are wanted; expected a ClassLabel as feature label, got {label!r}.")
+    return None
+
+
+def _split_rows(sizes, source_name):
+    """Return the rows of each split; the only one besides the training split is the test split."""
+    rows = consecutive_rows({split: sizes.get(split, 0) for split in SPLITS})
     if not len(rows["train"]):
-        raise DataError(f"{source_name}: expected a split train, it has {', '.join(data_sources)}.")
-    if not len(rows["test"]) and len(rows["validation"]):
-        rows["test"] = rows.pop("validation")
+        raise DataError(f"{source_name}: expected a split train, it has {', '.join(sizes)}.")
     if not len(rows["test"]):
-        # CelebA-HQ has 30,000 images in one split; the original tests on 3,000 of them.
-        rows["train"], rows["test"] = hold_out(rows["train"], 0.1)
+        rows["test"] = rows.pop("validation")
     return rows

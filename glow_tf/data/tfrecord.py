@@ -15,19 +15,22 @@ import tensorflow as tf
 
 from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.data.files import DamagedRecord, RecordSource
-from glow_tf.data.images import size_check
-from glow_tf.data.source import complete_splits, consecutive_rows
+from glow_tf.data.hold_out import digest
+from glow_tf.data.images import shape_check
+from glow_tf.data.labels import count_classes, warn_of_gaps
+from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 
 FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
 
 class Location(NamedTuple):
-    """The bytes of a record's data in a file."""
+    """The bytes of a record's data in a file, and their checksum."""
 
     path: pathlib.Path
     offset: int
     length: int
+    checksum: bytes
 
 
 def open_tfrecord(where, config, image_shape):
@@ -43,19 +46,24 @@ def open_tfrecord(where, config, image_shape):
         rows["test"] = rows.pop("validation")  # what the original calls validation is its test set
 
     # Damaged records are skipped here: whether they stop the run is decided when the source reads them.
-    readable = (f for row in rows["train"] if (f := _features_or_none(locations[row])) is not None)
-    first = next(readable, None)
+    first = next((f for row in rows["train"] if (f := _features_or_none(locations[row])) is not None), None)
     if first is None:
         raise DataError(f"{config.source}: none of the {len(rows['train'])} training records can be read.")
-    classes = 1 + max(map(_label, itertools.chain([first], readable))) if config.labels else 0
+    classes = _count_classes(locations, config.source) if config.labels else 0
+    has_attributes = _attributes(first) is not None
+    rows, split_record = draw_splits(
+        rows, config, fingerprint=lambda: digest(*(location.checksum for location in locations))
+    )
     return RecordSource(
         config.source,
-        complete_splits(rows, config),
-        lambda row: _decode(locations[row]),
-        check=size_check(image_shape, config),
+        rows,
+        lambda row: _decode(locations[row], config.labels, has_attributes),
+        check=shape_check(image_shape, config),
+        split_record=split_record,
         class_names=tuple(map(str, range(classes))),
-        attribute_names=() if _attributes(first) is None else ATTRIBUTES,
+        attribute_names=ATTRIBUTES if has_attributes else (),
         on_damaged=config.on_damaged,
+        labels=config.labels,
     )
 
 
@@ -89,14 +97,18 @@ def _list_files(root, split, size):
         raise DataError(
             f"{root / split}: the names promise {promised} files, there are {len(chosen)}; some are missing."
         )
-    return [path for _, path in chosen]
+    paths = [path for _, path in chosen]
+    for path in paths:
+        if not path.is_file():
+            raise DataError(f"{path} is not a regular file.")
+    return paths
 
 
 def _locate_records(path):
     """Return the `Location` of the data of each record of a file.
 
-    Only the headers are read. A record is its length (8 bytes), a checksum of it (4), the data, and a checksum of the
-    data (4).
+    Only headers and checksums are read. A record is its length (8 bytes), a checksum of it (4), the data, and a
+    checksum of the data (4).
     """
     locations, offset, end = [], 0, path.stat().st_size
     with open(path, "rb") as file:
@@ -106,7 +118,8 @@ def _locate_records(path):
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
             if offset + 16 + length > end:
                 raise DataError(f"{path} is cut off in record {len(locations)}; copy it again.")
-            locations.append(Location(path, offset + 12, length))
+            file.seek(offset + 12 + length)
+            locations.append(Location(path, offset + 12, length, file.read(4)))
             offset += 16 + length
     return locations
 
@@ -129,24 +142,44 @@ def _features_or_none(location):
         return None
 
 
-def _decode(location):
+def _decode(location, labels, has_attributes):
+    """Return the image, its label if labels are wanted, and its attributes if the source has any."""
     feature = _features(location)
     try:
         shape = tuple(feature["shape"].int64_list.value)
         image = np.frombuffer(feature["data"].bytes_list.value[0], np.uint8).reshape(shape)
     except (IndexError, ValueError) as error:
         raise _damaged(location, error) from error
-    return image, _label(feature), _attributes(feature)
+    attributes = _attributes(feature) if has_attributes else None
+    if has_attributes and attributes is None:
+        raise _damaged(location, f"it has no {len(ATTRIBUTES)} attributes of -1 or 1, as others have")
+    return image, _label(location, feature) if labels else None, attributes
 
 
-def _label(feature):
-    return int(next(iter(feature["label"].int64_list.value), 0))
+def _count_classes(locations, source_name):
+    """Return the number of classes of all records that can be read."""
+    features = ((location, _features_or_none(location)) for location in locations)
+    labels = np.array([_label(location, feature) for location, feature in features if feature is not None], np.int64)
+    classes = count_classes(labels, source_name)
+    warn_of_gaps(labels, classes, source_name)
+    return classes
+
+
+def _label(location, feature):
+    """Return the label of a record; raise a `DataError` unless it has exactly one."""
+    values = feature["label"].int64_list.value if "label" in feature else ()
+    if len(values) != 1:
+        raise DataError(
+            f"{location.path}, the record at byte {location.offset}: expected one integer as the label, got "
+            f"{len(values) or 'none'}."
+        )
+    return int(values[0])
 
 
 def _attributes(feature):
     """Return CelebA's attributes, int32 `[40]` in {-1, 1}, or None if there are none."""
-    values = np.array(feature["attr"].int64_list.value, np.int32)
-    return values if len(values) == len(ATTRIBUTES) else None
+    values = np.array(feature["attr"].int64_list.value, np.int64)
+    return values.astype(np.int32) if len(values) == len(ATTRIBUTES) and np.all(np.abs(values) == 1) else None
 
 
 def _damaged(location, error):

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from glow_tf.data import images
-from glow_tf.data.folder import pixels
+from glow_tf.data.image_files import pixels
 from glow_tf.errors import DataError
 
 MAX_BYTES = 20_000_000

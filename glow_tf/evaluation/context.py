@@ -10,15 +10,16 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from glow_tf.config import DataConfig, Experiment
+from glow_tf.config import DataConfig, Experiment, SplitRecord
 from glow_tf.data import images, open_source, pipeline
 from glow_tf.data.files import DamagedRecord
-from glow_tf.data.folder import ENDINGS, read_image
+from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
 from glow_tf.model import Glow
 from glow_tf.runs import Run, load_model
+from glow_tf.training.old_splits import check_old_split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +83,8 @@ class EvaluationContext:
                 f"{source.name} has {source.classes or 'no'} classes, the model is conditional on {classes}; give a "
                 "source whose labels are those."
             )
+        if self.experiment is not None and self.data.source == self.experiment.data.source:
+            check_old_split(Run(self.path), self.data, source)
         return source
 
     @property
@@ -149,11 +152,21 @@ def open_context(target):
         experiment, out = run.experiment(), run.evaluation
         data = experiment.data
         if target.data not in (None, data.source):
-            data = DataConfig(target.data, labels=bool(experiment.model.classes))
+            data = DataConfig(target.data, labels=bool(experiment.model.classes), split_record=_rule(data, target.data))
     if target.fit is not None:
         data = dataclasses.replace(data, fit=target.fit)
     out = out if target.out is None else pathlib.Path(target.out)
     return EvaluationContext(path, data, experiment, out, target.ema, model)
+
+
+def _rule(data, source):
+    """Return a `SplitRecord` with the rule of a run's data alone, for another source of the same kind, or None.
+
+    The source may be the run's data at another place.
+    """
+    if data.split_record is None or source.partition(":")[0] != data.source.partition(":")[0]:
+        return None
+    return SplitRecord(data.split_record.rule)
 
 
 def read_own_images(paths, image_shape):
@@ -177,7 +190,7 @@ def find_image_files(folder):
     folder = pathlib.Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}.")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS)
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     if not paths:
         raise DataError(f"no images ({', '.join(ENDINGS)}) in {folder}.")
     return paths

@@ -6,7 +6,7 @@ import time
 import keras
 import tensorflow as tf
 
-from glow_tf.pictures import sample_sheet, save_png
+from glow_tf.pictures import sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.training import devices
 from glow_tf.training.logs import ProgressBar, TensorBoard, tensorboard_available
 from glow_tf.training.metrics import check_health, epoch_means, training_metrics
@@ -114,7 +114,9 @@ class EpochLoop:
         return devices.distribute(trainer.strategy, trainer.batches.validation, self.training.batch_size)
 
     def _draw_samples(self, number):
-        page = sample_sheet(self.state.model)
-        save_png(self.trainer.run.pictures / f"samples_epoch_{number:04d}.png", page)
-        if self.tensorboard:
-            self.tensorboard.image("samples", page, self.state.steps)
+        path = self.trainer.run.pictures / f"samples_epoch_{number:04d}.png"
+        with warning_if_not_drawn(path):
+            page = sample_sheet(self.state.model)
+            save_png(path, page)
+            if self.tensorboard:
+                self.tensorboard.image("samples", page, self.state.steps)

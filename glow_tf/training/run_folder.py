@@ -1,13 +1,14 @@
 """The run folder at the start of training: a new one, or one that the same experiment may resume."""
 
+import dataclasses
 import pathlib
 
 from glow_tf import presets
 from glow_tf.errors import ConfigError
 from glow_tf.runs import Run
 
-FIELDS_THAT_MAY_CHANGE_ON_RESUME = ("training.epochs", "training.patience", "model.recompute")
-"""Experiment fields that may change on resume (all `RunOptions` may)."""
+FIELDS_THAT_MAY_CHANGE_ON_RESUME = ("training.epochs", "training.patience", "model.recompute", "data.split_record")
+"""Experiment fields that may change on resume (all `RunOptions` may); the record of the split is the run's own."""
 
 
 def open_run_folder(path, experiment):
@@ -31,3 +32,8 @@ def open_run_folder(path, experiment):
     elif run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
         raise ConfigError(f"{run.path} exists and is not a run folder; give another --run-dir.")
     return run
+
+
+def with_split_record(experiment, record):
+    """Return an experiment with the `SplitRecord` of a run."""
+    return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, split_record=record))

@@ -7,7 +7,7 @@ import signal
 
 import tensorflow as tf
 
-from glow_tf.pictures import learning_curve, sample_sheet, save_png
+from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.tables import format_table
 from glow_tf.training import devices
 from glow_tf.training.trainer import Trainer
@@ -106,9 +106,11 @@ def print_head(trainer, print_line=print):
 def _draw(trainer, only_missing):
     curve, samples = (trainer.run.pictures / name for name in ("learning_curve.png", "samples.png"))
     if not (only_missing and curve.is_file()):
-        learning_curve(curve, trainer.table.rows())
+        with warning_if_not_drawn(curve):
+            learning_curve(curve, trainer.table.rows())
     if not (only_missing and samples.is_file()):
-        save_png(samples, sample_sheet(trainer.run.model()))
+        with warning_if_not_drawn(samples):
+            save_png(samples, sample_sheet(trainer.run.model()))
 
 
 def print_tail(trainer, print_line=print):

@@ -9,7 +9,8 @@ from glow_tf.runs import MetricsTable
 from glow_tf.training import devices
 from glow_tf.training.batches import ExperimentBatches
 from glow_tf.training.loop import EpochLoop
-from glow_tf.training.run_folder import open_run_folder
+from glow_tf.training.old_splits import check_old_split
+from glow_tf.training.run_folder import open_run_folder, with_split_record
 from glow_tf.training.signals import StopSignals
 from glow_tf.training.state import TrainingState
 from glow_tf.training.step import TrainingStep
@@ -29,7 +30,7 @@ class Trainer:
     """
 
     def __init__(self, experiment, options, strategy):
-        self.experiment, self.options, self.strategy = experiment, options, strategy
+        self.options, self.strategy = options, strategy
         self.training = experiment.training.anchored(experiment.model.image_shape)
         self.chief = devices.is_chief(strategy)
         if experiment.model.network_dtype == "float16":
@@ -39,8 +40,12 @@ class Trainer:
             )
         devices.check_batch_size(strategy, self.training.batch_size)
         self.run = open_run_folder(options.run_dir, experiment)
+        if self.run.config_path.is_file():
+            experiment = with_split_record(experiment, self.run.experiment().data.split_record)
         self.batches = ExperimentBatches(experiment)
         self.source = self.batches.source
+        check_old_split(self.run, experiment.data, self.source)
+        self.experiment = experiment = with_split_record(experiment, self.source.split_record)
         self.state = state = TrainingState(experiment, self.run, strategy, self.chief, options.keep_checkpoints)
         self.jit_compile = options.jit_compile == "on" or (options.jit_compile == "auto" and devices.on_gpu(strategy))
         self.step = TrainingStep(

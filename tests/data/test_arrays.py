@@ -5,6 +5,7 @@ import pytest
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source
+from glow_tf.data.files import RecordSource
 from glow_tf.errors import DataError
 from helpers.source_cases import SHAPE, arrays, color_images
 
@@ -50,3 +51,21 @@ def test_missing_and_damaged_array_files_are_rejected(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK nonsense")
     with pytest.raises(DataError, match="cannot be read as arrays"):
         open_source(DataConfig(f"npz:{tmp_path / 'bad.npz'}"), SHAPE)
+
+
+def test_array_of_five_channels_does_not_become_its_first_three(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 5), np.uint8)
+    np.save(tmp_path / "a.npy", pixels)
+    config = DataConfig(f"npy:{tmp_path / 'a.npy'}")
+    with pytest.raises(DataError, match="an image has 5 channels, the model 3"):
+        open_source(config, SHAPE)
+    source = open_source(config, (8, 8, 5))
+    images, _, _ = arrays(source, "test", config, (8, 8, 5))
+    np.testing.assert_array_equal(images, pixels[source.rows_of("test")])
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [(np.uint16, SHAPE), (np.float32, SHAPE), (np.uint8, (64,))])
+def test_records_that_are_no_images_of_8_bits_are_refused(dtype, shape):
+    source = RecordSource("x", {}, lambda row: (np.zeros(shape, dtype), None, None), check=lambda shape: None)
+    with pytest.raises(DataError, match=r"x: expected uint8 images \[h, w, c\], got"):
+        source._load_checked(3)

@@ -57,7 +57,7 @@ def test_every_image_format_and_mode_is_decoded(tmp_path):
 
 def damaged_folder(tmp_path):
     root = make_folder(tmp_path / "f" / "train")
-    (root / "cat" / "0.png").write_bytes(b"no picture")
+    (root / "cat" / "3.png").write_bytes(b"no picture")
     make_folder(tmp_path / "f" / "test", 2)
     (tmp_path / "f" / "test" / "dog" / "1.png").write_bytes(b"no picture")
     return tmp_path / "f"
@@ -65,7 +65,7 @@ def damaged_folder(tmp_path):
 
 def test_a_damaged_image_file_stops_the_run_with_its_name(tmp_path, capsys):
     err = message_that_stops(capsys, DataConfig(f"folder:{damaged_folder(tmp_path)}"))
-    assert "cat/0.png cannot be read as an image" in err
+    assert "cat/3.png cannot be read as an image" in err
 
 
 def test_a_damaged_image_file_is_named_and_skipped(tmp_path, capsys):
@@ -77,6 +77,16 @@ def test_a_damaged_image_file_is_named_and_skipped(tmp_path, capsys):
     for batch in batches.as_numpy_iterator():
         np.testing.assert_array_equal(batch["label"], batch["image"][:, 0, 0, 0] >= 40)
     assert capsys.readouterr().err.count("left out") == 2
+
+
+def test_folder_of_damaged_images_alone_stops_the_run_though_it_may_skip_them(tmp_path):
+    for name in "abcd":
+        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+    source = open_source(DataConfig(f"folder:{tmp_path}", on_damaged="skip"), SHAPE)
+    *others, last = source.rows_of("train")
+    assert not any(source._load_checked(row)[3] for row in others)
+    with pytest.raises(DataError, match="none of the 2 training images can be read; the last: .*cannot be read as an"):
+        source._load_checked(last)
 
 
 def test_an_image_file_of_another_size_stops_the_run(tmp_path):

@@ -51,10 +51,10 @@ def test_resizing_keeps_the_mean_of_an_image(shape):
 def test_image_sizes_that_do_not_fit_are_rejected():
     config = DataConfig("folder:x")
     with pytest.raises(DataError, match=r"an image is 10x14, the model takes 8x8, and fit=exact cannot change it"):
-        images.check_size(IMAGE.shape, (8, 8, 3), config)
-    images.check_size((8, 8, 3), (8, 8, 3), config)
+        images.check_shape(IMAGE.shape, (8, 8, 3), config)
+    images.check_shape((8, 8, 3), (8, 8, 3), config)
     with pytest.raises(DataError):
-        images.check_size((7, 9, 3), (8, 8, 3), DataConfig("folder:x", fit="crop"))
+        images.check_shape((7, 9, 3), (8, 8, 3), DataConfig("folder:x", fit="crop"))
 
 
 def test_shift_augmentation_moves_by_at_most_two_pixels():
@@ -91,3 +91,18 @@ def test_full_augmentation_rotates():
         heights = [np.average(np.arange(21), weights=moved[:, x]) for x in (5, 15) if moved[:, x].sum()]
         angles.append(np.degrees(np.arctan2(heights[1] - heights[0], 10)))
     assert max(angles) > 10 and min(angles) < -10 and max(map(abs, angles)) < 18
+
+
+@pytest.mark.parametrize(("channels", "model"), [(2, 3), (2, 1), (5, 3), (5, 1), (3, 5), (1, 2), (4, 5)])
+def test_channels_that_are_no_picture_are_not_converted(channels, model):
+    message = f"an image has {channels} channels, the model {model}, and only gray and RGB are converted"
+    with pytest.raises(DataError, match=message):
+        images.check_shape((8, 8, channels), (8, 8, model), DataConfig("folder:x"))
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_images_of_the_models_channels_are_kept_whatever_they_are(channels):
+    image = RNG.integers(0, 256, (8, 8, channels), np.uint8)
+    images.check_shape(image.shape, image.shape, DataConfig("folder:x"))
+    np.testing.assert_array_equal(images.fit(image, image.shape, "exact"), image)
+    assert images.fit(image, (4, 4, channels), "resize").shape == (4, 4, channels)

@@ -1,17 +1,20 @@
 """Test sources from TensorFlow Datasets."""
 
 import dataclasses
+import errno
 import functools
 import io
 import pathlib
 import re
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from glow_tf.config import DataConfig
-from glow_tf.data import open_source
+from glow_tf.data import open_source, tfds_source
 from glow_tf.errors import DataError
+from helpers.commands import ROOT
 from helpers.source_cases import SHAPE, arrays, color_images, encoded, message_that_stops, read_all
 
 NAMED = {
@@ -89,3 +92,54 @@ def test_unavailable_tfds_data_sets_are_rejected(tmp_path, monkeypatch):
         open_source(DataConfig("tfds:downsampled_imagenet/32x32"), (32, 32, 3))
     with pytest.raises(DataError, match="TFDS has no such data set"):
         open_source(DataConfig("tfds:no_such_thing"), (32, 32, 3))
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (
+            ModuleNotFoundError("No module named 'a_b.c'", name="a_b.c"),
+            r"\(No module named 'a_b.c'\); .*pip install a_b\.",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"No space left .* free some space there, or .*TFDS_DATA_DIR",
+        ),
+        (OSError(errno.EROFS, "Read-only file system"), "name another folder by the environment variable"),
+        (OSError("no network here"), "prepare it where there is a network"),
+        (AssertionError(), r"\(AssertionError\); prepare it where there is a network"),
+    ],
+)
+def test_advice_follows_the_error_of_the_preparation(error, advice, tmp_path, monkeypatch):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(DataError, match=advice) as raised:
+        open_source(DataConfig("tfds:cifar10"), (32, 32, 3))
+    assert ("network" in str(raised.value)) == ("network" in advice)
+
+
+def test_every_package_that_tfds_needs_is_required():
+    """TFDS imports it to prepare any data set, and does not require it itself."""
+    for name in ("pyproject.toml", "requirements.txt"):
+        assert "importlib_resources>=" in (ROOT / name).read_text(), name
+
+
+def test_labels_that_are_no_classes_are_refused_if_they_are_asked_for():
+    features = tfds.features.FeaturesDict({"label": tfds.features.Scalar(np.int64)})
+    assert tfds_source._class_label(features, DataConfig("tfds:x")) is None
+    with pytest.raises(DataError, match="labels are wanted; expected a ClassLabel as feature label, got Scalar"):
+        tfds_source._class_label(features, DataConfig("tfds:x", labels=True))
+
+
+def test_held_out_images_of_tfds_are_recorded():
+    with tfds.testing.mock_data(num_examples=24):
+        config = DataConfig("tfds:celeb_a_hq/256")
+        record = open_source(config, (256, 256, 3)).split_record
+        assert record.rule == "position" and record.images == 24
+        open_source(dataclasses.replace(config, split_record=record), (256, 256, 3))
+    with tfds.testing.mock_data(num_examples=25):
+        with pytest.raises(DataError, match="24 images to split and there are 25 images now"):
+            open_source(dataclasses.replace(config, split_record=record), (256, 256, 3))

@@ -1,32 +1,17 @@
 """Test the original's TFRecords on files that the tests write."""
 
 import dataclasses
+import os
 import re
 import struct
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, pipeline
 from glow_tf.errors import DataError
-from helpers.source_cases import RNG, SHAPE, arrays, color_images, message_that_stops, read_all
-
-
-def write_tfrecords(root, split, images, r=5, shards=2, attributes=None, labels=None):
-    (root / split).mkdir(parents=True, exist_ok=True)
-    for s in range(shards):
-        name = f"{split}-r{r:02d}-s-{s:04d}-of-{shards:04d}.tfrecords"
-        with tf.io.TFRecordWriter(str(root / split / name)) as writer:
-            for i in range(s, len(images), shards):
-                ints = {"shape": images[i].shape, "label": [0 if labels is None else labels[i]]}
-                if attributes is not None:
-                    ints["attr"] = attributes[i]
-                feature = {k: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for k, v in ints.items()}
-                feature["data"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[images[i].tobytes()]))
-                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
-    return root
+from helpers.source_cases import RNG, SHAPE, arrays, color_images, message_that_stops, read_all, write_tfrecords
 
 
 def test_tfrecord_images_and_attributes_are_read(tmp_path):
@@ -116,3 +101,22 @@ def test_tfrecords_without_a_readable_record_are_rejected(tmp_path):
         damage_record(next((tmp_path / "train").iterdir()), number)
     with pytest.raises(DataError, match="none of the 2 training records can be read"):
         open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+
+
+def test_tfrecord_that_is_no_file_is_refused_and_does_not_hang(tmp_path):
+    write_tfrecords(tmp_path, "train", color_images(6))
+    path = next((tmp_path / "train").glob("*s-0001*"))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="s-0001-of-0002.tfrecords is not a regular file"):
+        open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+
+
+def test_record_without_the_attributes_of_the_others_is_damaged(tmp_path):
+    attributes = [[1] * 40, [1] * 40, [], [3] * 40]
+    write_tfrecords(tmp_path, "train", color_images(4), shards=1, attributes=attributes)
+    source = open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+    assert source._load_checked(1)[2].sum() == 40
+    for row in (2, 3):
+        with pytest.raises(DataError, match="cannot be read: it has no 40 attributes of -1 or 1"):
+            source._load_checked(row)

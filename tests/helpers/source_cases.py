@@ -1,9 +1,10 @@
-"""Make images for the tests of every source, and read damaged ones."""
+"""Make images, files and records for the tests of every source, and read damaged ones."""
 
 import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from glow_tf.cli.command import run_command
@@ -44,3 +45,26 @@ def encoded(image, form):
     file = io.BytesIO()
     Image.fromarray(image).save(file, form, lossless=True)
     return file.getvalue()
+
+
+def save_pictures(root, images):
+    """Save images as PNG files in a folder; return it."""
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(root / f"{i}.png")
+    return root
+
+
+def write_tfrecords(root, split, images, r=5, shards=2, attributes=None, labels=None):
+    """Write images as the original's TFRecords of one split; return the root."""
+    (root / split).mkdir(parents=True, exist_ok=True)
+    for s in range(shards):
+        name = f"{split}-r{r:02d}-s-{s:04d}-of-{shards:04d}.tfrecords"
+        with tf.io.TFRecordWriter(str(root / split / name)) as writer:
+            for i in range(s, len(images), shards):
+                ints = {"shape": images[i].shape, "label": np.atleast_1d(0 if labels is None else labels[i])}
+                if attributes is not None:
+                    ints["attr"] = attributes[i]
+                feature = {k: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for k, v in ints.items()}
+                feature["data"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[images[i].tobytes()]))
+                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    return root

@@ -1,10 +1,9 @@
 """Check a conversion: bits/dim of a batch of images from a file."""
 
-import zipfile
-
 import numpy as np
 
-from glow_tf.errors import ConversionError
+from glow_tf.array_files import NPY, ArrayArchive, file_kind, read_array
+from glow_tf.errors import ConversionError, DataError
 
 
 def measure_bits(checkpoint, path):
@@ -37,9 +36,12 @@ def read_batch(path, model):
         ConversionError: the file cannot be read, or does not fit the model.
     """
     try:
-        stored = np.load(path, allow_pickle=False)
-        arrays = {"x": stored} if isinstance(stored, np.ndarray) else {name: stored[name] for name in stored}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if file_kind(path) == NPY:
+            arrays = {"x": read_array(path)}
+        else:
+            with ArrayArchive(path) as archive:
+                arrays = {name: archive[name] for name in ("x", "y") if name in archive}
+    except DataError as error:
         raise ConversionError(f"{path} cannot be read as a batch of images (.npy, or .npz with x): {error}") from error
     images, shape = arrays.get("x"), model.image_shape
     if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape or not len(images):

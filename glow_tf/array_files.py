@@ -1,0 +1,162 @@
+"""Files of NumPy arrays from anywhere: `.npy` and `.npz`, checked before anything is read into memory.
+
+Nothing pickled is loaded. A header or an archive that promises more than the file can hold is refused.
+"""
+
+import collections.abc
+import contextlib
+import math
+import os
+import pathlib
+import tokenize
+import zipfile
+import zlib
+
+import numpy as np
+
+from glow_tf.errors import DataError
+
+NPY, NPZ = "one array (.npy)", "an archive of arrays (.npz)"
+
+MAX_RATIO = 200
+"""Largest ratio of an archived array's size to its size in the file, if it is large: images are compressed by less."""
+LARGE = 2**28
+"""Bytes from which an archived array is large."""
+
+ERRORS = (
+    ValueError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    tokenize.TokenError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,  # an encrypted archive
+    NotImplementedError,  # an unknown compression
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and `zipfile` raise for damaged files."""
+
+
+def file_kind(path):
+    """Return `NPY` or `NPZ`, by the first bytes of a file; raise a `DataError` if it is neither.
+
+    Args:
+        path: path of a file.
+    """
+    path = pathlib.Path(path).expanduser()
+    with _errors_named(path):
+        if not path.exists():
+            raise _damaged(path, "no such file")
+        if not path.is_file():
+            raise _damaged(path, "it is not a regular file")
+        with open(path, "rb") as file:
+            start = file.read(6)
+    if start == b"\x93NUMPY":
+        return NPY
+    if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return NPZ
+    raise _damaged(path, "it is neither .npy nor .npz")
+
+
+def read_array(path):
+    """Read the array of a `.npy` file; raise a `DataError` if it is something else or damaged."""
+    _require_kind(path, NPY)
+    path = pathlib.Path(path).expanduser()
+    with _errors_named(path), open(path, "rb") as file:
+        return _read(file, path.stat().st_size, str(path))
+
+
+class ArrayArchive(collections.abc.Mapping):
+    """The arrays of a `.npz` file by name, each read when it is asked for; a context manager.
+
+    Args:
+        path: path of the file.
+
+    Raises:
+        DataError: it is something else or damaged; also when an array is read.
+    """
+
+    def __init__(self, path):
+        _require_kind(path, NPZ)
+        self.path = pathlib.Path(path).expanduser()
+        with _errors_named(self.path):
+            self._zip = zipfile.ZipFile(self.path)
+        members = self._zip.infolist()
+        self._members = {m.filename.removesuffix(".npy"): m for m in members if m.filename.endswith(".npy")}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._zip.close()
+
+    def __iter__(self):
+        return iter(self._members)
+
+    def __len__(self):
+        return len(self._members)
+
+    def __getitem__(self, name):
+        member, label = self._members[name], f"{self.path}, array {name!r},"
+        if member.file_size > max(LARGE, MAX_RATIO * member.compress_size):
+            sizes = f"{_size(member.compress_size)} unpack to {_size(member.file_size)}"
+            raise _damaged(label, f"its {sizes}, which no data do; save it uncompressed if it is meant")
+        with _errors_named(label), self._zip.open(member) as file:
+            return _read(file, member.file_size, label)
+
+
+def _require_kind(path, expected):
+    kind = file_kind(path)
+    if kind != expected:
+        raise DataError(f"{path} is {kind}, expected {expected}.")
+
+
+def _read(file, size, name):
+    """Read an array after its header was compared with the size of the file in bytes."""
+    version = np.lib.format.read_magic(file)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in read_header:
+        raise _damaged(name, f"version {version} of NumPy's format, expected a plain array (1.0 or 2.0)")
+    shape, _, dtype = read_header[version](file)
+    if dtype.hasobject:
+        raise _damaged(name, "it holds pickled objects, which are refused")
+    count, header = math.prod(shape), file.tell()
+    if min(shape, default=0) < 0 or header + count * dtype.itemsize > size:
+        promised = _size(header + count * dtype.itemsize)
+        raise _damaged(name, f"its header promises {promised} and there are {_size(size)}; it is cut off or damaged")
+    if count * dtype.itemsize > _memory():
+        raise _damaged(name, f"it has {_size(count * dtype.itemsize)}, this machine's memory {_size(_memory())}")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _memory():
+    """Return the bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _size(count):
+    """Return a number of bytes in words."""
+    units = ("bytes", "kB", "MB", "GB", "TB")
+    power = min(int(math.log(max(count, 1), 1000)), len(units) - 1)
+    return f"{count / 1000**power:.4g} {units[power]}"
+
+
+@contextlib.contextmanager
+def _errors_named(name):
+    """Turn NumPy's and `zipfile`'s errors of damaged files into a `DataError` that names the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except ERRORS as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name, error):
+    """Return the `DataError` of a reason, a str or an exception."""
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return DataError(f"{name} cannot be read as arrays: {reason[0].rstrip('.')}.")

@@ -1,0 +1,67 @@
+"""Image files: which endings are taken, and how a file becomes gray or color pixels of 8 bits."""
+
+import pathlib
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from glow_tf.data.files import DamagedRecord
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+OTHER_ENDINGS = (".avif", ".heic", ".heif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga")
+"""Endings of images that are not read; they are named where they are left out."""
+
+BITS_PER_SAMPLE = 258
+"""Number of a tag of TIFF."""
+
+
+def read_image(file):
+    """Read an image file as uint8 `[h, w, 1]` or `[h, w, 3]`, upright (see `pixels`); of an animation the first image.
+
+    Args:
+        file: path, or an open file whose `str` is a name for messages.
+
+    Raises:
+        DamagedRecord: the file is damaged or not a picture of 8 or 16 bits.
+    """
+    try:
+        if isinstance(file, str | pathlib.Path):
+            _require_regular(pathlib.Path(file))
+        with Image.open(file) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            return pixels(image)
+    except DamagedRecord:
+        raise
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        raise DamagedRecord(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
+
+
+def pixels(image):
+    """Return an opened PIL image as uint8 `[h, w, 1]` or `[h, w, 3]`.
+
+    Palettes are resolved, transparent pixels are laid on white, and of 16 bits the upper 8 are taken.
+
+    Raises:
+        ValueError: the pixels are 32-bit integers or floats, whose range is unknown.
+    """
+    image.load()
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion would clip at 255. A TIFF of 12 bits has this mode too.
+        bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
+        return (np.asarray(image) >> (bits - 8)).astype(np.uint8)[..., None]
+    if image.mode in ("I", "F"):
+        kind = {"I": "integers of 32 bits", "F": "floats"}[image.mode]
+        raise ValueError(f"its pixels are {kind}, whose range is unknown; save it with 8 or 16 bits")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    elif image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))[..., None]
+    return np.asarray(image.convert("RGB"))
+
+
+def _require_regular(path):
+    """Raise an error if a path is no file to read to its end, such as a named pipe, which would hang."""
+    if path.exists() and not path.is_file():
+        raise DamagedRecord(f"{path} cannot be read as an image: it is not a regular file")

@@ -1,0 +1,59 @@
+"""Labels of images: the classes 0, 1, ... of a source."""
+
+import warnings
+
+import numpy as np
+
+from glow_tf.errors import DataError
+
+MAX_CLASSES = 100_000
+"""Number of classes above which labels are taken for something else; ImageNet-21k has 21,841."""
+
+
+def label_column(labels, count, name):
+    """Return the labels of an array as integers `[n]`.
+
+    Args:
+        labels: array `[n]` or `[n, 1]`, or None where there are none.
+        count: n, the number of images.
+        name: str, for messages.
+
+    Raises:
+        DataError: it does not hold a class for each image.
+    """
+    if labels is not None and labels.shape == (count, 1):
+        labels = labels[:, 0]
+    if labels is None or labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        got = "none for a split" if labels is None else f"{labels.dtype} {labels.shape}"
+        raise DataError(f"{name}: expected one label per image, integers [{count}] from 0, got {got}.")
+    return labels
+
+
+def count_classes(labels, name):
+    """Return the number of classes of labels: the largest label and one.
+
+    Args:
+        labels: integers, a non-empty array of any type.
+        name: str, for messages.
+
+    Raises:
+        DataError: a label is negative, or too large to be one.
+    """
+    smallest, largest = int(labels.min()), int(labels.max())
+    if smallest < 0 or largest >= MAX_CLASSES:
+        raise DataError(
+            f"{name}: expected labels 0 ... classes - 1, of at most {MAX_CLASSES:,} classes, got labels from "
+            f"{smallest} to {largest}; number the classes from 0, or leave the labels out."
+        )
+    return largest + 1
+
+
+def warn_of_gaps(labels, classes, name):
+    """Warn if some of the classes have no images: numbers that are not consecutive make more classes than there are."""
+    present = len(np.unique(labels))
+    if present < classes:
+        warnings.warn(
+            f"{name}: labels up to {classes - 1} make {classes:,} classes, and only {present:,} of them have images; "
+            "number the classes 0, 1, 2, ... if there are no others.",
+            stacklevel=2,
+        )

@@ -1,0 +1,105 @@
+"""Test that a folder gives every image below it, or says which are left out."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from glow_tf.config import DataConfig, SplitRecord
+from glow_tf.data import open_source
+from glow_tf.data.folder_listing import list_images, list_images_of_format_1
+from glow_tf.errors import DataError
+from helpers.source_cases import SHAPE, color_images, save_pictures
+
+
+def make(root, *folders, count=2):
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        save_pictures(root / folder, color_images(count))
+    return root
+
+
+def counts(root):
+    """Return the number of images by split and class."""
+    result = {}
+    for split, files in list_images(root, "folder:x").items():
+        for file in files:
+            key = (split, file.class_name)
+            result[key] = result.get(key, 0) + 1
+    return result
+
+
+def test_classes_and_loose_images_are_all_listed(tmp_path):
+    make(tmp_path, "a", "b/deep", ".")
+    assert counts(tmp_path) == {(None, "a"): 2, (None, "b"): 2, (None, None): 2}
+
+
+@pytest.mark.parametrize("names", ["train val test", "Train Valid TEST", "train Validation Test"])
+def test_split_folders_are_known_in_any_case(names, tmp_path):
+    make(tmp_path, *(f"{name}/a" for name in names.split()))
+    assert counts(tmp_path) == {(split, "a"): 2 for split in ("train", "validation", "test")}
+
+
+@pytest.mark.parametrize(
+    ("folders", "left_out"),
+    [(("bus", "car", "train"), "2 in bus, 2 in car"), (("train/a", "test/a", "."), "2 beside it")],
+)
+def test_images_beside_split_folders_are_refused_by_name(folders, left_out, tmp_path):
+    make(tmp_path, *folders)
+    with pytest.raises(DataError, match=rf"would leave out images \({left_out}\); move these"):
+        open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+
+
+def test_two_folders_of_one_split_are_refused(tmp_path):
+    make(tmp_path, "train", "val", "valid")
+    with pytest.raises(DataError, match="train, val, valid name a split twice"):
+        open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+
+
+def test_links_are_followed_and_hidden_names_left_out(tmp_path):
+    elsewhere = make(tmp_path / "elsewhere", "b", count=3)
+    root = make(tmp_path / "h", "a", "c/.hidden", ".ipynb_checkpoints")
+    (root / "b").symlink_to(elsewhere / "b")
+    (root / "again").symlink_to(root / "a")
+    (root / "a" / "loop").symlink_to(root)
+    (root / "a" / ".0.png").write_bytes(b"hidden")
+    (root / "a" / "link.png").symlink_to(elsewhere / "b" / "0.png")
+    assert counts(root) == {(None, "a"): 3, (None, "again"): 3, (None, "b"): 3}
+
+
+def test_images_of_kinds_that_are_not_read_are_named(tmp_path):
+    make(tmp_path, "a")
+    (tmp_path / "a" / "x.HEIC").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"folder:x: 1 files of another kind \(.heic\) are left out"):
+        assert counts(tmp_path) == {(None, "a"): 2}
+
+
+def test_tiff_files_are_listed_and_notes_ignored(tmp_path):
+    make(tmp_path, "a", count=1)
+    for name in ("b.tif", "c.TIFF", "notes.txt"):
+        (tmp_path / "a" / name).write_bytes((tmp_path / "a" / "0.png").read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert counts(tmp_path) == {(None, "a"): 3}
+
+
+def test_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+    make(tmp_path, "a")
+
+    def forbidden(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.scandir", forbidden)
+    with pytest.raises(DataError, match="cannot be listed: Permission denied"):
+        open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+
+
+def test_list_of_runs_of_format_1_stays_as_it_was(tmp_path):
+    """Their held-out images are positions in it."""
+    root = make(tmp_path / "h", "a", ".hidden")
+    (root / "link").symlink_to(root / "a")
+    (root / "a" / "x.tif").write_bytes(b"")
+    names = [str(file.path.relative_to(root)) for file in list_images_of_format_1(root)[None]]
+    assert names == [".hidden/0.png", ".hidden/1.png", "a/0.png", "a/1.png"]
+    source = open_source(DataConfig(f"folder:{root}", split_record=SplitRecord("position")), SHAPE)
+    np.testing.assert_array_equal(np.sort(np.concatenate(list(source.rows.values()))), np.arange(4))

@@ -1,0 +1,92 @@
+"""Test that a run refuses data that changed since it was started, on resume and in an evaluation."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from glow_tf.config import DataConfig, RunOptions, SplitRecord
+from glow_tf.data import open_source
+from glow_tf.errors import DataError
+from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.runs import Run
+from glow_tf.training import devices
+from glow_tf.training.old_splits import check_old_split, is_share
+from glow_tf.training.trainer import Trainer
+from helpers.commands import ROOT
+from helpers.source_cases import color_images, save_pictures
+from helpers.tiny_runs import TINY
+
+
+def trainer(path, source):
+    experiment = dataclasses.replace(TINY, data=DataConfig(source))
+    return Trainer(experiment, RunOptions(run_dir=str(path)), devices.strategy("cpu"))
+
+
+def save_images(path, count):
+    np.save(path, np.zeros([count, 8, 8, 1], np.uint8))
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    """Unpack a run of format 1, of digits by class."""
+    shutil.unpack_archive(ROOT / "tests" / "old_run.tar.xz", tmp_path / "old")
+    return Run.open(tmp_path / "old")
+
+
+def test_run_records_its_split_and_refuses_other_arrays(tmp_path):
+    save_images(tmp_path / "a.npy", 40)
+    first = trainer(tmp_path / "run", f"npy:{tmp_path / 'a.npy'}")
+    first.run.write_config(first.experiment)
+    assert first.run.experiment().data.split_record == first.source.split_record
+    assert trainer(tmp_path / "run", f"npy:{tmp_path / 'a.npy'}").experiment == first.experiment
+    assert open_context(tmp_path / "run").data.split_record.images == 40
+    save_images(tmp_path / "a.npy", 41)
+    message = "a.npy has changed: the run was started with 40 images to split and there are 41 images now"
+    with pytest.raises(DataError, match=message):
+        trainer(tmp_path / "run", f"npy:{tmp_path / 'a.npy'}")
+    with pytest.raises(DataError, match=message):
+        open_source(open_context(tmp_path / "run").data, (8, 8, 1))
+
+
+def set_source(run, source):
+    values = json.loads(run.config_path.read_text())
+    values["data"]["source"] = source
+    run.config_path.write_text(json.dumps(values))
+
+
+def test_evaluation_of_a_moved_source_keeps_the_rule_of_the_run(tmp_path, old_run):
+    root = tmp_path / "images"
+    root.mkdir()
+    set_source(old_run, f"folder:{save_pictures(root, color_images(12))}")
+    moved = open_context(TargetOptions(str(old_run.path), data=f"folder:{root}/.")).data
+    assert moved.split_record == SplitRecord("position")
+    assert open_context(TargetOptions(str(old_run.path), data="bundled:mnist")).data.split_record is None
+
+
+def test_run_of_format_1_with_labels_is_refused_if_its_validation_had_another_size(old_run):
+    config = old_run.experiment().data
+    source = open_source(config, (8, 8, 1))
+    check_old_split(old_run, config, source)
+    source.rows["validation"] = source.rows["validation"][1:]
+    with pytest.raises(DataError, match="validated on another number of images than the 149 that are held out now"):
+        check_old_split(old_run, config, source)
+
+
+def test_run_of_format_1_that_tells_nothing_of_its_images_says_so(old_run, tmp_path):
+    root = tmp_path / "images"
+    root.mkdir()
+    set_source(old_run, f"folder:{save_pictures(root, color_images(12))}")
+    old_run.metrics_path.unlink()
+    config = dataclasses.replace(old_run.experiment().data, labels=False)
+    with pytest.warns(UserWarning, match="kept no record of the images: if any were added"):
+        check_old_split(old_run, config, open_source(config, (8, 8, 3)))
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "possible"), [(0.653333, 150, True), (0.653333, 149, False), (1.0, 7, True)]
+)
+def test_only_shares_of_whole_images_are_possible(value, count, possible):
+    assert is_share(value, count) == possible
