@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from glow_tf.labels import label_vector
 from glow_tf.layers.flatten import FlatFlow
 from glow_tf.random import as_dtype
 
@@ -20,7 +21,7 @@ def continuous(glow, temperature=1.0, labels=None, flat=False):
         labels: int `[n]` for a conditional model; they give batch shape `[n]`.
         flat: the base is one vector `[D]`, finest level first, instead of the list of latents.
     """
-    labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
+    labels = label_vector(labels, glow.config.classes, "distribution")
     lead = [] if labels is None else list(labels.shape)
     scale = as_dtype(temperature, glow.compute_dtype)
 
@@ -64,7 +65,7 @@ class DiscreteGlow(tfd.Distribution):
     def __init__(self, glow, temperature=1.0, labels=None, draws=1, seed=None, name="discrete_glow"):
         parameters = dict(locals())
         self._glow, self._temperature, self._draws, self._seed = glow, temperature, draws, seed
-        self._labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
+        self._labels = label_vector(labels, glow.config.classes, "distribution")
         # Plain variables, where tf.Module finds them; those of Keras are hidden from it.
         self._weights = tuple(v.value for v in glow.trainable_variables)
         super().__init__(

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from glow_tf.labels import labels_per_image
+
 
 def interpolate_latents(first, second, weights):
     """Compute latents on the straight line between pairs of latents, eagerly or inside a `tf.function`.
@@ -30,9 +32,10 @@ def interpolate(model, first, second, steps, labels=None):
     Returns:
         uint8 images `[n, steps, H, W, C]`.
     """
+    labels = labels_per_image(labels, model.config.classes, len(first), "interpolate")
     ends = model.encode(first, labels), model.encode(second, labels)
     eps = interpolate_latents(*ends, np.linspace(0, 1, steps))
-    labels = None if labels is None else np.repeat(labels, steps)
+    labels = None if labels is None else tf.repeat(labels, steps)
     return model.decode(eps, labels).numpy().reshape(len(first), steps, *model.image_shape)
 
 

@@ -29,7 +29,7 @@ class LikelihoodModel(keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def checked_batch(self, images, labels):
-        """Return `(images, labels)` as tensors that `objective` takes, or raise; labels are None where not used."""
+        """Return `(images, labels [n])` as tensors that `objective` takes, or raise; labels are None where not used."""
 
     # Keras.
 
@@ -76,14 +76,16 @@ class LikelihoodModel(keras.Model, abc.ABC):
         """Return the terms of `objective`, and the weight of each image in their means, `[n]`."""
         images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
-            raise ValueError(f"{self.name}.fit: sample weights are not supported; repeat or drop images instead.")
+            raise ValueError(
+                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop images instead."
+            )
         images, labels = self.checked_batch(images, labels)
         # A replica may get none of a small last batch, and TensorFlow's convolutions on a CPU fail on no images:
         # it then computes on a blank one, of weight 0.
         blank = tf.cast(tf.equal(tf.shape(images)[0], 0), tf.int32)
         weight = tf.pad(tf.ones(tf.shape(images)[:1], self.compute_dtype), [[0, blank]])
         images = tf.pad(images, [[0, blank], [0, 0], [0, 0], [0, 0]])
-        labels = None if labels is None else tf.pad(tf.reshape(labels, [-1]), [[0, blank]])
+        labels = None if labels is None else tf.pad(labels, [[0, blank]])
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.stack([step, tf.cast(replica, tf.int32)])
         return self.objective(images, labels, seed=seed), weight

@@ -9,6 +9,7 @@ import tensorflow as tf
 from glow_tf import quantization, summary
 from glow_tf.config import ModelConfig
 from glow_tf.deprecation import warn_renamed
+from glow_tf.labels import check_range, labels_per_image, nan_where_invalid, require_labels, to_tensor
 from glow_tf.layers.glow_flow import GlowFlow
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.tensors import map_latents
@@ -24,7 +25,8 @@ class Glow(LikelihoodModel):
     Everything uses one flow, `self.flow`, from float images `x` in [-0.5, 0.5) to a list of standard normal
     latents `eps`, finest level first. Methods that dequantize take `seed` (an int or two; None draws a fresh one
     in an eager call and is an error inside a `tf.function`) or `noise`, uniform in [0, 1) of the images' shape.
-    `labels`, int `[n]`, are required by a conditional model and refused by an unconditional one.
+    `labels`, int `[n]`, `[n, 1]` or one for all, are required by a conditional model and refused by an unconditional
+    one; the rule is in `glow_tf.labels`.
 
     Args:
         config: a `ModelConfig`.
@@ -114,7 +116,8 @@ class Glow(LikelihoodModel):
             logits = self.classifier(tf.reduce_mean(top, [1, 2]))
             cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             terms["bits_y"] = cross_entropy / math.log(2.0)
-            terms["error"] = tf.cast(tf.argmax(logits, -1, tf.int32) != labels, x.dtype)
+            error = tf.cast(tf.argmax(logits, -1, tf.int32) != labels, x.dtype)
+            terms["error"] = nan_where_invalid(error, labels)
             terms["loss"] = bits_x + self.config.weight_y * terms["bits_y"]
         return terms
 
@@ -195,8 +198,7 @@ class Glow(LikelihoodModel):
             draws: draws of the dequantization noise in that bound.
             seed: seed of that noise, an int or two.
         """
-        if self.config.classes and labels is None:
-            raise ValueError(f"distribution: this model is conditional on {self.config.classes} classes; give labels.")
+        require_labels(labels, self.config.classes, "distribution")
         from glow_tf.distributions import DiscreteGlow, continuous  # here, because TFP takes a second to import
 
         if discrete:
@@ -217,6 +219,10 @@ class Glow(LikelihoodModel):
                 raise TypeError("as_bijector: `condition` is the old name of `labels`; give one of them.")
             warn_renamed("Glow.as_bijector(condition=...)", "Glow.as_bijector(labels=...)")
             labels = condition
+        if labels is not None:
+            options = self.config.classes, "as_bijector"
+            require_labels(labels, *options)
+            check_range(to_tensor(labels, *options), *options)
         return self.flow.as_bijector(event_shape or self.image_shape, labels, name or self.name)
 
     # Keras.
@@ -235,10 +241,16 @@ class Glow(LikelihoodModel):
     # Checks.
 
     def checked_batch(self, images, labels):
-        """Return a batch of `fit` as checked images, and labels where the model is conditional."""
-        return self._checked_images(images), labels if self.config.classes else None
+        """Return a batch of `fit` as checked images, and labels `[n]` where the model is conditional, else None."""
+        images = self._checked_images(images)
+        return images, self._labels(labels, tf.shape(images)[0]) if self.config.classes else None
 
     def _checked_images(self, images):
+        if isinstance(images, dict):
+            raise TypeError(
+                f"Glow: expected uint8 images, got a dictionary of {', '.join(map(str, images))}; map the data set to "
+                "(image, label) pairs, or to images alone."
+            )
         images = tf.convert_to_tensor(images)
         if images.dtype != tf.uint8:
             raise TypeError(f"Glow: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
@@ -247,23 +259,7 @@ class Glow(LikelihoodModel):
         return images
 
     def _labels(self, labels, n):
-        if not self.config.classes:
-            if labels is not None:
-                raise ValueError("Glow: this model is unconditional and takes no labels.")
-            return None
-        if labels is None:
-            raise ValueError(
-                f"Glow: this model is conditional on {self.config.classes} classes; give labels, int from 0 to "
-                f"{self.config.classes - 1}, one per image."
-            )
-        labels = tf.convert_to_tensor(labels)
-        if not labels.dtype.is_integer:
-            raise TypeError(f"Glow: expected integer labels, got {labels.dtype.name}.")
-        if tf.executing_eagerly() and tf.size(labels) > 0:
-            low, high = int(tf.reduce_min(labels)), int(tf.reduce_max(labels))
-            if low < 0 or high >= self.config.classes:
-                raise ValueError(f"Glow: expected labels from 0 to {self.config.classes - 1}, got {low} to {high}.")
-        return tf.broadcast_to(tf.cast(labels, tf.int32), [n])
+        return labels_per_image(labels, self.config.classes, n, "Glow")
 
 
 def standard_normal_log_prob(latents):

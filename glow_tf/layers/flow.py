@@ -109,7 +109,8 @@ class FlowLayer(OldContract, keras.layers.Layer):
 
         Call it once, eagerly, on a fresh layer: it leaves no flag behind (paper, section 3.1).
         """
-        return self._initialize(self._checked(x, "initialize"), condition)
+        x = self._checked(x, "initialize")
+        return self._initialize(x, self._broadcast(condition, x, self.event_ndims, "initialize"))
 
     def call(self, x, condition=None):
         """Run `encode`: the entry point of Keras."""
@@ -153,8 +154,7 @@ class FlowLayer(OldContract, keras.layers.Layer):
         probe = first_latent(value)
         ndims = self._latent_ndims() if method == "decode" else self.event_ndims
         lead, static_lead = tf.shape(probe)[:-ndims], probe.shape[:-ndims]
-        if condition is not None:
-            condition = tf.reshape(tf.broadcast_to(condition, lead), [-1])
+        condition = self._broadcast(condition, probe, ndims, method)
         if probe.shape.rank == ndims + 1:
             return function(value, condition)
 
@@ -167,6 +167,28 @@ class FlowLayer(OldContract, keras.layers.Layer):
 
         result, log_det = function(map_latents(flatten, value), condition)
         return map_latents(unflatten, result), unflatten(log_det)
+
+    def _broadcast(self, condition, value, ndims, method):
+        """Broadcast a condition to the leading dimensions of `value` and flatten it to `[B]`; None stays None."""
+        if condition is None:
+            return None
+        shape, lead = tf.shape(value)[:-ndims], value.shape[:-ndims]
+        expected = f"{self.name}.{method}: expected labels that broadcast to the leading dimensions {list(lead)}"
+        if isinstance(condition, dict):
+            raise TypeError(
+                f"{expected}, got a dictionary of {', '.join(map(str, condition))}; give one of its entries."
+            )
+        condition = tf.convert_to_tensor(condition)
+        if lead.rank == 1 and condition.shape.rank == 2 and condition.shape[1] == 1:
+            condition = condition[:, 0]  # a column, as data sets have them
+        if lead.is_fully_defined() and condition.shape.is_fully_defined():
+            try:
+                matches = tf.broadcast_static_shape(condition.shape, lead) == lead
+            except ValueError:
+                matches = False
+            if not matches:
+                raise ValueError(f"{expected}, got the shape {list(condition.shape)}.")
+        return tf.reshape(tf.broadcast_to(condition, shape), [-1])
 
     def _checked(self, value, method):
         """Return the value as tensors of the right dtype, rank and channels, or raise; build on first use."""
