@@ -30,6 +30,7 @@ from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import RunError
 from glow_tf.interpolation import interpolate_latents
 from glow_tf.labels import labels_per_image
+from glow_tf.layers.loading import require_finite
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
 
@@ -175,8 +176,9 @@ def export_model(glow, path, overwrite=False):
         overwrite: replace a SavedModel at `path`; nothing else is ever replaced.
 
     Raises:
-        RunError: `path` exists and is not to be replaced, or cannot be written.
+        RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
     """
+    require_finite((v.path, v) for v in glow.weights)
     path = pathlib.Path(path)
     _check_replaceable(path, overwrite)
     temporary, replaced = (path.with_name(f".{os.getpid()}.{path.name}.{ending}") for ending in ("new", "old"))

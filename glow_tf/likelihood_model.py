@@ -1,6 +1,7 @@
 """`compile`, `fit` and `evaluate` of a model whose loss is its own likelihood."""
 
 import abc
+import warnings
 
 import keras
 import tensorflow as tf
@@ -31,6 +32,11 @@ class LikelihoodModel(keras.Model, abc.ABC):
     def checked_batch(self, images, labels):
         """Return `(images, labels [n])` as tensors that `objective` takes, or raise; labels are None where not used."""
 
+    @property
+    def uninitialized(self):
+        """True if weights that `initialize` sets from data are still those of a new model."""
+        return False
+
     # Keras.
 
     def compile(self, optimizer="rmsprop", *, jit_compile=False, **kwargs):
@@ -49,6 +55,17 @@ class LikelihoodModel(keras.Model, abc.ABC):
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
+
+    def fit(self, *args, **kwargs):
+        """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here."""
+        optimizer = getattr(self, "optimizer", None)  # None before `compile`
+        if optimizer is not None and int(optimizer.iterations) == 0 and self.uninitialized:
+            warnings.warn(
+                f"{self.name}.fit: the actnorms of this new model are not set from data yet (paper, section 3.1); call "
+                f"{self.name}.initialize on a batch of images before fit.",
+                stacklevel=2,
+            )
+        return super().fit(*args, **kwargs)
 
     def compile_from_config(self, config):
         """Compile a loaded model, so that `fit` continues with the optimizer that was saved."""

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from glow_tf import quantization, summary
@@ -225,7 +226,28 @@ class Glow(LikelihoodModel):
             check_range(to_tensor(labels, *options), *options)
         return self.flow.as_bijector(event_shape or self.image_shape, labels, name or self.name)
 
+    @property
+    def uninitialized(self):
+        """True if every actnorm is the identity, as in a new model."""
+        steps = [step for level in range(self.config.levels) for step in self.flow.steps(level)]
+        networks = [step.coupling.network for step in steps]
+        actnorms = [*(s.actnorm for s in steps), *(a for n in networks for a in (n.actnorm_1, n.actnorm_2))]
+        return not any(np.any(variable) for actnorm in actnorms for variable in (actnorm.b, actnorm.logs))
+
     # Keras.
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Load weights as `keras.Model.load_weights` does; a file that is refused leaves the model as it was.
+
+        Raises:
+            ValueError: the file holds the weights of another model, or some that are not finite.
+        """
+        before = self.get_weights()
+        try:
+            super().load_weights(filepath, *args, **kwargs)
+        except Exception:
+            self.set_weights(before)
+            raise
 
     def call(self, images, labels=None):
         """Run `encode` at the middle of each bin: the entry point of Keras."""

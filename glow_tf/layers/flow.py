@@ -19,13 +19,15 @@ example that passes every test of the layers here.
 import keras
 import tensorflow as tf
 
+from glow_tf.errors import DataError
+from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
 from glow_tf.layers.tensors import first_latent, map_latents
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class FlowLayer(OldContract, keras.layers.Layer):
+class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
     """Base class of all flow layers.
 
     A value is a tensor `[..., *event]`, or a list of them where a layer splits its input. Every constructor argument
@@ -108,8 +110,15 @@ class FlowLayer(OldContract, keras.layers.Layer):
         """Set data-dependent weights (actnorm) from the batch `x` and return `z`.
 
         Call it once, eagerly, on a fresh layer: it leaves no flag behind (paper, section 3.1).
+
+        Raises:
+            DataError: the batch is empty or not finite; no weight is set then.
         """
         x = self._checked(x, "initialize")
+        if 0 in x.shape[: -self.event_ndims].as_list():
+            raise DataError(f"{self.name}.initialize: expected at least one example, got the shape {tuple(x.shape)}.")
+        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(x)):
+            raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
         return self._initialize(x, self._broadcast(condition, x, self.event_ndims, "initialize"))
 
     def call(self, x, condition=None):
