@@ -68,8 +68,9 @@ def index_labels(labels, index):
 
 def _label_array(model, labels, n):
     """Return one label per image, checked for all images at once: a chunk of one could be broadcast by accident."""
-    labels = labels_per_image(labels, model.config.classes, n, "Glow")
-    return None if labels is None else labels.numpy()
+    if labels is None:
+        return None  # which a conditional model refuses itself
+    return labels_per_image(labels, model.config.classes, n, "Glow").numpy()
 
 
 def map_chunks(function, n, size, bar=None):
@@ -85,7 +86,7 @@ def map_chunks(function, n, size, bar=None):
         Array `[n, ...]`.
     """
     results = []
-    for start in range(0, n, size):
+    for start in range(0, max(n, 1), size):  # once for no images, which gives the shape of no results
         results.append(function(slice(start, start + size)))
         if bar is not None:
             bar.update(len(results[-1]))

@@ -19,6 +19,7 @@ casts NumPy arrays and numbers of another type.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import shutil
@@ -95,6 +96,7 @@ class ServingModule(tf.Module):
     def decode(self, labels=None, **latents):
         """Decode latents `eps_0`, `eps_1`, ... to images."""
         eps = [latents[f"eps_{i}"] for i in range(self._glow.config.levels)]
+        eps = [tf.debugging.assert_all_finite(e, f"eps_{i}: expected finite latents") for i, e in enumerate(eps)]
         n = tf.shape(eps[0])[0]
         message = "eps_0, eps_1, ...: expected as many of each"
         with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(e)[0], n, message) for e in eps]):
@@ -106,6 +108,7 @@ class ServingModule(tf.Module):
         checks = [
             tf.debugging.assert_positive(count, "count: expected at least 1"),
             tf.debugging.assert_non_negative(temperature, "temperature: expected 0 or more"),
+            tf.debugging.assert_less(temperature, math.inf, "temperature: expected a finite number"),
         ]
         with tf.control_dependencies(checks):
             eps = self._glow.sample_latents(tf.identity(count), temperature, seed=seed)

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import quantization, summary
+from glow_tf.arguments import check_count, check_latents, check_noise, check_temperature
 from glow_tf.config import ModelConfig
 from glow_tf.deprecation import warn_renamed
 from glow_tf.labels import check_range, labels_per_image, nan_where_invalid, require_labels, to_tensor
 from glow_tf.layers.glow_flow import GlowFlow
 from glow_tf.layers.network import mixed_precision
-from glow_tf.layers.tensors import map_latents
 from glow_tf.layers.zero_layers import ZeroDense
 from glow_tf.likelihood_model import LikelihoodModel
 from glow_tf.random import as_dtype, fresh_seed
@@ -144,12 +144,12 @@ class Glow(LikelihoodModel):
             return self.flow.encode(x, self._labels(labels, tf.shape(x)[0]))[0]
 
     def decode(self, eps, labels=None):
-        """Map `eps` to uint8 images."""
+        """Map `eps`, a list of finite latents `[n, H, W, C]`, finest level first, to uint8 images."""
+        eps = check_latents(eps, self.latent_shapes, self.compute_dtype, "decode")
         with mixed_precision(False):
             return self._decode(eps, labels)
 
     def _decode(self, eps, labels):
-        eps = map_latents(lambda e: tf.cast(e, self.compute_dtype), list(eps))
         x, _ = self.flow.decode(eps, self._labels(labels, tf.shape(eps[0])[0]))
         return quantization.to_uint8(x, self.config.bits)
 
@@ -157,8 +157,9 @@ class Glow(LikelihoodModel):
         """Draw uint8 images.
 
         Args:
-            n: number of images.
-            temperature: the standard deviation of every latent, a scalar or one per image (paper, section 6: 0.7).
+            n: number of images; 0 gives none.
+            temperature: the standard deviation of every latent, 0 or more, a scalar or one per image (paper, section 6:
+                0.7).
             labels: int `[n]`, or one for all, for a conditional model.
             seed: an int or two; the same seed gives the same images.
             mixed: compute the networks in the configuration's `network_dtype`, for slightly different images.
@@ -168,6 +169,7 @@ class Glow(LikelihoodModel):
 
     def sample_latents(self, n, temperature=1.0, *, seed=None):
         """Draw `eps` for `n` images, every latent times the temperature."""
+        n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample", n)
         seeds = tf.random.split(fresh_seed(seed, "sample"), self.config.levels)
         scale = tf.reshape(tf.broadcast_to(as_dtype(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
         return [
@@ -186,19 +188,25 @@ class Glow(LikelihoodModel):
         if noise is None:
             seed = fresh_seed(seed, "dequantization")
             noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype)
+        else:
+            noise = check_noise(noise, images, seed, "dequantization")
         return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)
 
     def distribution(self, temperature=1.0, labels=None, *, flat=False, discrete=False, draws=1, seed=None):
         """Return this model as a `tfd.Distribution` (see `glow_tf.distributions`).
 
         Args:
-            temperature: standard deviation of every latent.
+            temperature: standard deviation of every latent, a scalar above 0; discrete: in `sample` only, 0 or more.
             labels: int `[n]` of a conditional model, which give batch shape `[n]`.
             flat: latents as one vector, finest level first, instead of a list; continuous only.
             discrete: a distribution over uint8 images instead of floats in [-0.5, 0.5), with a bound as `log_prob`.
-            draws: draws of the dequantization noise in that bound.
+            draws: draws of the dequantization noise in that bound, for a discrete distribution.
             seed: seed of that noise, an int or two.
         """
+        if discrete and flat:
+            raise ValueError("distribution: expected flat or discrete, got both; bytes have no latents.")
+        if not discrete and (draws != 1 or seed is not None):
+            raise ValueError("distribution: draws and seed are of the noise of discrete=True; leave them out.")
         require_labels(labels, self.config.classes, "distribution")
         from glow_tf.distributions import DiscreteGlow, continuous  # here, because TFP takes a second to import
 
@@ -273,11 +281,17 @@ class Glow(LikelihoodModel):
                 f"Glow: expected uint8 images, got a dictionary of {', '.join(map(str, images))}; map the data set to "
                 "(image, label) pairs, or to images alone."
             )
-        images = tf.convert_to_tensor(images)
+        try:
+            images = tf.convert_to_tensor(images)
+        except (TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise TypeError(f"Glow: expected uint8 images, got a {type(images).__name__}: {reason}") from error
         if images.dtype != tf.uint8:
             raise TypeError(f"Glow: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
         if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(self.image_shape):
-            raise ValueError(f"Glow: expected images [n, {', '.join(map(str, self.image_shape))}], got {images.shape}.")
+            hint = "; set it with tf.ensure_shape" if images.shape.rank is None else ""
+            shape = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"Glow: expected images [n, {shape}], got {images.shape}{hint}.")
         return images
 
     def _labels(self, labels, n):

@@ -166,6 +166,8 @@ def loaded(served):
         ("sample", {"count": np.int32(3)}, "labels: expected one per image"),
         ("sample", {"temperature": np.float32(-1)}, "temperature: expected 0 or more"),
         ("sample", {"temperature": np.float32("nan")}, "temperature: expected 0 or more"),
+        ("sample", {"temperature": np.float32("inf")}, "temperature: expected a finite number"),
+        ("decode", {"eps_1": np.full((2, 2, 2, 8), np.nan, np.float32)}, "eps_1: expected finite latents"),
         ("interpolate", {"steps": np.int32(1)}, "steps: expected at least 2"),
         ("interpolate", {"second": np.zeros((1, 8, 8, 1), np.uint8)}, "as many images of each"),
     ],

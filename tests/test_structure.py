@@ -11,7 +11,7 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
     {"errors", "deprecation", "tables", "cli.quiet"},
-    {"io", "random", "config", "bijector", "labels"},
+    {"io", "random", "config", "bijector", "labels", "arguments"},
     {"quantization", "layers", "presets"},
     {"distributions", "likelihood_model", "summary"},
     {"model", "distribution"},

@@ -164,6 +164,8 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
         ndims = self._latent_ndims() if method == "decode" else self.event_ndims
         lead, static_lead = tf.shape(probe)[:-ndims], probe.shape[:-ndims]
         condition = self._broadcast(condition, probe, ndims, method)
+        if static_lead.num_elements() == 0:
+            return self._empty_result(value, ndims, method)
         if probe.shape.rank == ndims + 1:
             return function(value, condition)
 
@@ -176,6 +178,15 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
 
         result, log_det = function(map_latents(flatten, value), condition)
         return map_latents(unflatten, result), unflatten(log_det)
+
+    def _empty_result(self, value, ndims, method):
+        """Return the result for no examples: TensorFlow's convolutions on a CPU fail on none."""
+        shape = map_latents(lambda v: tuple(v.shape[-ndims:]), value)
+        shape = self.decoded_shape(shape) if method == "decode" else self.encoded_shape(shape)
+        lead = first_latent(value).shape[:-ndims].as_list()
+        shapes = shape if isinstance(shape, list) else [shape]
+        zeros = [tf.zeros([*lead, *s], self.compute_dtype) for s in shapes]
+        return zeros if isinstance(shape, list) else zeros[0], tf.zeros(lead, self.compute_dtype)
 
     def _broadcast(self, condition, value, ndims, method):
         """Broadcast a condition to the leading dimensions of `value` and flatten it to `[B]`; None stays None."""
@@ -216,7 +227,14 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
             if v.shape.rank is None or v.shape.rank < len(shape) or v.shape[-1] != shape[-1]:
                 raise ValueError(
                     f"{self.name}.{method}: expected shape [..., {', '.join(map(str, shape))}] "
-                    f"({len(shape)} event axes, {shape[-1]} channels), got {tuple(v.shape)}."
+                    f"({len(shape)} event axes, {shape[-1]} channels), got {v.shape}."
+                )
+        if is_list:
+            leads = [v.shape[: -len(shape)] for v, shape in zip(value, expected, strict=True)]
+            if not all(lead.is_compatible_with(leads[0]) for lead in leads):
+                raise ValueError(
+                    f"{self.name}.{method}: expected latents of the same leading dimensions, got "
+                    f"{', '.join(str(v.shape) for v in value)}."
                 )
         return value
 
