@@ -48,6 +48,23 @@ def check_temperature(temperature, name, n=None, positive=False):
     return temperature
 
 
+def to_bytes(images, name):
+    """Return images as a tensor of uint8; raise a `TypeError` for any other type, which is never cast."""
+    if isinstance(images, dict):
+        raise TypeError(
+            f"{name}: expected uint8 images, got a dictionary of {', '.join(map(str, images))}; map the data set to "
+            "(image, label) pairs, or to images alone."
+        )
+    try:
+        images = tf.convert_to_tensor(images)
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise TypeError(f"{name}: expected uint8 images, got a {type(images).__name__}: {reason}") from error
+    if images.dtype != tf.uint8:
+        raise TypeError(f"{name}: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
+    return images
+
+
 def check_noise(noise, images, seed, name):
     """Check dequantization noise: floats in [0, 1) that broadcast to `images`, and no seed beside it; return it."""
     if seed is not None:

@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from glow_tf.arguments import check_count, check_temperature
+from glow_tf.arguments import check_count, check_temperature, to_bytes
 from glow_tf.errors import DataError
 from glow_tf.labels import label_vector
 from glow_tf.layers.flatten import FlatFlow
@@ -110,9 +110,7 @@ class DiscreteGlow(tfd.Distribution):
         return super().prob(self._checked_images(value), name, **kwargs)
 
     def _checked_images(self, value):
-        value = tf.convert_to_tensor(value)
-        if value.dtype != tf.uint8:
-            raise TypeError(f"{self.name}: expected uint8 images with values 0 to 255, got {value.dtype.name}.")
+        value = to_bytes(value, self.name)
         shape = self._glow.image_shape
         if value.shape.rank is None or value.shape.rank < 3 or not value.shape[-3:].is_compatible_with(shape):
             expected = ", ".join(map(str, shape))

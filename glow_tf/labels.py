@@ -6,7 +6,8 @@ dictionaries are refused with a sentence that says what to give.
 
 `tf.one_hot` turns a label out of range into zeros without a word. Three guards keep it from becoming a number: values
 that are known when Python runs (eager code, constants of a graph) are an error there; in a graph an assertion stops
-the call; under XLA, where TensorFlow drops assertions, the label becomes `INVALID` and the numbers of its image NaN.
+the call; under XLA, where TensorFlow drops assertions, the label becomes `INVALID` and the numbers of its image NaN (a
+decoded uint8 image, which has no NaN, is black).
 """
 
 import math

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import quantization, summary
-from glow_tf.arguments import check_count, check_latents, check_noise, check_temperature
+from glow_tf.arguments import check_count, check_latents, check_noise, check_temperature, to_bytes
 from glow_tf.config import ModelConfig
 from glow_tf.deprecation import warn_renamed
 from glow_tf.labels import check_range, labels_per_image, nan_where_invalid, require_labels, to_tensor
@@ -276,18 +276,7 @@ class Glow(LikelihoodModel):
         return images, self._labels(labels, tf.shape(images)[0]) if self.config.classes else None
 
     def _checked_images(self, images):
-        if isinstance(images, dict):
-            raise TypeError(
-                f"Glow: expected uint8 images, got a dictionary of {', '.join(map(str, images))}; map the data set to "
-                "(image, label) pairs, or to images alone."
-            )
-        try:
-            images = tf.convert_to_tensor(images)
-        except (TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise TypeError(f"Glow: expected uint8 images, got a {type(images).__name__}: {reason}") from error
-        if images.dtype != tf.uint8:
-            raise TypeError(f"Glow: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
+        images = to_bytes(images, "Glow")
         if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(self.image_shape):
             hint = "; set it with tf.ensure_shape" if images.shape.rank is None else ""
             shape = ", ".join(map(str, self.image_shape))

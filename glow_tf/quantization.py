@@ -9,7 +9,7 @@ import math
 
 import tensorflow as tf
 
-from glow_tf.arguments import check_count
+from glow_tf.arguments import check_count, to_bytes
 from glow_tf.errors import DataError
 
 
@@ -33,7 +33,7 @@ def dequantize(images, bits, noise=0.5, dtype=tf.float32):
         `x`, `[..., H, W, C]`.
     """
     n = levels(bits)
-    index = tf.cast(tf.bitwise.right_shift(_checked_bytes(images), tf.constant(8 - bits, tf.uint8)), dtype)
+    index = tf.cast(tf.bitwise.right_shift(to_bytes(images, "quantization"), tf.constant(8 - bits, tf.uint8)), dtype)
     return (index + tf.cast(noise, dtype)) / n - 0.5
 
 
@@ -49,16 +49,9 @@ def quantize(images, bits):
     """Return uint8 images as a `bits`-bit model sees them: with the lower `8 - bits` bits of each value cleared."""
     levels(bits)  # which checks them
     shift = tf.constant(8 - bits, tf.uint8)
-    return tf.bitwise.left_shift(tf.bitwise.right_shift(_checked_bytes(images), shift), shift)
+    return tf.bitwise.left_shift(tf.bitwise.right_shift(to_bytes(images, "quantization"), shift), shift)
 
 
 def bits_per_dim(log_prob, image_shape):
     """Convert log-probabilities, in nats per image `[...]`, to bits per dimension `[...]`."""
     return -log_prob / (math.prod(image_shape) * math.log(2.0))
-
-
-def _checked_bytes(images):
-    images = tf.convert_to_tensor(images)
-    if images.dtype != tf.uint8:
-        raise TypeError(f"images: expected uint8 with values 0 to 255, got {images.dtype.name}.")
-    return images

@@ -92,7 +92,10 @@ WRONG = {
         lambda m, x: quantization.to_uint8(x / 255, 4.5),
         "bits: expected an integer of at least 1, got 4",
     ),
-    "bytes of int": (lambda m, x: quantization.dequantize(x.astype(int), 8), "images: expected uint8 .* got int64"),
+    "bytes of int": (
+        lambda m, x: quantization.dequantize(x.astype(int), 8),
+        "quantization: expected uint8 .* got int64",
+    ),
 }
 
 
