@@ -181,7 +181,7 @@ def export_model(glow, path, overwrite=False):
     Raises:
         RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
     """
-    require_finite((v.path, v) for v in glow.weights)
+    require_finite((v.path, v.numpy()) for v in glow.weights)
     path = pathlib.Path(path)
     _check_replaceable(path, overwrite)
     temporary, replaced = (path.with_name(f".{os.getpid()}.{path.name}.{ending}") for ending in ("new", "old"))

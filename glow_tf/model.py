@@ -240,7 +240,11 @@ class Glow(LikelihoodModel):
         steps = [step for level in range(self.config.levels) for step in self.flow.steps(level)]
         networks = [step.coupling.network for step in steps]
         actnorms = [*(s.actnorm for s in steps), *(a for n in networks for a in (n.actnorm_1, n.actnorm_2))]
-        return not any(np.any(variable) for actnorm in actnorms for variable in (actnorm.b, actnorm.logs))
+        return not any(
+            np.any(keras.ops.convert_to_numpy(variable))
+            for actnorm in actnorms
+            for variable in (actnorm.b, actnorm.logs)
+        )
 
     # Keras.
 
