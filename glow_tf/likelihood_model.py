@@ -59,7 +59,7 @@ class LikelihoodModel(keras.Model, abc.ABC):
     def fit(self, *args, **kwargs):
         """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here."""
         optimizer = getattr(self, "optimizer", None)  # None before `compile`
-        if optimizer is not None and self.uninitialized and not keras.ops.convert_to_numpy(optimizer.iterations):
+        if optimizer is not None and self.uninitialized and tf.convert_to_tensor(optimizer.iterations) == 0:
             warnings.warn(
                 f"{self.name}.fit: the actnorms of this new model are not set from data yet (paper, section 3.1); call "
                 f"{self.name}.initialize on a batch of images before fit.",

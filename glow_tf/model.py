@@ -4,7 +4,6 @@ import dataclasses
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from glow_tf import quantization, summary
@@ -241,9 +240,7 @@ class Glow(LikelihoodModel):
         networks = [step.coupling.network for step in steps]
         actnorms = [*(s.actnorm for s in steps), *(a for n in networks for a in (n.actnorm_1, n.actnorm_2))]
         return not any(
-            np.any(keras.ops.convert_to_numpy(variable))
-            for actnorm in actnorms
-            for variable in (actnorm.b, actnorm.logs)
+            tf.math.count_nonzero(variable.value) > 0 for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)
         )
 
     # Keras.
