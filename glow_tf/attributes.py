@@ -1,6 +1,7 @@
 """Attribute vectors: directions in latent space along which an image gains or loses an attribute (paper, section 6)."""
 
 import dataclasses
+import numbers
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -27,21 +28,30 @@ class Attributes:
         directions: float `[len(names), D]` in flat latents (see `glow_tf.latents`); strength 1 adds the full vector.
 
     Raises:
-        DataError: there is not one direction per name.
+        DataError: there is not one direction per name, a name comes twice, or a direction is zero or not finite.
     """
 
     names: tuple
     directions: np.ndarray
 
     def __post_init__(self):
+        object.__setattr__(self, "directions", np.asarray(self.directions))
         if self.directions.ndim != 2 or len(self.names) != len(self.directions):
             raise DataError(
                 f"attributes: expected directions [{len(self.names)}, D], one per name, got {self.directions.shape}."
             )
+        if len(set(self.names)) < len(self.names):
+            raise DataError(f"attributes: expected names that differ, got {', '.join(self.names)}.")
+        for name, direction in zip(self.names, self.directions, strict=True):
+            if not np.all(np.isfinite(direction)) or not np.any(direction):
+                raise DataError(f"attribute {name!r}: expected a finite direction that is not zero.")
 
     def apply(self, z, strengths):
         """Move flat latents `[n, D]` by `strengths`, a dictionary of name -> float; several add up."""
+        z = self._checked_latents(z)
         for name, strength in strengths.items():
+            if not isinstance(strength, numbers.Real) or not np.isfinite(strength):
+                raise DataError(f"attribute {name!r}: expected a finite number as strength, got {strength!r}.")
             z = z + strength * self.direction(name)
         return z.astype(np.float32)
 
@@ -53,7 +63,13 @@ class Attributes:
 
     def positions(self, z):
         """Compute slider positions `z . d / |d|^2` of flat latents `[n, D]` on each direction: float `[n, names]`."""
-        return z @ self.directions.T / np.sum(np.square(self.directions), 1)
+        return self._checked_latents(z) @ self.directions.T / np.sum(np.square(self.directions), 1)
+
+    def _checked_latents(self, z):
+        z, dims = np.asarray(z), self.directions.shape[1]
+        if z.ndim == 0 or z.shape[-1] != dims or z.dtype.kind != "f":
+            raise DataError(f"z: expected flat latents, floats [n, {dims}], got {z.dtype} {list(z.shape)}.")
+        return z
 
     def save(self, path):
         """Write a `.npz` file that `load_attributes` reads."""
@@ -77,9 +93,9 @@ def difference_of_means(z, tags, names):
         An `Attributes`.
 
     Raises:
-        DataError: an attribute has no positives or no negatives.
+        DataError: an attribute has no positives or no negatives, or shapes or types do not fit.
     """
-    masks = _check_tags(tags, names)
+    masks = _check_tags(z, tags, names)
     return _to_attributes(names, [SCALE * _mean_difference(z, mask) for mask in masks])
 
 
@@ -88,7 +104,7 @@ def by_logistic_regression(z, tags, names):
 
     Arguments, result and errors are those of `difference_of_means`.
     """
-    return _to_attributes(names, [_logistic_direction(z, mask) for mask in _check_tags(tags, names)])
+    return _to_attributes(names, [_logistic_direction(z, mask) for mask in _check_tags(z, tags, names)])
 
 
 METHODS = {"means": difference_of_means, "logistic": by_logistic_regression}
@@ -113,14 +129,21 @@ def load_attributes(path, dims):
     if directions.ndim != 2 or directions.shape[1] != dims or directions.dtype.kind != "f":
         actual = f"{directions.dtype} {directions.shape}"
         raise DataError(f"{path}: expected float directions [n, {dims}], got {actual}.")
-    if not np.all(np.isfinite(directions)) or not np.all(np.any(directions, axis=1)):
-        raise DataError(f"{path}: expected finite directions other than 0; it holds NaN, infinity or a row of zeros.")
-    return Attributes(names, directions)
+    try:
+        return Attributes(names, directions)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
-def _check_tags(tags, names):
+def _check_tags(z, tags, names):
     """Return a bool mask `[n]` of the positives per name; raise a `DataError` for one that is constant."""
-    masks = np.asarray(tags, bool).T
+    z, tags = np.asarray(z), np.asarray(tags)
+    if z.ndim != 2 or z.dtype.kind != "f" or not np.all(np.isfinite(z)):
+        raise DataError(f"z: expected finite flat latents, floats [n, D], got {z.dtype} {list(z.shape)}.")
+    if tags.shape != (len(z), len(names)) or not np.all((tags == 0) | (tags == 1)):
+        got = f"{tags.dtype} {list(tags.shape)}"
+        raise DataError(f"tags: expected bool or 0 and 1, [{len(z)}, {len(names)}], got {got}.")
+    masks = tags.astype(bool).T
     for name, mask in zip(names, masks, strict=True):
         if mask.all() or not mask.any():
             raise DataError(f"attribute {name!r}: all {len(mask)} images are alike in it; give some of both.")

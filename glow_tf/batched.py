@@ -5,6 +5,7 @@ Latents are flat, `z` `[n, D]` (see `glow_tf.latents`). `bar` is a progress bar 
 
 import numpy as np
 
+from glow_tf.labels import labels_per_image
 from glow_tf.latents import flatten_latents, unflatten_latents
 
 CHUNK_PIXELS = 2**17
@@ -20,7 +21,7 @@ def chunk_size(model):
 
 def encode(model, images, labels=None, *, bar=None):
     """Encode uint8 images `[n, H, W, C]` to `z` float32 `[n, D]`, at the middle of each bin."""
-    return flat_latents(model.encode, images, labels, chunk_size(model), bar)
+    return flat_latents(model.encode, images, _label_array(model, labels, len(images)), chunk_size(model), bar)
 
 
 def flat_latents(encode, images, labels=None, size=MAX_CHUNK_IMAGES, bar=None):
@@ -34,6 +35,8 @@ def flat_latents(encode, images, labels=None, size=MAX_CHUNK_IMAGES, bar=None):
 
 def decode(model, z, labels=None, *, bar=None):
     """Decode `z` `[n, D]` to uint8 images `[n, H, W, C]`."""
+
+    labels = _label_array(model, labels, len(z))
 
     def decode_chunk(chunk):
         return model.decode(unflatten_latents(z[chunk], model), index_labels(labels, chunk)).numpy()
@@ -49,6 +52,7 @@ def sample(model, n, temperature, labels=None, *, seed=0, bar=None):
 
 def bits_per_dim(model, images, labels=None, *, seed=0, bar=None):
     """Compute bits/dim `[n]` of images at one draw of the dequantization noise."""
+    labels = _label_array(model, labels, len(images))
     noise = np.random.default_rng(seed).random(images.shape, np.float32)
 
     def measure_chunk(chunk):
@@ -60,6 +64,13 @@ def bits_per_dim(model, images, labels=None, *, seed=0, bar=None):
 def index_labels(labels, index):
     """Return `labels[index]`, or None without labels."""
     return None if labels is None else labels[index]
+
+
+def _label_array(model, labels, n):
+    """Return one label per image, checked for all images at once: a chunk of one could be broadcast by accident."""
+    if labels is None:
+        return None  # which a conditional model refuses itself
+    return labels_per_image(labels, model.config.classes, n, "Glow").numpy()
 
 
 def map_chunks(function, n, size, bar=None):
@@ -75,7 +86,7 @@ def map_chunks(function, n, size, bar=None):
         Array `[n, ...]`.
     """
     results = []
-    for start in range(0, n, size):
+    for start in range(0, max(n, 1), size):  # once for no images, which gives the shape of no results
         results.append(function(slice(start, start + size)))
         if bar is not None:
             bar.update(len(results[-1]))

@@ -51,22 +51,26 @@ class _GraphPairs:
         self.pairs = {}
 
     def forward(self, x, **kwargs):
+        _refuse(kwargs)
         y, fldj = self.bijector._call_layer("decode", x)
         self._remember(x, y, -fldj)
         return y
 
     def inverse(self, y, **kwargs):
+        _refuse(kwargs)
         x, ildj = self.bijector._call_layer("encode", y)
         self._remember(x, y, ildj)
         return x
 
     def forward_attributes(self, x, **kwargs):
         """Return TFP's attributes of `x`: a dictionary with the log-determinant of the inverse."""
+        _refuse(kwargs)
         ildj = self._recall("x", x)
         return {"ildj": -self.bijector._call_layer("decode", x)[1] if ildj is None else ildj}
 
     def inverse_attributes(self, y, **kwargs):
         """Return TFP's attributes of `y`: a dictionary with the log-determinant of the inverse."""
+        _refuse(kwargs)
         ildj = self._recall("y", y)
         return {"ildj": self.bijector._call_layer("encode", y)[1] if ildj is None else ildj}
 
@@ -97,6 +101,15 @@ class _GraphPairs:
         return any(
             operation.type not in ("ReadVariableOp", "Identity") and any(id(i) in handles for i in operation.inputs)
             for operation in graph.get_operations()[operations:]
+        )
+
+
+def _refuse(keywords):
+    """Raise a `TypeError` for keywords, by which TFP hands on labels; here they would be ignored."""
+    if keywords:
+        raise TypeError(
+            f"expected no keyword arguments, got {', '.join(keywords)}; the labels of this bijector are fixed: give "
+            "them to `as_bijector(labels=...)`."
         )
 
 

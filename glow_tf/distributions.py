@@ -5,8 +5,11 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from glow_tf.arguments import check_count, check_temperature, to_bytes
+from glow_tf.errors import DataError
+from glow_tf.labels import label_vector
 from glow_tf.layers.flatten import FlatFlow
-from glow_tf.random import as_dtype
+from glow_tf.random import as_dtype, fresh_seed
 
 tfd = tfp.distributions
 
@@ -16,13 +19,13 @@ def continuous(glow, temperature=1.0, labels=None, flat=False):
 
     Args:
         glow: the model.
-        temperature: standard deviation of every latent.
+        temperature: standard deviation of every latent, a scalar above 0.
         labels: int `[n]` for a conditional model; they give batch shape `[n]`.
         flat: the base is one vector `[D]`, finest level first, instead of the list of latents.
     """
-    labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
+    labels = label_vector(labels, glow.config.classes, "distribution")
     lead = [] if labels is None else list(labels.shape)
-    scale = as_dtype(temperature, glow.compute_dtype)
+    scale = as_dtype(check_temperature(temperature, "distribution", positive=True), glow.compute_dtype)
 
     def normal(shape):
         zeros = tf.zeros([*lead, *shape], glow.compute_dtype)
@@ -55,16 +58,20 @@ class DiscreteGlow(tfd.Distribution):
 
     Args:
         glow: the model.
-        temperature: standard deviation of every latent, in `sample`; `log_prob` is always that of temperature 1.
+        temperature: standard deviation of every latent in `sample`, 0 or more; `log_prob` is that of temperature 1.
         labels: int `[n]` for a conditional model; they give batch shape `[n]`.
-        draws: number of draws k.
+        draws: number of draws k, at least 1.
         seed: seed of the noise, an int or two; None draws fresh noise in every eager call.
     """
 
     def __init__(self, glow, temperature=1.0, labels=None, draws=1, seed=None, name="discrete_glow"):
         parameters = dict(locals())
+        check_temperature(temperature, name)
+        draws = int(check_count(draws, f"{name}: draws", minimum=1))
+        if seed is not None:
+            fresh_seed(seed, name)  # which checks it
         self._glow, self._temperature, self._draws, self._seed = glow, temperature, draws, seed
-        self._labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
+        self._labels = label_vector(labels, glow.config.classes, "distribution")
         # Plain variables, where tf.Module finds them; those of Keras are hidden from it.
         self._weights = tuple(v.value for v in glow.trainable_variables)
         super().__init__(
@@ -91,6 +98,24 @@ class DiscreteGlow(tfd.Distribution):
 
     def _event_shape_tensor(self):
         return tf.constant(self._glow.image_shape, tf.int32)
+
+    # TFP would cast an array of another type, and broadcast one of another shape, without a word.
+
+    def log_prob(self, value, name="log_prob", **kwargs):
+        """Compute the bound on `log P` of uint8 images `[..., H, W, C]`, in nats."""
+        return super().log_prob(self._checked_images(value), name, **kwargs)
+
+    def prob(self, value, name="prob", **kwargs):
+        """Compute the bound on `P` of uint8 images `[..., H, W, C]`."""
+        return super().prob(self._checked_images(value), name, **kwargs)
+
+    def _checked_images(self, value):
+        value = to_bytes(value, self.name)
+        shape = self._glow.image_shape
+        if value.shape.rank is None or value.shape.rank < 3 or not value.shape[-3:].is_compatible_with(shape):
+            expected = ", ".join(map(str, shape))
+            raise DataError(f"{self.name}: expected images [..., {expected}], got {value.shape}.")
+        return value
 
     def _labels_of(self, lead):
         return None if self._labels is None else tf.reshape(tf.broadcast_to(self._labels, lead), [-1])

@@ -19,6 +19,7 @@ casts NumPy arrays and numbers of another type.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import shutil
@@ -30,6 +31,8 @@ from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import RunError
 from glow_tf.interpolation import interpolate_latents
 from glow_tf.io import check_not_current
+from glow_tf.labels import labels_per_image
+from glow_tf.layers.loading import require_finite
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
 
@@ -94,6 +97,7 @@ class ServingModule(tf.Module):
     def decode(self, labels=None, **latents):
         """Decode latents `eps_0`, `eps_1`, ... to images."""
         eps = [latents[f"eps_{i}"] for i in range(self._glow.config.levels)]
+        eps = [tf.debugging.assert_all_finite(e, f"eps_{i}: expected finite latents") for i, e in enumerate(eps)]
         n = tf.shape(eps[0])[0]
         message = "eps_0, eps_1, ...: expected as many of each"
         with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(e)[0], n, message) for e in eps]):
@@ -105,6 +109,7 @@ class ServingModule(tf.Module):
         checks = [
             tf.debugging.assert_positive(count, "count: expected at least 1"),
             tf.debugging.assert_non_negative(temperature, "temperature: expected 0 or more"),
+            tf.debugging.assert_less(temperature, math.inf, "temperature: expected a finite number"),
         ]
         with tf.control_dependencies(checks):
             eps = self._glow.sample_latents(tf.identity(count), temperature, seed=seed)
@@ -142,16 +147,10 @@ class ServingModule(tf.Module):
         return images, self._check_labels(labels, tf.shape(images)[0])
 
     def _check_labels(self, labels, n):
-        classes = self._glow.config.classes
-        if not classes:
+        if not self._glow.config.classes:
             return None
-        checks = [
-            tf.debugging.assert_equal(tf.shape(labels)[0], n, "labels: expected one per image"),
-            tf.debugging.assert_non_negative(labels, f"labels: expected 0 to {classes - 1}"),
-            tf.debugging.assert_less(labels, classes, f"labels: expected 0 to {classes - 1}"),
-        ]
-        with tf.control_dependencies(checks):
-            return tf.identity(labels)
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.size(labels), n, "labels: expected one per image")]):
+            return labels_per_image(tf.identity(labels), self._glow.config.classes, n, "labels")
 
 
 def _make_signature(method, specs):
@@ -181,8 +180,9 @@ def export_model(glow, path, overwrite=False):
         overwrite: replace a SavedModel at `path`; nothing else is ever replaced.
 
     Raises:
-        RunError: `path` exists and is not to be replaced, or cannot be written.
+        RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
     """
+    require_finite((v.path, v.numpy()) for v in glow.weights)
     path = pathlib.Path(path)
     _check_replaceable(path, overwrite)
     temporary, replaced = (path.with_name(f".{os.getpid()}.{path.name}.{ending}") for ending in ("new", "old"))

@@ -3,6 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from glow_tf.arguments import check_count
+from glow_tf.errors import DataError
+from glow_tf.labels import labels_per_image
+
 
 def interpolate_latents(first, second, weights):
     """Compute latents on the straight line between pairs of latents, eagerly or inside a `tf.function`.
@@ -13,8 +17,16 @@ def interpolate_latents(first, second, weights):
 
     Returns:
         List of tensors `[n * steps, ...]`, the steps of one pair next to each other.
+
+    Raises:
+        DataError: the two lists differ in their shapes, or the weights are not finite or not `[steps]`.
     """
     weights = tf.cast(weights, tf.float32)
+    if weights.shape.rank not in (None, 1) or not np.all(np.isfinite(_known(weights))):
+        raise DataError(f"interpolate_latents: expected finite weights [steps], got {_known(weights)}.")
+    shapes, others = ([_shape(e) for e in eps] for eps in (first, second))
+    if len(shapes) != len(others) or not all(map(tf.TensorShape.is_compatible_with, shapes, others)):
+        raise DataError(f"interpolate_latents: expected two lists of equal shapes, got {shapes} and {others}.")
     return [_interpolate(tf.convert_to_tensor(a), b, weights) for a, b in zip(first, second, strict=True)]
 
 
@@ -30,10 +42,24 @@ def interpolate(model, first, second, steps, labels=None):
     Returns:
         uint8 images `[n, steps, H, W, C]`.
     """
+    steps = check_count(steps, "interpolate: steps", minimum=2)
+    if len(first) != len(second):
+        raise DataError(f"interpolate: expected as many first images as second ones, got {len(first)}, {len(second)}.")
+    labels = labels_per_image(labels, model.config.classes, len(first), "interpolate")
     ends = model.encode(first, labels), model.encode(second, labels)
     eps = interpolate_latents(*ends, np.linspace(0, 1, steps))
-    labels = None if labels is None else np.repeat(labels, steps)
+    labels = None if labels is None else tf.repeat(labels, steps)
     return model.decode(eps, labels).numpy().reshape(len(first), steps, *model.image_shape)
+
+
+def _known(weights):
+    """Return weights as an array, an empty one where only the graph will know them."""
+    values = tf.get_static_value(weights)
+    return np.zeros(0) if values is None else values
+
+
+def _shape(latent):
+    return latent.shape if tf.is_tensor(latent) else tf.TensorShape(np.shape(latent))
 
 
 def _interpolate(a, b, weights):

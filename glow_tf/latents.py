@@ -14,20 +14,29 @@ def flatten_latents(eps):
     """Concatenate the list `eps` of `[n, H, W, C]` to `z` `[n, D]`, a NumPy array.
 
     The finest level comes first, each level is row-major, as in the original code.
+
+    Raises:
+        DataError: `eps` is not a list of arrays with one n.
     """
-    return np.concatenate([np.reshape(e, [len(e), -1]) for e in eps], axis=1)
+    arrays = [np.asarray(e) for e in eps] if isinstance(eps, (list, tuple)) else []
+    if not arrays or any(a.ndim < 2 for a in arrays) or len({len(a) for a in arrays}) > 1:
+        got = [list(a.shape) for a in arrays] or type(eps).__name__
+        raise DataError(f"eps: expected a list of latents [n, H, W, C] with one n, got {got}.")
+    return np.concatenate([np.reshape(a, [len(a), math.prod(a.shape[1:])]) for a in arrays], axis=1)
 
 
 def unflatten_latents(z, model):
     """Split `z` `[n, D]` into the list `eps` of a `Glow`, the exact inverse of `flatten_latents`.
 
     Raises:
-        DataError: `z` is not `[n, D]` with the model's `D = H * W * C`.
+        DataError: `z` is not floats `[n, D]` with the model's `D = H * W * C`.
     """
     z, sizes = np.asarray(z), [math.prod(shape) for shape in model.latent_shapes]
     if z.ndim != 2 or z.shape[1] != sum(sizes):
         shape = "x".join(map(str, model.image_shape))
         raise DataError(f"z: a model of {shape} images has latents [n, {sum(sizes)}], got {list(z.shape)}.")
+    if z.dtype.kind != "f":
+        raise DataError(f"z: expected latents as floats, got {z.dtype}.")
     parts = np.split(z, np.cumsum(sizes)[:-1], axis=1)
     return [part.reshape(-1, *shape) for part, shape in zip(parts, model.latent_shapes, strict=True)]
 
@@ -38,11 +47,13 @@ def load_latents(path, model):
     The original code's demo uses such files: `z.npy`, `z_manipulate.npy`.
 
     Raises:
-        DataError: the file is damaged, not a plain array (nothing pickled is loaded), or of another size.
+        DataError: the file is damaged, not a plain array (nothing pickled is loaded), of another size or not finite.
     """
     z = read_array(path)
     if z.dtype.kind != "f":
         raise DataError(f"{path}: expected one array of floats (.npy), got {z.dtype}.")
+    if not np.all(np.isfinite(z)):
+        raise DataError(f"{path}: expected finite latents, got NaN or infinite values.")
     return unflatten_latents(z, model)
 
 

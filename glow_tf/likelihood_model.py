@@ -1,6 +1,7 @@
 """`compile`, `fit` and `evaluate` of a model whose loss is its own likelihood."""
 
 import abc
+import warnings
 
 import keras
 import tensorflow as tf
@@ -29,7 +30,12 @@ class LikelihoodModel(keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def checked_batch(self, images, labels):
-        """Return `(images, labels)` as tensors that `objective` takes, or raise; labels are None where not used."""
+        """Return `(images, labels [n])` as tensors that `objective` takes, or raise; labels are None where not used."""
+
+    @property
+    def uninitialized(self):
+        """True if weights that `initialize` sets from data are still those of a new model."""
+        return False
 
     # Keras.
 
@@ -49,6 +55,17 @@ class LikelihoodModel(keras.Model, abc.ABC):
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
+
+    def fit(self, *args, **kwargs):
+        """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here."""
+        optimizer = getattr(self, "optimizer", None)  # None before `compile`
+        if optimizer is not None and self.uninitialized and tf.convert_to_tensor(optimizer.iterations) == 0:
+            warnings.warn(
+                f"{self.name}.fit: the actnorms of this new model are not set from data yet (paper, section 3.1); call "
+                f"{self.name}.initialize on a batch of images before fit.",
+                stacklevel=2,
+            )
+        return super().fit(*args, **kwargs)
 
     def compile_from_config(self, config):
         """Compile a loaded model, so that `fit` continues with the optimizer that was saved."""
@@ -76,14 +93,16 @@ class LikelihoodModel(keras.Model, abc.ABC):
         """Return the terms of `objective`, and the weight of each image in their means, `[n]`."""
         images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
-            raise ValueError(f"{self.name}.fit: sample weights are not supported; repeat or drop images instead.")
+            raise ValueError(
+                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop images instead."
+            )
         images, labels = self.checked_batch(images, labels)
         # A replica may get none of a small last batch, and TensorFlow's convolutions on a CPU fail on no images:
         # it then computes on a blank one, of weight 0.
         blank = tf.cast(tf.equal(tf.shape(images)[0], 0), tf.int32)
         weight = tf.pad(tf.ones(tf.shape(images)[:1], self.compute_dtype), [[0, blank]])
         images = tf.pad(images, [[0, blank], [0, 0], [0, 0], [0, 0]])
-        labels = None if labels is None else tf.pad(tf.reshape(labels, [-1]), [[0, blank]])
+        labels = None if labels is None else tf.pad(labels, [[0, blank]])
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.stack([step, tf.cast(replica, tf.int32)])
         return self.objective(images, labels, seed=seed), weight

@@ -7,14 +7,15 @@ import keras
 import tensorflow as tf
 
 from glow_tf import quantization, summary
+from glow_tf.arguments import check_count, check_latents, check_noise, check_temperature, to_bytes
 from glow_tf.config import ModelConfig
 from glow_tf.deprecation import warn_renamed
+from glow_tf.labels import check_range, labels_per_image, nan_where_invalid, require_labels, to_tensor
 from glow_tf.layers.glow_flow import GlowFlow
 from glow_tf.layers.network import mixed_precision
-from glow_tf.layers.tensors import map_latents
 from glow_tf.layers.zero_layers import ZeroDense
 from glow_tf.likelihood_model import LikelihoodModel
-from glow_tf.random import as_dtype, fresh_seed
+from glow_tf.random import ALGORITHM, as_dtype, fresh_seed
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -24,7 +25,8 @@ class Glow(LikelihoodModel):
     Everything uses one flow, `self.flow`, from float images `x` in [-0.5, 0.5) to a list of standard normal
     latents `eps`, finest level first. Methods that dequantize take `seed` (an int or two; None draws a fresh one
     in an eager call and is an error inside a `tf.function`) or `noise`, uniform in [0, 1) of the images' shape.
-    `labels`, int `[n]`, are required by a conditional model and refused by an unconditional one.
+    `labels`, int `[n]`, `[n, 1]` or one for all, are required by a conditional model and refused by an unconditional
+    one; the rule is in `glow_tf.labels`.
 
     Args:
         config: a `ModelConfig`.
@@ -114,7 +116,8 @@ class Glow(LikelihoodModel):
             logits = self.classifier(tf.reduce_mean(top, [1, 2]))
             cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             terms["bits_y"] = cross_entropy / math.log(2.0)
-            terms["error"] = tf.cast(tf.argmax(logits, -1, tf.int32) != labels, x.dtype)
+            error = tf.cast(tf.argmax(logits, -1, tf.int32) != labels, x.dtype)
+            terms["error"] = nan_where_invalid(error, labels)
             terms["loss"] = bits_x + self.config.weight_y * terms["bits_y"]
         return terms
 
@@ -140,12 +143,12 @@ class Glow(LikelihoodModel):
             return self.flow.encode(x, self._labels(labels, tf.shape(x)[0]))[0]
 
     def decode(self, eps, labels=None):
-        """Map `eps` to uint8 images."""
+        """Map `eps`, a list of finite latents `[n, H, W, C]`, finest level first, to uint8 images."""
+        eps = check_latents(eps, self.latent_shapes, self.compute_dtype, "decode")
         with mixed_precision(False):
             return self._decode(eps, labels)
 
     def _decode(self, eps, labels):
-        eps = map_latents(lambda e: tf.cast(e, self.compute_dtype), list(eps))
         x, _ = self.flow.decode(eps, self._labels(labels, tf.shape(eps[0])[0]))
         return quantization.to_uint8(x, self.config.bits)
 
@@ -153,8 +156,9 @@ class Glow(LikelihoodModel):
         """Draw uint8 images.
 
         Args:
-            n: number of images.
-            temperature: the standard deviation of every latent, a scalar or one per image (paper, section 6: 0.7).
+            n: number of images; 0 gives none.
+            temperature: the standard deviation of every latent, 0 or more, a scalar or one per image (paper, section 6:
+                0.7).
             labels: int `[n]`, or one for all, for a conditional model.
             seed: an int or two; the same seed gives the same images.
             mixed: compute the networks in the configuration's `network_dtype`, for slightly different images.
@@ -164,10 +168,11 @@ class Glow(LikelihoodModel):
 
     def sample_latents(self, n, temperature=1.0, *, seed=None):
         """Draw `eps` for `n` images, every latent times the temperature."""
+        n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample", n)
         seeds = tf.random.split(fresh_seed(seed, "sample"), self.config.levels)
         scale = tf.reshape(tf.broadcast_to(as_dtype(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
         return [
-            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)
+            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype, alg=ALGORITHM)
             for i, shape in enumerate(self.latent_shapes)
         ]
 
@@ -181,22 +186,27 @@ class Glow(LikelihoodModel):
         images = self._checked_images(images)
         if noise is None:
             seed = fresh_seed(seed, "dequantization")
-            noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype)
+            noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype, alg=ALGORITHM)
+        else:
+            noise = check_noise(noise, images, seed, "dequantization")
         return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)
 
     def distribution(self, temperature=1.0, labels=None, *, flat=False, discrete=False, draws=1, seed=None):
         """Return this model as a `tfd.Distribution` (see `glow_tf.distributions`).
 
         Args:
-            temperature: standard deviation of every latent.
+            temperature: standard deviation of every latent, a scalar above 0; discrete: in `sample` only, 0 or more.
             labels: int `[n]` of a conditional model, which give batch shape `[n]`.
             flat: latents as one vector, finest level first, instead of a list; continuous only.
             discrete: a distribution over uint8 images instead of floats in [-0.5, 0.5), with a bound as `log_prob`.
-            draws: draws of the dequantization noise in that bound.
+            draws: draws of the dequantization noise in that bound, for a discrete distribution.
             seed: seed of that noise, an int or two.
         """
-        if self.config.classes and labels is None:
-            raise ValueError(f"distribution: this model is conditional on {self.config.classes} classes; give labels.")
+        if discrete and flat:
+            raise ValueError("distribution: expected flat or discrete, got both; bytes have no latents.")
+        if not discrete and (draws != 1 or seed is not None):
+            raise ValueError("distribution: draws and seed are of the noise of discrete=True; leave them out.")
+        require_labels(labels, self.config.classes, "distribution")
         from glow_tf.distributions import DiscreteGlow, continuous  # here, because TFP takes a second to import
 
         if discrete:
@@ -217,9 +227,36 @@ class Glow(LikelihoodModel):
                 raise TypeError("as_bijector: `condition` is the old name of `labels`; give one of them.")
             warn_renamed("Glow.as_bijector(condition=...)", "Glow.as_bijector(labels=...)")
             labels = condition
+        if labels is not None:
+            options = self.config.classes, "as_bijector"
+            require_labels(labels, *options)
+            check_range(to_tensor(labels, *options), *options)
         return self.flow.as_bijector(event_shape or self.image_shape, labels, name or self.name)
 
+    @property
+    def uninitialized(self):
+        """True if every actnorm is the identity, as in a new model."""
+        steps = [step for level in range(self.config.levels) for step in self.flow.steps(level)]
+        networks = [step.coupling.network for step in steps]
+        actnorms = [*(s.actnorm for s in steps), *(a for n in networks for a in (n.actnorm_1, n.actnorm_2))]
+        return not any(
+            tf.math.count_nonzero(variable.value) > 0 for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)
+        )
+
     # Keras.
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Load weights as `keras.Model.load_weights` does; a file that is refused leaves the model as it was.
+
+        Raises:
+            ValueError: the file holds the weights of another model, or some that are not finite.
+        """
+        before = self.get_weights()
+        try:
+            super().load_weights(filepath, *args, **kwargs)
+        except Exception:
+            self.set_weights(before)
+            raise
 
     def call(self, images, labels=None):
         """Run `encode` at the middle of each bin: the entry point of Keras."""
@@ -235,35 +272,20 @@ class Glow(LikelihoodModel):
     # Checks.
 
     def checked_batch(self, images, labels):
-        """Return a batch of `fit` as checked images, and labels where the model is conditional."""
-        return self._checked_images(images), labels if self.config.classes else None
+        """Return a batch of `fit` as checked images, and labels `[n]` where the model is conditional, else None."""
+        images = self._checked_images(images)
+        return images, self._labels(labels, tf.shape(images)[0]) if self.config.classes else None
 
     def _checked_images(self, images):
-        images = tf.convert_to_tensor(images)
-        if images.dtype != tf.uint8:
-            raise TypeError(f"Glow: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
+        images = to_bytes(images, "Glow")
         if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(self.image_shape):
-            raise ValueError(f"Glow: expected images [n, {', '.join(map(str, self.image_shape))}], got {images.shape}.")
+            hint = "; set it with tf.ensure_shape" if images.shape.rank is None else ""
+            shape = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"Glow: expected images [n, {shape}], got {images.shape}{hint}.")
         return images
 
     def _labels(self, labels, n):
-        if not self.config.classes:
-            if labels is not None:
-                raise ValueError("Glow: this model is unconditional and takes no labels.")
-            return None
-        if labels is None:
-            raise ValueError(
-                f"Glow: this model is conditional on {self.config.classes} classes; give labels, int from 0 to "
-                f"{self.config.classes - 1}, one per image."
-            )
-        labels = tf.convert_to_tensor(labels)
-        if not labels.dtype.is_integer:
-            raise TypeError(f"Glow: expected integer labels, got {labels.dtype.name}.")
-        if tf.executing_eagerly() and tf.size(labels) > 0:
-            low, high = int(tf.reduce_min(labels)), int(tf.reduce_max(labels))
-            if low < 0 or high >= self.config.classes:
-                raise ValueError(f"Glow: expected labels from 0 to {self.config.classes - 1}, got {low} to {high}.")
-        return tf.broadcast_to(tf.cast(labels, tf.int32), [n])
+        return labels_per_image(labels, self.config.classes, n, "Glow")
 
 
 def standard_normal_log_prob(latents):

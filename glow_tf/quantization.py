@@ -9,9 +9,14 @@ import math
 
 import tensorflow as tf
 
+from glow_tf.arguments import check_count, to_bytes
+from glow_tf.errors import DataError
+
 
 def levels(bits):
     """Return `n`, the number of levels of a channel."""
+    if check_count(bits, "bits", minimum=1) > 8:
+        raise DataError(f"bits: expected 1 to 8, got {bits}.")
     return 2**bits
 
 
@@ -27,8 +32,9 @@ def dequantize(images, bits, noise=0.5, dtype=tf.float32):
     Returns:
         `x`, `[..., H, W, C]`.
     """
-    index = tf.cast(tf.bitwise.right_shift(images, tf.constant(8 - bits, tf.uint8)), dtype)
-    return (index + tf.cast(noise, dtype)) / levels(bits) - 0.5
+    n = levels(bits)
+    index = tf.cast(tf.bitwise.right_shift(to_bytes(images, "quantization"), tf.constant(8 - bits, tf.uint8)), dtype)
+    return (index + tf.cast(noise, dtype)) / n - 0.5
 
 
 def to_uint8(x, bits):
@@ -41,9 +47,9 @@ def to_uint8(x, bits):
 
 def quantize(images, bits):
     """Return uint8 images as a `bits`-bit model sees them: with the lower `8 - bits` bits of each value cleared."""
-    return tf.bitwise.left_shift(
-        tf.bitwise.right_shift(images, tf.constant(8 - bits, tf.uint8)), tf.constant(8 - bits, tf.uint8)
-    )
+    levels(bits)  # which checks them
+    shift = tf.constant(8 - bits, tf.uint8)
+    return tf.bitwise.left_shift(tf.bitwise.right_shift(to_bytes(images, "quantization"), shift), shift)
 
 
 def bits_per_dim(log_prob, image_shape):

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+ALGORITHM = "philox"
+"""The algorithm of all stateless random numbers: left to itself, XLA takes another one than a plain graph."""
+
 
 def as_dtype(value, dtype):
     """Convert a number or a tensor to `dtype`.
@@ -19,7 +22,9 @@ def fresh_seed(seed, purpose):
         purpose: what the numbers are for, for the error message.
 
     Raises:
-        ValueError: no seed was given inside a `tf.function`, where one drawn now would be the same in every call.
+        ValueError: the seed is not an int or two, or none was given inside a `tf.function`, where one drawn now would
+            be the same in every call.
+        TypeError: the seed is not of integers.
     """
     if seed is None:
         if not tf.executing_eagerly():
@@ -28,5 +33,19 @@ def fresh_seed(seed, purpose):
                 "from call to call) or the noise itself. A seed drawn here would be the same in every call."
             )
         return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
-    seed = tf.cast(tf.convert_to_tensor(seed), tf.int32)
+    seed = tf.cast(_checked_seed(seed, purpose), tf.int32)
     return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
+
+
+def _checked_seed(seed, purpose):
+    """Return a seed as a tensor of integers `[]` or `[2]`, or raise."""
+    expected = f"{purpose}: expected as seed an int or two"
+    try:
+        tensor = tf.convert_to_tensor(seed)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{expected}, got {seed!r}.") from error
+    if not tensor.dtype.is_integer:
+        raise TypeError(f"{expected}, got {tensor.dtype.name}.")
+    if not any(tensor.shape.is_compatible_with(shape) for shape in ([], [2])):
+        raise ValueError(f"{expected}, got the shape {list(tensor.shape)}.")
+    return tensor

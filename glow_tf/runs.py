@@ -23,6 +23,7 @@ from glow_tf.config import Experiment
 from glow_tf.deprecation import warn_renamed
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.io import write_text
+from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
 
 FORMAT = 2
@@ -151,7 +152,7 @@ class Run:
         try:
             model.load_weights(path)
         except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
-            raise RunError(f"{path} does not hold this configuration's weights: {error}") from error
+            raise RunError(f"{path} does not hold this configuration's weights: {loading_problem(error)}") from error
         return model
 
 
@@ -166,7 +167,7 @@ def load_keras(path):
     try:
         model = keras.saving.load_model(path)
     except Exception as error:  # Keras raises many kinds for a damaged or foreign file
-        raise RunError(f"{path} cannot be read as a Keras model: {str(error).splitlines()[0]}") from error
+        raise RunError(f"{path} cannot be read as a Keras model: {loading_problem(error)}") from error
     if not isinstance(model, Glow):
         raise RunError(f"{path} holds a {type(model).__name__}, expected a Glow.")
     return model

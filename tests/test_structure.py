@@ -11,7 +11,7 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
     {"errors", "deprecation", "tables", "gpu_files", "backend", "cli.start", "cli.quiet"},
-    {"io", "array_files", "random", "gpus", "fields", "config", "bijector"},
+    {"io", "array_files", "random", "gpus", "fields", "config", "bijector", "labels", "arguments"},
     {"quantization", "layers", "presets"},
     {"distributions", "likelihood_model", "summary"},
     {"model", "distribution"},

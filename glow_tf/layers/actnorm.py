@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from glow_tf.errors import DataError
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import broadcast_per_example, spatial_size
 
@@ -66,6 +67,17 @@ class ActNorm(FlowLayer):
         return self._encode(x)[0]
 
     def assign_from_statistics(self, mean, std):
-        """Set `b` and `logs` so that values of this mean and standard deviation per channel get mean 0, deviation 1."""
-        self.b.assign(tf.reshape(-mean, self.b.shape))
-        self.logs.assign(tf.reshape(tf.math.log(1.0 / (std + 1e-6)) / LOG_SCALE_FACTOR, self.logs.shape))
+        """Set `b` and `logs` so that values of this mean and standard deviation per channel get mean 0, deviation 1.
+
+        Raises:
+            DataError: they are not finite (in eager code); neither is set then.
+        """
+        b = tf.reshape(-mean, self.b.shape)
+        logs = tf.reshape(tf.math.log(1.0 / (std + 1e-6)) / LOG_SCALE_FACTOR, self.logs.shape)
+        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(tf.stack([b, logs]))):
+            raise DataError(
+                f"{self.path or self.name}: the mean or the standard deviation of the batch is NaN or infinite; "
+                "initialize from finite images, with finite weights."
+            )
+        self.b.assign(b)
+        self.logs.assign(logs)

@@ -19,13 +19,15 @@ example that passes every test of the layers here.
 import keras
 import tensorflow as tf
 
+from glow_tf.errors import DataError
+from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
 from glow_tf.layers.tensors import first_latent, map_latents
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class FlowLayer(OldContract, keras.layers.Layer):
+class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
     """Base class of all flow layers.
 
     A value is a tensor `[..., *event]`, or a list of them where a layer splits its input. Every constructor argument
@@ -108,8 +110,16 @@ class FlowLayer(OldContract, keras.layers.Layer):
         """Set data-dependent weights (actnorm) from the batch `x` and return `z`.
 
         Call it once, eagerly, on a fresh layer: it leaves no flag behind (paper, section 3.1).
+
+        Raises:
+            DataError: the batch is empty or not finite; no weight is set then.
         """
-        return self._initialize(self._checked(x, "initialize"), condition)
+        x = self._checked(x, "initialize")
+        if 0 in x.shape[: -self.event_ndims].as_list():
+            raise DataError(f"{self.name}.initialize: expected at least one example, got the shape {tuple(x.shape)}.")
+        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(x)):
+            raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
+        return self._initialize(x, self._broadcast(condition, x, self.event_ndims, "initialize"))
 
     def call(self, x, condition=None):
         """Run `encode`: the entry point of Keras."""
@@ -153,8 +163,9 @@ class FlowLayer(OldContract, keras.layers.Layer):
         probe = first_latent(value)
         ndims = self._latent_ndims() if method == "decode" else self.event_ndims
         lead, static_lead = tf.shape(probe)[:-ndims], probe.shape[:-ndims]
-        if condition is not None:
-            condition = tf.reshape(tf.broadcast_to(condition, lead), [-1])
+        condition = self._broadcast(condition, probe, ndims, method)
+        if static_lead.num_elements() == 0:
+            return self._empty_result(value, ndims, method)
         if probe.shape.rank == ndims + 1:
             return function(value, condition)
 
@@ -167,6 +178,37 @@ class FlowLayer(OldContract, keras.layers.Layer):
 
         result, log_det = function(map_latents(flatten, value), condition)
         return map_latents(unflatten, result), unflatten(log_det)
+
+    def _empty_result(self, value, ndims, method):
+        """Return the result for no examples: TensorFlow's convolutions on a CPU fail on none."""
+        shape = map_latents(lambda v: tuple(v.shape[-ndims:]), value)
+        shape = self.decoded_shape(shape) if method == "decode" else self.encoded_shape(shape)
+        lead = first_latent(value).shape[:-ndims].as_list()
+        shapes = shape if isinstance(shape, list) else [shape]
+        zeros = [tf.zeros([*lead, *s], self.compute_dtype) for s in shapes]
+        return zeros if isinstance(shape, list) else zeros[0], tf.zeros(lead, self.compute_dtype)
+
+    def _broadcast(self, condition, value, ndims, method):
+        """Broadcast a condition to the leading dimensions of `value` and flatten it to `[B]`; None stays None."""
+        if condition is None:
+            return None
+        shape, lead = tf.shape(value)[:-ndims], value.shape[:-ndims]
+        expected = f"{self.name}.{method}: expected labels that broadcast to the leading dimensions {list(lead)}"
+        if isinstance(condition, dict):
+            raise TypeError(
+                f"{expected}, got a dictionary of {', '.join(map(str, condition))}; give one of its entries."
+            )
+        condition = tf.convert_to_tensor(condition)
+        if lead.rank == 1 and condition.shape.rank == 2 and condition.shape[1] == 1:
+            condition = condition[:, 0]  # a column, as data sets have them
+        if lead.is_fully_defined() and condition.shape.is_fully_defined():
+            try:
+                matches = tf.broadcast_static_shape(condition.shape, lead) == lead
+            except ValueError:
+                matches = False
+            if not matches:
+                raise ValueError(f"{expected}, got the shape {list(condition.shape)}.")
+        return tf.reshape(tf.broadcast_to(condition, shape), [-1])
 
     def _checked(self, value, method):
         """Return the value as tensors of the right dtype, rank and channels, or raise; build on first use."""
@@ -185,7 +227,14 @@ class FlowLayer(OldContract, keras.layers.Layer):
             if v.shape.rank is None or v.shape.rank < len(shape) or v.shape[-1] != shape[-1]:
                 raise ValueError(
                     f"{self.name}.{method}: expected shape [..., {', '.join(map(str, shape))}] "
-                    f"({len(shape)} event axes, {shape[-1]} channels), got {tuple(v.shape)}."
+                    f"({len(shape)} event axes, {shape[-1]} channels), got {v.shape}."
+                )
+        if is_list:
+            leads = [v.shape[: -len(shape)] for v, shape in zip(value, expected, strict=True)]
+            if not all(lead.is_compatible_with(leads[0]) for lead in leads):
+                raise ValueError(
+                    f"{self.name}.{method}: expected latents of the same leading dimensions, got "
+                    f"{', '.join(str(v.shape) for v in value)}."
                 )
         return value
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from glow_tf.labels import require_labels
 from glow_tf.layers.multiscale import MultiScale
 from glow_tf.layers.prior import TopPrior
 
@@ -69,7 +70,7 @@ class GlowFlow(MultiScale):
     def whiten_top(self, latents, log_det, condition=None):
         """Replace `h_top` by `eps_{L-1}`: the second half of `encode`."""
         *latents, top = latents
-        eps, term = self.prior.encode(top, condition)
+        eps, term = self.prior.encode(top, self._checked_condition(condition))
         return [*latents, eps], log_det + term
 
     def _encode(self, x, condition=None):
@@ -77,13 +78,19 @@ class GlowFlow(MultiScale):
 
     def _decode(self, z, condition=None):
         *latents, eps = z
-        top, term = self.prior.decode(eps, condition)
+        top, term = self.prior.decode(eps, self._checked_condition(condition))
         x, log_det = super()._decode([*latents, top])
         return x, log_det + term
 
     def _initialize(self, x, condition=None):
+        condition = self._checked_condition(condition)
         *latents, top = super()._initialize(x)
         return [*latents, self.prior.initialize(top, condition)]
+
+    def _checked_condition(self, condition):
+        """Return the condition, which an unconditional flow would ignore if it did not refuse it."""
+        require_labels(condition, self.classes, self.name)
+        return condition
 
     def get_config(self):
         return {**super().get_config(), "learn_top": self.learn_top, "classes": self.classes}

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from glow_tf.labels import check_range, nan_where_invalid, require_labels, to_tensor
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import sum_per_example
 from glow_tf.layers.zero_layers import ZeroConv3x3, ZeroDense
@@ -26,7 +27,7 @@ class TopPrior(FlowLayer):
     Args:
         learned: use the convolution (the original's `learntop`).
         classes: number of labels; 0 is unconditional. A conditional prior needs labels, int `[B]` from 0 to
-            `classes - 1`, as its `condition`.
+            `classes - 1`, as its `condition`; any other label is an error, and NaN under XLA (see `glow_tf.labels`).
     """
 
     def __init__(self, *, learned=True, classes=0, **kwargs):
@@ -50,12 +51,10 @@ class TopPrior(FlowLayer):
         if self.learned:
             prior = self.conv.output_for_zeros(tf.shape(h)[1], tf.shape(h)[2])
         if self.classes:
-            if condition is None:
-                raise ValueError(
-                    f"{self.name}: this flow is conditional on {self.classes} classes; give labels from 0 to "
-                    f"{self.classes - 1}, one per example (as_bijector takes them too)."
-                )
-            prior += self.embedding(tf.one_hot(condition, self.classes, dtype=h.dtype))[:, None, None, :]
+            require_labels(condition, self.classes, self.name)
+            labels = check_range(to_tensor(condition, self.classes, self.name), self.classes, self.name)
+            one_hot = nan_where_invalid(tf.one_hot(labels, self.classes, dtype=h.dtype), labels)
+            prior += self.embedding(one_hot)[:, None, None, :]
         return tf.split(prior, 2, axis=-1)
 
     def _encode(self, x, condition=None):

@@ -5,10 +5,11 @@ import tensorflow as tf
 
 from glow_tf.layers.actnorm import LOG_SCALE_FACTOR
 from glow_tf.layers.convolutions import conv3x3, edge_markers
+from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.options import describe_layer
 
 
-class NetworkLayer(keras.layers.Layer):
+class NetworkLayer(FiniteWeights, keras.layers.Layer):
     """Base class of the networks here: weights and inputs in the flow's dtype, whatever Keras's global policy."""
 
     def __init__(self, *, dtype=None, **kwargs):

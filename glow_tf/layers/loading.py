@@ -1,0 +1,54 @@
+"""Load weights: values that are not finite are refused by the name of their variable.
+
+Keras reads files of every kind (`.weights.h5`, `.keras`, functional models of flow layers) layer by layer through
+`load_own_variables`, so that a check there is met by every way in which weights are loaded.
+"""
+
+import numpy as np
+
+from glow_tf.errors import RunError
+
+
+def require_finite(values):
+    """Raise a `RunError` that names the first of `values`, pairs `(name, array)`, which is not finite."""
+    problem = _find_problem(values)
+    if problem:
+        raise RunError(problem)
+
+
+def _find_problem(values):
+    for name, value in values:
+        bad = np.size(value) - np.count_nonzero(np.isfinite(value))
+        if bad:
+            return (
+                f"the weight {name} is not finite: {bad} of its {np.size(value)} values are NaN or infinite; the file "
+                "is damaged, or the training diverged."
+            )
+    return ""
+
+
+def loading_problem(error):
+    """Return the one line of an error of Keras's loading that says what is wrong.
+
+    Keras collects the errors of all layers, and raises one whose first line counts them.
+    """
+    paragraphs = str(error).strip().split("\n\n")
+    is_collection = paragraphs[0].startswith("A total of") and len(paragraphs) > 1
+    return paragraphs[1 if is_collection else 0].splitlines()[0] if paragraphs[0] else type(error).__name__
+
+
+class FiniteWeights:
+    """Mixin of Keras layers: weights that are not finite are refused before any of the layer is set."""
+
+    _loading_problem = ""
+
+    def load_own_variables(self, store):
+        # Keras looks for a layer that failed at its other places in the file too, where nothing is, and reports the
+        # last error: that must be this one.
+        if len(store.keys()):
+            variables = self._trainable_variables + self._non_trainable_variables  # in the order of Keras's own method
+            values = zip(variables, map(str, range(len(variables))), strict=True)
+            self._loading_problem = _find_problem((v.path, np.asarray(store[key])) for v, key in values if key in store)
+        if self._loading_problem:
+            raise RunError(self._loading_problem)
+        super().load_own_variables(store)
