@@ -15,7 +15,7 @@ from glow_tf.layers.glow_flow import GlowFlow
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.zero_layers import ZeroDense
 from glow_tf.likelihood_model import LikelihoodModel
-from glow_tf.random import ALGORITHM, as_dtype, fresh_seed
+from glow_tf.random import as_dtype, fresh_seed
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -25,6 +25,7 @@ class Glow(LikelihoodModel):
     Everything uses one flow, `self.flow`, from float images `x` in [-0.5, 0.5) to a list of standard normal
     latents `eps`, finest level first. Methods that dequantize take `seed` (an int or two; None draws a fresh one
     in an eager call and is an error inside a `tf.function`) or `noise`, uniform in [0, 1) of the images' shape.
+    Compiled by XLA, TensorFlow draws other random numbers for the same seed.
     `labels`, int `[n]`, `[n, 1]` or one for all, are required by a conditional model and refused by an unconditional
     one; the rule is in `glow_tf.labels`.
 
@@ -172,7 +173,7 @@ class Glow(LikelihoodModel):
         seeds = tf.random.split(fresh_seed(seed, "sample"), self.config.levels)
         scale = tf.reshape(tf.broadcast_to(as_dtype(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
         return [
-            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype, alg=ALGORITHM)
+            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)
             for i, shape in enumerate(self.latent_shapes)
         ]
 
@@ -186,7 +187,7 @@ class Glow(LikelihoodModel):
         images = self._checked_images(images)
         if noise is None:
             seed = fresh_seed(seed, "dequantization")
-            noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype, alg=ALGORITHM)
+            noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype)
         else:
             noise = check_noise(noise, images, seed, "dequantization")
         return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)

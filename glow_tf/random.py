@@ -2,9 +2,6 @@
 
 import tensorflow as tf
 
-ALGORITHM = "philox"
-"""The algorithm of all stateless random numbers: left to itself, XLA takes another one than a plain graph."""
-
 
 def as_dtype(value, dtype):
     """Convert a number or a tensor to `dtype`.

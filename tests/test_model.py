@@ -197,9 +197,7 @@ def test_model_compiled_by_xla_computes_the_same():
 
     for a, b in zip(tf.nest.flatten(run()), tf.nest.flatten(tf.function(run, jit_compile=True)()), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
-    decode, sample = (tf.function(f, jit_compile=True) for f in (model.decode, lambda: model.sample(3, seed=[1, 2])))
-    np.testing.assert_array_equal(decode(eps), model.decode(eps))
-    assert np.mean(sample().numpy() != model.sample(3, seed=[1, 2]).numpy()) < 0.01  # one of 256 values may round off
+    np.testing.assert_array_equal(tf.function(model.decode, jit_compile=True)(eps), model.decode(eps))
 
 
 def test_graph_size_hardly_grows_with_depth():

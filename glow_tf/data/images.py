@@ -6,7 +6,6 @@ import math
 import tensorflow as tf
 
 from glow_tf.errors import DataError
-from glow_tf.random import ALGORITHM
 
 
 def with_channels(image, channels):
@@ -99,7 +98,7 @@ def augment(image, level, flip, seed):
     """
     if level == "none" and not flip:
         return image
-    draws = tf.random.stateless_uniform([7], seed, -1.0, 1.0, alg=ALGORITHM)
+    draws = tf.random.stateless_uniform([7], seed, -1.0, 1.0)
     if level == "full" or flip:
         image = tf.cond(draws[0] > 0, lambda: image[:, ::-1], lambda: image)
     if level == "none":
@@ -137,7 +136,7 @@ def _crop(image, height, width, seed=None):
     if seed is None:
         top, left = tf.unstack(margin // 2)
     else:
-        offset = tf.random.stateless_uniform([2], seed, alg=ALGORITHM) * tf.cast(margin + 1, tf.float32)
+        offset = tf.random.stateless_uniform([2], seed) * tf.cast(margin + 1, tf.float32)
         top, left = tf.unstack(tf.cast(offset, tf.int32))
     return image[top : top + height, left : left + width]
 

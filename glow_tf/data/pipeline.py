@@ -21,7 +21,6 @@ import tensorflow as tf
 from glow_tf.data import images as image_ops
 from glow_tf.data.source import ArraySource
 from glow_tf.errors import DataError
-from glow_tf.random import ALGORITHM
 
 # The streams of random numbers of one seed. EVALUATION must have the largest number: draw n of the evaluation noise is
 # stream EVALUATION + n, so a stream above it would repeat the numbers of one of the draws.
@@ -154,7 +153,7 @@ def _example(record, image, noise_seed, position):
         "image": image,
         "label": record["label"],
         "attributes": record["attributes"],
-        "noise": tf.random.stateless_uniform(image.shape, noise_seed, alg=ALGORITHM),
+        "noise": tf.random.stateless_uniform(image.shape, noise_seed),
         "weight": tf.cast(record["valid"], tf.float32),
         "index": position,
     }
