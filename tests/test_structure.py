@@ -11,7 +11,7 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
     {"errors", "deprecation", "tables", "cli.quiet"},
-    {"io", "random", "config", "bijector"},
+    {"io", "folders", "locks", "metrics_table", "random", "config", "bijector"},
     {"quantization", "layers", "presets"},
     {"distributions", "likelihood_model", "summary"},
     {"model", "distribution"},
@@ -23,7 +23,17 @@ TIERS = [
 ]
 """Modules by tier, the lowest first; a module imports modules of its own tier or below."""
 
-WITHOUT_TENSORFLOW = ("errors", "deprecation", "tables", "io", "config", "cli.quiet")
+WITHOUT_TENSORFLOW = (
+    "errors",
+    "deprecation",
+    "tables",
+    "io",
+    "folders",
+    "locks",
+    "metrics_table",
+    "config",
+    "cli.quiet",
+)
 
 
 def module_name(path):

@@ -67,7 +67,7 @@ def _starting_experiment(arguments):
     parser.add_argument("--preset")
     parser.add_argument("--run-dir", type=pathlib.Path)
     options = parser.parse_known_args(arguments)[0]
-    if options.preset is None and options.run_dir and Run(options.run_dir).config_path.is_file():
+    if options.preset is None and options.run_dir and Run(options.run_dir).exists:
         return Run.open(options.run_dir).experiment()
     return presets.get(options.preset or presets.DEFAULT)
 
