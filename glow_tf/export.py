@@ -20,15 +20,15 @@ casts NumPy arrays and numbers of another type.
 
 import dataclasses
 import os
-import pathlib
-import shutil
 
 import tensorflow as tf
 
-from glow_tf import quantization
+from glow_tf import folders, quantization
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import RunError
+from glow_tf.folders import prepare_folder
 from glow_tf.interpolation import interpolate_latents
+from glow_tf.io import cannot_write, temporary_path
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
 
@@ -182,26 +182,22 @@ def export_model(glow, path, overwrite=False):
     Raises:
         RunError: `path` exists and is not to be replaced, or cannot be written.
     """
-    path = pathlib.Path(path)
+    path = prepare_folder(path)
     _check_replaceable(path, overwrite)
-    temporary, replaced = (path.with_name(f".{os.getpid()}.{path.name}.{ending}") for ending in ("new", "old"))
+    temporary = temporary_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         module = ServingModule(glow)
         tf.saved_model.save(module, str(temporary), signatures=module.signatures())
-        if path.exists():
-            os.replace(path, replaced)
-        os.replace(temporary, path)
-        shutil.rmtree(replaced, ignore_errors=True)
+        folders.replace_folder(temporary, path)
     except (OSError, tf.errors.OpError) as error:
-        raise RunError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+        raise cannot_write(path, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        folders.remove(temporary)
 
 
 def _check_replaceable(path, overwrite):
     """Raise a `RunError` if `path` exists and must stay as it is."""
-    if path.exists():
+    if os.path.lexists(path):
         if not (path / "saved_model.pb").is_file():
             raise RunError(f"{path} exists and is no SavedModel, so it will not be replaced; give another place.")
         if not overwrite:

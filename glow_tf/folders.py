@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import itertools
 import os
 import pathlib
 import re
@@ -9,7 +10,7 @@ import shutil
 import sys
 
 from glow_tf.errors import RunError
-from glow_tf.io import cannot_write, temporary_path
+from glow_tf.io import cannot_write, named_path, temporary_path
 
 TEMPORARY_NAME = re.compile(r"\.(\d+)\.(.+)", re.DOTALL)
 """Names of unfinished writes, `.PID.NAME` (see `io.temporary_path`)."""
@@ -100,13 +101,46 @@ def remove(path):
             path.unlink()
 
 
+def move_aside(path):
+    """Rename something damaged to `NAME.damaged`, or the first free of `NAME.damaged.2`, ...; return the new path.
+
+    Raises:
+        RunError: that is not possible.
+    """
+    names = itertools.chain(["damaged"], (f"damaged.{i}" for i in itertools.count(2)))
+    aside = next(p for p in (path.with_name(f"{path.name}.{name}") for name in names) if not os.path.lexists(p))
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise cannot_write(aside, error) from error
+    return aside
+
+
+def prepare_folder(path):
+    """Return the path of a folder that is to be written anew, after a look at the place.
+
+    What killed processes left there is moved back or removed.
+
+    Raises:
+        RunError: the path cannot be written, or TensorFlow takes it for a pattern.
+    """
+    check_pattern_free(path)
+    path = named_path(path)
+    if os.path.islink(path):  # what it points to is replaced, not the link
+        path = path.resolve()
+    check_writable(path.parent)
+    recover_folder(path)
+    remove_leftovers(path.parent, of=path.name)
+    return path
+
+
 def replace_folder(new, path):
     """Move the folder `new` to `path`, in the place of the folder that may be there.
 
     Linux exchanges the two names at once, so that `path` is never missing. Elsewhere the old folder is first moved
     aside, and back after an error; a kill in between leaves it where `recover_folder` finds it.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         os.replace(new, path)
     elif _exchange(new, path):
         remove(new)
@@ -123,7 +157,7 @@ def replace_folder(new, path):
 
 def recover_folder(path):
     """Move the folder back that was at `path` when a kill interrupted `replace_folder`."""
-    if not path.exists():
+    if not os.path.lexists(path):
         for aside, name in leftovers(path.parent):
             if name == f"{path.name}.old":
                 os.replace(aside, path)

@@ -2,10 +2,10 @@
 
 import csv
 import io
-import os
 import warnings
 
 from glow_tf.errors import RunError
+from glow_tf.folders import move_aside
 from glow_tf.io import write_text
 
 
@@ -44,8 +44,12 @@ class MetricsTable:
         if any(row["step"] > step for row in rows):
             self._write([row for row in rows if row["step"] <= step])
 
-    def check(self, epochs):
-        """Put a damaged file aside, and warn of rows that are missing.
+    def put_aside_if_damaged(self):
+        """Give a damaged file another name, with a warning."""
+        self._rows_or_put_aside()
+
+    def warn_of_missing_rows(self, epochs):
+        """Warn of epochs that have no row.
 
         Args:
             epochs: int, the number of epochs that were completed.
@@ -59,8 +63,7 @@ class MetricsTable:
         try:
             return self.rows()
         except RunError as error:
-            aside = self.path.with_name(f"{self.path.name}.damaged")
-            os.replace(self.path, aside)
+            aside = move_aside(self.path)
             warnings.warn(f"{error} It is now {aside.name}, and a new table begins.", stacklevel=3)
             return []
 

@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import warnings
 
 import keras
 
@@ -24,6 +25,7 @@ from glow_tf.errors import RunError
 from glow_tf.io import write_text
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
+from glow_tf.weights_file import check_seal
 
 FORMAT = 1
 """Number of the format of run folders, in `config.json`."""
@@ -158,6 +160,8 @@ class Run:
         path = self.weights_path(which, ema)
         if not path.is_file() and which == "best":
             path = self.weights_path("last", ema)
+            if path.is_file():
+                warnings.warn(f"{self.weights_path(which, ema)} is missing; {path.name} is taken", stacklevel=2)
         if ema and not self.has_ema and self.weights_path("last").is_file():
             raise RunError(f"{self.path} holds raw weights only, no EMA weights; leave --ema out.")
         if not path.is_file():
@@ -179,6 +183,7 @@ def load_keras(path):
     if not pathlib.Path(path).is_file():
         raise RunError(f"{path}: no such file.")
     try:
+        check_seal(path)
         model = keras.saving.load_model(path)
     except Exception as error:  # Keras raises many kinds for a damaged or foreign file
         raise RunError(f"{path} cannot be read as a Keras model: {str(error).splitlines()[0]}") from error

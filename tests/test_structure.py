@@ -11,7 +11,7 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
     {"errors", "deprecation", "tables", "cli.quiet"},
-    {"io", "folders", "locks", "metrics_table", "random", "config", "bijector"},
+    {"io", "folders", "locks", "metrics_table", "weights_file", "random", "config", "bijector"},
     {"quantization", "layers", "presets"},
     {"distributions", "likelihood_model", "summary"},
     {"model", "distribution"},
@@ -31,6 +31,7 @@ WITHOUT_TENSORFLOW = (
     "folders",
     "locks",
     "metrics_table",
+    "weights_file",
     "config",
     "cli.quiet",
 )

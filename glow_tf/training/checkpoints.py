@@ -9,7 +9,7 @@ import warnings
 import tensorflow as tf
 
 from glow_tf.errors import RunError
-from glow_tf.io import describe_error
+from glow_tf.io import describe_error, write_text
 
 STATE_FILE = "checkpoint"
 """TensorFlow's list of the checkpoints in a folder."""
@@ -110,10 +110,14 @@ class Checkpoints:
             return set()
 
     def _make_manager(self):
-        """Return the object that writes checkpoints and removes old ones, with a list of those that are there."""
-        paths = [self._prefix(step) for step in self.steps()]
-        if paths:
-            tf.train.update_checkpoint_state(str(self.directory), paths[-1], paths)
+        """Return the object that writes checkpoints and removes old ones, after writing the list that it goes by."""
+        steps = self.steps()
+        if steps:
+            lines = [f'model_checkpoint_path: "ckpt-{steps[-1]}"']
+            lines += [f'all_model_checkpoint_paths: "ckpt-{step}"' for step in steps]
+            # The times give the order; a checkpoint without one would be kept for ever.
+            lines += [f"all_model_checkpoint_timestamps: {i + 1}.0" for i in range(len(steps))]
+            write_text(self.directory / STATE_FILE, "\n".join([*lines, "last_preserved_timestamp: 0.0", ""]))
         else:
             (self.directory / STATE_FILE).unlink(missing_ok=True)
         return tf.train.CheckpointManager(self.checkpoint, str(self.directory), max_to_keep=self.keep)

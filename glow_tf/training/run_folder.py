@@ -8,7 +8,7 @@ from glow_tf import folders, presets
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.io import describe_error
 from glow_tf.locks import locked
-from glow_tf.runs import Run
+from glow_tf.runs import MetricsTable, Run
 
 FIELDS_THAT_MAY_CHANGE_ON_RESUME = ("training.epochs", "training.patience", "model.recompute")
 """Experiment fields that may change on resume (all `RunOptions` may)."""
@@ -76,6 +76,7 @@ def claimed(run):
                     folders.check_writable(folder)
             for folder in (run.path, run.weights, run.pictures, run.evaluation):
                 folders.remove_leftovers(folder)
+            MetricsTable(run.metrics_path).put_aside_if_damaged()
             yield
     finally:
         if made:

@@ -90,7 +90,7 @@ def _check_files(trainer):
     """
     state, run = trainer.state, trainer.run
     if trainer.restored:
-        trainer.table.check(state.steps // trainer.training.epoch_steps)
+        trainer.table.warn_of_missing_rows(state.steps // trainer.training.epoch_steps)
     if trainer.finished:
         for ema in (False, True):
             if not run.weights_path("last", ema).is_file():
