@@ -40,8 +40,7 @@ class Checkpoints:
 
     def steps(self):
         """Return the steps of the checkpoints in the folder, ascending."""
-        matches = (re.fullmatch(r"ckpt-(\d+)\.index", path.name) for path in self.directory.glob("ckpt-*.index"))
-        return sorted(int(match[1]) for match in matches if match)
+        return sorted(self._steps_of_files(r"index"))
 
     def save(self):
         """Write a checkpoint of the present step.
@@ -71,11 +70,12 @@ class Checkpoints:
         Raises:
             RunError: there are checkpoints, and none can be read.
         """
-        steps = self.steps()
-        if steps and not self._listed() & set(steps):
+        files, listed = self._steps_of_files(r"(index|data-.*)"), self._listed_steps()
+        if files and not files & listed:
             warnings.warn(
                 f"{self.directory / STATE_FILE} is missing or damaged; the checkpoints beside it are used", stacklevel=2
             )
+        steps = sorted(files | listed)  # one that has lost a file is missed
         for step in reversed(steps):
             try:
                 self.checkpoint.restore(self._prefix(step)).assert_existing_objects_matched()
@@ -102,7 +102,12 @@ class Checkpoints:
     def _prefix(self, step):
         return str(self.directory / f"ckpt-{step}")
 
-    def _listed(self):
+    def _steps_of_files(self, ending):
+        """Return the set of steps of the files `ckpt-STEP.ENDING`, where ENDING matches a regular expression."""
+        matches = (re.fullmatch(rf"ckpt-(\d+)\.{ending}", path.name) for path in self.directory.glob("ckpt-*"))
+        return {int(match[1]) for match in matches if match}
+
+    def _listed_steps(self):
         """Return the set of steps in TensorFlow's list of checkpoints; it is empty if the list is not there."""
         try:
             return {int(step) for step in re.findall(rb"ckpt-(\d+)\"", (self.directory / STATE_FILE).read_bytes())}

@@ -1,6 +1,7 @@
 """Test that a run folder with a lost or damaged file is refused, or used with a warning: never silently and wrongly."""
 
 import contextlib
+import dataclasses
 import shutil
 import warnings
 
@@ -10,7 +11,7 @@ import pytest
 from glow_tf.errors import GlowError, RunError
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.training.run_folder import claimed
-from helpers.damage import DAMAGES, flip_bit, remove
+from helpers.damage import DAMAGES, empty, flip_bit, replace_by_garbage
 from helpers.stub_training import EXPERIMENT, StubTrainer, train
 
 FILES = (
@@ -87,8 +88,6 @@ def test_damaged_file_is_refused_warned_of_or_harmless(file, damage, damaged, fi
     result, caught = outcome(lambda: resume(trainer, damaged))
     if result is not None and not caught:
         assert result[1] == steps == 4 and same(result[0], whole)
-    if result is not None:  # each step adds 1 to weights that began as zeros
-        assert all(np.all(w == result[1]) for w in result[0][:1]) or same(result[0], whole)
     if "weights/" in file:
         which, ema = ("best", False) if "best" in file else ("last", True)
         result, caught = outcome(lambda: evaluate(damaged, which, ema))
@@ -96,8 +95,8 @@ def test_damaged_file_is_refused_warned_of_or_harmless(file, damage, damaged, fi
 
 
 def test_lost_list_of_checkpoints_costs_nothing(damaged, trainer):
-    for damage in DAMAGES:
-        damage(damaged / "checkpoints" / "checkpoint") if damage is not remove else None
+    for damage in (empty, replace_by_garbage):
+        damage(damaged / "checkpoints" / "checkpoint")
         with pytest.warns(UserWarning, match="checkpoint is missing or damaged; the checkpoints beside it are used"):
             assert resume(trainer, damaged)[1] == 4
     (damaged / "checkpoints" / "checkpoint").unlink()
@@ -108,9 +107,7 @@ def test_lost_list_of_checkpoints_costs_nothing(damaged, trainer):
 
 def test_run_goes_on_without_its_list_of_checkpoints_and_keeps_the_latest(damaged):
     (damaged / "checkpoints" / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/ckpt-99"')
-    longer = EXPERIMENT.__class__(
-        EXPERIMENT.model, EXPERIMENT.data, EXPERIMENT.training.__class__(**{**vars(EXPERIMENT.training), "epochs": 5})
-    )
+    longer = dataclasses.replace(EXPERIMENT, training=dataclasses.replace(EXPERIMENT.training, epochs=5))
     with pytest.warns(UserWarning, match="is missing or damaged"):
         again = train(damaged, experiment=longer, keep_checkpoints=2)
     assert again.state.checkpoints.steps() == [8, 10]
@@ -120,9 +117,7 @@ def test_run_goes_on_without_its_list_of_checkpoints_and_keeps_the_latest(damage
 def test_results_without_a_checkpoint_are_refused_and_stay(damaged, trainer):
     shutil.rmtree(damaged / "checkpoints")
     before = {p: p.read_bytes() for p in damaged.rglob("*") if p.is_file()}
-    with pytest.raises(
-        RunError, match=r"holds results \(weights/best.*, metrics.csv\) and no checkpoint to go on from"
-    ):
+    with pytest.raises(RunError, match=r"holds results \(weights/best.*, metrics.csv\) and no checkpoint to go on"):
         resume(trainer, damaged)
     assert {p: p.read_bytes() for p in damaged.rglob("*") if p.is_file()} == before
 

@@ -45,7 +45,7 @@ def test_every_file_of_a_training_is_moved_into_place(whole):
     assert [line[:2] for line in metrics(path)] == [["epoch", "step"], ["1", "2"], ["2", "4"]]
 
 
-@pytest.mark.parametrize("moment", [1, 2, 3, 4, 6, 8], ids=lambda k: f"{k}-{MOVES[k - 1]}")
+@pytest.mark.parametrize("moment", [1, 2, 4, 6], ids=lambda k: f"{k}-{MOVES[k - 1]}")
 def test_run_killed_at_a_write_ends_as_if_it_had_not_been(moment, whole, tmp_path):
     path = tmp_path / "run"
     run_until_killed(lambda: train(path), moment)
