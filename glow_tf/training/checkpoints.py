@@ -110,19 +110,19 @@ class Checkpoints:
     def _listed_steps(self):
         """Return the set of steps in TensorFlow's list of checkpoints; it is empty if the list is not there."""
         try:
-            return {int(step) for step in re.findall(rb"ckpt-(\d+)\"", (self.directory / STATE_FILE).read_bytes())}
+            return {int(step) for step in re.findall(rb"\"ckpt-(\d+)\"", (self.directory / STATE_FILE).read_bytes())}
         except OSError:
             return set()
 
     def _make_manager(self):
         """Return the object that writes checkpoints and removes old ones, after writing the list that it goes by."""
         steps = self.steps()
-        if steps:
+        if steps and self._listed_steps() != set(steps):
             lines = [f'model_checkpoint_path: "ckpt-{steps[-1]}"']
             lines += [f'all_model_checkpoint_paths: "ckpt-{step}"' for step in steps]
             # The times give the order; a checkpoint without one would be kept for ever.
             lines += [f"all_model_checkpoint_timestamps: {i + 1}.0" for i in range(len(steps))]
             write_text(self.directory / STATE_FILE, "\n".join([*lines, "last_preserved_timestamp: 0.0", ""]))
-        else:
+        elif not steps:
             (self.directory / STATE_FILE).unlink(missing_ok=True)
         return tf.train.CheckpointManager(self.checkpoint, str(self.directory), max_to_keep=self.keep)
