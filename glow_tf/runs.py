@@ -25,7 +25,7 @@ from glow_tf.errors import RunError
 from glow_tf.io import write_text
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
-from glow_tf.weights_file import check_seal
+from glow_tf.weights_file import check_config, check_seal
 
 FORMAT = 1
 """Number of the format of run folders, in `config.json`."""
@@ -166,6 +166,7 @@ class Run:
             raise RunError(f"{self.path} holds raw weights only, no EMA weights; leave --ema out.")
         if not path.is_file():
             raise RunError(f"{self.path} holds no weights yet (expected {path.name}); train it first.")
+        check_config(path, experiment.model)
         model = Glow(experiment.model)
         try:
             model.load_weights(path)

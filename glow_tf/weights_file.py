@@ -1,10 +1,12 @@
-"""A digest in weights files, by which damage is noticed: HDF5 itself takes any value for a number.
+"""What a weights file says of itself: a digest, as HDF5 takes any value for a number, and the model's configuration.
 
-The digest is an attribute of the file, so it stays with a copy. Files without one, those of earlier versions and of
-Keras, are taken as they are. A `.keras` file is a zip archive, which has checksums of its own.
+Both are attributes of the file, so they stay with a copy. Files without them, those of earlier versions and of Keras,
+are taken as they are. A `.keras` file is a zip archive, which has checksums of its own.
 """
 
+import dataclasses
 import hashlib
+import json
 import os
 import zipfile
 import zlib
@@ -16,6 +18,12 @@ from glow_tf.errors import RunError
 
 ATTRIBUTE = "glow_tf_sha256"
 """Attribute of the file's root: SHA-256 of all arrays (see `digest`), in hexadecimal."""
+
+CONFIG_ATTRIBUTE = "glow_tf_config"
+"""Attribute of the file's root: the model's configuration, JSON."""
+
+FIELDS_THAT_MAY_DIFFER = ("recompute", "network_dtype", "init_seed")
+"""Fields of the configuration that change no number of a trained model, beyond rounding."""
 
 ENDING = "weights.h5"
 
@@ -30,7 +38,7 @@ class SealedWeights:
         """Save the weights as `keras.Model.save_weights` does, with a digest of them in the file."""
         super().save_weights(filepath, *args, **kwargs)
         if str(filepath).endswith(ENDING) and os.path.isfile(filepath):
-            seal(filepath)
+            seal(filepath, self.config)
 
     def load_weights(self, filepath, *args, **kwargs):
         """Load weights as `keras.Model.load_weights` does.
@@ -43,9 +51,10 @@ class SealedWeights:
         super().load_weights(filepath, *args, **kwargs)
 
 
-def seal(path):
-    """Write the digest of a weights file into it."""
+def seal(path, config):
+    """Write the digest of a weights file, and the `ModelConfig` of its model, into it."""
     with h5py.File(path, "r+") as file:
+        file.attrs[CONFIG_ATTRIBUTE] = json.dumps(dataclasses.asdict(config))
         file.attrs[ATTRIBUTE] = digest(file)
 
 
@@ -55,6 +64,34 @@ def check_seal(path):
         _check_archive(path)
     elif str(path).endswith(ENDING):
         _check_digest(path)
+
+
+def check_config(path, config):
+    """Raise a `RunError` if a weights file was written by a model of another configuration.
+
+    The shapes of the weights tell most of it, but not the bits per channel, for one.
+
+    Args:
+        path: path of the file; one that is missing, or does not say, is not refused.
+        config: a `ModelConfig`.
+    """
+    written, values = _written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
+    names = [name for name in values if name in written and name not in FIELDS_THAT_MAY_DIFFER]
+    differences = [f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name]]
+    if differences:
+        raise RunError(
+            f"{path} was written with another configuration than config.json has now: {'; '.join(differences)}. "
+            "Change it back."
+        )
+
+
+def _written_config(path):
+    try:
+        with h5py.File(path, "r") as file:
+            values = json.loads(file.attrs.get(CONFIG_ATTRIBUTE, "{}"))
+    except READ_ERRORS:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def digest(file):

@@ -14,6 +14,7 @@ from glow_tf.training.ema import ExponentialMovingAverage
 from glow_tf.training.optimizers import Adam, Adamax
 from glow_tf.training.schedule import WarmUp
 from glow_tf.training.step import Counters
+from glow_tf.weights_file import check_config
 
 HDF5_BYTES_PER_ARRAY = 4096
 """Upper estimate of what a weights file holds besides the numbers, per array."""
@@ -70,9 +71,11 @@ class TrainingState:
         """Restore the newest readable checkpoint; return whether there was one.
 
         Raises:
-            RunError: there are checkpoints, and none can be read; or results, and no checkpoint to go on from.
+            RunError: there are checkpoints, and none can be read, or they are of another configuration; or there are
+                results, and no checkpoint to go on from.
         """
         if self.checkpoints.restore() is not None:
+            check_config(self.run.weights_path("last"), self.model.config)
             return True
         if results := self.run.results:
             names = ", ".join(str(path.relative_to(self.run.path)) for path in results)

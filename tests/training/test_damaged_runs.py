@@ -147,3 +147,18 @@ def test_missing_best_weights_are_named(damaged):
     (damaged / "weights" / "best.weights.h5").unlink()
     with pytest.warns(UserWarning, match=r"best.weights.h5 is missing; last.weights.h5 is taken"):
         Run.open(damaged).model()
+
+
+def test_edited_configuration_of_the_model_is_refused(damaged):
+    config = damaged / "config.json"
+    config.write_text(config.read_text().replace('"bits": 4', '"bits": 5'))
+    message = r"weights.h5 was written with another configuration than config.json has now: bits 5, not 4"
+    with pytest.raises(RunError, match=message):
+        Run.open(damaged).model()
+    five_bits = dataclasses.replace(EXPERIMENT, model=dataclasses.replace(EXPERIMENT.model, bits=5))
+    with pytest.raises(RunError, match=message):
+        StubTrainer(damaged, five_bits).restore()
+    config.write_text(
+        config.read_text().replace('"bits": 5', '"bits": 4').replace('"recompute": null', '"recompute": true')
+    )
+    Run.open(damaged).model()
