@@ -9,6 +9,7 @@ import warnings
 import tensorflow as tf
 
 from glow_tf import folders
+from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png
 from glow_tf.tables import format_table
 from glow_tf.training import devices
@@ -56,6 +57,7 @@ def run(experiment, options, print_line=print):
             strategy = set_up(options)
         trainer = Trainer(experiment, options, strategy)
         trainer.restore()
+        _check_same_step(trainer)
         if trainer.chief:
             _check_files(trainer)
         return _train(trainer, print_line if trainer.chief else _print_nothing)
@@ -80,6 +82,19 @@ def _train(trainer, print_line):
         )
     print_tail(trainer, print_line)
     return 0
+
+
+def _check_same_step(trainer):
+    """Raise a `RunError` if another machine restored a later step: then they do not see the same run folder.
+
+    The chief, which writes the next checkpoint, waits here until all machines have read theirs.
+    """
+    latest = devices.Agreement(trainer.strategy, every=1)(trainer.state.steps)
+    if latest != trainer.state.steps:
+        raise RunError(
+            f"{trainer.run.path} is at step {trainer.state.steps:,} on this machine and at step {latest:,} on another; "
+            "give a --run-dir that all machines share."
+        )
 
 
 def _check_files(trainer):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.runs import Run
-from glow_tf.training import loop, session
+from glow_tf.training import devices, loop, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.run_folder import claimed
 from helpers.commands import call_train
@@ -130,3 +130,9 @@ def test_full_disk_while_a_checkpoint_is_written_is_one_sentence(tmp_path, monke
     with pytest.raises(RunError, match=message) as error:
         trainer.state.save_checkpoint()
     assert "function_node" not in str(error.value)
+
+
+def test_machines_with_different_folders_are_refused(stubbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "Agreement", lambda *_, **__: lambda step: step + 4)
+    with pytest.raises(RunError, match="run is at step 0 on this machine and at step 4 on another; give a --run-dir"):
+        session.run(EXPERIMENT, options(tmp_path / "run"))
