@@ -22,15 +22,15 @@ import dataclasses
 import math
 import os
 import pathlib
-import shutil
 
 import tensorflow as tf
 
-from glow_tf import quantization
+from glow_tf import folders, quantization
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import RunError
+from glow_tf.folders import prepare_folder
 from glow_tf.interpolation import interpolate_latents
-from glow_tf.io import check_not_current
+from glow_tf.io import cannot_write, check_not_current, temporary_path
 from glow_tf.labels import labels_per_image
 from glow_tf.layers.loading import require_finite
 
@@ -183,27 +183,23 @@ def export_model(glow, path, overwrite=False):
         RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
     """
     require_finite((v.path, v.numpy()) for v in glow.weights)
-    path = pathlib.Path(path)
+    check_not_current(pathlib.Path(path))
+    path = prepare_folder(path)
     _check_replaceable(path, overwrite)
-    temporary, replaced = (path.with_name(f".{os.getpid()}.{path.name}.{ending}") for ending in ("new", "old"))
+    temporary = temporary_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         module = ServingModule(glow)
         tf.saved_model.save(module, str(temporary), signatures=module.signatures())
-        if path.exists():
-            os.replace(path, replaced)
-        os.replace(temporary, path)
-        shutil.rmtree(replaced, ignore_errors=True)
+        folders.replace_folder(temporary, path)
     except (OSError, tf.errors.OpError) as error:
-        raise RunError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+        raise cannot_write(path, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        folders.remove(temporary)
 
 
 def _check_replaceable(path, overwrite):
     """Raise a `RunError` if `path` exists and must stay as it is."""
-    check_not_current(path)
-    if path.exists():
+    if os.path.lexists(path):
         if not (path / "saved_model.pb").is_file():
             raise RunError(f"{path} exists and is no SavedModel, so it will not be replaced; give another place.")
         if not overwrite:

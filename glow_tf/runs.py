@@ -11,20 +11,22 @@
 | `evaluation/` | output of `evaluate.py`, which writes nothing else |
 """
 
-import csv
 import dataclasses
-import io
 import json
+import os
 import pathlib
+import warnings
 
 import keras
 
 from glow_tf.config import Experiment
 from glow_tf.deprecation import warn_renamed
-from glow_tf.errors import ConfigError, RunError
+from glow_tf.errors import RunError
 from glow_tf.io import write_text
 from glow_tf.layers.loading import loading_problem
+from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
+from glow_tf.weights_file import check_config, check_seal
 
 FORMAT = 2
 """Number of the format of run folders, in `config.json`; 2 has the record of the split of the data."""
@@ -58,7 +60,7 @@ class Run:
             RunError: it is not a run folder.
         """
         run = cls(pathlib.Path(path))
-        if not run.config_path.is_file():
+        if not run.exists:
             raise RunError(f"{run.path} is not a run folder (no {run.config_path.name} in it); train.py makes one.")
         return run
 
@@ -67,8 +69,17 @@ class Run:
         return self.path / "config.json"
 
     @property
+    def exists(self):
+        """True if the folder has a configuration; False, too, where the system does not take the path."""
+        return os.path.isfile(self.config_path)
+
+    @property
     def metrics_path(self):
         return self.path / "metrics.csv"
+
+    @property
+    def weights(self):
+        return self.path / "weights"
 
     @property
     def checkpoints(self):
@@ -91,7 +102,12 @@ class Run:
             average: old name of `ema`.
         """
         ema = _renamed_average("Run.weights_path", average, ema)
-        return self.path / "weights" / f"{which}{EMA_SUFFIX if ema else ''}.weights.h5"
+        return self.weights / f"{which}{EMA_SUFFIX if ema else ''}.weights.h5"
+
+    @property
+    def results(self):
+        """Paths of the results of training that the folder holds: weights files and `metrics.csv`."""
+        return [path for path in (*sorted(self.weights.glob("*.weights.h5")), self.metrics_path) if path.is_file()]
 
     @property
     def has_ema(self):
@@ -116,7 +132,9 @@ class Run:
             RunError: `config.json` is damaged, or of a later format.
         """
         try:
-            values = json.loads(self.config_path.read_text())
+            values = json.loads(self.config_path.read_text("utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError("expected an object with the fields of an experiment")
             run_format = values.pop("format")
             if run_format > FORMAT:
                 raise RunError(
@@ -125,7 +143,8 @@ class Run:
             if run_format < 2:
                 values["data"]["split_record"] = {"rule": "position"}
             return Experiment.from_dict(values)
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError, OSError) as error:
+        # A ConfigError and the errors of JSON and UTF-8 are ValueErrors.
+        except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError, OSError) as error:
             raise RunError(f"{self.config_path} cannot be read as a configuration: {error}") from error
 
     def model(self, which="best", ema=False, *, average=None):
@@ -144,10 +163,13 @@ class Run:
         path = self.weights_path(which, ema)
         if not path.is_file() and which == "best":
             path = self.weights_path("last", ema)
+            if path.is_file():
+                warnings.warn(f"{self.weights_path(which, ema)} is missing; {path.name} is taken", stacklevel=2)
         if ema and not self.has_ema and self.weights_path("last").is_file():
             raise RunError(f"{self.path} holds raw weights only, no EMA weights; leave --ema out.")
         if not path.is_file():
             raise RunError(f"{self.path} holds no weights yet (expected {path.name}); train it first.")
+        check_config(path, experiment.model)
         model = Glow(experiment.model)
         try:
             model.load_weights(path)
@@ -165,6 +187,7 @@ def load_keras(path):
     if not pathlib.Path(path).is_file():
         raise RunError(f"{path}: no such file.")
     try:
+        check_seal(path)
         model = keras.saving.load_model(path)
     except Exception as error:  # Keras raises many kinds for a damaged or foreign file
         raise RunError(f"{path} cannot be read as a Keras model: {loading_problem(error)}") from error
@@ -199,46 +222,3 @@ def _renamed_average(function, average, ema):
         return ema
     warn_renamed(f"{function}(average=...)", f"{function}(ema=...)", stacklevel=4)
     return average
-
-
-class MetricsTable:
-    """The table `metrics.csv`: one row per epoch, a dictionary of column name -> number or None.
-
-    Args:
-        path: `pathlib.Path` of the file, which need not exist.
-    """
-
-    def __init__(self, path):
-        self.path = path
-
-    def rows(self):
-        """Return all rows, with floats, or None for empty cells."""
-        if not self.path.is_file():
-            return []
-        with open(self.path, newline="") as file:
-            return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
-
-    def append(self, row):
-        """Add a row; it may have new columns."""
-        self._write([*self.rows(), row])
-
-    def cut_back(self, step):
-        """Drop the rows after a step, which training will write again."""
-        rows = self.rows()
-        if any(row["step"] > step for row in rows):
-            self._write([row for row in rows if row["step"] <= step])
-
-    def _write(self, rows):
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: _format_cell(value) for name, value in row.items()})
-        write_text(self.path, text.getvalue())
-
-
-def _format_cell(value):
-    if value is None:
-        return ""
-    return int(value) if float(value).is_integer() else f"{value:.6g}"

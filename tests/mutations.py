@@ -242,8 +242,8 @@ MUTATIONS = (
     Mutation(
         "checkpoints-oldest-first",
         "glow_tf/training/checkpoints.py",
-        "list(reversed(self.manager.checkpoints))",
-        "list(self.manager.checkpoints)",
+        "for step in reversed(steps):",
+        "for step in steps:",
         ("tests/training/test_trainer.py", "-k", "truncated or flipped"),
     ),
     Mutation(

@@ -1,5 +1,6 @@
 """Test that the SavedModel gives the model's numbers where nothing but TensorFlow can be imported."""
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 import glow_tf.export
-from glow_tf import Glow, deprecation
+from glow_tf import Glow, deprecation, folders
 from glow_tf.cli.export import main
 from glow_tf.config import ModelConfig
 from glow_tf.errors import RunError
@@ -18,6 +19,7 @@ from glow_tf.export import export_model
 from glow_tf.interpolation import interpolate
 from glow_tf.runs import load_model
 from helpers.commands import ROOT, environment
+from helpers.damage import run_until_killed
 from helpers.tiny_runs import make_run
 
 CALL_SIGNATURES = """
@@ -239,6 +241,40 @@ def test_failed_export_leaves_no_files(smallest_glow, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="no space left on device"):
         export_model(smallest_glow, tmp_path / "saved")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def write_nothing(module, path, **_):
+    """Stand for `tf.saved_model.save`."""
+    pathlib.Path(path).mkdir()
+    (pathlib.Path(path) / "saved_model.pb").write_text("new")
+
+
+def test_killed_replacement_of_an_export_leaves_a_whole_one_at_its_name(smallest_glow, tmp_path, monkeypatch):
+    monkeypatch.setattr(tf.saved_model, "save", write_nothing)
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "saved_model.pb").write_text("old")
+    export = functools.partial(export_model, smallest_glow, saved, overwrite=True)
+    monkeypatch.setattr(folders, "_exchange", lambda *_: False)  # as on a system that cannot exchange names
+    for moment in (1, 2):
+        run_until_killed(export, moment)
+        folders.prepare_folder(saved)  # as the next export begins
+        assert (saved / "saved_model.pb").read_text() == "old"
+    export()
+    assert (saved / "saved_model.pb").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+
+
+def test_export_is_refused_where_tensorflow_could_not_read_it(smallest_glow, tmp_path, monkeypatch):
+    monkeypatch.setattr(tf.saved_model, "save", lambda *_, **__: pytest.fail("written before the check"))
+    with pytest.raises(RunError, match=r"has \[ in it, which TensorFlow takes for a pattern of names"):
+        export_model(smallest_glow, tmp_path / "a[b]" / "saved")
+    with pytest.raises(RunError, match="cannot write .*: File name too long"):
+        export_model(smallest_glow, tmp_path / ("n" * 300) / "saved")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="exists and is no SavedModel"):
+        export_model(smallest_glow, ".", overwrite=True)
 
 
 @pytest.mark.slow

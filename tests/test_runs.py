@@ -12,7 +12,7 @@ import pytest
 from glow_tf import deprecation
 from glow_tf.config import DataConfig, Experiment, ModelConfig, SplitRecord, TrainingConfig
 from glow_tf.errors import RunError
-from glow_tf.io import write_atomically
+from glow_tf.io import write_atomically, write_text
 from glow_tf.runs import FORMAT, MetricsTable, Run, load_model
 from glow_tf.training.state import TrainingState
 from helpers.commands import ROOT
@@ -94,6 +94,8 @@ def test_folder_without_a_run_is_rejected(tmp_path):
         (lambda values: values["model"].update(bits=9), "bits: expected 1 to 8, got 9"),
         (lambda values: values["model"].update(colour=1), "cannot be read as a configuration: .*colour"),
         (lambda values: values.update(model=3), "cannot be read as a configuration"),
+        (lambda values: values["model"].update(image_shape=[float("nan"), 8, 1]), "cannot be read as a configuration"),
+        (lambda values: values["model"].update(image_shape=[float("inf"), 8, 1]), "cannot be read as a configuration"),
     ],
 )
 def test_invalid_run_configuration_is_rejected(change, message, old_run):
@@ -104,9 +106,9 @@ def test_invalid_run_configuration_is_rejected(change, message, old_run):
         old_run.experiment()
 
 
-@pytest.mark.parametrize("text", ["", '{"format": 1', "[]", "3"])
+@pytest.mark.parametrize("text", ["", '{"format": 1', "[]", "3", "null", "[" * 10**5, '{"format": 1, "\udcff"'])
 def test_damaged_run_configuration_is_rejected(text, old_run):
-    old_run.config_path.write_text(text)
+    old_run.config_path.write_text(text, errors="surrogateescape")
     with pytest.raises(RunError, match="config.json cannot be read as a configuration"):
         old_run.experiment()
 
@@ -193,3 +195,25 @@ def test_file_writes_are_atomic(tmp_path):
     with pytest.raises(RunError, match="cannot write .*file.txt: No space left on device"):
         write_atomically(path, fail)
     assert os.listdir(path.parent) == ["file.txt"] and path.read_text() == "first"
+
+
+def test_path_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "folder").mkdir()
+    reasons = {
+        "file/x": "a part of the path is a file, not a folder",
+        "file/x/y": "a part of the path is a file, not a folder",
+        "loop/x": "",
+        "n" * 300: "File name too long",
+        "folder": "Is a directory",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(RunError, match=f"cannot write {tmp_path}/{name}: {reason}"):
+            write_text(tmp_path / name, "text")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "loop"]
+
+
+def test_path_that_the_system_does_not_take_is_no_run_folder(tmp_path):
+    with pytest.raises(RunError, match="is not a run folder"):
+        Run.open(tmp_path / ("n" * 300))

@@ -70,7 +70,7 @@ def _starting_experiment(arguments):
     for name in ("--preset", "--run-dir"):
         parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
     options = parser.parse_known_args(arguments)[0]
-    if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).config_path.is_file():
+    if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
         return Run.open(options.run_dir).experiment()
     return presets.get(options.preset or presets.DEFAULT)
 

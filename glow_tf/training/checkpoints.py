@@ -2,21 +2,27 @@
 
 import contextlib
 import pathlib
+import re
 import shutil
 import warnings
 
 import tensorflow as tf
 
 from glow_tf.errors import RunError
+from glow_tf.io import describe_error, write_text
 
-MAX_REASON_LENGTH = 300
-"""Characters of an error of TensorFlow's that a message quotes."""
+STATE_FILE = "checkpoint"
+"""TensorFlow's list of the checkpoints in a folder."""
+
+READ_ERRORS = (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError)
+"""What TensorFlow raises for a damaged checkpoint, or one of another model."""
 
 
 class Checkpoints:
     """The latest checkpoints of the training state in a run folder.
 
-    TensorFlow writes a checkpoint under a temporary name and then points the file `checkpoint` to it, so a kill
+    The checkpoints in a folder are known by their own files, `ckpt-STEP.index`; TensorFlow's list of them is written
+    for other programs, and never relied on. TensorFlow writes a checkpoint under a temporary name first, so a kill
     during the write leaves the previous one. Data is checksummed: a damaged checkpoint is noticed when it is read.
 
     Args:
@@ -26,11 +32,15 @@ class Checkpoints:
     """
 
     def __init__(self, directory, *, model, optimizer, ema, counters, keep=3):
-        self.directory = pathlib.Path(directory)
+        self.directory, self.keep = pathlib.Path(directory), keep
         # The keywords are paths in the files, `average` among them: a file format.
         self.checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, average=ema, counters=counters)
         self.step = counters.step
-        self.manager = tf.train.CheckpointManager(self.checkpoint, str(self.directory), max_to_keep=keep)
+        self._manager = None
+
+    def steps(self):
+        """Return the steps of the checkpoints in the folder, ascending."""
+        return sorted(self._steps_of_files(r"index"))
 
     def save(self):
         """Write a checkpoint of the present step.
@@ -39,13 +49,15 @@ class Checkpoints:
             RunError: the disk does not take it.
         """
         try:
-            self.manager.save(checkpoint_number=int(self.step.numpy()))
+            if self._manager is None:
+                self._manager = self._make_manager()
+            self._manager.save(checkpoint_number=int(self.step.numpy()))
         except (tf.errors.OpError, OSError) as error:
             self.remove_leftovers()
-            latest = self.manager.latest_checkpoint
+            steps = self.steps()
             raise RunError(
-                f"cannot write a checkpoint to {self.directory}: {_first_line(error)} "
-                f"The last good one is {pathlib.Path(latest).name if latest else 'none'}; free some space and run "
+                f"cannot write a checkpoint to {self.directory}: {describe_error(error)}. "
+                f"The last good one is {f'ckpt-{steps[-1]}' if steps else 'none'}; free some space and run "
                 "the same command again."
             ) from error
 
@@ -58,17 +70,23 @@ class Checkpoints:
         Raises:
             RunError: there are checkpoints, and none can be read.
         """
-        paths = list(reversed(self.manager.checkpoints))
-        for path in paths:
+        files, listed = self._steps_of_files(r"(index|data-.*)"), self._listed_steps()
+        if files and not files & listed:
+            warnings.warn(
+                f"{self.directory / STATE_FILE} is missing or damaged; the checkpoints beside it are used", stacklevel=2
+            )
+        steps = sorted(files | listed)  # one that has lost a file is missed
+        for step in reversed(steps):
             try:
-                self.checkpoint.restore(path).assert_existing_objects_matched()
+                self.checkpoint.restore(self._prefix(step)).assert_existing_objects_matched()
                 return int(self.step.numpy())
-            except (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError) as error:
-                warnings.warn(f"checkpoint {path} is damaged and left out ({_first_line(error)})", stacklevel=2)
-        if paths:
+            except READ_ERRORS as error:
+                reason = describe_error(error)
+                warnings.warn(f"checkpoint {self._prefix(step)} is damaged and left out ({reason})", stacklevel=2)
+        if steps:
             raise RunError(
-                f"none of the {len(paths)} checkpoints in {self.directory} can be read; "
-                "start again with another --run-dir, or remove the folder."
+                f"none of the {len(steps)} checkpoints in {self.directory} can be read: they are damaged, or of "
+                "another model. Give another --run-dir; the weights of this one can still be evaluated."
             )
         return None
 
@@ -76,10 +94,35 @@ class Checkpoints:
         """Remove the temporary files of a write that a kill or a full disk interrupted."""
         for path in self.directory.glob("*_temp"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in self.directory.glob("*.tempstate*"):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        for pattern in ("*.tempstate*", f"{STATE_FILE}.tmp*"):
+            for path in self.directory.glob(pattern):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
+    def _prefix(self, step):
+        return str(self.directory / f"ckpt-{step}")
 
-def _first_line(error):
-    return str(error).strip().split("\n")[0][:MAX_REASON_LENGTH]
+    def _steps_of_files(self, ending):
+        """Return the set of steps of the files `ckpt-STEP.ENDING`, where ENDING matches a regular expression."""
+        matches = (re.fullmatch(rf"ckpt-(\d+)\.{ending}", path.name) for path in self.directory.glob("ckpt-*"))
+        return {int(match[1]) for match in matches if match}
+
+    def _listed_steps(self):
+        """Return the set of steps in TensorFlow's list of checkpoints; it is empty if the list is not there."""
+        try:
+            return {int(step) for step in re.findall(rb"\"ckpt-(\d+)\"", (self.directory / STATE_FILE).read_bytes())}
+        except OSError:
+            return set()
+
+    def _make_manager(self):
+        """Return the object that writes checkpoints and removes old ones, after writing the list that it goes by."""
+        steps = self.steps()
+        if steps and self._listed_steps() != set(steps):
+            lines = [f'model_checkpoint_path: "ckpt-{steps[-1]}"']
+            lines += [f'all_model_checkpoint_paths: "ckpt-{step}"' for step in steps]
+            # The times give the order; a checkpoint without one would be kept for ever.
+            lines += [f"all_model_checkpoint_timestamps: {i + 1}.0" for i in range(len(steps))]
+            write_text(self.directory / STATE_FILE, "\n".join([*lines, "last_preserved_timestamp: 0.0", ""]))
+        elif not steps:
+            (self.directory / STATE_FILE).unlink(missing_ok=True)
+        return tf.train.CheckpointManager(self.checkpoint, str(self.directory), max_to_keep=self.keep)

@@ -1,10 +1,13 @@
 """Output of a run while it trains: the progress bar and TensorBoard."""
 
+import contextlib
 import importlib.util
 
 import keras
 import tensorflow as tf
 import tqdm
+
+from glow_tf.io import cannot_write
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -76,16 +79,26 @@ class TensorBoard(keras.callbacks.Callback):
 
     def __init__(self, directory):
         super().__init__()
-        self.writer = tf.summary.create_file_writer(str(directory))
+        self.directory = directory
+        with self._writing():
+            self.writer = tf.summary.create_file_writer(str(directory))
 
     def on_epoch_end(self, epoch, logs=None):
-        with self.writer.as_default(step=int(logs["step"])):
+        with self._writing(), self.writer.as_default(step=int(logs["step"])):
             for name, value in logs.items():
                 if value is not None:
                     tf.summary.scalar(name, value)
-        self.writer.flush()
+            self.writer.flush()
 
     def image(self, name, image, step):
         """Write an image uint8 `[H, W, C]`."""
-        with self.writer.as_default(step=step):
+        with self._writing(), self.writer.as_default(step=step):
             tf.summary.image(name, image[None])
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """Make an error of TensorFlow's writer a `RunError`."""
+        try:
+            yield
+        except (tf.errors.OpError, OSError) as error:
+            raise cannot_write(self.directory, error) from error

@@ -9,7 +9,7 @@ import tensorflow as tf
 from glow_tf.pictures import sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.training import devices
 from glow_tf.training.logs import ProgressBar, TensorBoard, tensorboard_available
-from glow_tf.training.metrics import check_health, epoch_means, training_metrics
+from glow_tf.training.metrics import by_product, check_health, epoch_means, training_metrics
 from glow_tf.training.validation import validate_and_keep_best
 
 PROGRESS_INTERVAL_SECONDS = 0.3
@@ -41,6 +41,8 @@ class EpochLoop:
         """
         callbacks = self._make_callbacks()
         callbacks.on_train_begin()
+        if not self.trainer.restored:
+            self._save_checkpoint()  # the results of the first epoch are never without a checkpoint
         self.saved_at = time.monotonic()
         for epoch in itertools.count(self.state.steps // self.training.epoch_steps):
             if self.trainer.finished or self.stop.agreed:
@@ -105,7 +107,8 @@ class EpochLoop:
         if trainer.chief:
             trainer.table.append(row)
             if self.options.sample_every and number % self.options.sample_every == 0:
-                self._draw_samples(number)
+                with by_product("the sample sheet"):
+                    self._draw_samples(number)
         self._save_checkpoint()
         return row
 

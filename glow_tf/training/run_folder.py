@@ -1,14 +1,21 @@
 """The run folder at the start of training: a new one, or one that the same experiment may resume."""
 
+import contextlib
 import dataclasses
+import os
 import pathlib
 
-from glow_tf import presets
-from glow_tf.errors import ConfigError
-from glow_tf.runs import Run
+from glow_tf import folders, presets
+from glow_tf.errors import ConfigError, RunError
+from glow_tf.io import describe_error
+from glow_tf.locks import locked
+from glow_tf.runs import MetricsTable, Run
 
 FIELDS_THAT_MAY_CHANGE_ON_RESUME = ("training.epochs", "training.patience", "model.recompute", "data.split_record")
 """Experiment fields that may change on resume (all `RunOptions` may); the record of the split is the run's own."""
+
+LOCK = "train.lock"
+"""Name of the file that exists while a training writes into the folder (see `locks`)."""
 
 
 def open_run_folder(path, experiment):
@@ -20,16 +27,18 @@ def open_run_folder(path, experiment):
 
     Raises:
         ConfigError: the folder holds a run of another configuration, or something else.
+        RunError: its path or its configuration cannot be read.
     """
     run = Run(pathlib.Path(path or f"runs/{experiment.name}"))
-    if run.config_path.is_file():
+    folders.check_pattern_free(run.path)
+    if run.exists:
         differences = presets.differences(run.experiment(), experiment, FIELDS_THAT_MAY_CHANGE_ON_RESUME)
         if differences:
             raise ConfigError(
                 f"{run.path} holds a run of another configuration; the difference: {'; '.join(differences)}. "
                 "Give another --run-dir, or the same options."
             )
-    elif run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+    elif _is_foreign(run.path):
         raise ConfigError(f"{run.path} exists and is not a run folder; give another --run-dir.")
     return run
 
@@ -37,3 +46,45 @@ def open_run_folder(path, experiment):
 def with_split_record(experiment, record):
     """Return an experiment with the `SplitRecord` of a run."""
     return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, split_record=record))
+
+
+def _is_foreign(path):
+    """Return whether there is something at a path that no start of a training left."""
+    if not os.path.lexists(path):
+        return False
+    if not path.is_dir():
+        return True
+    try:
+        return any(entry.name != LOCK and not folders.is_temporary(entry) for entry in path.iterdir())
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {describe_error(error)}; give another --run-dir.") from error
+
+
+@contextlib.contextmanager
+def claimed(run):
+    """Hold a run folder as its only writer within the context.
+
+    What killed processes left half-written in it is removed first. A folder that the context made and that has stayed
+    empty is removed at the end.
+
+    Args:
+        run: a `Run`, whose folder need not exist.
+
+    Raises:
+        RunError: the folder cannot be written, or another process trains in it.
+    """
+    made = not os.path.lexists(run.path)
+    folders.check_writable(run.path)
+    try:
+        with locked(run.path / LOCK, str(run.path)):
+            for folder in (run.weights, run.checkpoints, run.pictures):
+                if os.path.lexists(folder):
+                    folders.check_writable(folder)
+            for folder in (run.path, run.weights, run.pictures, run.evaluation):
+                folders.remove_leftovers(folder)
+            MetricsTable(run.metrics_path).put_aside_if_damaged()
+            yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):  # it is not empty: there is a run now
+                run.path.rmdir()

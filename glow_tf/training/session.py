@@ -1,15 +1,22 @@
 """Run one training session: print the setup, train, write figures, print the output paths."""
 
+import contextlib
 import json
 import os
 import shlex
 import signal
+import warnings
 
 import tensorflow as tf
 
+from glow_tf import folders
+from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.tables import format_table
 from glow_tf.training import devices
+from glow_tf.training.cluster import absent_machines_named, read_cluster
+from glow_tf.training.metrics import by_product
+from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.trainer import Trainer
 
 
@@ -46,12 +53,22 @@ def run(experiment, options, print_line=print):
     Returns:
         The exit code: 0 when finished, 128 + n after signal n (as a shell counts).
     """
-    strategy = set_up(options)
-    chief = devices.is_chief(strategy)
-    if not chief:
-        print_line = _print_nothing
-    trainer = Trainer(experiment, options, strategy)
-    trainer.restore()
+    cluster = read_cluster()
+    run_folder = open_run_folder(options.run_dir, experiment)
+    # Before anything takes time. Of several machines one writes, and the others read what it has written.
+    with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext():
+        with absent_machines_named(cluster):
+            strategy = set_up(options)
+        trainer = Trainer(experiment, options, strategy)
+        trainer.restore()
+        _check_same_step(trainer)
+        if trainer.chief:
+            _check_files(trainer)
+        return _train(trainer, print_line if trainer.chief else _print_nothing)
+
+
+def _train(trainer, print_line):
+    """Train, unless the run is finished, draw the figures, and return the exit code."""
     print_head(trainer, print_line)
     was_finished = trainer.finished
     stopped = 0 if was_finished else trainer.train()
@@ -59,8 +76,9 @@ def run(experiment, options, print_line=print):
         name = signal.Signals(stopped).name
         print_line(f"stopped by {name} at step {trainer.state.steps:,}; the same command resumes it.")
         return 128 + stopped
-    if chief:
-        _draw(trainer, only_missing=was_finished)
+    if trainer.chief:
+        with by_product("a figure"):
+            _draw(trainer, only_missing=was_finished)
     if was_finished:
         print_line(
             f"{trainer.run.path} is finished: {trainer.training.epochs} epochs. To train longer give --epochs, "
@@ -68,6 +86,39 @@ def run(experiment, options, print_line=print):
         )
     print_tail(trainer, print_line)
     return 0
+
+
+def _check_same_step(trainer):
+    """Raise a `RunError` if another machine restored a later step: then they do not see the same run folder.
+
+    The chief, which writes the next checkpoint, waits here until all machines have read theirs.
+    """
+    latest = devices.Agreement(trainer.strategy, every=1)(trainer.state.steps)
+    if latest != trainer.state.steps:
+        raise RunError(
+            f"{trainer.run.path} is at step {trainer.state.steps:,} on this machine and at step {latest:,} on another; "
+            "give a --run-dir that all machines share."
+        )
+
+
+def _check_files(trainer):
+    """Check, before training, that there is room, and that the files beside the checkpoints fit them.
+
+    Raises:
+        RunError: the disk has no room for a checkpoint and the weights files.
+    """
+    state, run = trainer.state, trainer.run
+    if trainer.restored:
+        trainer.table.warn_of_missing_rows(state.steps // trainer.training.epoch_steps)
+    if trainer.finished:
+        for ema in (False, True):
+            if not run.weights_path("last", ema).is_file():
+                warnings.warn(f"{run.weights_path('last', ema)} was missing; written from the checkpoint", stacklevel=2)
+                state.save_weights("last", ema_values=(ema,))
+        return
+    files = [run.weights_path(which, ema) for which in ("last", "best") for ema in (False, True)]
+    missing = sum(not path.is_file() for path in files)
+    folders.check_room(run.path, state.checkpoint_size() + (missing + 1) * state.weights_size())
 
 
 def _print_nothing(text):

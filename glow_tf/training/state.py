@@ -1,10 +1,12 @@
 """The state of training: everything that a step changes, and how the run folder keeps it."""
 
 import contextlib
+import math
 import os
 
 import tensorflow as tf
 
+from glow_tf.errors import RunError
 from glow_tf.io import write_atomically
 from glow_tf.model import Glow
 from glow_tf.training.checkpoints import Checkpoints
@@ -12,6 +14,7 @@ from glow_tf.training.ema import ExponentialMovingAverage
 from glow_tf.training.optimizers import Adam, Adamax
 from glow_tf.training.schedule import WarmUp
 from glow_tf.training.step import Counters
+from glow_tf.weights_file import check_config
 
 HDF5_BYTES_PER_ARRAY = 4096
 """Upper estimate of what a weights file holds besides the numbers, per array."""
@@ -65,13 +68,35 @@ class TrainingState:
         return int(self.counters.step.numpy())
 
     def restore(self):
-        """Restore the newest readable checkpoint; return whether there was one."""
-        return self.checkpoints.restore() is not None
+        """Restore the newest readable checkpoint; return whether there was one.
+
+        Raises:
+            RunError: there are checkpoints, and none can be read, or they are of another configuration; or there are
+                results, and no checkpoint to go on from.
+        """
+        if self.checkpoints.restore() is not None:
+            check_config(self.run.weights_path("last"), self.model.config)
+            return True
+        if results := self.run.results:
+            names = ", ".join(str(path.relative_to(self.run.path)) for path in results)
+            raise RunError(
+                f"{self.run.path} holds results ({names}) and no checkpoint to go on from, and training from the start "
+                "would overwrite them; give another --run-dir."
+            )
+        return False
 
     def save_checkpoint(self):
         """Write the whole state, in the chief process."""
         if self.chief:
             self.checkpoints.save()
+
+    def checkpoint_size(self):
+        """Return the size of a checkpoint in bytes: weights, slots, EMA."""
+        return _byte_count([*self.model.weights, *self.optimizer.variables]) + _byte_count(self.ema.shadows)
+
+    def weights_size(self):
+        """Return an upper estimate of the size of a weights file in bytes."""
+        return _byte_count(self.model.weights) + HDF5_BYTES_PER_ARRAY * len(self.model.weights)
 
     def weights(self, ema):
         """Return a context in which the model has its raw weights, or its EMA weights if `ema` is True."""
@@ -90,8 +115,11 @@ class TrainingState:
 
     def _write_weights(self, path):
         # Reserve the space first: h5py does not fail cleanly on a full disk.
-        size = sum(v.value.shape.num_elements() * v.value.dtype.size for v in self.model.weights)
         if hasattr(os, "posix_fallocate"):
             with open(path, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size + HDF5_BYTES_PER_ARRAY * len(self.model.weights))
+                os.posix_fallocate(file.fileno(), 0, self.weights_size())
         self.model.save_weights(path, overwrite=True)
+
+
+def _byte_count(variables):
+    return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)

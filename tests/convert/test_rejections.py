@@ -1,5 +1,6 @@
 """Test that any checkpoint but a complete one of the public model is rejected, and that nothing is written."""
 
+import os
 import shutil
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.sources import TF1Checkpoint
-from glow_tf.errors import ConfigError, ConversionError, GlowError
+from glow_tf.convert.openai_glow.writing import check_free
+from glow_tf.errors import ConfigError, ConversionError, GlowError, RunError
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
 from helpers.golden import case
@@ -167,3 +169,33 @@ def test_import_from_a_folder_with_several_checkpoints_is_rejected():
         ConversionError, match="holds 3 checkpoints, expected one: ema_noswap.ckpt, ema_swapped.ckpt, model"
     ):
         OpenAIGlowCheckpoint(TRAINED.checkpoint.parent, bits=8, image_size=(16, 16))
+
+
+def test_path_that_tensorflow_takes_for_a_pattern_is_not_called_damaged(tmp_path):
+    folder = tmp_path / "a[b]"
+    folder.mkdir()
+    for file in TRAINED.checkpoint.parent.glob(f"{TRAINED.checkpoint.name}.*"):
+        shutil.copy(file, folder)
+    with pytest.raises(RunError, match=r"has \[ in it, which TensorFlow takes for a pattern of names"):
+        run_import(folder / TRAINED.checkpoint.name, tmp_path / "run", *options(TRAINED))
+    with pytest.raises(ConversionError, match=r"has \[ in it, which TensorFlow takes for a pattern of names"):
+        run_import(TRAINED.checkpoint, folder / "run", *options(TRAINED))
+    assert not (tmp_path / "run").exists() and not (folder / "run").exists()
+
+
+def test_failed_write_names_the_run_folder_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(state, *_, **__):
+        raise RunError(f"cannot write {state.run.path}/weights/last.weights.h5: No space left on device.")
+
+    monkeypatch.setattr(TrainingState, "save_weights", full)
+    with pytest.raises(ConversionError, match=f"cannot write {tmp_path}/run/weights/last.weights.h5: No space left"):
+        run_import(TRAINED.checkpoint, tmp_path / "run", *options(TRAINED))
+    assert not list(tmp_path.iterdir())
+
+
+def test_import_removes_what_a_killed_import_left_and_takes_the_present_folder(tmp_path, monkeypatch):
+    (tmp_path / f".{2**22 + 1}.run").mkdir()
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    assert check_free(".") == tmp_path / "run"
+    assert os.listdir(tmp_path) == ["run"]

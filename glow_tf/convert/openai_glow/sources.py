@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from glow_tf.convert.openai_glow.frozen_graph import FrozenGraph
 from glow_tf.errors import ConversionError
+from glow_tf.folders import check_pattern_free
 
 
 class TF1Checkpoint:
@@ -25,9 +26,11 @@ class TF1Checkpoint:
 
     Raises:
         ConversionError: there is no such checkpoint, or it is damaged.
+        RunError: TensorFlow takes the path for a pattern.
     """
 
     def __init__(self, path):
+        check_pattern_free(path)
         self.prefix = _checkpoint_prefix(pathlib.Path(path))
         self._reader = self._call(tf.train.load_checkpoint, str(self.prefix))
         self.shapes = {key: tuple(shape) for key, shape in self._call(self._reader.get_variable_to_shape_map).items()}

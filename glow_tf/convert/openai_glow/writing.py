@@ -3,10 +3,10 @@
 import contextlib
 import os
 import pathlib
-import shutil
 
-from glow_tf.errors import ConversionError
-from glow_tf.io import check_not_current
+from glow_tf import folders
+from glow_tf.errors import ConversionError, RunError
+from glow_tf.io import cannot_write, check_not_current, temporary_path
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
 
@@ -55,27 +55,34 @@ def _load_slots(checkpoint, state):
 @contextlib.contextmanager
 def _new_folder(path):
     """Give the path of a temporary folder that becomes `path` if the block succeeds, and is removed if it fails."""
-    check_free(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    path = check_free(path)
+    temporary = temporary_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise ConversionError(f"cannot write {path}: {error}. Free some space or choose another folder.") from error
+        raise ConversionError(str(cannot_write(path, error))) from error
+    except RunError as error:  # of a file in the temporary folder
+        raise ConversionError(str(error).replace(str(temporary), str(path))) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        folders.remove(temporary)
 
 
 def check_free(path):
-    """Raise a `ConversionError` unless `path` is free for a new run folder.
+    """Return `path`, after a check that it is free for a new run folder and can be written.
 
     Args:
         path: `pathlib.Path` of the folder.
 
     Raises:
+        ConversionError: there is something, it cannot be written, or TensorFlow takes the path for a pattern.
         RunError: `path` is the current folder.
     """
     check_not_current(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    try:
+        path = folders.prepare_folder(path)
+    except RunError as error:
+        raise ConversionError(str(error)) from error
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         raise ConversionError(f"{path} exists already; give another folder for the run.")
+    return path

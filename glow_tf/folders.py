@@ -1,0 +1,187 @@
+"""Folders that are written: what a kill left in them, whether there is room, and how one replaces another."""
+
+import contextlib
+import ctypes
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+from glow_tf.errors import RunError
+from glow_tf.io import cannot_write, named_path, temporary_path
+
+TEMPORARY_NAME = re.compile(r"\.(\d+)\.(.+)", re.DOTALL)
+"""Names of unfinished writes, `.PID.NAME` (see `io.temporary_path`)."""
+
+PATTERN_CHARACTERS = "[*?\\"
+"""Characters of a path that TensorFlow takes for a pattern when it reads and removes checkpoints and SavedModels."""
+
+RENAME_EXCHANGE, AT_FDCWD = 2, -100
+"""Constants of Linux's `renameat2`."""
+
+
+def check_pattern_free(path):
+    """Raise a `RunError` if TensorFlow takes a path for a pattern.
+
+    It would find no file, or those of another folder, which it would read or remove.
+    """
+    characters = sorted(set(str(path)) & set(PATTERN_CHARACTERS))
+    if characters:
+        raise RunError(
+            f"{path} has {' and '.join(characters)} in it, which TensorFlow takes for a pattern of names, so it "
+            "could not read what it writes there; give a path without."
+        )
+
+
+def check_writable(folder):
+    """Make a folder if it is missing and write a byte into it: better now than after hours of work.
+
+    Raises:
+        RunError: that is not possible.
+    """
+    probe = temporary_path(pathlib.Path(folder) / "probe")
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"\n")
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+
+def check_room(folder, size):
+    """Raise a `RunError` unless the disk of an existing folder has `size` bytes free."""
+    usage = shutil.disk_usage(folder)
+    if usage.total and usage.free < size:  # some network file systems report 0 of 0
+        raise RunError(
+            f"{folder} needs {size / 1e6:,.1f} MB, and its disk has {usage.free / 1e6:,.1f} MB free. "
+            "Free some space or choose another folder."
+        )
+
+
+def is_temporary(path):
+    """Return whether a path has the name of an unfinished write."""
+    return TEMPORARY_NAME.fullmatch(path.name) is not None
+
+
+def leftovers(folder):
+    """Return a list of `(path, name)` of the unfinished writes of processes that ended, and what they were to become.
+
+    Args:
+        folder: path of the folder, which need not exist.
+    """
+    try:
+        matches = [(path, TEMPORARY_NAME.fullmatch(path.name)) for path in pathlib.Path(folder).iterdir()]
+    except OSError:
+        return []
+    return [(path, match[2]) for path, match in matches if match and not _is_another_process(int(match[1]))]
+
+
+def remove_leftovers(folder, of=None):
+    """Remove the unfinished writes of processes that ended.
+
+    Args:
+        folder: path of the folder, which need not exist.
+        of: name of the one file or folder whose unfinished writes are removed; None: of all.
+    """
+    for path, name in leftovers(folder):
+        if of is None or name in (of, f"{of}.new", f"{of}.old"):
+            remove(path)
+
+
+def remove(path):
+    """Remove a file or a folder, as far as the system allows it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def move_aside(path):
+    """Rename something damaged to `NAME.damaged`, or the first free of `NAME.damaged.2`, ...; return the new path.
+
+    Raises:
+        RunError: that is not possible.
+    """
+    names = itertools.chain(["damaged"], (f"damaged.{i}" for i in itertools.count(2)))
+    aside = next(p for p in (path.with_name(f"{path.name}.{name}") for name in names) if not os.path.lexists(p))
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise cannot_write(aside, error) from error
+    return aside
+
+
+def prepare_folder(path):
+    """Return the path of a folder that is to be written anew, after a look at the place.
+
+    What killed processes left there is moved back or removed.
+
+    Raises:
+        RunError: the path cannot be written, or TensorFlow takes it for a pattern.
+    """
+    check_pattern_free(path)
+    path = named_path(path)
+    if os.path.islink(path):  # what it points to is replaced, not the link
+        path = path.resolve()
+    check_writable(path.parent)
+    recover_folder(path)
+    remove_leftovers(path.parent, of=path.name)
+    return path
+
+
+def replace_folder(new, path):
+    """Move the folder `new` to `path`, in the place of the folder that may be there.
+
+    Linux exchanges the two names at once, so that `path` is never missing. Elsewhere the old folder is first moved
+    aside, and back after an error; a kill in between leaves it where `recover_folder` finds it.
+    """
+    if not os.path.lexists(path):
+        os.replace(new, path)
+    elif _exchange(new, path):
+        remove(new)
+    else:
+        aside = temporary_path(path.with_name(f"{path.name}.old"))
+        os.replace(path, aside)
+        try:
+            os.replace(new, path)
+        except OSError:
+            os.replace(aside, path)
+            raise
+        remove(aside)
+
+
+def recover_folder(path):
+    """Move the folder back that was at `path` when a kill interrupted `replace_folder`."""
+    if not os.path.lexists(path):
+        for aside, name in leftovers(path.parent):
+            if name == f"{path.name}.old":
+                os.replace(aside, path)
+                return
+
+
+def _exchange(first, second):
+    """Exchange two names at once; return whether that was possible."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:  # glibc before 2.28, musl
+        return False
+    return rename(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE) == 0
+
+
+def _is_another_process(pid):
+    """Return whether a process of this machine other than this one has a number."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

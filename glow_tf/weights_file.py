@@ -1,0 +1,126 @@
+"""What a weights file says of itself: a digest, as HDF5 takes any value for a number, and the model's configuration.
+
+Both are attributes of the file, so they stay with a copy. Files without them, those of earlier versions and of Keras,
+are taken as they are. A `.keras` file is a zip archive, which has checksums of its own.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+
+import h5py
+import numpy as np
+
+from glow_tf.errors import RunError
+
+ATTRIBUTE = "glow_tf_sha256"
+"""Attribute of the file's root: SHA-256 of all arrays (see `digest`), in hexadecimal."""
+
+CONFIG_ATTRIBUTE = "glow_tf_config"
+"""Attribute of the file's root: the model's configuration, JSON."""
+
+FIELDS_THAT_MAY_DIFFER = ("recompute", "network_dtype", "init_seed")
+"""Fields of the configuration that change no number of a trained model, beyond rounding."""
+
+ENDING = "weights.h5"
+
+READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)
+"""What h5py raises for a damaged file."""
+
+
+class SealedWeights:
+    """Base of a Keras model, before `keras.Model`, whose weights files carry a digest that every load checks."""
+
+    def save_weights(self, filepath, *args, **kwargs):
+        """Save the weights as `keras.Model.save_weights` does, with a digest of them in the file."""
+        super().save_weights(filepath, *args, **kwargs)
+        if str(filepath).endswith(ENDING) and os.path.isfile(filepath):
+            seal(filepath, self.config)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Load weights as `keras.Model.load_weights` does.
+
+        Raises:
+            RunError: the numbers in the file are not those that were written.
+        """
+        if os.path.isfile(filepath):
+            check_seal(filepath)
+        super().load_weights(filepath, *args, **kwargs)
+
+
+def seal(path, config):
+    """Write the digest of a weights file, and the `ModelConfig` of its model, into it."""
+    with h5py.File(path, "r+") as file:
+        file.attrs[CONFIG_ATTRIBUTE] = json.dumps(dataclasses.asdict(config))
+        file.attrs[ATTRIBUTE] = digest(file)
+
+
+def check_seal(path):
+    """Raise a `RunError` if the arrays of a weights file, or the parts of a `.keras` file, are not those written."""
+    if str(path).endswith(".keras"):
+        _check_archive(path)
+    elif str(path).endswith(ENDING):
+        _check_digest(path)
+
+
+def check_config(path, config):
+    """Raise a `RunError` if a weights file was written by a model of another configuration.
+
+    The shapes of the weights tell most of it, but not the bits per channel, for one.
+
+    Args:
+        path: path of the file; one that is missing, or does not say, is not refused.
+        config: a `ModelConfig`.
+    """
+    written, values = _written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
+    names = [name for name in values if name in written and name not in FIELDS_THAT_MAY_DIFFER]
+    differences = [f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name]]
+    if differences:
+        raise RunError(
+            f"{path} was written with another configuration than config.json has now: {'; '.join(differences)}. "
+            "Change it back."
+        )
+
+
+def _written_config(path):
+    try:
+        with h5py.File(path, "r") as file:
+            values = json.loads(file.attrs.get(CONFIG_ATTRIBUTE, "{}"))
+    except READ_ERRORS:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def digest(file):
+    """Return the SHA-256 of the names, types, shapes and bytes of all arrays in an open HDF5 file, in order of name."""
+    arrays = {}
+    file.visititems(lambda name, item: arrays.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    result = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        result.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        result.update(np.ascontiguousarray(array[()]).tobytes())
+    return result.hexdigest()
+
+
+def _check_digest(path):
+    try:
+        with h5py.File(path, "r") as file:
+            written = file.attrs.get(ATTRIBUTE)
+            intact = written is None or written == digest(file)
+    except READ_ERRORS as error:
+        raise RunError(f"{path} is damaged: {error}") from error
+    if not intact:
+        raise RunError(f"{path} is damaged: its numbers are not those that were written (their digest differs).")
+
+
+def _check_archive(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError) as error:
+        raise RunError(f"{path} is damaged, or no Keras file: {error}") from error
+    if damaged is not None:
+        raise RunError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")

@@ -1,0 +1,164 @@
+"""Test that a run folder with a lost or damaged file is refused, or used with a warning: never silently and wrongly."""
+
+import contextlib
+import dataclasses
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+
+from glow_tf.errors import GlowError, RunError
+from glow_tf.runs import MetricsTable, Run
+from glow_tf.training.run_folder import claimed
+from helpers.damage import DAMAGES, empty, flip_bit, replace_by_garbage
+from helpers.stub_training import EXPERIMENT, StubTrainer, train
+
+FILES = (
+    "config.json",
+    "metrics.csv",
+    "checkpoints/checkpoint",
+    "checkpoints/ckpt-4.index",
+    "checkpoints/ckpt-4.data-00000-of-00001",
+    "weights/best.weights.h5",
+    "weights/last_average.weights.h5",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Train two epochs of two steps; return the run folder."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    train(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trainer(finished):
+    """Make one trainer, which is pointed at each damaged folder in turn."""
+    return StubTrainer(finished)
+
+
+@pytest.fixture
+def damaged(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def point(trainer, path):
+    trainer.run = trainer.state.run = Run(path)
+    trainer.table = MetricsTable(trainer.run.metrics_path)
+    trainer.state.checkpoints.directory = trainer.run.checkpoints
+    trainer.state.counters.step.assign(-1)
+
+
+def resume(trainer, path):
+    """Restore as a training does at its start; return the state's weights and its step."""
+    point(trainer, path)
+    trainer.run.experiment()
+    with claimed(trainer.run):
+        trainer.restore()
+    trainer.table.warn_of_missing_rows(trainer.state.steps // 2)
+    return trainer.state.model.get_weights(), trainer.state.steps
+
+
+def evaluate(path, which, ema):
+    return Run.open(path).model(which, ema).get_weights()
+
+
+def outcome(use):
+    """Return what `use()` gives, or the error, and the warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = None
+        with contextlib.suppress(GlowError):
+            result = use()
+    return result, caught
+
+
+def same(weights, others):
+    return all(np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("damage", [*DAMAGES, *(lambda p, s=share: flip_bit(p, s) for share in (0.1, 0.45, 0.8))])
+def test_damaged_file_is_refused_warned_of_or_harmless(file, damage, damaged, finished, trainer):
+    whole, steps = resume(trainer, finished)
+    damage(damaged / file)
+    result, caught = outcome(lambda: resume(trainer, damaged))
+    if result is not None and not caught:
+        assert result[1] == steps == 4 and same(result[0], whole)
+    if "weights/" in file:
+        which, ema = ("best", False) if "best" in file else ("last", True)
+        result, caught = outcome(lambda: evaluate(damaged, which, ema))
+        assert result is None or caught or same(result, evaluate(finished, which, ema))
+
+
+def test_lost_list_of_checkpoints_costs_nothing(damaged, trainer):
+    for damage in (empty, replace_by_garbage):
+        damage(damaged / "checkpoints" / "checkpoint")
+        with pytest.warns(UserWarning, match="checkpoint is missing or damaged; the checkpoints beside it are used"):
+            assert resume(trainer, damaged)[1] == 4
+    (damaged / "checkpoints" / "checkpoint").unlink()
+    with pytest.warns(UserWarning, match="is missing or damaged"):
+        again = train(damaged)
+    assert again.state.steps == 4 and len(again.table.rows()) == 2
+
+
+def test_run_goes_on_without_its_list_of_checkpoints_and_keeps_the_latest(damaged):
+    (damaged / "checkpoints" / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/ckpt-99"')
+    longer = dataclasses.replace(EXPERIMENT, training=dataclasses.replace(EXPERIMENT.training, epochs=5))
+    with pytest.warns(UserWarning, match="is missing or damaged"):
+        again = train(damaged, experiment=longer, keep_checkpoints=2)
+    assert again.state.checkpoints.steps() == [8, 10]
+    assert [row["epoch"] for row in again.table.rows()] == [1, 2, 3, 4, 5]
+
+
+def test_results_without_a_checkpoint_are_refused_and_stay(damaged, trainer):
+    shutil.rmtree(damaged / "checkpoints")
+    before = {p: p.read_bytes() for p in damaged.rglob("*") if p.is_file()}
+    with pytest.raises(RunError, match=r"holds results \(weights/best.*, metrics.csv\) and no checkpoint to go on"):
+        resume(trainer, damaged)
+    assert {p: p.read_bytes() for p in damaged.rglob("*") if p.is_file()} == before
+
+
+def test_checkpoints_that_cannot_be_read_are_not_to_be_removed(damaged, trainer):
+    for path in (damaged / "checkpoints").glob("*.index"):
+        path.write_bytes(b"nothing")
+    with pytest.warns(UserWarning), pytest.raises(RunError, match="none of the 3 checkpoints in .* another") as error:
+        resume(trainer, damaged)
+    assert "remove" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "weights"])
+def test_file_in_the_place_of_a_folder_is_one_sentence(name, damaged, trainer):
+    shutil.rmtree(damaged / name)
+    (damaged / name).write_text("")
+    with pytest.raises(RunError, match=f"cannot write .*{name}: a part of the path is a file, not a folder"):
+        resume(trainer, damaged)
+
+
+def test_second_training_of_a_folder_is_refused(damaged, trainer):
+    with claimed(Run(damaged)), pytest.raises(RunError, match="run is in use by process"):
+        resume(trainer, damaged)
+
+
+def test_missing_best_weights_are_named(damaged):
+    (damaged / "weights" / "best.weights.h5").unlink()
+    with pytest.warns(UserWarning, match=r"best.weights.h5 is missing; last.weights.h5 is taken"):
+        Run.open(damaged).model()
+
+
+def test_edited_configuration_of_the_model_is_refused(damaged):
+    config = damaged / "config.json"
+    config.write_text(config.read_text().replace('"bits": 4', '"bits": 5'))
+    message = r"weights.h5 was written with another configuration than config.json has now: bits 5, not 4"
+    with pytest.raises(RunError, match=message):
+        Run.open(damaged).model()
+    five_bits = dataclasses.replace(EXPERIMENT, model=dataclasses.replace(EXPERIMENT.model, bits=5))
+    with pytest.raises(RunError, match=message):
+        StubTrainer(damaged, five_bits).restore()
+    config.write_text(
+        config.read_text().replace('"bits": 5', '"bits": 4').replace('"recompute": null', '"recompute": true')
+    )
+    Run.open(damaged).model()

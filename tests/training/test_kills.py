@@ -1,0 +1,103 @@
+"""Test that a run killed before any move of a file into place is taken up by the same command to the same end."""
+
+import os
+import shutil
+
+import pytest
+
+from glow_tf.errors import ConfigError
+from glow_tf.training.run_folder import LOCK
+from helpers.commands import largest_difference, weights
+from helpers.damage import run_until_killed
+from helpers.stub_training import StubTrainer, train
+
+NAMES = ("last", "best", "last_average", "best_average")
+
+MOVES = [
+    "config.json",
+    *["best.weights.h5", "best_average.weights.h5", "last.weights.h5", "last_average.weights.h5", "metrics.csv"] * 2,
+]
+"""The files of two epochs, in the order in which they are moved into place."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Train without a kill; return the run folder and the files that were moved into place."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    return path, run_until_killed(lambda: train(path))
+
+
+def metrics(path):
+    """Read the metrics table without its timings."""
+    lines = [line.split(",") for line in (path / "metrics.csv").read_text().splitlines()]
+    timing = lines[0].index("images_per_second")
+    return [line[:timing] + line[timing + 1 :] for line in lines]
+
+
+def leftovers(path):
+    return [p.name for p in path.rglob("*") if p.name.startswith(".") or p.name == LOCK]
+
+
+def test_every_file_of_a_training_is_moved_into_place(whole):
+    path, moves = whole
+    assert moves == MOVES
+    assert not leftovers(path)
+    assert [line[:2] for line in metrics(path)] == [["epoch", "step"], ["1", "2"], ["2", "4"]]
+
+
+@pytest.mark.parametrize("moment", [1, 2, 4, 6], ids=lambda k: f"{k}-{MOVES[k - 1]}")
+def test_run_killed_at_a_write_ends_as_if_it_had_not_been(moment, whole, tmp_path):
+    path = tmp_path / "run"
+    run_until_killed(lambda: train(path), moment)
+    assert leftovers(path), "the kill left nothing: it tests nothing"
+    train(path)
+    assert not leftovers(path)
+    assert metrics(path) == metrics(whole[0])
+    for name in NAMES:
+        assert largest_difference(weights(path, name), weights(whole[0], name)) == 0
+
+
+def test_kill_between_a_checkpoint_and_the_list_of_them_loses_nothing(whole, tmp_path, recwarn):
+    path = tmp_path / "run"
+    shutil.copytree(whole[0], path)
+    state = path / "checkpoints" / "checkpoint"
+    state.write_text('model_checkpoint_path: "ckpt-2"\nall_model_checkpoint_paths: "ckpt-2"\n')
+    trainer = StubTrainer(path)
+    assert trainer.restore() and trainer.state.steps == 4
+    assert not recwarn.list
+
+
+def test_first_checkpoint_is_written_before_the_first_step(tmp_path, monkeypatch):
+    trainer = StubTrainer(tmp_path / "run")
+
+    def stop(batch):
+        raise KeyboardInterrupt
+
+    trainer.step = type("Step", (), {"__call__": lambda *_: stop(None), "trace": lambda *_: None})()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    assert trainer.state.checkpoints.steps() == [0]
+
+
+def test_what_killed_writers_left_is_removed_and_the_files_of_running_ones_stay(whole, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(whole[0], path)
+    dead = 2**22 + 1  # above the largest number that Linux gives
+    gone = [path / f".{dead}.metrics.csv", path / "weights" / f".{dead}.last.weights.h5"]
+    gone += [path / "checkpoints" / "checkpoint.tmp0123abcd", path / "checkpoints" / "ckpt-9_temp" / "part"]
+    stays = path / f".{os.getppid()}.config.json"
+    for file in (*gone, stays):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("half")
+    train(path)
+    assert stays.exists() and not [file for file in gone if file.exists()]
+
+
+def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / ".123.config.json").write_text("half")
+    StubTrainer(path)
+    (path / "diary.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="exists and is not a run folder"):
+        StubTrainer(path)

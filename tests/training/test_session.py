@@ -1,0 +1,138 @@
+"""Test what a training command checks before it works, and what does not end it."""
+
+import collections
+import json
+import os
+import shutil
+
+import pytest
+import tensorflow as tf
+
+from glow_tf.config import RunOptions
+from glow_tf.errors import ConfigError, RunError
+from glow_tf.runs import Run
+from glow_tf.training import devices, loop, session
+from glow_tf.training.logs import TensorBoard
+from glow_tf.training.run_folder import claimed
+from helpers.commands import call_train
+from helpers.stub_training import EXPERIMENT, StubTrainer, train
+
+
+@pytest.fixture
+def stubbed(monkeypatch):
+    """Train with steps that only count."""
+    monkeypatch.setattr(session, "Trainer", lambda experiment, options, _: StubTrainer(options.run_dir, experiment))
+
+
+def never(*_, **__):
+    raise AssertionError("work began before the check")
+
+
+def options(path):
+    return RunOptions(run_dir=str(path), devices="cpu")
+
+
+def test_folder_that_is_in_use_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "set_up", never)
+    with claimed(Run(tmp_path / "run")), pytest.raises(RunError, match="is in use by process"):
+        session.run(EXPERIMENT, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists(), "an empty folder was left"
+
+
+@pytest.mark.parametrize("path", ["file", "file/run", "loop/run", "n" * 300, "a[b]/run"])
+def test_folder_that_cannot_be_written_is_refused_before_any_work(path, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setattr(session, "set_up", never)
+    with pytest.raises((RunError, ConfigError), match="cannot write|not a run folder|for a pattern"):
+        session.run(EXPERIMENT, options(tmp_path / path))
+    assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
+
+
+def test_refused_option_leaves_no_folder(tmp_path):
+    _, err = call_train("--run-dir", tmp_path / "run", "--source", f"folder:{tmp_path / 'nothing'}", code=2)
+    assert err.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_bad_tf_config_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "null")
+    _, err = call_train("--run-dir", tmp_path / "run", code=2)
+    assert err.startswith("train.py: TF_CONFIG does not describe machines: it is null.") and err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_worker_that_is_not_the_chief_writes_and_locks_nothing(tmp_path, monkeypatch):
+    machines = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": machines, "task": {"type": "worker", "index": 1}}))
+
+    class Reached(Exception):
+        pass
+
+    def set_up(_):
+        raise Reached
+
+    monkeypatch.setattr(session, "set_up", set_up)
+    with claimed(Run(tmp_path / "run")), pytest.raises(Reached):
+        session.run(EXPERIMENT, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_disk_without_room_is_refused_before_the_first_step(stubbed, tmp_path, monkeypatch):
+    usage = collections.namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 4096, 4096))
+    monkeypatch.setattr(StubTrainer, "train", never)
+    with pytest.raises(RunError, match=r"run needs \d\.\d MB, and its disk has 0.0 MB free"):
+        session.run(EXPERIMENT, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_figures_that_cannot_be_drawn_do_not_end_a_training(stubbed, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError("operands could not be broadcast together")
+
+    monkeypatch.setattr(session, "sample_sheet", fail)
+    monkeypatch.setattr(loop, "sample_sheet", fail)
+    with pytest.warns(UserWarning, match="a figure could not be made: operands .*; training goes on without it"):
+        assert session.run(EXPERIMENT, options(tmp_path / "run")) == 0
+    with pytest.warns(UserWarning, match="the sample sheet could not be made"):
+        train(tmp_path / "other", sample_every=1)
+    assert Run(tmp_path / "other").results
+
+
+def test_finished_run_writes_lost_last_weights_from_its_checkpoint(stubbed, tmp_path):
+    run = train(tmp_path / "run").run
+    before = run.model("last", ema=True).get_weights()
+    shutil.rmtree(run.weights)
+    with pytest.warns(UserWarning, match="last_average.weights.h5 was missing; written from the checkpoint"):
+        assert session.run(EXPERIMENT, options(run.path)) == 0
+    for weight, expected in zip(run.model("last", ema=True).get_weights(), before, strict=True):
+        assert (weight == expected).all()
+
+
+def test_tensorboard_that_cannot_write_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write .*file/tensorboard: ") as error:
+        board = TensorBoard(tmp_path / "file" / "tensorboard")
+        board.on_epoch_end(0, {"step": 1, "bits_x": 1.0})
+    assert "\n" not in str(error.value)
+
+
+def test_full_disk_while_a_checkpoint_is_written_is_one_sentence(tmp_path, monkeypatch):
+    trainer = StubTrainer(tmp_path / "run")
+
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "{{function_node __wrapped__SaveV2_dtypes_278_device_/job:localhost}} No space left [Op:SaveV2]"
+        )
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", full)
+    message = "cannot write a checkpoint to .*: No space left .*. The last good one is none; free some space"
+    with pytest.raises(RunError, match=message) as error:
+        trainer.state.save_checkpoint()
+    assert "function_node" not in str(error.value)
+
+
+def test_machines_with_different_folders_are_refused(stubbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "Agreement", lambda *_, **__: lambda step: step + 4)
+    with pytest.raises(RunError, match="run is at step 0 on this machine and at step 4 on another; give a --run-dir"):
+        session.run(EXPERIMENT, options(tmp_path / "run"))
