@@ -35,6 +35,7 @@ def main(arguments):
 
     args = parse(arguments, list(parts.PARTS))
     args.out.parent.mkdir(parents=True, exist_ok=True)
+    parts.set_up_card()
     about = parts.describe_card()
     print(json.dumps(about), flush=True)
     with args.out.open("a") as file:

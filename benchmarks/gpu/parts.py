@@ -19,12 +19,16 @@ from glow_tf.training.stacked_state import StackedState
 from glow_tf.training.step import Counters, TrainingStep
 
 
-def describe_card():
-    """Return card, versions and date; switch TF32 off and let memory grow, as train.py does."""
+def set_up_card():
+    """Switch TF32 off and let memory grow, as train.py does."""
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    cards = tf.config.list_physical_devices("GPU")
-    for card in cards:
+    for card in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(card, True)
+
+
+def describe_card():
+    """Return card, versions and date."""
+    cards = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(card).get("device_name") for card in cards]
     return {"card": names[0] if names else "CPU", "tensorflow": tf.__version__, "date": time.strftime("%Y-%m-%d")}
 
@@ -178,6 +182,8 @@ def _plain_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3)
 def _with_gradients(function, arguments, jit, repeats=8):
     """Return a compiled function that computes `function` and its gradients by all arguments, `repeats` times."""
 
+    upstream = tf.Variable(tf.cast(tf.random.normal(function(*arguments).shape), arguments[0].dtype))
+
     @tf.function(autograph=False, jit_compile=jit)
     def run():
         total = tf.zeros([], arguments[0].dtype)
@@ -186,7 +192,7 @@ def _with_gradients(function, arguments, jit, repeats=8):
             with tf.GradientTape() as tape:
                 tape.watch([first, *arguments[1:]])
                 y = function(first, *arguments[1:])
-            gradients = tape.gradient(y, [first, *arguments[1:]])
+            gradients = tape.gradient(y, [first, *arguments[1:]], upstream.read_value())
             total = tf.cast(0.0, y.dtype) * tf.add_n([tf.reduce_sum(g) for g in gradients])
         return total
 

@@ -48,6 +48,9 @@ def rows(args, device):
             with _precision(precision, device):
                 torch.set_default_device(device)
                 peer = NormflowsGlow(work)
+                if args.compile:
+                    peer.model.forward_kld = torch.compile(peer.model.forward_kld)
+                    peer.model.log_prob = torch.compile(peer.model.log_prob)
                 for task in args.tasks:
                     row = {"part": "peer", "task": task, "precision": precision, "batch": batch, "depth": work.depth}
                     yield {**row, "compiled": args.compile, **_time(peer, task, args)}
@@ -55,9 +58,6 @@ def rows(args, device):
 
 def _time(peer, task, args):
     run = peer.tasks[task]
-    if args.compile:
-        peer.model.forward_kld = torch.compile(peer.model.forward_kld)
-        peer.model.log_prob = torch.compile(peer.model.log_prob)
     start = time.perf_counter()
     try:
         run()
@@ -70,7 +70,10 @@ def _time(peer, task, args):
         start = time.perf_counter()
         run()
         times.append(1e3 * (time.perf_counter() - start))
-    return {"first_call_s": round(first, 1), "ms": round(statistics.median(times), 2)}
+    row = {"first_call_s": round(first, 1), "ms": round(statistics.median(times), 2)}
+    if torch.cuda.is_available():
+        row["peak_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return row
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ def replaying(recorded):
     remaining = iter(recorded)
     with _set((None, remaining)):
         yield
+    if next(remaining, None) is not None:
+        raise RuntimeError("a layer computed fewer activations than were recorded.")
 
 
 def activations(compute, count):

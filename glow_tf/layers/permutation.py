@@ -13,7 +13,7 @@ from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, resha
 def inverse_and_log_abs_det(w):
     """Compute `(w^-1, log |det w|)` of square matrices `[K, C, C]` at once; it cannot overflow.
 
-    From a QR decomposition; under XLA, where that becomes a long program, by elimination.
+    It uses a QR decomposition, and elimination under XLA, where QR becomes a long program.
     """
     inverse, log_abs_det = (eliminate if compiled_by_xla() else _from_qr)(w)
 
@@ -50,7 +50,7 @@ def eliminate(w):
     state = (tf.constant(0), rows, tf.ones(tf.shape(w)[:2], tf.bool), tf.zeros(tf.shape(w)[:1], w.dtype))
     _, rows, _, log_abs_det = tf.while_loop(lambda column, *_: column < size, body, state, maximum_iterations=size)
     permutation, permuted_inverse = tf.split(rows, 2, -1)
-    return tf.matmul(permutation, permuted_inverse, transpose_a=True), log_abs_det
+    return tf.gather(permuted_inverse, tf.argmax(permutation, 1), batch_dims=1), log_abs_det
 
 
 def channel_matmul(x, w, bias=None):

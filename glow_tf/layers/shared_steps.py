@@ -24,7 +24,8 @@ and starting a deep flow cost little more than one step a level. Exporting a mod
 7.3 s with the function kept, and a second graph over L=3, K=8 is traced in 1.2 s instead of 1.8 s (two cores of an AMD
 EPYC).
 
-Recomputation (`tf.recompute_grad`) takes a function of the values too, so it comes with the same calls.
+Recomputation (`tf.recompute_grad`) takes a function of the values too, so it comes with the same calls; the loop for
+XLA has a backward pass of its own.
 """
 
 import functools

@@ -10,7 +10,7 @@ class ExponentialMovingAverage(tf.Module):
 
     `weight` is the value *before* the step's update, and there is no debiasing, as in the original code. The shadows
     start at the initialized weights; the original's start before the data-dependent initialization.
-    `fused_update.WeightUpdate` moves them.
+    `fused_update.WeightUpdate` and `stacked_state.StackedState` move them.
 
     `use_ema` of a Keras optimizer is another rule: it averages after the update, and overwrites the weights at the end
     of `fit`.
@@ -28,6 +28,13 @@ class ExponentialMovingAverage(tf.Module):
         # Keep variables, not the model: tracking the model here would save it twice.
         self._sources = tuple(v.value for v in model.trainable_variables)
         self.shadows = [tf.Variable(v, trainable=False, name="shadow") for v in self._sources]
+
+    def check_variables(self, variables):
+        """Raise a `ValueError` unless the shadows are those of these variables, in this order."""
+        if [id(v.value) for v in variables] != [id(source) for source in self._sources]:
+            raise ValueError(
+                "the trainable weights are not those of the EMA; freeze parts of a model before making it."
+            )
 
     def reset(self):
         """Set the shadows to the weights."""

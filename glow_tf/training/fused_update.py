@@ -75,6 +75,8 @@ class WeightUpdate:
     def __init__(self, model, optimizer, ema=None):
         self.optimizer, self.ema = optimizer, ema
         self._variables = tuple(model.trainable_variables)
+        if ema is not None:
+            ema.check_variables(self._variables)
         self._groups = _group_indices(model)
         self._shared_norm = _SharedFunction(_half_squared_norm)
         self._shared_update = _SharedFunction(self._update_group)
@@ -120,7 +122,8 @@ def _group_indices(model):
     steps = [step for level in range(model.flow.levels) for step in model.flow.steps(level)]
     groups = [[index[id(v)] for v in step.trainable_variables] for step in steps]
     in_steps = {i for group in groups for i in group}
-    return [*groups, [i for i in range(len(index)) if i not in in_steps]]
+    others = [i for i in range(len(index)) if i not in in_steps]
+    return [group for group in (*groups, others) if group]  # a frozen step has none
 
 
 def norm_and_acceptance(half_squared_norms, loss):
@@ -149,7 +152,10 @@ class _SharedFunction:
 
 
 def move_shadow(handles, rate, dtype):
-    """Move the EMA of a weight towards it by `rate = 1 - decay`; call it before the weight is updated."""
+    """Move the EMA of a weight by the share `rate = 1 - decay` of its difference from the weight.
+
+    Call it before the weight is updated.
+    """
     shadow = tf.raw_ops.ReadVariableOp(resource=handles.shadow, dtype=dtype)
     difference = shadow - tf.raw_ops.ReadVariableOp(resource=handles.weight, dtype=dtype)
     # One pass for the product and the subtraction.

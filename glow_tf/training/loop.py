@@ -9,7 +9,13 @@ import tensorflow as tf
 from glow_tf.pictures import sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.training import devices
 from glow_tf.training.logs import ProgressBar, TensorBoard, tensorboard_available
-from glow_tf.training.metrics import by_product, check_health, epoch_means, training_metrics
+from glow_tf.training.metrics import (
+    by_product,
+    epoch_means,
+    stop_with_good_weights,
+    too_many_bad_steps,
+    training_metrics,
+)
 from glow_tf.training.validation import validate_and_keep_best
 
 PROGRESS_INTERVAL_SECONDS = 0.3
@@ -70,14 +76,15 @@ class EpochLoop:
             if time.monotonic() - progress_at > PROGRESS_INTERVAL_SECONDS:
                 progress_at, logs = time.monotonic(), epoch_means(self.state)
             if (k + 1) % HEALTH_CHECK_INTERVAL_STEPS == 0:
-                check_health(self.state, self.training.patience)
+                self._check_health()
             callbacks.on_train_batch_end(k, logs)
             self.stop.agree()
             if self._checkpoint_is_due() and k < epoch_steps - 1:
+                self.trainer.step.store()
                 self._save_checkpoint()
                 if self.stop.agreed:
                     return
-        check_health(self.state, self.training.patience)
+        self._check_health()
         rate = (epoch_steps - done) * self.training.batch_size / (time.monotonic() - start)
         callbacks.on_epoch_end(epoch, self._end_epoch(epoch + 1, rate))
 
@@ -86,8 +93,13 @@ class EpochLoop:
         elapsed = time.monotonic() - self.saved_at
         return bool(self.stop.agreed) or elapsed > 60 * self.options.checkpoint_minutes
 
+    def _check_health(self):
+        """Stop training after too many non-finite steps in a row, with the newest weights saved."""
+        if too_many_bad_steps(self.state, self.training.patience):
+            self.trainer.step.store()
+            stop_with_good_weights(self.state)
+
     def _save_checkpoint(self):
-        self.trainer.step.store()
         self.state.save_checkpoint()
         self.saved_at = time.monotonic()
 

@@ -38,20 +38,23 @@ def training_metrics(state, epoch, batch_size, images_per_second):
     }
 
 
-def check_health(state, patience):
-    """Stop training after too many non-finite steps in a row; the weights are those before the first of them.
+def too_many_bad_steps(state, patience):
+    """Return whether the last `patience` steps or more were not finite."""
+    return int(state.counters.bad_in_a_row.numpy()) >= patience
+
+
+def stop_with_good_weights(state):
+    """Save the weights, which are those before the first non-finite step, and raise.
 
     Raises:
-        RunError: the last `patience` steps or more were not finite; the weights were saved.
+        RunError: always.
     """
-    bad_steps = int(state.counters.bad_in_a_row.numpy())
-    if bad_steps >= patience:
-        state.save_weights("last")
-        raise RunError(
-            f"the loss or its gradient was not finite for {bad_steps} steps in a row; stopped at step "
-            f"{state.steps:,} with the last good weights in {state.run.weights_path('last')}. "
-            "Try a smaller --learning-rate or a longer warm-up in a new --run-dir."
-        )
+    state.save_weights("last")
+    raise RunError(
+        f"the loss or its gradient was not finite for {int(state.counters.bad_in_a_row.numpy())} steps in a row; "
+        f"stopped at step {state.steps:,} with the last good weights in {state.run.weights_path('last')}. "
+        "Try a smaller --learning-rate or a longer warm-up in a new --run-dir."
+    )
 
 
 @contextlib.contextmanager

@@ -48,13 +48,16 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         """Update one variable; Keras calls this."""
         self.update_weight(gradient, self.handles(variable), self.step_scalars(learning_rate, gradient.dtype))
 
+    def moments(self, variable):
+        """Return the first and the second moment of a weight, as `tf.Variable`s."""
+        index = self._get_variable_index(variable)
+        return self.first_moments[index].value, self.second_moments[index].value
+
     def handles(self, variable):
         """Return the `WeightHandles` of a weight and its two moments, without a shadow."""
-        index = self._get_variable_index(variable)
         weight = variable.value if isinstance(variable, keras.Variable) else variable
-        return WeightHandles(
-            weight.handle, self.first_moments[index].value.handle, self.second_moments[index].value.handle
-        )
+        first, second = self.moments(variable)
+        return WeightHandles(weight.handle, first.handle, second.handle)
 
     def update_weight(self, gradient, handles, scalars):
         """Update a weight and its moments.

@@ -1,11 +1,12 @@
 """The state of training as a few large arrays, for a training step that XLA compiles.
 
-At K=32 a model has 1,200 weights, and with moments and EMA a step changes 4,800 variables. A GPU is done with the
-arithmetic long before the host has handed them all over. So a compiled step works on copies in which the weights of
-equal place in the K steps of a level are one array `[K, ...]`: about 60 arrays of each kind, whatever K.
+At L=3 and K=32 a model has 1,161 weights, and with moments and EMA a step changes 4,644 variables. A GPU is done with
+the arithmetic long before the host has started all operations. So a compiled step works on copies in which the weights
+of equal place in the K steps of a level are one array `[K, ...]`: 45 arrays of each kind, whatever K. They take as much
+memory as the variables themselves.
 
-The copies are the state while training runs. `load` makes them from model, optimizer and EMA; `store` writes them back
-before anything else reads those: validation, checkpoints, weights files, samples.
+The copies are the state while training runs. `load` makes them from model, optimizer and EMA. Whoever reads those
+(validation, checkpoints, weights files, samples) calls `store` first, which writes the copies back.
 """
 
 import keras
@@ -25,39 +26,44 @@ class StackedState:
     """
 
     def __init__(self, model, optimizer, ema, strategy):
-        self.optimizer, self.ema, self.strategy = optimizer, ema, strategy
+        self.optimizer, self.ema = optimizer, ema
         self.variables = tuple(model.trainable_variables)
         self.groups = _groups_of_equal_place(model)
         """Lists of indices into the trainable weights: each list is one stack."""
+        moments = [optimizer.moments(v) for v in self.variables]
         self._sources = {
             "weight": [v.value for v in self.variables],
-            "first_moment": [v.value for v in optimizer.first_moments],
-            "second_moment": [v.value for v in optimizer.second_moments],
+            "first_moment": [first for first, _ in moments],
+            "second_moment": [second for _, second in moments],
         }
         if ema is not None:
+            ema.check_variables(self.variables)
             self._sources["shadow"] = ema.shadows
         with strategy.scope():
-            self._stacks = {
-                kind: [tf.Variable(tf.stack([sources[i] for i in group]), trainable=False) for group in self.groups]
-                for kind, sources in self._sources.items()
+            self.stacks = {
+                kind: [tf.Variable(value, trainable=False) for value in self._stacked(kind)] for kind in self._sources
             }
+        """Kind of array, as in `WeightHandles`, to its stacks."""
+
+    def _stacked(self, kind):
+        return [tf.stack([self._sources[kind][i] for i in group]) for group in self.groups]
 
     def load(self):
         """Copy model, optimizer and EMA into the stacks."""
-        for kind, sources in self._sources.items():
-            for stack, group in zip(self._stacks[kind], self.groups, strict=True):
-                stack.assign(tf.stack([sources[i] for i in group]))
+        for kind, stacks in self.stacks.items():
+            for stack, value in zip(stacks, self._stacked(kind), strict=True):
+                stack.assign(value)
 
     def store(self):
         """Copy the stacks into model, optimizer and EMA."""
-        for kind, sources in self._sources.items():
-            for stack, group in zip(self._stacks[kind], self.groups, strict=True):
+        for kind, stacks in self.stacks.items():
+            for stack, group in zip(stacks, self.groups, strict=True):
                 for i, value in zip(group, tf.unstack(tf.convert_to_tensor(stack)), strict=True):
-                    sources[i].assign(value)
+                    self._sources[kind][i].assign(value)
 
     def weights(self):
         """Return this replica's stacked weights as tensors."""
-        return [tf.convert_to_tensor(stack) for stack in self._stacks["weight"]]
+        return [tf.convert_to_tensor(stack) for stack in self.stacks["weight"]]
 
     def scope(self, weights):
         """Return a context in which the model computes with these stacked weights."""
@@ -96,7 +102,7 @@ class StackedState:
         )
         weight_factor = unless_rejected(self.optimizer.weight_factor, 1)
         for i, gradient in enumerate(gradients):
-            handles = WeightHandles(**{kind: stacks[i].handle for kind, stacks in self._stacks.items()})
+            handles = WeightHandles(**{kind: stacks[i].handle for kind, stacks in self.stacks.items()})
             if handles.shadow is not None:
                 move_shadow(handles, kept * (1.0 - self.ema.decay), gradient.dtype)
             if self.optimizer.weight_factor != 1.0:

@@ -39,7 +39,7 @@ class Counters(tf.Module):
     def count(self, values, accepted):
         """Count a step of this replica.
 
-        Without a condition: it would make a GPU wait for the host.
+        It uses no `tf.cond`, which would make a GPU wait for the host.
 
         Args:
             values: the terms and the gradient norm, to be summed.
@@ -68,8 +68,8 @@ class TrainingStep:
         strategy: a `tf.distribute` strategy.
         batch_size: int, of the global batch.
         jit_compile: bool, compile with XLA what each replica does before and after the exchange of gradients. The
-            weights then live in the step: call `load` before the first step, and `store` before anything else reads
-            model, optimizer or EMA.
+            step then holds the state as arrays of its own: call `load` after a change of model, optimizer or EMA from
+            outside, and `store` before anything else reads them.
     """
 
     def __init__(self, model, optimizer, ema, counters, strategy, batch_size, jit_compile=False):

@@ -97,8 +97,9 @@ def test_twelve_training_steps_match_the_original(name):
     assert course.loss(0) == pytest.approx(stored["end/test_stats_batch0"][0], abs=TOLERANCE)
 
 
-def test_step_with_a_non_finite_loss_or_gradient_is_skipped():
-    course = Course("case7_train_adamax")
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_step_with_a_non_finite_loss_or_gradient_is_skipped(jit_compile):
+    course = Course("case7_train_adamax", jit_compile)
     loss_and_gradients = course.step.loss_and_gradients
 
     def spoiled(batch):
@@ -112,15 +113,18 @@ def test_step_with_a_non_finite_loss_or_gradient_is_skipped():
     course.step(first)
     course.step(second)
     changing = (*course.model.weights, *course.optimizer.variables, *course.ema.shadows, course.counters.sums)
+    course.step.store()
     before = [v.numpy() for v in changing]
     bad_loss = {**third, "noise": np.full_like(third["noise"], np.nan)}
     bad_gradient = {**third, "spoil": np.float32(np.inf)}
     for count, bad in enumerate((bad_loss, bad_gradient), 1):
         course.step(bad)
+        course.step.store()
         for variable, value in zip(changing, before, strict=True):
             np.testing.assert_array_equal(variable, value)
         assert (int(course.counters.skipped), int(course.counters.bad_in_a_row)) == (count, count)
     course.step(third)
+    course.step.store()
     assert (int(course.counters.skipped), int(course.counters.bad_in_a_row)) == (2, 0)
     assert int(course.counters.step) == 5
     assert np.any(course.model.trainable_variables[0].numpy() != before[0])
@@ -143,14 +147,20 @@ def test_optimizer_apply_matches_the_training_step():
 @pytest.mark.slow
 def test_training_step_compiled_by_xla_matches_the_plain_one():
     plain, compiled = Course("case7_train_adamax"), Course("case7_train_adamax", jit_compile=True)
-    for k in range(3):
+    start = flat(plain.model.trainable_variables)
+    for k in range(12):
         plain.step(plain.batch(k))
         compiled.step(compiled.batch(k))
     compiled.step.store()
-    for a, b in zip(plain.model.weights, compiled.model.weights, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-5)
-    for a, b in zip(plain.ema.shadows, compiled.ema.shadows, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-5)
+    moved = np.linalg.norm(flat(plain.model.trainable_variables) - start)
+    for a, b in (
+        (plain.model.trainable_variables, compiled.model.trainable_variables),
+        (plain.ema.shadows, compiled.ema.shadows),
+        (plain.optimizer.variables, compiled.optimizer.variables),
+        ([plain.counters.sums, plain.counters.step], [compiled.counters.sums, compiled.counters.step]),
+    ):
+        a, b = flat(a), flat(b)
+        assert np.linalg.norm(a - b) < 1e-3 * min(moved, np.linalg.norm(a))
     # XLA compiles a program for each value of an argument that it takes for a constant, so none may be one.
     batch = {name: value for name, value in compiled.batch(0).items() if name != "label"}
     text = compiled.step.loss_and_gradients.experimental_get_compiler_ir(batch)(stage="hlo")
@@ -158,8 +168,11 @@ def test_training_step_compiled_by_xla_matches_the_plain_one():
     assert len(re.findall(r" parameter\(", entry)) == len(compiled.step.stacked.weights()) + len(batch)
 
 
-def test_training_steps_in_mixed_precision_are_close_to_float32():
-    course = Course("case7_train_adamax", network_dtype="bfloat16", recompute=True)
+@pytest.mark.parametrize(
+    ("jit_compile", "recompute"), [(False, True), pytest.param(True, False, marks=pytest.mark.slow)]
+)
+def test_training_steps_in_mixed_precision_are_close_to_float32(jit_compile, recompute):
+    course = Course("case7_train_adamax", jit_compile, network_dtype="bfloat16", recompute=recompute)
     # Zero weights block gradients.
     layer_cases.perturb(course.model.trainable_variables, np.random.default_rng(0), 0.03)
     batch = course.batch(0)
@@ -169,13 +182,16 @@ def test_training_steps_in_mixed_precision_are_close_to_float32():
     exact = flat(tape.gradient(loss, weights))
     starts = [v.numpy() for v in weights]
     before = flat(starts)
+    course.step.load()
     course.step(batch)  # its learning rate is 0: it only fills the moments
+    course.step.store()
     rounded = flat(course.optimizer.first_moments) / (1 - course.optimizer.beta1)
     # Three convolutions in each of four networks, forward and backward. Over 12 batches and sets of weights the error
     # was 0.7 to 1.3 times the expected one.
     expected = rounding_error("bfloat16", convolutions=2 * 3 * 4)
     assert expected / 4 < np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 4 * expected
     course.step(course.batch(1))
+    course.step.store()
     moves = np.abs(flat(weights) - before)
     assert 0 < moves.max() < 2 * float(course.schedule(1))
     assert all(np.any(v != b) for v, b in zip(weights, starts, strict=True))

@@ -144,7 +144,7 @@ def test_finished_run_is_left_unchanged_until_more_epochs_are_asked_for(uninterr
 @pytest.mark.slow
 def test_compiled_training_matches_the_plain_one_and_resumes(tmp_path):
     """A compiled step has copies of the weights: files and validation must see the newest, and it the restored."""
-    options = [*SMALL, "--schedule", "constant"]
+    options = [*SMALL, "--schedule", "constant", "--depth", "2"]
     runs = {
         "plain": [("3", "off")],
         "compiled": [("3", "on")],

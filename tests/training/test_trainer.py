@@ -138,12 +138,16 @@ def test_default_run_folder_and_training_header(tmp_path, monkeypatch):
     assert "until stopped (--epochs ends it), epochs of 4 steps" in paper
 
 
-def test_persistent_non_finite_steps_stop_training_with_good_weights(tmp_path):
-    broken = trainer(tmp_path / "run", change(patience=3, epoch_steps=20))
+@pytest.mark.parametrize("jit_compile", ["off", pytest.param("on", marks=pytest.mark.slow)])
+def test_persistent_non_finite_steps_stop_training_with_good_weights(tmp_path, jit_compile):
+    good = trainer(tmp_path / "good", change(epoch_steps=2, epochs=1, warmup_steps=1, schedule="constant"))
+    good.train()
+    experiment = change(patience=3, epoch_steps=20, warmup_steps=1, schedule="constant")
+    broken = trainer(tmp_path / "run", experiment, jit_compile=jit_compile)
     real, steps = broken.step, []
 
     class Step:
-        trace = real.trace
+        trace, load, store = real.trace, real.load, real.store
 
         def __call__(self, batch):
             steps.append(None)
@@ -152,8 +156,32 @@ def test_persistent_non_finite_steps_stop_training_with_good_weights(tmp_path):
     broken.step = Step()
     with pytest.raises(RunError, match=r"not finite for 8 steps in a row; stopped at step 10 .*last good weights"):
         broken.train()
-    assert all(np.isfinite(w).all() for w in weights(tmp_path / "run").values())
+    assert largest_difference(weights(tmp_path / "run"), weights(tmp_path / "good")) < 1e-6
     assert int(broken.state.counters.skipped.numpy()) == 8
+
+
+@pytest.mark.slow
+def test_checkpoint_within_an_epoch_holds_the_newest_state_of_a_compiled_step(tmp_path):
+    first = trainer(tmp_path / "run", jit_compile="on", checkpoint_minutes=1e-6)
+    real = first.step
+
+    class Step:
+        trace, load, store = real.trace, real.load, real.store
+
+        def __call__(self, batch):
+            if first.state.steps == 6:  # in the second epoch
+                raise KeyboardInterrupt
+            real(batch)
+
+    first.step = Step()
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    real.store()
+    resumed = trainer(tmp_path / "run")
+    assert resumed.restore() and resumed.state.steps == 6
+    for kind in ("model", "ema", "optimizer"):
+        for a, b in zip(*(getattr(t.state, kind).variables for t in (first, resumed)), strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=a.name)
 
 
 def test_resume_with_another_configuration_is_rejected(tmp_path):
