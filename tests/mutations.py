@@ -105,7 +105,7 @@ MUTATIONS = (
     ),
     Mutation(
         "permutation-gradient-transpose",
-        "glow_tf/layers/permutation.py",
+        "glow_tf/layers/matrices.py",
         "transposed = tf.linalg.adjoint(inverse)",
         "transposed = inverse",
         ("tests/test_parity.py",),

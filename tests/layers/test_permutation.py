@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from glow_tf import layers
-from glow_tf.layers.permutation import eliminate, inverse_and_log_abs_det
+from glow_tf.layers.matrices import eliminate, inverse_and_log_abs_det
 
 CHANNELS = 192
 """Channels of the coarsest level of a color image's flow of 5 levels."""
