@@ -109,9 +109,9 @@ class FlowStep(FlowLayer):
     def _run(self, method, x):
         if not self.folds:
             return getattr(self, f"reference_{method}")(x)
-        (matrix,), (bias,), (constant,) = self.fold([self], method)
-        y, log_det = self.run_folded(method, x, matrix, bias)
-        return y, log_det + spatial_size(x) * constant
+        matrices, biases, constants = self.fold([self], method)
+        y, log_det = self.run_folded(method, x, matrices[0], biases[0])
+        return y, log_det + spatial_size(x) * constants[0]
 
     def _encode(self, x, condition=None):
         return self._run("encode", x)
