@@ -273,7 +273,7 @@ def test_export_is_refused_where_tensorflow_could_not_read_it(smallest_glow, tmp
         export_model(smallest_glow, tmp_path / ("n" * 300) / "saved")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(RunError, match="exists and is no SavedModel"):
+    with pytest.raises(RunError, match="is the current folder, or lies above it"):
         export_model(smallest_glow, ".", overwrite=True)
 
 

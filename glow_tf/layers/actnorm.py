@@ -46,6 +46,14 @@ class ActNorm(FlowLayer):
         scale = tf.exp(LOG_SCALE_FACTOR * tf.reshape(self.logs.value, [-1]))
         return scale, tf.reshape(self.b.value, [-1]) * scale
 
+    @staticmethod
+    def scales_and_biases(layers):
+        """Return `(scales, biases, log_dets)` of K layers, `[K, C]`, `[K, C]` and `[K]`, the last at one position."""
+        log_scales = LOG_SCALE_FACTOR * tf.reshape(tf.stack([v.logs.value for v in layers]), [len(layers), -1])
+        scales = tf.exp(log_scales)
+        biases = tf.reshape(tf.stack([v.b.value for v in layers]), [len(layers), -1]) * scales
+        return scales, biases, tf.reduce_sum(log_scales, -1)
+
     def log_scale_sum(self):
         """Return the log-determinant at one position, a scalar."""
         return LOG_SCALE_FACTOR * tf.reduce_sum(self.logs.value)

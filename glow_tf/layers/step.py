@@ -89,8 +89,7 @@ class FlowStep(FlowLayer):
             `(matrices, biases, log_det)`, `[K, C, C]`, `[K, C]` and `[K]`: at every position `x matrix + bias` is
             actnorm and convolution in the direction of `method`, and `log_det` its log-determinant.
         """
-        scales, biases = (tf.stack(v) for v in zip(*(s.actnorm.scale_and_bias() for s in steps), strict=True))
-        log_scales = tf.stack([s.actnorm.log_scale_sum() for s in steps])
+        scales, biases, log_scales = ActNorm.scales_and_biases([s.actnorm for s in steps])
         convolutions = [s.permutation for s in steps]
         if method == "encode":  # (x * scale + bias) W
             matrices, log_abs_det = InvertibleConv1x1.matrices(convolutions)

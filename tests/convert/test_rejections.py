@@ -193,9 +193,11 @@ def test_failed_write_names_the_run_folder_and_leaves_nothing(tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
-def test_import_removes_what_a_killed_import_left_and_takes_the_present_folder(tmp_path, monkeypatch):
+def test_import_removes_what_a_killed_import_left_and_refuses_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / f".{2**22 + 1}.run").mkdir()
     (tmp_path / "run").mkdir()
-    monkeypatch.chdir(tmp_path / "run")
-    assert check_free(".") == tmp_path / "run"
+    assert check_free(tmp_path / "run") == tmp_path / "run"
     assert os.listdir(tmp_path) == ["run"]
+    monkeypatch.chdir(tmp_path / "run")
+    with pytest.raises(RunError, match="is the current folder"):
+        check_free(".")

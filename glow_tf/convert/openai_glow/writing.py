@@ -78,7 +78,7 @@ def check_free(path):
         ConversionError: there is something, it cannot be written, or TensorFlow takes the path for a pattern.
         RunError: `path` is the current folder.
     """
-    check_not_current(path)
+    check_not_current(pathlib.Path(path))
     try:
         path = folders.prepare_folder(path)
     except RunError as error:
