@@ -35,7 +35,8 @@ def check_pattern_free(path):
 
     It would find no file, or those of another folder, which it would read or remove.
     """
-    characters = sorted(set(str(path)) & set(PATTERN_CHARACTERS))
+    path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
+    characters = sorted(set(path.as_posix()) & set(PATTERN_CHARACTERS))  # Windows' own \\ is no part of a name
     if characters:
         raise RunError(
             f"{path} has {' and '.join(characters)} in it, which TensorFlow takes for a pattern of names, so it "
@@ -189,7 +190,10 @@ def recover_folder(path):
     if not os.path.lexists(path):
         for aside, name in leftovers(path.parent):
             if name == f"{path.name}.old":
-                os.replace(aside, path)
+                try:
+                    os.replace(aside, path)
+                except OSError as error:
+                    raise cannot_write(path, error) from error
                 return
 
 

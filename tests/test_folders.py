@@ -2,6 +2,7 @@
 
 import collections
 import os
+import pathlib
 import shutil
 
 import pytest
@@ -87,6 +88,7 @@ def test_path_that_tensorflow_takes_for_a_pattern_is_refused(name, tmp_path):
     with pytest.raises(RunError, match="which TensorFlow takes for a pattern of names"):
         check_pattern_free(tmp_path / name / "run")
     check_pattern_free(tmp_path / "a]b {c} é, 'd'" / "run")
+    check_pattern_free(pathlib.PureWindowsPath(r"C:\runs\one"))  # as every path on Windows
 
 
 def test_place_that_cannot_be_written_is_one_sentence(tmp_path):

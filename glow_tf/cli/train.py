@@ -66,8 +66,8 @@ def parse(arguments):
 def _starting_experiment(arguments):
     """Return the `Experiment` that the options change: the preset's, or that of the run in --run-dir."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--run-dir"):
-        parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
+    for names in (("--preset",), ("--run-dir", "--run_dir")):
+        parser.add_argument(*names, nargs="?")  # that a value is missing is found when all words are parsed
     options = parser.parse_known_args(arguments)[0]
     if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
         return Run.open(options.run_dir).experiment()

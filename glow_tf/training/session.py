@@ -15,7 +15,6 @@ from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_
 from glow_tf.tables import format_table
 from glow_tf.training import devices
 from glow_tf.training.cluster import absent_machines_named, read_cluster
-from glow_tf.training.metrics import by_product
 from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.trainer import Trainer
 
@@ -85,12 +84,11 @@ def _train(trainer, print_line):
         print_line(f"stopped by {name} at step {trainer.state.steps:,}; the same command resumes it.")
         return 128 + stopped
     if trainer.chief:
-        with by_product("a figure"):
-            _draw(trainer, only_missing=was_finished)
+        _draw(trainer, only_missing=was_finished)
     if was_finished:
         print_line(
-            f"{trainer.run.path} is finished: {trainer.training.epochs} epochs. To train longer give --epochs, "
-            "to start afresh another --run-dir."
+            f"{trainer.run.path} is finished after {trainer.training.epochs} epochs. Give --epochs to train longer, "
+            "or another --run-dir to start afresh."
         )
     print_tail(trainer, print_line)
     return 0
@@ -133,7 +131,9 @@ def _check_files(trainer):
         return
     files = [run.weights_path(which, ema) for which in ("last", "best") for ema in (False, True)]
     missing = sum(not path.is_file() for path in files)
-    folders.check_room(run.path, state.checkpoint_size() + (missing + 1) * state.weights_size())
+    # A new checkpoint is written before the oldest is removed, as is a weights file.
+    checkpoints = max(1, trainer.options.keep_checkpoints + 1 - len(state.checkpoints.steps()))
+    folders.check_room(run.path, checkpoints * state.checkpoint_size() + (missing + 1) * state.weights_size())
 
 
 def _print_nothing(text):

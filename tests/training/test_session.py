@@ -95,9 +95,9 @@ def test_figures_that_cannot_be_drawn_do_not_end_a_training(stubbed, tmp_path, m
 
     monkeypatch.setattr(session, "sample_sheet", fail)
     monkeypatch.setattr(loop, "sample_sheet", fail)
-    with pytest.warns(UserWarning, match="a figure could not be made: operands .*; training goes on without it"):
+    with pytest.warns(UserWarning, match="samples.png could not be drawn .operands .*; the training is not affected"):
         assert session.run(EXPERIMENT, options(tmp_path / "run")) == 0
-    with pytest.warns(UserWarning, match="the sample sheet could not be made"):
+    with pytest.warns(UserWarning, match="samples_epoch_0001.png could not be drawn"):
         train(tmp_path / "other", sample_every=1)
     assert Run(tmp_path / "other").results
 
