@@ -36,7 +36,7 @@ def check_pattern_free(path):
     It would find no file, or those of another folder, which it would read or remove.
     """
     path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
-    characters = sorted(set(path.as_posix()) & set(PATTERN_CHARACTERS))  # Windows' own \\ is no part of a name
+    characters = sorted(set(path.as_posix()) & set(PATTERN_CHARACTERS))  # Windows' own \ is no part of a name
     if characters:
         raise RunError(
             f"{path} has {' and '.join(characters)} in it, which TensorFlow takes for a pattern of names, so it "

@@ -68,6 +68,8 @@ def read_cluster():
     _require(isinstance(task, dict), "it has no task with type and index")
     job, index = task.get("type"), task.get("index")
     _require(job in addresses, f"its task has type {job!r}, the cluster has {' and '.join(addresses)}")
+    if isinstance(index, str) and index.isdecimal():  # which TensorFlow takes, too
+        index = int(index)
     count = len(addresses[job])
     _require(
         type(index) is int and 0 <= index < count,

@@ -89,6 +89,20 @@ def test_disk_without_room_is_refused_before_the_first_step(stubbed, tmp_path, m
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("keep", "finished_epochs", "expected"), [(3, 0, 4), (3, 1, 2), (1, 1, 1)])
+def test_room_is_asked_for_all_checkpoints_that_will_be_kept(keep, finished_epochs, expected, tmp_path, monkeypatch):
+    if finished_epochs:
+        training = dataclasses.replace(EXPERIMENT.training, epochs=1)
+        train(tmp_path / "run", experiment=dataclasses.replace(EXPERIMENT, training=training))
+    trainer = StubTrainer(tmp_path / "run", keep_checkpoints=keep)
+    trainer.restore()
+    monkeypatch.setattr(trainer.state, "checkpoint_size", lambda: 10**9)
+    sizes = []
+    monkeypatch.setattr(session.folders, "check_room", lambda folder, size: sizes.append(size // 10**9))
+    session._check_files(trainer)
+    assert sizes == [expected]
+
+
 def test_figures_that_cannot_be_drawn_do_not_end_a_training(stubbed, tmp_path, monkeypatch):
     def fail(*_):
         raise ValueError("operands could not be broadcast together")
