@@ -279,6 +279,8 @@ class RunOptions:
     def __post_init__(self):
         if not isinstance(self.devices, str):
             object.__setattr__(self, "devices", str(self.devices))  # a number
+        if isinstance(self.jit_compile, bool):  # as in earlier versions
+            object.__setattr__(self, "jit_compile", "on" if self.jit_compile else "off")
         check_fields(self)
         _require(
             self.devices in ("auto", "cpu") or re.fullmatch("[1-9][0-9]{0,3}", self.devices),

@@ -10,6 +10,7 @@ import inspect
 import math
 import numbers
 import operator
+import os
 import pathlib
 import types
 import typing
@@ -125,7 +126,8 @@ def check(value, annotation, name, bounds=()):
     Args:
         value: anything.
         annotation: `int`, `float`, `bool`, `str`, `pathlib.Path`, a dataclass, a `Literal`, or a tuple of such or such
-            a type `| None`, each perhaps `Annotated` with `Between` or `NotEmpty`.
+            a type `| None`, each perhaps `Annotated` with `Between`, `NotEmpty` or `Utf8`. A path may stand for a
+            `str`.
         name: name of the value, for the error message.
         bounds: further bounds of the value.
 
@@ -164,7 +166,7 @@ def _check_tuple(value, parts, name, bounds):
         raise ConfigError(f"{name}: expected {count}, got {_shown(value)}.")
     _require_bounds(values, [b for b in bounds if isinstance(b, NotEmpty)], name)
     parts = parts[:1] * len(values) if variable else parts
-    each = tuple(b for b in bounds if isinstance(b, Between))
+    each = tuple(b for b in bounds if isinstance(b, Between | Utf8))
     return tuple(check(item, part, name, each) for item, part in zip(values, parts, strict=True))
 
 
@@ -198,6 +200,8 @@ def _convert(value, kind):
         return _finite(value)
     if kind is pathlib.Path and isinstance(value, str):
         return pathlib.Path(value)
+    if kind is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)  # which may be bytes
     if kind not in (bool, int, float) and isinstance(value, kind):
         return value
     raise TypeError

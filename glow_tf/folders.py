@@ -1,7 +1,12 @@
-"""Folders that are written: what a kill left in them, whether there is room, and how one replaces another."""
+"""Folders that are written: what a kill left in them, whether there is room, and how one replaces another.
+
+A process is known by its number on this machine. Of a file that a process of another machine is writing nothing is
+known, so only those are removed whose names one writer alone writes: that of a locked run folder, or of an output.
+"""
 
 import contextlib
 import ctypes
+import fnmatch
 import itertools
 import os
 import pathlib
@@ -15,6 +20,9 @@ from glow_tf.io import cannot_write, named_path, temporary_path
 TEMPORARY_NAME = re.compile(r"\.(\d+)\.(.+)", re.DOTALL)
 """Names of unfinished writes, `.PID.NAME` (see `io.temporary_path`)."""
 
+PROBE = "probe"
+"""Name of the file that `check_writable` writes and removes."""
+
 PATTERN_CHARACTERS = "[*?\\"
 """Characters of a path that TensorFlow takes for a pattern when it reads and removes checkpoints and SavedModels."""
 
@@ -27,7 +35,8 @@ def check_pattern_free(path):
 
     It would find no file, or those of another folder, which it would read or remove.
     """
-    characters = sorted(set(str(path)) & set(PATTERN_CHARACTERS))
+    path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
+    characters = sorted(set(path.as_posix()) & set(PATTERN_CHARACTERS))  # Windows' own \ is no part of a name
     if characters:
         raise RunError(
             f"{path} has {' and '.join(characters)} in it, which TensorFlow takes for a pattern of names, so it "
@@ -41,7 +50,7 @@ def check_writable(folder):
     Raises:
         RunError: that is not possible.
     """
-    probe = temporary_path(pathlib.Path(folder) / "probe")
+    probe = temporary_path(pathlib.Path(folder) / PROBE)
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"\n")
@@ -62,13 +71,22 @@ def check_room(folder, size):
         )
 
 
-def is_temporary(path):
-    """Return whether a path has the name of an unfinished write."""
-    return TEMPORARY_NAME.fullmatch(path.name) is not None
+def is_unfinished(path, names):
+    """Return whether a path is a regular file with the name of an unfinished write of one of the files `names`.
+
+    Args:
+        path: `pathlib.Path` of anything.
+        names: names of files, in which `*` stands for any characters.
+    """
+    match = TEMPORARY_NAME.fullmatch(path.name)
+    is_ours = match is not None and any(fnmatch.fnmatchcase(match[2], name) for name in names)
+    return is_ours and path.is_file() and not path.is_symlink()
 
 
 def leftovers(folder):
     """Return a list of `(path, name)` of the unfinished writes of processes that ended, and what they were to become.
+
+    Processes are those of this machine.
 
     Args:
         folder: path of the folder, which need not exist.
@@ -80,15 +98,27 @@ def leftovers(folder):
     return [(path, match[2]) for path, match in matches if match and not _is_another_process(int(match[1]))]
 
 
-def remove_leftovers(folder, of=None):
-    """Remove the unfinished writes of processes that ended.
+def remove_leftovers(folder, of):
+    """Remove what processes of this machine that ended left of the write of one file or folder.
+
+    Args:
+        folder: path of the folder that holds it, which need not exist.
+        of: name of the file or folder.
+    """
+    for path, name in leftovers(folder):
+        if name in (of, f"{of}.new", f"{of}.old"):
+            remove(path)
+
+
+def remove_unfinished(folder, names):
+    """Remove the unfinished files (see `is_unfinished`) of processes of this machine that ended.
 
     Args:
         folder: path of the folder, which need not exist.
-        of: name of the one file or folder whose unfinished writes are removed; None: of all.
+        names: names of the files that may be removed unfinished.
     """
-    for path, name in leftovers(folder):
-        if of is None or name in (of, f"{of}.new", f"{of}.old"):
+    for path, _ in leftovers(folder):
+        if is_unfinished(path, names):
             remove(path)
 
 
@@ -160,7 +190,10 @@ def recover_folder(path):
     if not os.path.lexists(path):
         for aside, name in leftovers(path.parent):
             if name == f"{path.name}.old":
-                os.replace(aside, path)
+                try:
+                    os.replace(aside, path)
+                except OSError as error:
+                    raise cannot_write(path, error) from error
                 return
 
 

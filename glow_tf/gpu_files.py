@@ -3,8 +3,8 @@
 import glob
 import os
 
-CARD_FILES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/proc/driver/nvidia/gpus/*", "/dev/dxg")
-"""Files of NVIDIA's driver, the last under Windows' WSL."""
+CARD_FILES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/proc/driver/nvidia/gpus/*", "/usr/lib/wsl/lib/libcuda.so*")
+"""Files of NVIDIA's driver, the last under Windows' WSL, whose /dev/dxg is there with any maker's card."""
 
 
 def card_files():

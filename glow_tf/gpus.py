@@ -81,7 +81,7 @@ def warn_of_unseen_card():
 
 def remedy(text):
     """Return what mends the fault that `unseen_card` describes."""
-    if "cuInit" in text:
+    if "cuInit" in text or "CUDA error" in text:
         return "nvidia-smi shows whether the driver works"
     return "pip install -r requirements-gpu.txt installs what is missing"
 

@@ -1,4 +1,4 @@
-"""A lock file that one process holds: two processes must not write one run folder."""
+"""Lock a file for one process: two processes must not write one run folder."""
 
 import contextlib
 import os

@@ -2,11 +2,16 @@
 
 import csv
 import io
+import os
 import warnings
 
 from glow_tf.errors import RunError
 from glow_tf.folders import move_aside
-from glow_tf.io import write_text
+from glow_tf.io import describe_error, write_text
+
+
+class _DamagedError(RunError):
+    """A table that is not one that was written whole."""
 
 
 class MetricsTable:
@@ -25,14 +30,25 @@ class MetricsTable:
         """Return all rows, with floats, or None for empty cells.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: the file is damaged, or cannot be read now.
         """
-        if not self.path.exists():
-            return []
         try:
             return _read(self.path.read_text("utf-8"))
-        except (ValueError, csv.Error, OSError) as error:
-            raise RunError(f"{self.path} is damaged ({error}).") from error
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            if os.path.isdir(self.path):
+                raise _DamagedError(f"{self.path} is damaged (it is a folder).") from error
+            # The disk or the network failed: the table may be whole.
+            raise RunError(
+                f"cannot read {self.path}: {describe_error(error)}. Run the same command again when it can be read."
+            ) from error
+        except (ValueError, csv.Error) as error:
+            raise _DamagedError(f"{self.path} is damaged ({error}).") from error
+
+    def begin(self):
+        """Write a table without rows, for a run whose first epochs had no table."""
+        self._write([])
 
     def append(self, row):
         """Add a row; it may have new columns."""
@@ -49,12 +65,15 @@ class MetricsTable:
         self._rows_or_put_aside()
 
     def warn_of_missing_rows(self, epochs):
-        """Warn of epochs that have no row.
+        """Warn of epochs that have no row, from the first row of the table on; without a file, of all.
 
         Args:
             epochs: int, the number of epochs that were completed.
         """
-        missing = sorted(set(range(1, epochs + 1)) - {int(row["epoch"]) for row in self._rows_or_put_aside()})
+        present = {int(row["epoch"]) for row in self._rows_or_put_aside()}
+        # The table of an imported run begins with the epochs that were trained here.
+        first = min(present, default=epochs + 1 if self.path.exists() else 1)
+        missing = sorted(set(range(first, epochs + 1)) - present)
         if missing:
             numbers = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
             warnings.warn(f"{self.path} has no row of epoch {numbers}; training goes on without.", stacklevel=2)
@@ -62,13 +81,13 @@ class MetricsTable:
     def _rows_or_put_aside(self):
         try:
             return self.rows()
-        except RunError as error:
+        except _DamagedError as error:
             aside = move_aside(self.path)
             warnings.warn(f"{error} It is now {aside.name}, and a new table begins.", stacklevel=3)
             return []
 
     def _write(self, rows):
-        columns = list(dict.fromkeys(name for row in rows for name in row))
+        columns = list(dict.fromkeys(["epoch", "step", *(name for row in rows for name in row)]))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()

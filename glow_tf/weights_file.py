@@ -66,7 +66,7 @@ def check_seal(path):
         _check_digest(path)
 
 
-def check_config(path, config):
+def check_config(path, config, may_differ=FIELDS_THAT_MAY_DIFFER):
     """Raise a `RunError` if a weights file was written by a model of another configuration.
 
     The shapes of the weights tell most of it, but not the bits per channel, for one.
@@ -74,9 +74,10 @@ def check_config(path, config):
     Args:
         path: path of the file; one that is missing, or does not say, is not refused.
         config: a `ModelConfig`.
+        may_differ: names of fields that are not compared.
     """
     written, values = _written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
-    names = [name for name in values if name in written and name not in FIELDS_THAT_MAY_DIFFER]
+    names = [name for name in values if name in written and name not in may_differ]
     differences = [f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name]]
     if differences:
         raise RunError(
@@ -101,7 +102,7 @@ def digest(file):
     result = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         result.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        result.update(np.ascontiguousarray(array[()]).tobytes())
+        result.update(np.ascontiguousarray(array[()]).reshape(-1).view(np.uint8))
     return result.hexdigest()
 
 

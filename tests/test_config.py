@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import pathlib
 import typing
 
 import numpy as np
@@ -13,7 +14,7 @@ from glow_tf.config import MAX_SEED, DataConfig, Experiment, ModelConfig, RunOpt
 from glow_tf.data import pipeline
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.commands import COMMANDS
-from glow_tf.fields import Between, check, check_arguments
+from glow_tf.fields import Between, Utf8, check, check_arguments
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,14 @@ def test_numbers_of_numpy_become_those_of_python():
     training = TrainingConfig(learning_rate=np.float64(0.5), weight_decay=1, batch_size=np.uint8(3))
     assert (training.learning_rate, training.batch_size) == (0.5, 3) and type(training.weight_decay) is float
     assert RunOptions(devices=2).devices == "2"
+
+
+def test_paths_and_switches_of_earlier_versions_are_taken():
+    assert RunOptions(run_dir=pathlib.Path("runs") / "a").run_dir == "runs/a"
+    for value, expected in ((True, "on"), (False, "off"), ("auto", "auto")):
+        assert RunOptions(jit_compile=value).jit_compile == expected
+    with pytest.raises(ConfigError, match="names: expected a name in UTF-8, got 'z.udcff'"):
+        check(("a", "z\udcff"), typing.Annotated[tuple[str, ...], Utf8()], "names")
 
 
 @pytest.mark.parametrize("seed", [MAX_SEED, -MAX_SEED])

@@ -2,6 +2,7 @@
 
 import collections
 import os
+import pathlib
 import shutil
 
 import pytest
@@ -60,6 +61,17 @@ def test_folder_that_a_kill_left_aside_is_moved_back(tmp_path, monkeypatch):
     assert content(old) == "old" and os.listdir(tmp_path) == ["served"]
 
 
+def test_folder_that_cannot_be_moved_back_is_one_sentence(tmp_path, monkeypatch):
+    make(tmp_path / f".{DEAD}.served.old", "old")
+
+    def fail(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(RunError, match="cannot write .*served: Permission denied"):
+        recover_folder(tmp_path / "served")
+
+
 def test_only_the_leftovers_of_one_name_are_removed(tmp_path):
     kept = [tmp_path / f".{DEAD}.other", tmp_path / f".{os.getppid()}.served", tmp_path / "served.old"]
     gone = [tmp_path / f".{DEAD}.served{ending}" for ending in ("", ".new", ".old")]
@@ -87,6 +99,7 @@ def test_path_that_tensorflow_takes_for_a_pattern_is_refused(name, tmp_path):
     with pytest.raises(RunError, match="which TensorFlow takes for a pattern of names"):
         check_pattern_free(tmp_path / name / "run")
     check_pattern_free(tmp_path / "a]b {c} é, 'd'" / "run")
+    check_pattern_free(pathlib.PureWindowsPath(r"C:\runs\one"))  # as every path on Windows
 
 
 def test_place_that_cannot_be_written_is_one_sentence(tmp_path):

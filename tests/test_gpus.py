@@ -1,5 +1,7 @@
 """Test what is said of cards that TensorFlow does not see, with fake device files and messages."""
 
+import fnmatch
+import glob
 import re
 import tomllib
 import warnings
@@ -10,7 +12,7 @@ import tensorflow as tf
 from glow_tf import gpus
 from glow_tf.cli import evaluate, quiet, train
 from glow_tf.errors import ConfigError
-from glow_tf.gpu_files import is_cpu_chosen
+from glow_tf.gpu_files import card_files, is_cpu_chosen
 from glow_tf.training import devices
 from helpers.commands import ROOT, call
 
@@ -67,8 +69,19 @@ def test_card_that_is_not_seen_is_described_in_one_line():
     seen = "this machine has an NVIDIA card (/dev/nvidia0) that TensorFlow does not see"
     assert text == f"{seen} (Cannot dlopen some GPU libraries)"
     assert "pip install -r requirements-gpu.txt" in gpus.remedy(text)
-    text = gpus.unseen_card(["/dev/dxg"], [], CUINIT_LINE, {"CUDA_VISIBLE_DEVICES": "7"})
-    assert "(/dev/dxg)" in text and "with CUDA_VISIBLE_DEVICES=7" in text and "nvidia-smi" in gpus.remedy(text)
+    text = gpus.unseen_card(["/usr/lib/wsl/lib/libcuda.so"], [], CUINIT_LINE, {"CUDA_VISIBLE_DEVICES": "7"})
+    assert "nvidia-smi" in gpus.remedy("(CUDA error: out of memory)")
+    assert (
+        "(/usr/lib/wsl/lib/libcuda.so)" in text
+        and "with CUDA_VISIBLE_DEVICES=7" in text
+        and "nvidia-smi" in gpus.remedy(text)
+    )
+
+
+def test_windows_card_of_another_maker_is_none_of_nvidia(monkeypatch):
+    for path, count in (("/dev/dxg", 0), ("/usr/lib/wsl/lib/libcuda.so.1", 1)):
+        monkeypatch.setattr(glob, "glob", lambda pattern, path=path: fnmatch.filter([path], pattern))
+        assert len(card_files()) == count
 
 
 @pytest.fixture
@@ -98,8 +111,11 @@ def test_training_warns_by_default_is_silent_on_the_cpu_and_refuses_a_number(uns
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert devices.strategy("cpu") == ("OneDeviceStrategy", "CPU:0")
-    with pytest.raises(ConfigError, match=r"devices: this machine has .*, and --devices 2 asks for GPUs; pip install"):
+    with pytest.raises(
+        ConfigError, match=r"devices: this machine has .*, and --devices 2 asks for GPUs; pip install"
+    ) as error:
         devices.strategy("2")
+    assert "with CUDA_VISIBLE_DEVICES=-1, --devices 2 makes 2 CPU devices." in str(error.value)
 
 
 def test_refused_number_of_devices_ends_train_py_before_work(unseen, tmp_path):

@@ -1,5 +1,8 @@
 """Test that a damaged metrics.csv is noticed and put aside, and that missing rows are."""
 
+import errno
+import pathlib
+
 import pytest
 
 from glow_tf.errors import RunError
@@ -53,3 +56,29 @@ def test_rows_that_are_missing_are_named(table, recwarn):
     table.path.unlink()
     with pytest.warns(UserWarning, match="has no row of epoch 1, 2; "):
         table.warn_of_missing_rows(2)
+
+
+def test_table_without_rows_begins_where_training_does(table, recwarn):
+    table.begin()
+    assert table.path.read_text() == "epoch,step\n" and table.rows() == []
+    table.warn_of_missing_rows(300)
+    for epoch in (301, 302):
+        table.append({"epoch": epoch, "step": 4 * epoch, "bits_x": 2.0})
+    table.warn_of_missing_rows(302)
+    table.cut_back(0)
+    assert table.rows() == [] and not recwarn.list
+    table.append({"epoch": 301, "step": 1204})
+    with pytest.warns(UserWarning, match="has no row of epoch 302; "):
+        table.warn_of_missing_rows(302)
+
+
+def test_table_that_cannot_be_read_now_stays(table, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "read_text", fail)
+        for use in (table.rows, table.put_aside_if_damaged, lambda: table.append({"epoch": 3, "step": 12})):
+            with pytest.raises(RunError, match="cannot read .*metrics.csv: Input/output error. Run the same command"):
+                use()
+    assert table.path.read_text() == WHOLE and len(list(table.path.parent.iterdir())) == 1

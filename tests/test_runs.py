@@ -1,6 +1,7 @@
 """Test run folders as a file format: a stored old one is read, and an incomplete one is rejected."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -9,12 +10,15 @@ import keras
 import numpy as np
 import pytest
 
-from glow_tf import deprecation
+from glow_tf import deprecation, presets
+from glow_tf.cli import train
 from glow_tf.config import DataConfig, Experiment, ModelConfig, SplitRecord, TrainingConfig
 from glow_tf.errors import RunError
 from glow_tf.io import write_atomically, write_text
+from glow_tf.model import Glow
 from glow_tf.runs import FORMAT, MetricsTable, Run, load_model
 from glow_tf.training.state import TrainingState
+from glow_tf.weights_file import check_config
 from helpers.commands import ROOT
 
 OLD_RUN = ROOT / "tests" / "old_run.tar.xz"
@@ -217,3 +221,21 @@ def test_path_that_cannot_be_written_is_one_sentence(tmp_path):
 def test_path_that_the_system_does_not_take_is_no_run_folder(tmp_path):
     with pytest.raises(RunError, match="is not a run folder"):
         Run.open(tmp_path / ("n" * 300))
+
+
+@pytest.mark.parametrize("option", ["--run-dir", "--run_dir"])
+def test_folder_of_a_run_alone_names_its_experiment(option, tmp_path):
+    experiment = presets.get("photos")
+    Run.create(tmp_path / "run", experiment)
+    assert train.parse([option, str(tmp_path / "run")])[0] == experiment
+
+
+def test_weight_of_the_classifier_in_the_loss_may_differ_where_a_model_is_used(tmp_path):
+    config = ModelConfig(image_shape=(2, 2, 1), levels=1, depth=1, width=1, classes=2, weight_y=0.5)
+    other = dataclasses.replace(config, weight_y=0.25)
+    run = Run.create(tmp_path / "run", Experiment(other, DataConfig(labels=True), TrainingConfig()))
+    run.weights.mkdir()
+    Glow(config).save_weights(run.weights_path())
+    assert run.model().config == other
+    with pytest.raises(RunError, match="weight_y 0.25, not 0.5"):  # a training goes on with the same loss
+        check_config(run.weights_path(), other)

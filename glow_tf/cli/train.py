@@ -12,7 +12,6 @@ from glow_tf import presets
 from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
 from glow_tf.config import DataConfig, ModelConfig, RunOptions, TrainingConfig
-from glow_tf.data import open_source
 from glow_tf.runs import Run
 from glow_tf.training import session
 
@@ -67,30 +66,30 @@ def parse(arguments):
 def _starting_experiment(arguments):
     """Return the `Experiment` that the options change: the preset's, or that of the run in --run-dir."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--run-dir"):
-        parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
+    for names in (("--preset",), ("--run-dir", "--run_dir")):
+        parser.add_argument(*names, nargs="?")  # that a value is missing is found when all words are parsed
     options = parser.parse_known_args(arguments)[0]
     if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
         return Run.open(options.run_dir).experiment()
     return presets.get(options.preset or presets.DEFAULT)
 
 
-def warn_of_other_images(experiment):
+def warn_of_other_images(experiment, source):
     """Warn that the model of the default preset, which nobody chose, takes other images than those of the source.
 
     Args:
         experiment: an `Experiment`, whose source is not the preset's own.
+        source: its `Source`, opened.
     """
     height, width, channels = experiment.model.image_shape
-    source = open_source(experiment.data, experiment.model.image_shape)
     image = source.decode(source.read(source.rows_of("train")[0]))["image"]
     losses = [f"{image.shape[0]}x{image.shape[1]} pixels"] * (tuple(image.shape[:2]) != (height, width))
     losses += ["color"] * (image.shape[2] > channels)
     if losses:
         warnings.warn(
             f"the first image of {source.name} has {' and '.join(losses)}, but the model is that of the default preset "
-            f"{experiment.name}, for {height}x{width} pixels in {channels} channel; --preset photos, or --image-shape "
-            "H W C, keeps more of your images.",
+            f"{experiment.name}, for {height}x{width} pixels in {channels} channel"
+            f"{'s' if channels > 1 else ''}; --preset photos, or --image-shape H W C, keeps more of your images.",
             stacklevel=2,
         )
 
@@ -106,9 +105,8 @@ def main(arguments):
     if print_config:
         print(session.format_config(experiment))
         return 0
-    if _has_option(arguments, "--source") and not _has_option(arguments, "--preset", "--image-shape"):
-        warn_of_other_images(experiment)
-    return session.run(experiment, options)
+    is_default_model = _has_option(arguments, "--source") and not _has_option(arguments, "--preset", "--image-shape")
+    return session.run(experiment, options, check_source=warn_of_other_images if is_default_model else None)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ STATE_FILE = "checkpoint"
 READ_ERRORS = (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError)
 """What TensorFlow raises for a damaged checkpoint, or one of another model."""
 
+UNAVAILABLE_ERRORS = (tf.errors.UnavailableError, tf.errors.PermissionDeniedError)
+"""What TensorFlow raises for a checkpoint that may be good, and cannot be read now."""
+
 
 class Checkpoints:
     """The latest checkpoints of the training state in a run folder.
@@ -80,6 +83,13 @@ class Checkpoints:
             try:
                 self.checkpoint.restore(self._prefix(step)).assert_existing_objects_matched()
                 return int(self.step.numpy())
+            except tf.errors.ResourceExhaustedError:  # of memory
+                raise
+            except UNAVAILABLE_ERRORS as error:
+                raise RunError(
+                    f"cannot read checkpoint {self._prefix(step)} now: {describe_error(error)}. Run the same command "
+                    "again when it can be read."
+                ) from error
             except READ_ERRORS as error:
                 reason = describe_error(error)
                 warnings.warn(f"checkpoint {self._prefix(step)} is damaged and left out ({reason})", stacklevel=2)

@@ -68,6 +68,8 @@ def read_cluster():
     _require(isinstance(task, dict), "it has no task with type and index")
     job, index = task.get("type"), task.get("index")
     _require(job in addresses, f"its task has type {job!r}, the cluster has {' and '.join(addresses)}")
+    if isinstance(index, str) and index.isdecimal():  # which TensorFlow takes, too
+        index = int(index)
     count = len(addresses[job])
     _require(
         type(index) is int and 0 <= index < count,
@@ -101,14 +103,16 @@ def _bad(problem):
 
 @contextlib.contextmanager
 def absent_machines_named(cluster):
-    """Warn every while of the machines that do not answer, within the context: TensorFlow waits for them in silence."""
+    """Name the machines that do not answer in a warning every 30 seconds, within the context."""
+    # TensorFlow waits for them in silence.
     ended = threading.Event()
 
     def watch():
         while not ended.wait(SECONDS_BETWEEN_WARNINGS):
             absent = [f"{address} ({reason})" for address in cluster.others if (reason := _silence(address))]
             if absent and not ended.is_set():
-                warnings.warn(f"waiting for {', '.join(absent)}; start train.py there too", stacklevel=2)
+                text = f"waiting for {', '.join(absent)}; start train.py there too"
+                warnings.warn_explicit(text, UserWarning, __file__, 0)  # `warn` would show the same text only once
 
     thread = threading.Thread(target=watch, daemon=True)
     if cluster.others:

@@ -46,7 +46,8 @@ def _strategy_of_count(devices, seen):
     if unseen_card:
         raise ConfigError(
             f"devices: {unseen_card}, and --devices {count} asks for GPUs; {gpus.remedy(unseen_card)}; "
-            "--devices cpu trains on the CPU."
+            f"--devices cpu trains on the CPU, and with CUDA_VISIBLE_DEVICES=-1, --devices {count} makes {count} "
+            "CPU devices."
         )
     most, kind = (len(seen), "GPUs seen") if seen else (MAX_LOGICAL_CPUS, "logical CPU devices, as no GPU is seen")
     if not 1 <= count <= most:

@@ -10,7 +10,6 @@ from glow_tf.pictures import sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.training import devices
 from glow_tf.training.logs import ProgressBar, TensorBoard, tensorboard_available
 from glow_tf.training.metrics import (
-    by_product,
     epoch_means,
     stop_with_good_weights,
     too_many_bad_steps,
@@ -119,8 +118,7 @@ class EpochLoop:
         if trainer.chief:
             trainer.table.append(row)
             if self.options.sample_every and number % self.options.sample_every == 0:
-                with by_product("the sample sheet"):
-                    self._draw_samples(number)
+                self._draw_samples(number)
         self._save_checkpoint()
         return row
 

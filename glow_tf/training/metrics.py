@@ -1,13 +1,8 @@
 """Numbers of an epoch: means over its training steps, and the check that they are finite."""
 
-import contextlib
-import warnings
-
 import numpy as np
-import tensorflow as tf
 
-from glow_tf.errors import GlowError, RunError
-from glow_tf.io import describe_error
+from glow_tf.errors import RunError
 
 
 def epoch_means(state):
@@ -55,16 +50,3 @@ def stop_with_good_weights(state):
         f"stopped at step {state.steps:,} with the last good weights in {state.run.weights_path('last')}. "
         "Try a smaller --learning-rate or a longer warm-up in a new --run-dir."
     )
-
-
-@contextlib.contextmanager
-def by_product(name):
-    """Warn of an error within the context instead of ending the training: figures are by-products of it.
-
-    Args:
-        name: what the context makes.
-    """
-    try:
-        yield
-    except (GlowError, tf.errors.OpError, OSError, ValueError) as error:
-        warnings.warn(f"{name} could not be made: {describe_error(error)}; training goes on without it", stacklevel=3)

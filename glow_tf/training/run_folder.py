@@ -17,6 +17,17 @@ FIELDS_THAT_MAY_CHANGE_ON_RESUME = ("training.epochs", "training.patience", "mod
 LOCK = "train.lock"
 """Name of the file that exists while a training writes into the folder (see `locks`)."""
 
+FILES = {
+    "path": ("config.json", "metrics.csv", folders.PROBE),
+    "weights": ("*.weights.h5", folders.PROBE),
+    "checkpoints": ("checkpoint", folders.PROBE),
+    "pictures": ("*.png", folders.PROBE),
+}
+"""Names of the files that a training writes under temporary names, by the attribute of `Run` that is their folder.
+
+Unfinished ones are removed at the next start. Everything else in the folder is the user's, or another command's.
+"""
+
 
 def open_run_folder(path, experiment):
     """Return the `Run` of a folder that is absent, empty, or holds a run of the experiment; nothing is written.
@@ -55,7 +66,7 @@ def _is_foreign(path):
     if not path.is_dir():
         return True
     try:
-        return any(entry.name != LOCK and not folders.is_temporary(entry) for entry in path.iterdir())
+        return any(entry.name != LOCK and not folders.is_unfinished(entry, FILES["path"]) for entry in path.iterdir())
     except OSError as error:
         raise RunError(f"cannot read {path}: {describe_error(error)}; give another --run-dir.") from error
 
@@ -80,8 +91,8 @@ def claimed(run):
             for folder in (run.weights, run.checkpoints, run.pictures):
                 if os.path.lexists(folder):
                     folders.check_writable(folder)
-            for folder in (run.path, run.weights, run.pictures, run.evaluation):
-                folders.remove_leftovers(folder)
+            for folder, names in FILES.items():
+                folders.remove_unfinished(getattr(run, folder), names)
             MetricsTable(run.metrics_path).put_aside_if_damaged()
             yield
     finally:

@@ -15,9 +15,11 @@ from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_
 from glow_tf.tables import format_table
 from glow_tf.training import devices
 from glow_tf.training.cluster import absent_machines_named, read_cluster
-from glow_tf.training.metrics import by_product
 from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.trainer import Trainer
+
+NO_CHECKPOINT = -1
+"""Step, in the comparison of machines, of one that found no checkpoint."""
 
 
 def format_config(experiment):
@@ -43,19 +45,21 @@ def set_up(options):
     return devices.strategy(options.devices)
 
 
-def run(experiment, options, print_line=print):
+def run(experiment, options, print_line=print, check_source=None):
     """Train an experiment.
 
     Args:
         experiment: an `Experiment`.
         options: `RunOptions`.
         print_line: function of a text to print; of several machines only the chief calls it.
+        check_source: function of the experiment and its `Source`, which the chief calls at the start of a new run.
 
     Returns:
         The exit code: 0 when finished, 128 + n after signal n (as a shell counts).
     """
     cluster = read_cluster()
     run_folder = open_run_folder(options.run_dir, experiment)
+    is_new = not run_folder.exists
     # Before anything takes time. Of several machines one writes, and the others read what it has written.
     with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext():
         with absent_machines_named(cluster):
@@ -64,6 +68,8 @@ def run(experiment, options, print_line=print):
         trainer.restore()
         _check_same_step(trainer)
         if trainer.chief:
+            if check_source and is_new:
+                check_source(trainer.experiment, trainer.source)
             _check_files(trainer)
         return _train(trainer, print_line if trainer.chief else _print_nothing)
 
@@ -78,28 +84,34 @@ def _train(trainer, print_line):
         print_line(f"stopped by {name} at step {trainer.state.steps:,}; the same command resumes it.")
         return 128 + stopped
     if trainer.chief:
-        with by_product("a figure"):
-            _draw(trainer, only_missing=was_finished)
+        _draw(trainer, only_missing=was_finished)
     if was_finished:
         print_line(
-            f"{trainer.run.path} is finished: {trainer.training.epochs} epochs. To train longer give --epochs, "
-            "to start afresh another --run-dir."
+            f"{trainer.run.path} is finished after {trainer.training.epochs} epochs. Give --epochs to train longer, "
+            "or another --run-dir to start afresh."
         )
     print_tail(trainer, print_line)
     return 0
 
 
 def _check_same_step(trainer):
-    """Raise a `RunError` if another machine restored a later step: then they do not see the same run folder.
+    """Raise a `RunError` on all machines if one restored another step: then they do not see the same run folder.
 
     The chief, which writes the next checkpoint, waits here until all machines have read theirs.
     """
-    latest = devices.Agreement(trainer.strategy, every=1)(trainer.state.steps)
-    if latest != trainer.state.steps:
+    agree = devices.Agreement(trainer.strategy, every=1)
+    step = trainer.state.steps if trainer.restored else NO_CHECKPOINT
+    first, last = -agree(-step), agree(step)
+    if first != last:
+        other = last if step == first else first
         raise RunError(
-            f"{trainer.run.path} is at step {trainer.state.steps:,} on this machine and at step {latest:,} on another; "
+            f"{trainer.run.path} {_describe_step(step)} on this machine and {_describe_step(other)} on another; "
             "give a --run-dir that all machines share."
         )
+
+
+def _describe_step(step):
+    return "has no checkpoint" if step == NO_CHECKPOINT else f"is at step {step:,}"
 
 
 def _check_files(trainer):
@@ -119,7 +131,9 @@ def _check_files(trainer):
         return
     files = [run.weights_path(which, ema) for which in ("last", "best") for ema in (False, True)]
     missing = sum(not path.is_file() for path in files)
-    folders.check_room(run.path, state.checkpoint_size() + (missing + 1) * state.weights_size())
+    # A new checkpoint is written before the oldest is removed, as is a weights file.
+    checkpoints = max(1, trainer.options.keep_checkpoints + 1 - len(state.checkpoints.steps()))
+    folders.check_room(run.path, checkpoints * state.checkpoint_size() + (missing + 1) * state.weights_size())
 
 
 def _print_nothing(text):

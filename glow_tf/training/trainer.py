@@ -59,7 +59,8 @@ class Trainer:
         )
         self.validation = Validation(state.model, strategy)
         self.table = MetricsTable(self.run.metrics_path)
-        self.restored = False
+        self.restored = None
+        """Whether a checkpoint was restored; None before `restore`."""
         self.stop = StopSignals(devices.Agreement(strategy))
         self.start_seconds = {}
         """Seconds of the parts of a fresh start: `initialization`, `trace`, and `both`, which run side by side."""
@@ -76,7 +77,12 @@ class Trainer:
         return self.restored
 
     def train(self):
-        """Train until the last epoch or a signal; return the signal's number, or 0 when finished."""
+        """Train until the last epoch or a signal; return the signal's number, or 0 when finished.
+
+        Goes on from the newest checkpoint, also where nobody called `restore`.
+        """
+        if self.restored is None:  # asked once: another machine may have written a checkpoint since
+            self.restore()
         with self.stop.caught():
             dataset = self.prepare()
             if self.chief:

@@ -36,6 +36,7 @@ def imported_state(golden, tmp_path, **training):
 def test_optimizer_state_and_ema_are_imported(name, tmp_path):
     golden = case(name)
     state, variables = imported_state(golden, tmp_path)
+    assert state.run.metrics_path.read_text() == "epoch,step\n"  # a table that begins with the next epoch
     assert state.steps == int(state.optimizer.iterations) == len(golden["lr"]) == int(golden["end/slot/t"]) - 1
     slots = (state.optimizer.first_moments, state.optimizer.second_moments, state.ema.shadows)
     for name, *values in zip(variables, *slots, strict=True):

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from glow_tf.errors import GlowError, RunError
 from glow_tf.runs import MetricsTable, Run
@@ -162,3 +163,27 @@ def test_edited_configuration_of_the_model_is_refused(damaged):
         config.read_text().replace('"bits": 5', '"bits": 4').replace('"recompute": null', '"recompute": true')
     )
     Run.open(damaged).model()
+
+
+def test_training_without_a_restore_goes_on_from_the_checkpoint(damaged):
+    again = StubTrainer(damaged)
+    again.train()
+    assert again.state.steps == 4 and again.state.checkpoints.steps() == [0, 2, 4]
+    assert [row["epoch"] for row in again.table.rows()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (tf.errors.ResourceExhaustedError, tf.errors.ResourceExhaustedError, "reason"),
+        (tf.errors.UnavailableError, RunError, "cannot read checkpoint .*ckpt-4 now: reason. Run the same command"),
+    ],
+)
+def test_checkpoint_that_cannot_be_read_now_is_not_passed_over(error, raised, message, damaged, trainer, monkeypatch):
+    def fail(_):
+        raise error(None, None, "reason")
+
+    point(trainer, damaged)
+    monkeypatch.setattr(trainer.state.checkpoints.checkpoint, "restore", fail)
+    with pytest.raises(raised, match=message):
+        trainer.restore()

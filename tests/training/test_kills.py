@@ -19,6 +19,9 @@ MOVES = [
 ]
 """The files of two epochs, in the order in which they are moved into place."""
 
+USERS = ("backup/photo.png", "holiday.png", "config.json/mine", "last.weights.h5")
+"""Ends of the names of a user's files in the run folder that begin like those of unfinished writes."""
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
@@ -85,12 +88,14 @@ def test_what_killed_writers_left_is_removed_and_the_files_of_running_ones_stay(
     dead = 2**22 + 1  # above the largest number that Linux gives
     gone = [path / f".{dead}.metrics.csv", path / "weights" / f".{dead}.last.weights.h5"]
     gone += [path / "checkpoints" / "checkpoint.tmp0123abcd", path / "checkpoints" / "ckpt-9_temp" / "part"]
-    stays = path / f".{os.getppid()}.config.json"
-    for file in (*gone, stays):
-        file.parent.mkdir(exist_ok=True)
+    gone += [path / "checkpoints" / f".{dead}.checkpoint", path / "pictures" / f".{dead}.samples.png"]
+    stay = [path / f".{os.getppid()}.config.json", *(path / f".{dead}.{name}" for name in USERS)]
+    stay += [path / "evaluation" / f".{dead}.samples.png", path / f".{dead}.metrics.csv.old"]
+    for file in (*gone, *stay):
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("half")
     train(path)
-    assert stays.exists() and not [file for file in gone if file.exists()]
+    assert all(file.exists() for file in stay) and not [file for file in gone if file.exists()]
 
 
 def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
@@ -98,6 +103,13 @@ def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
     path.mkdir()
     (path / ".123.config.json").write_text("half")
     StubTrainer(path)
-    (path / "diary.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="exists and is not a run folder"):
-        StubTrainer(path)
+    for name in ("diary.txt", *(f".2024.{name}" for name in USERS)):
+        file = path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+        with pytest.raises(ConfigError, match="exists and is not a run folder"):
+            StubTrainer(path)
+        file.unlink()
+        if file.parent != path:
+            file.parent.rmdir()
+    StubTrainer(path)

@@ -1,12 +1,14 @@
 """Test what a training command checks before it works, and what does not end it."""
 
 import collections
+import dataclasses
 import json
 import os
 import shutil
 
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError, RunError
@@ -15,6 +17,7 @@ from glow_tf.training import devices, loop, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.run_folder import claimed
 from helpers.commands import call_train
+from helpers.commands import train as train_in_a_process
 from helpers.stub_training import EXPERIMENT, StubTrainer, train
 
 
@@ -86,15 +89,29 @@ def test_disk_without_room_is_refused_before_the_first_step(stubbed, tmp_path, m
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("keep", "finished_epochs", "expected"), [(3, 0, 4), (3, 1, 2), (1, 1, 1)])
+def test_room_is_asked_for_all_checkpoints_that_will_be_kept(keep, finished_epochs, expected, tmp_path, monkeypatch):
+    if finished_epochs:
+        training = dataclasses.replace(EXPERIMENT.training, epochs=1)
+        train(tmp_path / "run", experiment=dataclasses.replace(EXPERIMENT, training=training))
+    trainer = StubTrainer(tmp_path / "run", keep_checkpoints=keep)
+    trainer.restore()
+    monkeypatch.setattr(trainer.state, "checkpoint_size", lambda: 10**9)
+    sizes = []
+    monkeypatch.setattr(session.folders, "check_room", lambda folder, size: sizes.append(size // 10**9))
+    session._check_files(trainer)
+    assert sizes == [expected]
+
+
 def test_figures_that_cannot_be_drawn_do_not_end_a_training(stubbed, tmp_path, monkeypatch):
     def fail(*_):
         raise ValueError("operands could not be broadcast together")
 
     monkeypatch.setattr(session, "sample_sheet", fail)
     monkeypatch.setattr(loop, "sample_sheet", fail)
-    with pytest.warns(UserWarning, match="a figure could not be made: operands .*; training goes on without it"):
+    with pytest.warns(UserWarning, match="samples.png could not be drawn .operands .*; the training is not affected"):
         assert session.run(EXPERIMENT, options(tmp_path / "run")) == 0
-    with pytest.warns(UserWarning, match="the sample sheet could not be made"):
+    with pytest.warns(UserWarning, match="samples_epoch_0001.png could not be drawn"):
         train(tmp_path / "other", sample_every=1)
     assert Run(tmp_path / "other").results
 
@@ -132,7 +149,48 @@ def test_full_disk_while_a_checkpoint_is_written_is_one_sentence(tmp_path, monke
     assert "function_node" not in str(error.value)
 
 
-def test_machines_with_different_folders_are_refused(stubbed, tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "Agreement", lambda *_, **__: lambda step: step + 4)
-    with pytest.raises(RunError, match="run is at step 0 on this machine and at step 4 on another; give a --run-dir"):
+@pytest.mark.parametrize(
+    ("epochs", "other", "message"),
+    [
+        (1, 4, "is at step 2 on this machine and is at step 4 on another"),
+        (1, 0, "is at step 2 on this machine and is at step 0 on another"),
+        (1, -1, "is at step 2 on this machine and has no checkpoint on another"),
+        (0, 0, "has no checkpoint on this machine and is at step 0 on another"),
+    ],
+)
+def test_machines_with_different_folders_are_all_refused(epochs, other, message, stubbed, tmp_path, monkeypatch):
+    if epochs:
+        training = dataclasses.replace(EXPERIMENT.training, epochs=epochs)
+        train(tmp_path / "run", experiment=dataclasses.replace(EXPERIMENT, training=training))
+
+    def agreement(*_, **__):
+        values_of_the_other = iter((-other, other))
+        return lambda value: max(value, next(values_of_the_other))
+
+    monkeypatch.setattr(devices, "Agreement", agreement)
+    monkeypatch.setattr(StubTrainer, "train", never)
+    with pytest.raises(RunError, match=f"run {message}; give a --run-dir that all machines share"):
         session.run(EXPERIMENT, options(tmp_path / "run"))
+
+
+def test_source_is_checked_at_the_start_of_a_new_run_only(stubbed, tmp_path):
+    checked = []
+
+    def check(experiment, source):
+        checked.append((experiment.data.source, source.name))
+
+    for _ in range(2):
+        assert session.run(EXPERIMENT, options(tmp_path / "run"), str, check_source=check) == 0
+    assert checked == [("bundled:digits", "bundled:digits")]
+
+
+def test_images_of_another_size_train_on_several_devices_with_one_warning(tmp_path):
+    for i in range(40):
+        Image.new("RGB", (12, 10), (6 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    words = "--levels 1 --depth 1 --width 8 --batch-size 4 --epoch-steps 1 --epochs 1 --fit resize".split()
+    words += ["--source", f"folder:{tmp_path}", "--devices", 2, "--run-dir", tmp_path / "run"]
+    out, err = train_in_a_process(*words)
+    assert err.count("has 10x12 pixels and color, but the model is that of the default preset digits") == 1
+    assert "2 CPUs" in out
+    out, err = train_in_a_process(*words)
+    assert "is finished" in out and "default preset" not in err

@@ -54,7 +54,7 @@ def test_training_writes_a_complete_run_folder(tmp_path):
     assert len(list(run.checkpoints.glob("*.index"))) <= 3
     again = []
     assert session.run(TINY, options, again.append) == 0
-    assert any("is finished: 2 epochs. To train longer give --epochs" in line for line in again)
+    assert any("is finished after 2 epochs. Give --epochs to train longer" in line for line in again)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pathlib
 from glow_tf import folders
 from glow_tf.errors import ConversionError, RunError
 from glow_tf.io import cannot_write, check_not_current, temporary_path
-from glow_tf.runs import Run
+from glow_tf.runs import MetricsTable, Run
 from glow_tf.training.state import TrainingState
 
 
@@ -37,6 +37,7 @@ def write_run(checkpoint, path, experiment):
             _load_slots(checkpoint, state)
         for which in ("last", "best"):
             state.save_weights(which, ema_values=(False, True) if checkpoint.has_ema else (False,))
+        MetricsTable(run.metrics_path).begin()
         state.save_checkpoint()
 
 
