@@ -190,7 +190,7 @@ class Glow(SealedWeights, LikelihoodModel):
             seed = fresh_seed(seed, "dequantization")
             noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype)
         else:
-            noise = check_noise(noise, images, seed, "dequantization")
+            noise = check_noise(noise, images, seed, self.compute_dtype, "dequantization")
         return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)
 
     def distribution(self, temperature=1.0, labels=None, *, flat=False, discrete=False, draws=1, seed=None):

@@ -109,6 +109,12 @@ def test_one_label_serves_all_images(conditional):
         np.testing.assert_array_equal(model.log_prob(images, form, seed=0), expected)
 
 
+def test_list_of_labels_of_a_graph_is_taken(conditional):
+    model, images = conditional
+    graph = tf.function(lambda y: model.log_prob(images[:2], [y, y + 1], seed=0))
+    np.testing.assert_allclose(graph(tf.constant(1)), model.log_prob(images[:2], [1, 2], seed=0), rtol=1e-6)
+
+
 def test_number_of_labels_is_checked_in_a_graph(conditional):
     model, images = conditional
     graph = tf.function(lambda y: model.log_prob(images, y, seed=0), input_signature=[tf.TensorSpec(None, tf.int32)])
