@@ -63,6 +63,7 @@ def test_label_out_of_range_is_refused_in_a_graph(door, conditional):
             graph(wrong)
 
 
+@pytest.mark.slow
 def test_label_out_of_range_gives_nan_under_xla(conditional):
     model, images = conditional
     compiled = tf.function(lambda y: model.objective(images, y, noise=0.5), jit_compile=True)

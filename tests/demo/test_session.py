@@ -98,7 +98,7 @@ def test_directions_of_which_no_thread_can_be_started_are_unavailable(session, m
     assert "can't start new thread" in computed.status()["reason"]
 
 
-def test_directions_that_are_not_finite_are_unavailable(session, monkeypatch):
+def test_directions_that_are_not_finite_are_unavailable(monkeypatch):
     labeled = LabeledImages(np.zeros((4, 8, 8, 1), np.uint8), None, np.eye(4, 2, dtype=bool), ("Smiling", "Male"))
     monkeypatch.setattr(directions, "read_labeled_images", lambda *_: labeled)
     computed = Directions(context="data", encode=lambda images, _: [np.full((len(images), 64), np.inf, np.float32)])
