@@ -1,7 +1,7 @@
 """Check numbers, noise and latents that a caller gives, and raise one sentence for what cannot be meant.
 
 Types and shapes are checked always. Values are checked where Python knows them, that is in eager code and of constants:
-a check adds no operation to a graph.
+a check adds no operation to a graph, and numbers of Python and NumPy are checked without the device.
 """
 
 import numbers
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf.errors import DataError
+from glow_tf.io import describe_error
 
 
 def check_count(n, name, minimum=0):
@@ -18,7 +19,7 @@ def check_count(n, name, minimum=0):
         is_count, value = True, n
     else:
         is_count = getattr(n, "shape", None) == () and np.issubdtype(_numpy_dtype(n), np.integer)
-        value = _known(n) if is_count else None
+        value = known(n) if is_count else None
     if not is_count or (value is not None and value < minimum):
         raise DataError(f"{name}: expected an integer of at least {minimum}, got {_describe(n)}.")
     return n
@@ -33,10 +34,10 @@ def check_temperature(temperature, name, n=None, positive=False):
         n: number of images, or None.
         positive: refuse 0 too, at which there is no density.
     """
-    shape, values = np.shape(temperature) if not tf.is_tensor(temperature) else temperature.shape, _known(temperature)
+    shape, values = np.shape(temperature) if not tf.is_tensor(temperature) else temperature.shape, known(temperature)
     if not np.issubdtype(_numpy_dtype(temperature), np.number):
         raise TypeError(f"{name}: expected a number as temperature, got {_describe(temperature)}.")
-    shapes = [[]] if n is None else [[], [1], [_known(n)]]
+    shapes = [[]] if n is None else [[], [1], [known(n)]]
     if not any(tf.TensorShape(shape).is_compatible_with(s) for s in shapes):
         expected = "a scalar" if n is None else "a scalar or one temperature per image"
         raise DataError(f"{name}: expected {expected}, got the shape {list(shape)}.")
@@ -58,27 +59,37 @@ def to_bytes(images, name):
     try:
         images = tf.convert_to_tensor(images)
     except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise TypeError(f"{name}: expected uint8 images, got a {type(images).__name__}: {reason}") from error
+        reason = describe_error(error)
+        raise TypeError(f"{name}: expected uint8 images, got a {type(images).__name__}: {reason}.") from error
     if images.dtype != tf.uint8:
         raise TypeError(f"{name}: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
     return images
 
 
-def check_noise(noise, images, seed, name):
-    """Check dequantization noise: floats in [0, 1) that broadcast to `images`, and no seed beside it; return it."""
+def check_noise(noise, images, seed, dtype, name):
+    """Check dequantization noise: floats in [0, 1) that broadcast to `images`, and no seed beside it.
+
+    Returns:
+        The noise as an array or a tensor of `dtype`. A number close to 1 may round to 1 and is refused then.
+    """
     if seed is not None:
         raise ValueError(f"{name}: expected a seed or the noise itself, got both; leave one out.")
-    tensor = _to_tensor(noise, tf.float32)
-    if not tensor.dtype.is_floating:
-        raise TypeError(f"{name}: expected noise as floats in [0, 1), got {tensor.dtype.name}.")
+    noise = _array_or_tensor(noise, dtype)
+    if not tf.as_dtype(noise.dtype).is_floating:
+        raise TypeError(f"{name}: expected noise as floats in [0, 1), got {tf.as_dtype(noise.dtype).name}.")
+    shape = tf.TensorShape(noise.shape)
     try:
-        broadcast = tf.broadcast_static_shape(tensor.shape, images.shape)
+        broadcast = tf.broadcast_static_shape(shape, images.shape)
     except ValueError:
         broadcast = None
     if broadcast is None or not broadcast.is_compatible_with(images.shape):
-        raise DataError(f"{name}: expected noise of the images' shape {images.shape}, got {tensor.shape}.")
-    if tf.executing_eagerly() and not tf.reduce_all((tensor >= 0) & (tensor < 1)):
+        raise DataError(f"{name}: expected noise of the images' shape {images.shape}, got {shape}.")
+    noise = tf.cast(noise, dtype) if tf.is_tensor(noise) else noise.astype(tf.as_dtype(dtype).as_numpy_dtype)
+    if not tf.is_tensor(noise):
+        is_valid = np.all((noise >= 0) & (noise < 1))
+    else:
+        is_valid = not tf.executing_eagerly() or tf.reduce_all((noise >= 0) & (noise < 1))
+    if not is_valid:
         raise DataError(f"{name}: expected noise in [0, 1), got values outside or NaN.")
     return noise
 
@@ -105,11 +116,23 @@ def check_latents(eps, shapes, dtype, name):
         if not e.shape.is_compatible_with([None, *shape]) or not e.shape[:1].is_compatible_with(n):
             raise DataError(f"{expected} of one n, got {', '.join(str(list(t.shape)) for t in tensors)}.")
         n = n.merge_with(e.shape[:1])
+    tensors = [tf.cast(e, dtype) for e in tensors]  # first, as a float64 may become infinite
     if tf.executing_eagerly():
-        for i, e in enumerate(tensors):
-            if not tf.reduce_all(tf.math.is_finite(e)):
-                raise DataError(f"{name}: expected finite latents, got NaN or infinite values in eps[{i}].")
-    return [tf.cast(e, dtype) for e in tensors]
+        are_finite = tf.stack([tf.reduce_all(tf.math.is_finite(e)) for e in tensors]).numpy()  # one wait for the device
+        if not are_finite.all():
+            raise DataError(
+                f"{name}: expected finite latents, got NaN or infinite values in eps[{are_finite.argmin()}]."
+            )
+    return tensors
+
+
+def _array_or_tensor(value, dtype):
+    """Return numbers and arrays as NumPy arrays, with which a device has nothing to do, anything else as a tensor."""
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return np.asarray(value, np.float64)
+    return _to_tensor(value, dtype)
 
 
 def _to_tensor(value, dtype):
@@ -117,7 +140,7 @@ def _to_tensor(value, dtype):
     return tf.convert_to_tensor(value, None if hasattr(value, "dtype") else dtype)
 
 
-def _known(value):
+def known(value):
     """Return the value as a NumPy array where Python knows it, else None."""
     return tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
 
@@ -127,5 +150,5 @@ def _numpy_dtype(value):
 
 
 def _describe(value):
-    known = _known(value)
-    return str(value if known is None else known)
+    array = known(value)
+    return str(value if array is None else array)

@@ -99,6 +99,9 @@ class ArrayArchive(collections.abc.Mapping):
     def __len__(self):
         return len(self._members)
 
+    def __contains__(self, name):
+        return name in self._members  # that of `Mapping` would read the array
+
     def __getitem__(self, name):
         member, label = self._members[name], f"{self.path}, array {name!r},"
         if member.file_size > max(LARGE, MAX_RATIO * member.compress_size):
@@ -127,14 +130,17 @@ def _read(file, size, name):
     if min(shape, default=0) < 0 or header + count * dtype.itemsize > size:
         promised = _size(header + count * dtype.itemsize)
         raise _damaged(name, f"its header promises {promised} and there are {_size(size)}; it is cut off or damaged")
-    if count * dtype.itemsize > _memory():
-        raise _damaged(name, f"it has {_size(count * dtype.itemsize)}, this machine's memory {_size(_memory())}")
+    memory = _memory()
+    if memory is not None and count * dtype.itemsize > memory:
+        raise _damaged(name, f"it has {_size(count * dtype.itemsize)}, this machine's memory {_size(memory)}")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _memory():
-    """Return the bytes of this machine's memory."""
+    """Return the bytes of this machine's memory, or None on Windows, where Python does not tell."""
+    if not hasattr(os, "sysconf"):
+        return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

@@ -18,11 +18,11 @@ which is correct, and runs every coupling network twice in a `log_prob`: `Transf
 TFP's own cache would avoid that by keeping values by their input, and would return old values after an update of the
 weights, as it cannot see the variables of Keras.
 
-**The trick.** `_GraphPairs` replaces TFP's cache. Inside one graph it keeps the log-determinant that came with a value
+**How.** `_GraphPairs` replaces TFP's cache. Inside one graph it keeps the log-determinant that came with a value
 until it is asked for, and drops it if an operation that may write a weight was added to the graph in between. In eager
 code it keeps nothing. The bijector also keeps the layer's weights as plain variables, where TFP and `tf.Module` look.
 
-**The gain.** Each network runs once in a traced `log_prob` and in `experimental_sample_and_log_prob`
+**Cost.** Each network runs once in a traced `log_prob` and in `experimental_sample_and_log_prob`
 (`tests/test_bijector_updates.py` counts the products in the graph), which halves their work.
 """
 

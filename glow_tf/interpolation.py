@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.arguments import check_count
+from glow_tf.arguments import check_count, known
 from glow_tf.errors import DataError
 from glow_tf.labels import labels_per_image
 
@@ -22,8 +22,11 @@ def interpolate_latents(first, second, weights):
         DataError: the two lists differ in their shapes, or the weights are not finite or not `[steps]`.
     """
     weights = tf.cast(weights, tf.float32)
-    if weights.shape.rank not in (None, 1) or not np.all(np.isfinite(_known(weights))):
-        raise DataError(f"interpolate_latents: expected finite weights [steps], got {_known(weights)}.")
+    values = known(weights)
+    if weights.shape.rank not in (None, 1) or not (values is None or np.all(np.isfinite(values))):
+        raise DataError(
+            f"interpolate_latents: expected finite weights [steps], got {weights.shape if values is None else values}."
+        )
     shapes, others = ([_shape(e) for e in eps] for eps in (first, second))
     if len(shapes) != len(others) or not all(map(tf.TensorShape.is_compatible_with, shapes, others)):
         raise DataError(f"interpolate_latents: expected two lists of equal shapes, got {shapes} and {others}.")
@@ -50,12 +53,6 @@ def interpolate(model, first, second, steps, labels=None):
     eps = interpolate_latents(*ends, np.linspace(0, 1, steps))
     labels = None if labels is None else tf.repeat(labels, steps)
     return model.decode(eps, labels).numpy().reshape(len(first), steps, *model.image_shape)
-
-
-def _known(weights):
-    """Return weights as an array, an empty one where only the graph will know them."""
-    values = tf.get_static_value(weights)
-    return np.zeros(0) if values is None else values
 
 
 def _shape(latent):

@@ -12,10 +12,10 @@ decoded uint8 image, which has no NaN, is black).
 
 import math
 
-import numpy as np
 import tensorflow as tf
 
 from glow_tf.errors import DataError
+from glow_tf.io import describe_error
 
 INVALID = -1
 """What a label out of range becomes where no error can be raised."""
@@ -89,8 +89,8 @@ def to_tensor(labels, classes, name):
     try:
         tensor = tf.convert_to_tensor(labels)
     except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(f"{rule}, got a {type(labels).__name__}: {str(error).splitlines()[0]}") from error
-    if not hasattr(labels, "dtype") and math.prod(np.shape(labels)) == 0:
+        raise TypeError(f"{rule}, got a {type(labels).__name__}: {describe_error(error)}.") from error
+    if not hasattr(labels, "dtype") and tensor.shape.num_elements() == 0:
         return tf.zeros(tensor.shape, tf.int32)  # an empty list has no type of its own
     if not tensor.dtype.is_integer:
         got = f"{tensor.dtype.name} {list(tensor.shape) if tensor.shape.rank is not None else ''}".strip()

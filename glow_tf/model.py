@@ -12,6 +12,7 @@ from glow_tf.config import ModelConfig
 from glow_tf.deprecation import warn_renamed
 from glow_tf.labels import check_range, labels_per_image, nan_where_invalid, require_labels, to_tensor
 from glow_tf.layers.glow_flow import GlowFlow
+from glow_tf.layers.loading import forget_problems
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.zero_layers import ZeroDense
 from glow_tf.likelihood_model import LikelihoodModel
@@ -190,7 +191,7 @@ class Glow(SealedWeights, LikelihoodModel):
             seed = fresh_seed(seed, "dequantization")
             noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype)
         else:
-            noise = check_noise(noise, images, seed, "dequantization")
+            noise = check_noise(noise, images, seed, self.compute_dtype, "dequantization")
         return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)
 
     def distribution(self, temperature=1.0, labels=None, *, flat=False, discrete=False, draws=1, seed=None):
@@ -253,10 +254,11 @@ class Glow(SealedWeights, LikelihoodModel):
         Raises:
             ValueError: the file holds the weights of another model, or some that are not finite.
         """
+        forget_problems(self)
         before = self.get_weights()
         try:
             super().load_weights(filepath, *args, **kwargs)
-        except Exception:
+        except BaseException:  # Ctrl-C too
             self.set_weights(before)
             raise
 

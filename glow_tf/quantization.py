@@ -17,7 +17,7 @@ def levels(bits):
     """Return `n`, the number of levels of a channel."""
     if check_count(bits, "bits", minimum=1) > 8:
         raise DataError(f"bits: expected 1 to 8, got {bits}.")
-    return 2**bits
+    return 2 ** int(bits)  # as NumPy's uint8 has no 256
 
 
 def dequantize(images, bits, noise=0.5, dtype=tf.float32):
@@ -33,7 +33,9 @@ def dequantize(images, bits, noise=0.5, dtype=tf.float32):
         `x`, `[..., H, W, C]`.
     """
     n = levels(bits)
-    index = tf.cast(tf.bitwise.right_shift(to_bytes(images, "quantization"), tf.constant(8 - bits, tf.uint8)), dtype)
+    index = tf.cast(
+        tf.bitwise.right_shift(to_bytes(images, "quantization"), tf.constant(8 - int(bits), tf.uint8)), dtype
+    )
     return (index + tf.cast(noise, dtype)) / n - 0.5
 
 
@@ -47,8 +49,8 @@ def to_uint8(x, bits):
 
 def quantize(images, bits):
     """Return uint8 images as a `bits`-bit model sees them: with the lower `8 - bits` bits of each value cleared."""
-    levels(bits)  # which checks them
-    shift = tf.constant(8 - bits, tf.uint8)
+    levels(bits)  # raises for other bits
+    shift = tf.constant(8 - int(bits), tf.uint8)
     return tf.bitwise.left_shift(tf.bitwise.right_shift(to_bytes(images, "quantization"), shift), shift)
 
 

@@ -1,5 +1,6 @@
 """Conversion of numbers and seeds to tensors."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -19,8 +20,8 @@ def fresh_seed(seed, purpose):
         purpose: what the numbers are for, for the error message.
 
     Raises:
-        ValueError: the seed is not an int or two, or none was given inside a `tf.function`, where one drawn now would
-            be the same in every call.
+        ValueError: the seed is not an int or two of 32 bits, or none was given inside a `tf.function`, where one drawn
+            now would be the same in every call.
         TypeError: the seed is not of integers.
     """
     if seed is None:
@@ -45,4 +46,7 @@ def _checked_seed(seed, purpose):
         raise TypeError(f"{expected}, got {tensor.dtype.name}.")
     if not any(tensor.shape.is_compatible_with(shape) for shape in ([], [2])):
         raise ValueError(f"{expected}, got the shape {list(tensor.shape)}.")
+    values = tf.get_static_value(tensor) if tensor.dtype.max > tf.int32.max else None
+    if values is not None and not np.all((values >= tf.int32.min) & (values <= tf.int32.max)):
+        raise ValueError(f"{expected} of 32 bits (-2147483648 to 2147483647), got {values}.")
     return tensor

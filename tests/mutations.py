@@ -335,8 +335,8 @@ MUTATIONS = (
     Mutation(
         "demo-photographs-not-upright",
         "glow_tf/demo/uploads.py",
-        "pixels(ImageOps.exif_transpose(image))",
-        "pixels(image)",
+        "pixels(ImageOps.exif_transpose(image), bits)",
+        "pixels(image, bits)",
         ("tests/demo/test_uploads.py",),
     ),
 )

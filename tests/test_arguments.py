@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glow_tf import attributes, batched, latents, quantization
+from glow_tf import arguments, attributes, batched, labels, latents, quantization
 from glow_tf.errors import DataError
 from glow_tf.interpolation import interpolate, interpolate_latents
 from glow_tf.layers import GlowFlow, Split
@@ -40,6 +40,11 @@ WRONG = {
     "temperature of text": (lambda m, x: m.sample(2, "warm"), "sample: expected a number as temperature, got warm"),
     "seed of a float": (lambda m, x: m.sample(2, seed=1.5), "sample: expected as seed an int or two, got float32"),
     "three seeds": (lambda m, x: m.log_prob(x, seed=[1, 2, 3]), r"dequantization: .* int or two, got the shape \[3\]"),
+    "seed of 33 bits": (
+        lambda m, x: m.sample(2, seed=2**32 + 1),
+        "an int or two of 32 bits .*, got 4294967297",
+    ),
+    "unsigned seed": (lambda m, x: m.sample(2, seed=np.uint32([1, 2**31])), "of 32 bits .*, got .*2147483648"),
     "seed of text": (lambda m, x: m.encode(x, seed="a"), "an int or two, got string"),
     "noise of 7": (lambda m, x: m.log_prob(x, noise=7.0), r"dequantization: expected noise in \[0, 1\), got values"),
     "noise of 1": (lambda m, x: m.encode(x, noise=np.ones(x.shape)), r"expected noise in \[0, 1\)"),
@@ -107,14 +112,60 @@ def test_argument_is_refused_by_name(name, glow):
     assert "\n" not in str(caught.value)
 
 
-def test_checks_add_no_operation_to_a_graph(glow):
+@pytest.mark.parametrize("noise", [0.5, np.float32(0.5), np.full((6, 4, 4, 1), 0.5)])
+def test_noise_of_python_and_numpy_is_checked_without_the_device(noise, glow, monkeypatch):
+    expected = glow[0].encode(glow[1])[0]
+    monkeypatch.setattr(tf, "reduce_all", None)
+    np.testing.assert_array_equal(glow[0].encode(glow[1], noise=noise)[0], expected)
+
+
+def test_values_are_checked_in_the_models_precision():
+    images = tf.zeros([1, 2, 2, 1], tf.uint8)
+    for noise in (1 - 1e-12, tf.constant(1 - 1e-12, tf.float64)):
+        with pytest.raises(DataError, match=r"expected noise in \[0, 1\)"):
+            arguments.check_noise(noise, images, None, "float32", "a")
+        arguments.check_noise(noise, images, None, "float64", "a")
+    with pytest.raises(DataError, match=r"NaN or infinite values in eps\[1\]"):
+        arguments.check_latents([np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 1e300)], [(1, 1, 1)] * 2, "float32", "a")
+
+
+def test_error_without_a_text_is_named_by_its_class(monkeypatch):
+    def fail(value):
+        raise ValueError
+
+    monkeypatch.setattr(tf, "convert_to_tensor", fail)
+    for check in (lambda: arguments.to_bytes([1], "a"), lambda: labels.to_tensor([1], 3, "a")):
+        with pytest.raises(TypeError, match="got a list: ValueError"):
+            check()
+
+
+def test_checks_add_no_operation_to_a_graph(glow, monkeypatch):
     model, images = glow
 
-    def trace(decode):
-        specs = [tf.TensorSpec([None, *shape], "float64") for shape in model.latent_shapes]
-        return tf.function(decode).get_concrete_function(specs).graph.get_operations()
+    def trace(function, *specs):
+        operations = tf.function(function).get_concrete_function(*specs).graph.get_operations()
+        return [operation.type for operation in operations]
 
-    assert [o.type for o in trace(model.decode)] == [o.type for o in trace(lambda eps: model._decode(eps, None))]
+    def trace_all():
+        eps = [tf.TensorSpec([None, *shape], "float64") for shape in model.latent_shapes]
+        x, noise = tf.TensorSpec(images.shape, tf.uint8), tf.TensorSpec(images.shape, tf.float32)
+        n, temperature = tf.TensorSpec([], tf.int32), tf.TensorSpec([])
+        return [
+            trace(model.decode, eps),
+            trace(lambda x, noise: model.encode(x, noise=noise), x, noise),
+            trace(lambda x: model.encode(x), x),
+            trace(lambda n, temperature: model.sample_latents(n, temperature, seed=1), n, temperature),
+        ]
+
+    def cast(noise, images, seed, dtype, name):
+        return tf.cast(noise, dtype) if tf.is_tensor(noise) else np.asarray(noise, dtype)
+
+    checked = trace_all()
+    monkeypatch.setattr("glow_tf.model.check_latents", lambda eps, _, dtype, *__: [tf.cast(e, dtype) for e in eps])
+    monkeypatch.setattr("glow_tf.model.check_noise", cast)
+    monkeypatch.setattr("glow_tf.model.check_count", lambda n, *_: n)
+    monkeypatch.setattr("glow_tf.model.check_temperature", lambda temperature, *_: temperature)
+    assert checked == trace_all()
     with pytest.raises(ValueError, match="set it with tf.ensure_shape"):
         tf.function(model.encode, input_signature=[tf.TensorSpec(None, tf.uint8)])(images)
     draw = tf.function(lambda n, temperature: model.sample_latents(n, temperature, seed=1)[0])

@@ -163,5 +163,21 @@ def test_directions_that_lead_nowhere_are_refused(bad, tmp_path):
     directions = np.ones([2, 3], np.float32)
     directions[1] = bad
     np.save(tmp_path / "a.npy", directions)
-    with pytest.raises(DataError, match="expected finite directions other than 0"):
+    with pytest.raises(DataError, match="expected a finite direction that is not zero"):
         load_attributes(tmp_path / "a.npy", 3)
+
+
+def test_archive_knows_its_names_without_reading_an_array(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", images=np.zeros((30, 8, 8, 3), np.uint8), labels=np.arange(30) % 3)
+    names, read = [], array_files._read
+    monkeypatch.setattr(array_files, "_read", lambda file, size, name: names.append(name) or read(file, size, name))
+    with array_files.ArrayArchive(tmp_path / "a.npz") as archive:
+        assert "images" in archive and "train" not in archive and not names
+    open_source(DataConfig(f"npz:{tmp_path / 'a.npz'}"), (8, 8, 3))
+    assert len(names) == 2, "each array is read once"
+
+
+def test_size_of_the_memory_need_not_be_known(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.arange(3))
+    monkeypatch.delattr("os.sysconf")
+    np.testing.assert_array_equal(array_files.read_array(tmp_path / "a.npy"), np.arange(3))

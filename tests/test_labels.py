@@ -63,6 +63,7 @@ def test_label_out_of_range_is_refused_in_a_graph(door, conditional):
             graph(wrong)
 
 
+@pytest.mark.slow
 def test_label_out_of_range_gives_nan_under_xla(conditional):
     model, images = conditional
     compiled = tf.function(lambda y: model.objective(images, y, noise=0.5), jit_compile=True)
@@ -107,6 +108,12 @@ def test_one_label_serves_all_images(conditional):
     expected = model.log_prob(images, np.full(6, 2), seed=0)
     for form in (2, np.int64(2), [2], [[2]]):
         np.testing.assert_array_equal(model.log_prob(images, form, seed=0), expected)
+
+
+def test_list_of_labels_of_a_graph_is_taken(conditional):
+    model, images = conditional
+    graph = tf.function(lambda y: model.log_prob(images[:2], [y, y + 1], seed=0))
+    np.testing.assert_allclose(graph(tf.constant(1)), model.log_prob(images[:2], [1, 2], seed=0), rtol=1e-6)
 
 
 def test_number_of_labels_is_checked_in_a_graph(conditional):

@@ -21,6 +21,13 @@ def test_quantization_inverts_dequantization_with_any_noise(bits):
         np.testing.assert_array_equal(quantization.to_uint8(x, bits), expected)
 
 
+@pytest.mark.parametrize("bits", [np.uint8(8), np.int64(8), tf.constant(8)])
+def test_bits_of_any_integer_type_are_taken(bits):
+    assert quantization.levels(bits) == 256
+    np.testing.assert_array_equal(quantization.dequantize(BYTES, bits), quantization.dequantize(BYTES, 8))
+    np.testing.assert_array_equal(quantization.quantize(BYTES, bits), BYTES)
+
+
 def test_dequantized_values_match_the_original():
     x = quantization.dequantize(np.array([0, 7, 8, 255], np.uint8), 5, 0.0, tf.float64)
     np.testing.assert_allclose(x, [-0.5, -0.5, 1 / 32 - 0.5, 31 / 32 - 0.5])

@@ -23,7 +23,7 @@ def open_folder(where, config, image_shape):
         raise DataError(f"{config.source}: there is no folder {root}.")
     # Where a run held images out by their positions in the list, the list must stay what it was.
     by_position = config.split_record is not None and config.split_record.rule == "position"
-    split_files = list_images_of_format_1(root) if by_position else list_images(root, config.source)
+    split_files = list_images_of_format_1(root, config.source) if by_position else list_images(root, config.source)
     files = list(itertools.chain.from_iterable(split_files.values()))
     if not files:
         raise DataError(f"{config.source}: no images ({', '.join(ENDINGS)}) in {root}.")

@@ -1,5 +1,6 @@
 """The image files below a folder, their classes and splits."""
 
+import contextlib
 import os
 import pathlib
 import warnings
@@ -43,14 +44,15 @@ def list_images(root, source_name):
         `{split: list of ImageFile}`; of a folder without splits `{None: ...}`.
 
     Raises:
-        DataError: a folder cannot be listed, or images lie beside the folders of the splits.
+        DataError: a folder cannot be listed, an image is there twice by a link, or images lie beside the folders of the
+            splits.
     """
-    try:
-        paths = sorted(_walk(root))
-    except OSError as error:
-        raise DataError(f"{source_name}: {error.filename} cannot be listed: {error.strerror}.") from error
-    _warn_of_other_endings(paths, source_name)
-    paths = [path for path in paths if path.suffix.lower() in ENDINGS]
+    with _errors_named(source_name):
+        real_paths = dict(sorted(_walk(root)))
+    _warn_of_other_endings(real_paths, source_name)
+    real_paths = {path: real_path for path, real_path in real_paths.items() if path.suffix.lower() in ENDINGS}
+    _check_listed_once(real_paths, source_name)
+    paths = list(real_paths)
     folders = {}
     for path in paths:
         folders.setdefault(path.relative_to(root).parts[0] if path.parent != root else None, []).append(path)
@@ -61,19 +63,29 @@ def list_images(root, source_name):
     return {split: _with_classes(root / name, folders[name]) for name, split in splits.items()}
 
 
-def list_images_of_format_1(root):
+def list_images_of_format_1(root, source_name):
     """List the images below a folder as runs of format 1 did, whose splits depend on the list; see `list_images`."""
-    folders = [p for p in sorted(root.iterdir()) if p.is_dir() and p.name in SPLIT_FOLDERS]
-    return {
-        None if folder == root else SPLIT_FOLDERS[folder.name]: _with_classes(
-            folder, sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS_OF_FORMAT_1)
-        )
-        for folder in folders or [root]
-    }
+    with _errors_named(source_name):
+        folders = [p for p in sorted(root.iterdir()) if p.is_dir() and p.name in SPLIT_FOLDERS]
+        return {
+            None if folder == root else SPLIT_FOLDERS[folder.name]: _with_classes(
+                folder, sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS_OF_FORMAT_1)
+            )
+            for folder in folders or [root]
+        }
+
+
+@contextlib.contextmanager
+def _errors_named(source_name):
+    """Turn the `OSError` of a folder that cannot be listed into a `DataError`."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{source_name}: {error.filename} cannot be listed: {error.strerror}.") from error
 
 
 def _walk(folder, above=()):
-    """Yield the paths of all files below a folder; raise an `OSError` for one that cannot be listed."""
+    """Yield `(path, path without links)` of all files below a folder; raise an `OSError` if one cannot be listed."""
     real_path = os.path.realpath(folder)
     if real_path in above:
         return  # a link to a folder that it lies in
@@ -83,8 +95,10 @@ def _walk(folder, above=()):
                 continue
             if entry.is_dir():
                 yield from _walk(entry.path, (*above, real_path))
+            elif entry.is_symlink():
+                yield pathlib.Path(entry.path), os.path.realpath(entry.path)
             else:
-                yield pathlib.Path(entry.path)
+                yield pathlib.Path(entry.path), os.path.join(real_path, entry.name)
 
 
 def _with_classes(folder, paths):
@@ -104,6 +118,18 @@ def _check_splits(splits, folders, source_name):
             f"{source_name}: the folders of the splits ({names}) would leave out images ({', '.join(counts)}); move "
             "these into a split, or elsewhere, or give a class of such a name another one."
         )
+
+
+def _check_listed_once(real_paths, source_name):
+    """Raise a `DataError` if two paths are one file, whose copies could be trained on and tested on."""
+    paths = {}
+    for path, real_path in real_paths.items():
+        first = paths.setdefault(real_path, path)
+        if first != path:
+            raise DataError(
+                f"{source_name}: {first} and {path} are one file, by a link, and could come into two splits; remove "
+                "one of them."
+            )
 
 
 def _warn_of_other_endings(paths, source_name):

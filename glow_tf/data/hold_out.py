@@ -5,7 +5,8 @@
 | by name | have names: files, keys of a database | the names with the smallest hashes | no image changes its split |
 | by position | have none: arrays, records | positions of a fixed permutation | most change, so a run refuses it |
 
-Runs of format 1 held out by position always, and kept no record of the images.
+Runs of format 1 held out by position always, and kept no record of the images. A run also records that nothing was held
+out (no images to split, no cutoff), so that it refuses a source which has lost a split since.
 """
 
 import hashlib
@@ -21,8 +22,8 @@ from glow_tf.errors import DataError
 class HoldOutByName:
     """Hold out the images whose names have a hash below a cutoff.
 
-    The cutoff is the share that is asked for. Of a few images it may be more: at least one is held out. A run keeps the
-    cutoffs that it began with.
+    The cutoff is the requested share. Among few images it may be larger, so that at least one is held out. A run keeps
+    the cutoffs that it began with.
 
     Args:
         source_name: str, for messages.
@@ -31,17 +32,19 @@ class HoldOutByName:
     """
 
     def __init__(self, source_name, names, recorded):
-        self.source_name, self.names, self.images = source_name, names, None
-        self.cutoffs = {} if recorded is None else {"test": recorded.test, "validation": recorded.validation}
+        self.source_name, self.names, self.recorded = source_name, names, recorded
+        self.images, self.cutoffs = 0, {}
 
     def __call__(self, rows, split, share):
         """Return `(train, held out)` rows; the latter in the order of their hashes."""
         self.images = self.images or len(rows)
         hashes = np.array([name_hash(self.names[row], split) for row in rows])
-        if self.cutoffs.get(split) is None:
+        cutoff = None if self.recorded is None else getattr(self.recorded, split)
+        if cutoff is None:
             at_least_one, all_but_one = math.nextafter(hashes.min(), 1), hashes.max()
-            self.cutoffs[split] = float(min(max(share, at_least_one), all_but_one))
-        is_held_out = hashes < self.cutoffs[split]
+            cutoff = float(min(max(share, at_least_one), all_but_one))
+        self.cutoffs[split] = cutoff
+        is_held_out = hashes < cutoff
         if not is_held_out.any() or is_held_out.all():
             raise DataError(
                 f"{self.source_name}: {'all' if is_held_out.any() else 'none'} of the {len(rows)} images that are left "
@@ -51,8 +54,14 @@ class HoldOutByName:
         return rows[~is_held_out], held_out[np.argsort(hashes[is_held_out], kind="stable")]
 
     def record(self):
-        """Return the `SplitRecord`, or None if nothing was held out."""
-        return None if self.images is None else SplitRecord("name", self.images, **self.cutoffs)
+        """Return the `SplitRecord`.
+
+        Raises:
+            DataError: other splits were held out than the run records.
+        """
+        record = SplitRecord("name", self.images, **self.cutoffs)
+        _require_same_splits(record, self.recorded, self.source_name)
+        return record
 
 
 class HoldOutByPosition:
@@ -66,7 +75,7 @@ class HoldOutByPosition:
     """
 
     def __init__(self, source_name, names, fingerprint, recorded):
-        self.source_name, self.recorded, self.images = source_name, recorded, None
+        self.source_name, self.recorded, self.images = source_name, recorded, 0
         self.fingerprint = fingerprint if names is None else lambda: digest(*(_encoded(name) + b"\0" for name in names))
 
     def __call__(self, rows, split, share):
@@ -75,14 +84,14 @@ class HoldOutByPosition:
         return hold_out(rows, share)
 
     def record(self):
-        """Return the `SplitRecord`, or None if nothing was held out.
+        """Return the `SplitRecord`.
 
         Raises:
             DataError: it is not that of the run.
         """
-        if self.images is None:
-            return None
-        record, recorded = SplitRecord("position", self.images, self.fingerprint()), self.recorded
+        record = SplitRecord("position", self.images, self.fingerprint() if self.images else None)
+        recorded = self.recorded
+        _require_same_splits(record, recorded, self.source_name)
         if recorded is not None and recorded.images is not None and recorded != record:
             now = f"{record.images:,} images" if record.images != recorded.images else "other images"
             raise DataError(
@@ -91,6 +100,27 @@ class HoldOutByPosition:
                 "images back, or give another --run-dir."
             )
         return record
+
+
+def same_splits(record, recorded):
+    """Return whether two `SplitRecord`s hold out the same splits, as far as they tell.
+
+    By position they tell only whether any was held out; a record of format 1 tells nothing.
+    """
+    if recorded.images is None:
+        return True
+    return _held_out(record) == _held_out(recorded)
+
+
+def _held_out(record):
+    return record.test is not None, record.validation is not None, record.images > 0
+
+
+def _require_same_splits(record, recorded, source_name):
+    if recorded is not None and not same_splits(record, recorded):
+        raise DataError(
+            f"{source_name} has other splits than when the run was started; bring them back, or give another --run-dir."
+        )
 
 
 def hold_out(rows, fraction, seed=0):
@@ -106,8 +136,8 @@ def hold_out(rows, fraction, seed=0):
 
 def name_hash(name, split):
     """Return a number in [0, 1) that depends on a name, a str or bytes, and on the name of a split."""
-    digest = hashlib.blake2b(_encoded(name), digest_size=8, salt=split.encode()).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 2**53
+    hashed = hashlib.blake2b(_encoded(name), digest_size=8, salt=split.encode()).digest()
+    return (int.from_bytes(hashed, "big") >> 11) / 2**53
 
 
 def digest(*parts):

@@ -36,18 +36,27 @@ def read_image(file):
         raise DamagedRecord(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
 
 
-def pixels(image):
+def bits_per_sample(image):
+    """Return the bits of a sample of an image of PIL's mode `I;16`, as the file has it. A TIFF may have 12."""
+    return getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
+
+
+def pixels(image, bits=None):
     """Return an opened PIL image as uint8 `[h, w, 1]` or `[h, w, 3]`.
 
     Palettes are resolved, transparent pixels are laid on white, and of 16 bits the upper 8 are taken.
+
+    Args:
+        image: a PIL image.
+        bits: int, `bits_per_sample` of the file that the image is a part or a copy of; None for the file itself.
 
     Raises:
         ValueError: the pixels are 32-bit integers or floats, whose range is unknown.
     """
     image.load()
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion would clip at 255. A TIFF of 12 bits has this mode too.
-        bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
+        # Pillow's own conversion would clip at 255.
+        bits = bits or bits_per_sample(image)
         return (np.asarray(image) >> (bits - 8)).astype(np.uint8)[..., None]
     if image.mode in ("I", "F"):
         kind = {"I": "integers of 32 bits", "F": "floats"}[image.mode]

@@ -50,7 +50,7 @@ def fit(image, image_shape, mode, seed=None, valid=True):
 def check_shape(shape, image_shape, config):
     """Raise a `DataError` if images of that shape cannot be fitted as configured, or are no pictures.
 
-    Pictures are gray or RGB, with or without alpha (1, 3, 4 channels); other channels must be those of the model.
+    Pictures are gray, RGB or RGBA (1, 3, 4 channels); other channels must be those of the model.
 
     Args:
         shape: `(h, w, c)` of an image.

@@ -19,7 +19,7 @@ class Source:
         class_names: names of the labels 0, 1, ...; empty without labels.
         attribute_names: names of further yes/no attributes.
         variant: str that tells several data sets of one name apart, such as "oord".
-        split_record: the `SplitRecord` of held-out images (see `glow_tf.data.splits`), or None if none were drawn.
+        split_record: the `SplitRecord` of held-out images (see `glow_tf.data.splits`).
     """
 
     def __init__(self, name, rows, class_names=(), attribute_names=(), variant="", split_record=None):

@@ -26,10 +26,10 @@ def draw_splits(rows, config, *, test=None, names=None, fingerprint=None):
         fingerprint: function that returns a str that differs for other images; needed where there are no names.
 
     Returns:
-        `({split: int64 [n]}, SplitRecord)`; the record is None if nothing was held out.
+        `({split: int64 [n]}, SplitRecord)`; the record has 0 images if nothing was held out.
 
     Raises:
-        DataError: there are too few images, or they are not those of the run.
+        DataError: there are too few images, or they or their splits are not those of the run.
     """
     rows = {split: np.asarray(r, np.int64) for split, r in rows.items() if len(r)}
     recorded = config.split_record
@@ -56,7 +56,7 @@ def _hold_out(rows, split, share, rule):
     train = rows.get("train", ())
     if len(train) < 2:
         raise DataError(
-            f"{rule.source_name}: {len(train)} images to train on are too few to hold some out for the {split} split; "
+            f"{rule.source_name}: {len(train)} images to train on are too few to hold out any for the {split} split; "
             "expected 3 or more."
         )
     rows["train"], rows[split] = rule(train, split, share)

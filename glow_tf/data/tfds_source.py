@@ -14,6 +14,7 @@ from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
+from glow_tf.io import describe_error
 
 SPLITS = ("train", "validation", "test")
 
@@ -55,8 +56,8 @@ def open_tfds(where, config, image_shape):
         try:
             record = data_sources[split][i]
         except Exception as error:  # the type depends on the damage: to the file, the record or the image
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {reason[0]}") from error
+            reason = describe_error(error)
+            raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {reason}") from error
         attributes = [2 * int(record["attributes"][a]) - 1 for a in attribute_names] if attribute_names else None
         return np.asarray(record["image"]), int(record["label"]) if label is not None else None, attributes
 
@@ -81,15 +82,15 @@ def _prepare(where, name, source_name):
     try:
         builder = tfds.builder(where, file_format="array_record")
     except Exception as error:  # TFDS raises many types for an unknown name or configuration
-        raise DataError(f"{source_name}: TFDS has no such data set: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{source_name}: TFDS has no such data set: {describe_error(error)}.") from error
     try:
         builder.download_and_prepare()
         splits = [s for s in SPLITS if s in builder.info.splits] or ["train"]
         data_sources = {split: builder.as_data_source(split=split) for split in splits}
     except Exception as error:  # and for a download, a checksum or a manual step that fails
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
-            f"{source_name} could not be prepared in {builder.data_dir} ({reason[0]}); {_advice(name, error)}."
+            f"{source_name} could not be prepared in {builder.data_dir} ({describe_error(error)}); "
+            f"{_advice(name, error)}."
         ) from error
     return builder.info, data_sources
 

@@ -12,8 +12,8 @@ MAX_JSON_BYTES = 64_000
 TOO_LARGE_REQUEST = f"This request has more than {MAX_JSON_BYTES // 1000} kB; send less."
 MAX_UPLOADS = 4
 """Uploads that are held in memory at a time, those that wait for the model included."""
-BODY_SECONDS = 30.0
-"""Time in which a body must have come."""
+BODY_SECONDS = 120.0
+"""Time in which a body must have come: the largest upload at 1.4 Mbit/s."""
 
 
 class RefusedBody(Exception):

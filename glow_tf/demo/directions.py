@@ -5,13 +5,13 @@ import threading
 import time
 import traceback
 
-import numpy as np
 import tensorflow as tf
 
 from glow_tf.attributes import difference_of_means
 from glow_tf.batched import flat_latents
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.labeled_images import read_labeled_images
+from glow_tf.io import describe_error
 
 MAX_TRAIN_IMAGES = 2000
 """Training images from which directions are computed."""
@@ -79,12 +79,9 @@ class Directions:
     def _finish(self, compute):
         """Set the attributes that `compute()` returns, or the reason why there are none, whatever goes wrong."""
         try:
-            attributes = compute()
-            if not np.isfinite(attributes.directions).all():
-                raise DataError("The attributes' directions are not finite; the model or their file is damaged.")
-            self.attributes = attributes
+            self.attributes = compute()
         except (GlowError, tf.errors.OpError) as error:
-            self.error = str(error).strip().splitlines()[0]
+            self.error = f"{describe_error(error)}."
         except Exception as error:
             traceback.print_exc()
             name = type(error).__name__

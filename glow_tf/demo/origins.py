@@ -48,13 +48,13 @@ def host_rule(host, address):
     Args:
         host: host name or address to listen at, as the user gave it.
         address: the IP address that it was resolved to; an unspecified one, such as 0.0.0.0, stands for all of this
-            machine, which is then also called by its own name.
+            machine, which is then also called by its own name, with and without its domain.
     """
     bound = _ip_address(address)
     names = {"localhost", host.lower(), str(bound)}
     if bound.is_unspecified:
         name = socket.gethostname().lower()
-        names |= {name, f"{name}.local"}
+        names |= {name, f"{name}.local", socket.getfqdn().lower()}
     return HostRule(frozenset(names), any_address=bound.is_unspecified)
 
 

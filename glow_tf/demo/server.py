@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0
 """Time in which a client must have sent the headers of a request, from the connection or the last answer on."""
-REST_SECONDS = 60.0
+REST_SECONDS = 150.0
 """Time for the rest of a request, more than `bodies.BODY_SECONDS`, whose answer says why; and to take an answer."""
 MAX_CONNECTIONS = 200
 """Open connections; more are closed at once. A process may open 256 files on some systems."""

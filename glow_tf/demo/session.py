@@ -12,6 +12,7 @@ from glow_tf.demo.directions import Directions
 from glow_tf.demo.image_store import ImageStore
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.io import describe_error
 from glow_tf.runs import load_model
 
 MAX_TEST_IMAGES = 48
@@ -46,7 +47,7 @@ class DemoSession:
             images, labels, _ = context.arrays("test", limit=MAX_TEST_IMAGES)
             names = context.source.class_names
         except (GlowError, tf.errors.OpError) as error:
-            self.data_error = f"There are no test images here: {str(error).strip().splitlines()[0]}"
+            self.data_error = f"There are no test images here: {describe_error(error)}."
             return
         self.data_error = None
         if len(names) == self.model.config.classes:

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from glow_tf.data import images
-from glow_tf.data.image_files import pixels
+from glow_tf.data.image_files import bits_per_sample, pixels
 from glow_tf.errors import DataError
+from glow_tf.io import describe_error
 
 MAX_BYTES = 20_000_000
 """Bytes of a file."""
@@ -54,8 +55,9 @@ def _decode(data, image_shape):
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image)
-            image = _shrink(image, image_shape)
-            return pixels(ImageOps.exif_transpose(image))
+            bits = bits_per_sample(image)  # which Pillow's copies do not keep
+            image = _shrink(image, image_shape, bits)
+            return pixels(ImageOps.exif_transpose(image), bits)
     except DataError:  # a ValueError too, which below stands for a damaged file
         raise
     except Image.DecompressionBombError:
@@ -65,11 +67,11 @@ def _decode(data, image_shape):
         message = f"This file is not a picture that can be read; give {kinds} or {FORMATS[-1]}."
         raise _rejection(415, message) from None
     except Exception as error:  # Pillow's decoders raise errors of many kinds on damaged files
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-        raise _rejection(422, f"This picture is damaged or cut short ({reason}); give a whole one.") from error
+        message = f"This picture is damaged or cut short ({describe_error(error)}); give a whole one."
+        raise _rejection(422, message) from error
 
 
-def _shrink(image, image_shape):
+def _shrink(image, image_shape, bits):
     """Return a PIL image with fewer pixels, whose shorter side is at least twice the model's longer one.
 
     Squares of pixels are averaged, strip by strip, which takes little memory beside the decoded file. Pictures of at
@@ -80,7 +82,7 @@ def _shrink(image, image_shape):
         return image
     rows = factor * max(1, MAX_FULL_PIXELS // (factor * image.width))
     strips = [
-        _average(pixels(image.crop((0, top, image.width, min(top + rows, image.height)))), factor)
+        _average(pixels(image.crop((0, top, image.width, min(top + rows, image.height))), bits), factor)
         for top in range(0, image.height, rows)
     ]
     array = np.concatenate(strips)
@@ -122,7 +124,12 @@ def _check_header(image):
 
 
 def _has_several_frames(image):
-    """Return whether there is a second frame. To count them all would take long in a file of a million."""
+    """Return whether there is a second frame. To count them all would take long in a file of a million.
+
+    A telephone's JPEG may hold a preview of its first frame, which is the picture (MPO).
+    """
+    if image.format == "MPO":
+        return False
     try:
         image.seek(1)
     except EOFError:

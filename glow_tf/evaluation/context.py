@@ -5,14 +5,16 @@ import functools
 import json
 import math
 import pathlib
+import warnings
 from typing import Annotated, Literal
 
 import numpy as np
 import tyro
 
-from glow_tf.config import DataConfig, Experiment, SplitRecord
+from glow_tf.config import DataConfig, Experiment
 from glow_tf.data import images, open_source, pipeline
 from glow_tf.data.files import DamagedRecord
+from glow_tf.data.hold_out import same_splits
 from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.fields import PathText, check_fields, option_name
@@ -85,6 +87,8 @@ class EvaluationContext:
             )
         if self.experiment is not None and self.data.source == self.experiment.data.source:
             check_old_split(Run(self.path), self.data, source)
+        elif self.experiment is not None and _may_be_moved(self.experiment.data, self.data.source):
+            _warn_of_other_splits(self.experiment.data, source)
         return source
 
     @property
@@ -152,21 +156,38 @@ def open_context(target):
         experiment, out = run.experiment(), run.evaluation
         data = experiment.data
         if target.data not in (None, data.source):
-            data = DataConfig(target.data, labels=bool(experiment.model.classes), split_record=_rule(data, target.data))
+            data = _moved(data, target.data, bool(experiment.model.classes))
     if target.fit is not None:
         data = dataclasses.replace(data, fit=target.fit)
     out = out if target.out is None else pathlib.Path(target.out)
     return EvaluationContext(path, data, experiment, out, target.ema, model)
 
 
-def _rule(data, source):
-    """Return a `SplitRecord` with the rule of a run's data alone, for another source of the same kind, or None.
+def _moved(data, source, labels):
+    """Return the `DataConfig` of another source than the run's.
 
-    The source may be the run's data at another place.
+    One of the same kind may be the run's data at another place, so its splits are drawn as they were for the run.
     """
-    if data.split_record is None or source.partition(":")[0] != data.source.partition(":")[0]:
-        return None
-    return SplitRecord(data.split_record.rule)
+    moved = DataConfig(source, labels=labels, validation=data.validation)
+    if not _may_be_moved(data, source):
+        return moved
+    record = data.split_record and dataclasses.replace(data.split_record, images=None, digest=None)
+    return dataclasses.replace(moved, paper_protocol=data.paper_protocol, split_record=record)
+
+
+def _may_be_moved(data, source):
+    """Return whether a source is another one than that of a run's `DataConfig`, of the same kind."""
+    return source != data.source and source.partition(":")[0] == data.source.partition(":")[0]
+
+
+def _warn_of_other_splits(data, source):
+    """Warn if a `Source`, which may be that of a run's `DataConfig` at another place, has other splits."""
+    if data.split_record is not None and not same_splits(source.split_record, data.split_record):
+        warnings.warn(
+            f"{source.name} has other splits than {data.source}: if it holds the images that the run was trained on, "
+            "some of them are in its test split now.",
+            stacklevel=2,
+        )
 
 
 def read_own_images(paths, image_shape):

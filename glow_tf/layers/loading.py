@@ -1,7 +1,8 @@
 """Load weights: values that are not finite are refused by the name of their variable.
 
-Keras reads files of every kind (`.weights.h5`, `.keras`, functional models of flow layers) layer by layer through
-`load_own_variables`, so that a check there is met by every way in which weights are loaded.
+Keras reads `.weights.h5` and `.keras` files, those of functional models of flow layers too, layer by layer through
+`load_own_variables`, where they are checked. Its old `.h5` files, `set_weights` and `tf.train.Checkpoint` do not pass
+there and are not checked.
 """
 
 import numpy as np
@@ -35,6 +36,13 @@ def loading_problem(error):
     paragraphs = str(error).strip().split("\n\n")
     is_collection = paragraphs[0].startswith("A total of") and len(paragraphs) > 1
     return paragraphs[1 if is_collection else 0].splitlines()[0] if paragraphs[0] else type(error).__name__
+
+
+def forget_problems(model):
+    """Forget the weights that were not finite in a file which was refused before."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, FiniteWeights):
+            layer._loading_problem = ""
 
 
 class FiniteWeights:

@@ -26,7 +26,7 @@ def check_old_split(run, config, source):
     Raises:
         DataError: the run validated on another number of images.
     """
-    if config.split_record != SplitRecord("position") or source.split_record is None:
+    if config.split_record != SplitRecord("position"):
         return
     count = source.size("validation")
     shares = [row["val_error"] for row in MetricsTable(run.metrics_path).rows() if row.get("val_error")]
@@ -36,7 +36,7 @@ def check_old_split(run, config, source):
             "held out now, so that its training images would be among those held out; bring the first images back, or "
             "give another --run-dir."
         )
-    if source.name.partition(":")[0] in KINDS_THAT_CHANGE and not shares:
+    if source.name.partition(":")[0] in KINDS_THAT_CHANGE and source.split_record.images and not shares:
         warnings.warn(
             f"{run.path} is of an earlier version, which kept no record of the images: if any were added to "
             f"{source.name} or removed since, some held-out images were trained on.",

@@ -60,11 +60,29 @@ def test_links_are_followed_and_hidden_names_left_out(tmp_path):
     elsewhere = make(tmp_path / "elsewhere", "b", count=3)
     root = make(tmp_path / "h", "a", "c/.hidden", ".ipynb_checkpoints")
     (root / "b").symlink_to(elsewhere / "b")
-    (root / "again").symlink_to(root / "a")
     (root / "a" / "loop").symlink_to(root)
     (root / "a" / ".0.png").write_bytes(b"hidden")
-    (root / "a" / "link.png").symlink_to(elsewhere / "b" / "0.png")
-    assert counts(root) == {(None, "a"): 3, (None, "again"): 3, (None, "b"): 3}
+    (root / "a" / "link.png").symlink_to(make(tmp_path / "other", "b") / "b" / "0.png")
+    assert counts(root) == {(None, "a"): 3, (None, "b"): 3}
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "names"),
+    [
+        ("train/link.png", "test/0.png", r"\S*/test/0.png and \S*/train/link.png"),
+        ("train/again", "train", None),
+        ("train/b", "test", r"\S*/test/0.png and \S*/train/b/0.png"),
+    ],
+)
+def test_image_that_a_link_lists_twice_is_refused(link, target, names, tmp_path):
+    """Its two names could fall into the training and the test split."""
+    make(tmp_path, "train", "test")
+    (tmp_path / link).symlink_to(tmp_path / target)
+    if names is None:  # a link to a folder that it lies in
+        assert open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+    else:
+        with pytest.raises(DataError, match=f"{names} are one file, by a link"):
+            open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
 
 
 def test_images_of_kinds_that_are_not_read_are_named(tmp_path):
@@ -83,15 +101,17 @@ def test_tiff_files_are_listed_and_notes_ignored(tmp_path):
         assert counts(tmp_path) == {(None, "a"): 3}
 
 
-def test_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("record", [None, SplitRecord("position")])
+def test_folder_that_cannot_be_listed_is_refused(record, tmp_path, monkeypatch):
     make(tmp_path, "a")
 
     def forbidden(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("os.scandir", forbidden)
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(f"os.{name}", forbidden)
     with pytest.raises(DataError, match="cannot be listed: Permission denied"):
-        open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+        open_source(DataConfig(f"folder:{tmp_path}", split_record=record), SHAPE)
 
 
 def test_list_of_runs_of_format_1_stays_as_it_was(tmp_path):
@@ -99,7 +119,7 @@ def test_list_of_runs_of_format_1_stays_as_it_was(tmp_path):
     root = make(tmp_path / "h", "a", ".hidden")
     (root / "link").symlink_to(root / "a")
     (root / "a" / "x.tif").write_bytes(b"")
-    names = [str(file.path.relative_to(root)) for file in list_images_of_format_1(root)[None]]
+    names = [str(file.path.relative_to(root)) for file in list_images_of_format_1(root, "folder:x")[None]]
     assert names == [".hidden/0.png", ".hidden/1.png", "a/0.png", "a/1.png"]
     source = open_source(DataConfig(f"folder:{root}", split_record=SplitRecord("position")), SHAPE)
     np.testing.assert_array_equal(np.sort(np.concatenate(list(source.rows.values()))), np.arange(4))

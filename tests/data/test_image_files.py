@@ -13,6 +13,7 @@ from glow_tf.data.image_files import read_image
 from glow_tf.errors import DataError
 from glow_tf.evaluation.context import find_image_files, read_own_images
 from helpers.source_cases import SHAPE, color_images, save_pictures
+from helpers.uploads import encode_tiff_of_12_bits
 
 IMAGE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 10
 
@@ -47,11 +48,7 @@ def test_16_bits_keep_their_upper_8(ending, tmp_path):
 
 def test_12_bits_keep_their_upper_8(tmp_path):
     path = tmp_path / "a.tif"
-    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(path)
-    tag = b"\x02\x01\x03\x00\x01\x00\x00\x00"  # BitsPerSample, one short
-    content = path.read_bytes()
-    assert content.count(tag + b"\x10") == 1
-    path.write_bytes(content.replace(tag + b"\x10", tag + b"\x0c"))
+    path.write_bytes(encode_tiff_of_12_bits(np.full((8, 8), 65535, np.uint16)))
     np.testing.assert_array_equal(read_image(path), np.full((8, 8, 1), 255))
 
 

@@ -1,6 +1,7 @@
 """Test that held-out images stay held out when a source grows, or that the source is refused."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -126,10 +127,49 @@ def test_images_added_to_a_folder_move_none(tmp_path):
     assert contents(before, "train") <= contents(after, "train")
 
 
-def test_source_with_all_splits_keeps_no_record(tmp_path):
-    images = color_images(4)
-    np.savez(tmp_path / "a.npz", train=images, validation=images, test=images)
-    assert open_source(DataConfig(f"npz:{tmp_path / 'a.npz'}"), SHAPE).split_record is None
+def test_run_on_an_archive_with_all_splits_refuses_it_without_one(tmp_path):
+    splits = dict.fromkeys(["train", "validation", "test"], color_images(4))
+    np.savez(tmp_path / "a.npz", **splits)
+    config = DataConfig(f"npz:{tmp_path / 'a.npz'}")
+    record = open_source(config, SHAPE).split_record
+    assert record == SplitRecord("position", 0)
+    config = dataclasses.replace(config, split_record=record)
+    assert open_source(config, SHAPE).split_record == record
+    del splits["validation"]
+    np.savez(tmp_path / "a.npz", **splits)
+    with pytest.raises(DataError, match=r"a.npz has other splits than when the run was started; bring them back"):
+        open_source(config, SHAPE)
+
+
+@pytest.mark.parametrize("at_the_start", [["train", "val", "test"], ["train", "test"], ["train", "val"]])
+@pytest.mark.parametrize("change", [["test"], ["val"], ["test", "val"]])
+def test_run_on_a_folder_refuses_other_splits_than_it_began_with(at_the_start, change, tmp_path):
+    """Images that were trained on would be drawn for the split that has gone, or the other way round."""
+    for i, name in enumerate(at_the_start):
+        (tmp_path / name).mkdir()
+        save_pictures(tmp_path / name, color_images(8)[i:])
+    config = DataConfig(f"folder:{tmp_path}")
+    record = open_source(config, SHAPE).split_record
+    config = dataclasses.replace(config, split_record=record)
+    assert open_source(config, SHAPE).split_record == record
+    for name in change:
+        if (tmp_path / name).is_dir():
+            shutil.rmtree(tmp_path / name)
+        else:
+            (tmp_path / name).mkdir()
+            save_pictures(tmp_path / name, color_images(2))
+    if change == ["test"]:  # a folder with splits but without a test split tests on its validation split
+        assert open_source(config, SHAPE)
+    else:
+        with pytest.raises(DataError, match="has other splits than when the run was started"):
+            open_source(config, SHAPE)
+
+
+def test_run_that_a_test_folder_gave_its_test_split_never_draws_one(tmp_path):
+    save_pictures(tmp_path, color_images(8))
+    config = DataConfig(f"folder:{tmp_path}", split_record=SplitRecord("name", 8, validation=0.5))
+    with pytest.raises(DataError, match="has other splits than when the run was started"):
+        open_source(config, SHAPE)
 
 
 def test_digests_differ_in_shape_type_and_content():

@@ -1,5 +1,7 @@
 """Test which hosts and origins requests to the page may name."""
 
+import re
+
 import pytest
 
 pytest.importorskip("fastapi", reason="the page's extra: pip install 'glow_tf[demo]'")
@@ -7,7 +9,7 @@ pytest.importorskip("fastapi", reason="the page's extra: pip install 'glow_tf[de
 from fastapi.testclient import TestClient
 from starlette.responses import JSONResponse
 
-from glow_tf.demo.app import create_app
+from glow_tf.demo.app import STATIC, create_app
 from glow_tf.demo.origins import HostRule, OriginGuard, host_rule, is_loopback
 
 LOOPBACK_HOSTS = ("127.0.0.1", "127.0.0.1:8000", "localhost:8000", "LocalHost", "[::1]:8000", "[::1]", "127.0.0.2:80")
@@ -57,7 +59,9 @@ def test_server_of_another_address_answers_to_that_address_and_name():
 @pytest.mark.parametrize("listening", ["0.0.0.0", "::"])
 def test_server_of_all_addresses_answers_to_every_address_and_its_own_names(listening, monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "MyBox")
+    monkeypatch.setattr("socket.getfqdn", lambda: "MyBox.lab.example")
     rule = host_rule(listening, listening)
+    assert rule.allows("mybox.lab.example:8000") and not rule.allows("otherbox.lab.example:8000")
     assert all(map(rule.allows, ("192.168.1.5:8000", "[2001:db8::1]:8000", "mybox", "mybox.local:8000", "localhost")))
     assert not rule.allows("elsewhere.example:8000")
 
@@ -105,3 +109,11 @@ def test_page_is_guarded():
     answer = client.post("/api/images", content=b"", headers={"Origin": "null", "Content-Type": "text/plain"})
     assert answer.status_code == 403
     assert client.get("/").status_code == 200
+
+
+def test_page_works_below_any_path():
+    """A proxy such as Jupyter's serves it at /proxy/8000/, where addresses from the root lead elsewhere."""
+    paths = [path for path in STATIC.iterdir() if path.suffix in (".html", ".js", ".css")]
+    assert len(paths) == 6
+    for path in paths:
+        assert not re.findall(r"[\"`'(]/(?:api|static)\b.*", path.read_text()), path.name

@@ -9,7 +9,7 @@ from PIL import Image
 from glow_tf.demo import uploads
 from glow_tf.demo.uploads import read_upload
 from glow_tf.errors import DataError
-from helpers.uploads import IMAGE, INVALID_FILES, RNG, encode_image
+from helpers.uploads import IMAGE, INVALID_FILES, RNG, encode_image, encode_tiff_of_12_bits
 
 SHAPE = (8, 8, 1)
 
@@ -52,6 +52,18 @@ def test_large_picture_is_averaged_in_strips_to_what_the_whole_one_gives(monkeyp
     monkeypatch.setattr(uploads, "MAX_FULL_PIXELS", 5_000)
     difference = np.abs(read_upload(data, shape).astype(int) - whole)
     assert whole.std() > 20 and difference.max() <= 8
+
+
+@pytest.mark.parametrize("max_full_pixels", [10**6, 1000])
+def test_picture_of_12_bits_keeps_its_upper_8(max_full_pixels, monkeypatch):
+    monkeypatch.setattr(uploads, "MAX_FULL_PIXELS", max_full_pixels)
+    assert np.all(read_upload(encode_tiff_of_12_bits(np.full((64, 64), 65535, np.uint16)), SHAPE) == 255)
+
+
+def test_telephones_picture_with_a_preview_is_its_first():
+    preview = Image.fromarray(np.zeros((16, 16, 3), np.uint8))
+    data = encode_image(np.full((64, 64, 3), 200, np.uint8), "MPO", save_all=True, append_images=[preview])
+    assert np.all(read_upload(data, SHAPE) == 200)
 
 
 def test_large_picture_takes_little_memory_beside_its_decoded_file(monkeypatch):

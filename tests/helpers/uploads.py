@@ -30,6 +30,14 @@ def encode_png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def encode_tiff_of_12_bits(array):
+    """Return a TIFF of 12 bits a sample, which Pillow reads and does not write, of an array of uint16."""
+    tag = b"\x02\x01\x03\x00\x01\x00\x00\x00"  # BitsPerSample, one short
+    content = encode_image(array, "TIFF")
+    assert content.count(tag + b"\x10") == 1
+    return content.replace(tag + b"\x10", tag + b"\x0c")
+
+
 def encode_animation():
     """Return an animated GIF of three frames."""
     frames = [Image.fromarray(RNG.integers(0, 256, (20, 20), np.uint8)) for _ in range(3)]

@@ -46,6 +46,29 @@ def test_first_weight_that_is_not_finite_is_named_and_none_is_taken(permutation,
     np.testing.assert_array_equal(fresh.get_weights()[0], model.get_weights()[0])
 
 
+def test_load_after_a_refused_one_and_a_load_that_is_interrupted(tmp_path, monkeypatch):
+    """The problem of an earlier file must not be reported of the next, and Ctrl-C must leave no half-loaded model."""
+    model = Glow(ModelConfig(**SMALLEST))
+    actnorm = model.flow.step_1_0.actnorm
+    actnorm._loading_problem = "the weight of an earlier file"
+    model.save_weights(tmp_path / "m.weights.h5")
+    model.load_weights(tmp_path / "m.weights.h5")
+    assert not actnorm._loading_problem
+    before = model.get_weights()
+    layer_cases.perturb(model.trainable_variables, np.random.default_rng(0))
+    model.save_weights(tmp_path / "other.weights.h5")
+    model.set_weights(before)
+
+    def interrupt(store):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model.classifier, "load_own_variables", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.load_weights(tmp_path / "other.weights.h5")
+    for weight, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
 def test_every_file_with_weights_that_are_not_finite_is_refused(tmp_path):
     model = Glow(ModelConfig(**SMALLEST))
     name = "flow/step_1_0/actnorm/logs"

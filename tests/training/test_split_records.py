@@ -66,6 +66,42 @@ def test_evaluation_of_a_moved_source_keeps_the_rule_of_the_run(tmp_path, old_ru
     assert open_context(TargetOptions(str(old_run.path), data="bundled:mnist")).data.split_record is None
 
 
+def test_evaluation_of_a_moved_source_draws_the_splits_of_the_run(tmp_path):
+    """Its share of validation images, its protocol and its cutoffs decide which images were trained on."""
+    (tmp_path / "images").mkdir()
+    source = f"folder:{save_pictures(tmp_path / 'images', color_images(40))}"
+    for i, options in enumerate([dict(validation=0.3), dict(paper_protocol=True), {}]):
+        data = DataConfig(source, **options)
+        record = open_source(data, (8, 8, 3)).split_record
+        experiment = dataclasses.replace(TINY, data=dataclasses.replace(data, split_record=record))
+        run = Run(tmp_path / f"run{i}")
+        run.write_config(experiment)
+        moved = shutil.copytree(tmp_path / "images", tmp_path / f"moved{i}")
+        context = open_context(TargetOptions(str(run.path), data=f"folder:{moved}"))
+        original, again = open_source(experiment.data, (8, 8, 3)), open_source(context.data, (8, 8, 3))
+        for split in ("train", "validation", "test"):
+            np.testing.assert_array_equal(again.rows[split], original.rows[split])
+        assert (context.data.validation, context.data.paper_protocol) == (data.validation, data.paper_protocol)
+        save_pictures(moved, color_images(60))
+        more = open_source(context.data, (8, 8, 3)).split_record
+        assert (more.test, more.validation) == (record.test, record.validation), "cutoffs are the run's"
+    other = open_context(TargetOptions(str(tmp_path / "run0"), data="bundled:digits")).data
+    assert other.validation == 0.3 and other.split_record is None
+
+
+def test_evaluation_of_a_source_with_other_splits_than_the_runs_warns(tmp_path):
+    names = ("train", "validation", "test")
+    images = color_images(12)[..., :1]
+    np.savez(tmp_path / "a.npz", **dict.fromkeys(names, images))
+    np.savez(tmp_path / "b.npz", train=images, test=images)
+    run = trainer(tmp_path / "run", f"npz:{tmp_path / 'a.npz'}")
+    run.run.write_config(run.experiment)
+    context = open_context(TargetOptions(str(tmp_path / "run"), data=f"npz:{tmp_path / 'b.npz'}"))
+    context = dataclasses.replace(context, file_model=run.state.model)
+    with pytest.warns(UserWarning, match=r"b.npz has other splits than npz:.*a.npz: if it holds the images"):
+        assert context.source
+
+
 def test_run_of_format_1_with_labels_is_refused_if_its_validation_had_another_size(old_run):
     config = old_run.experiment().data
     source = open_source(config, (8, 8, 1))

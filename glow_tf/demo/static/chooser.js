@@ -9,7 +9,7 @@ const label = dialog.querySelector("select[name=label]");
 const error = dialog.querySelector(".error");
 let open = null; // the well that the dialog is for
 
-const url = (id) => `/api/images/${encodeURIComponent(id)}`;
+const url = (id) => `api/images/${encodeURIComponent(id)}`;
 
 /** Sends an image file and returns its id on the server. */
 async function upload(blob, cls = label.value) {
@@ -19,7 +19,7 @@ async function upload(blob, cls = label.value) {
     throw new Error(`This file has more than ${size} MB; give one of at most ${size} MB.`);
   }
   const query = cls === "" ? "" : `?label=${cls}`;
-  return (await ask(`/api/images${query}`, { method: "POST", body: blob })).id;
+  return (await ask(`api/images${query}`, { method: "POST", body: blob })).id;
 }
 
 export class Well {

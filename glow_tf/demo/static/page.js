@@ -78,7 +78,7 @@ const number = (form, name) => Number(form.elements[name].value);
 function samples(panel) {
   const form = $("form", panel);
   const sheet = $(".sheet", panel);
-  const request = live("/api/samples", panel, (images, sent) => {
+  const request = live("api/samples", panel, (images, sent) => {
     fill(sheet, images, "sample", 112);
     $$("img", sheet).forEach((image, i) => {
       if (model.classes.length) image.dataset.label = sent.label ?? i % model.classes.length;
@@ -106,8 +106,8 @@ function blend(panel) {
   const slider = $("input", panel);
   const result = $(".result", panel);
   const strip = $(".strip", panel);
-  const one = live("/api/blend", $(".triptych", panel), (images) => fill(result, images, result.dataset.alt, 256));
-  const all = live("/api/blend", strip, (images) => fillStrip(images));
+  const one = live("api/blend", $(".triptych", panel), (images) => fill(result, images, result.dataset.alt, 256));
+  const all = live("api/blend", strip, (images) => fillStrip(images));
   const ends = () => ({ first: first.id, second: second.id });
   const send = () => first.id && second.id && one({ ...ends(), weights: [Number(slider.value)] });
   const steps = Array.from({ length: STEPS }, (_, i) => i / (STEPS - 1));
@@ -153,7 +153,7 @@ function attributes(panel) {
   const form = $("form", panel);
   const sliders = $(".sliders", panel);
   const result = $(".result", panel);
-  const request = live("/api/move", panel, (images) => fill(result, images, result.dataset.alt, 288));
+  const request = live("api/move", panel, (images) => fill(result, images, result.dataset.alt, 288));
   const send = () => {
     const moved = $$("input", sliders).filter((input) => Number(input.value));
     const strengths = Object.fromEntries(moved.map((input) => [input.name, Number(input.value)]));
@@ -186,7 +186,7 @@ function attributeSlider(name) {
 async function waitForAttributes(panel, ready) {
   const status = $(".status", panel);
   try {
-    const answer = await ask("/api/attributes");
+    const answer = await ask("api/attributes");
     if (answer.state === "ready") {
       status.textContent = "";
       return ready(answer.names);
@@ -218,7 +218,7 @@ function levels(panel) {
     label.append(input, `Level ${i + 1}${kind} `, size);
     choices.append(label);
   });
-  const request = live("/api/redraw", panel, (images) => fill(sheet, images, "variant", 112));
+  const request = live("api/redraw", panel, (images) => fill(sheet, images, "variant", 112));
   const send = () => {
     if (!well.id) return;
     const chosen = $$("input", choices).filter((input) => input.checked);
@@ -259,7 +259,7 @@ document.addEventListener("input", (event) => event.target.type === "range" && m
 $("#notice button").addEventListener("click", () => notice());
 
 try {
-  Object.assign(model, await ask("/api/model"));
+  Object.assign(model, await ask("api/model"));
   describe();
   prepare();
   markAll(document);
