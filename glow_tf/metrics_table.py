@@ -30,7 +30,7 @@ class MetricsTable:
         if not self.path.exists():
             return []
         try:
-            return _read(self.path.read_text("utf-8"))
+            return _read(self.path.read_text("utf-8-sig"))
         except (ValueError, csv.Error, OSError) as error:
             raise RunError(f"{self.path} is damaged ({error}).") from error
 
