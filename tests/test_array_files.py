@@ -163,5 +163,5 @@ def test_directions_that_lead_nowhere_are_refused(bad, tmp_path):
     directions = np.ones([2, 3], np.float32)
     directions[1] = bad
     np.save(tmp_path / "a.npy", directions)
-    with pytest.raises(DataError, match="expected finite directions other than 0"):
+    with pytest.raises(DataError, match="expected a finite direction that is not zero"):
         load_attributes(tmp_path / "a.npy", 3)
