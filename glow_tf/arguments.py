@@ -35,7 +35,7 @@ def check_temperature(temperature, name, n=None, positive=False):
         positive: refuse 0 too, at which there is no density.
     """
     shape, values = np.shape(temperature) if not tf.is_tensor(temperature) else temperature.shape, known(temperature)
-    if not np.issubdtype(_numpy_dtype(temperature), np.number):
+    if not np.issubdtype(_numpy_dtype(temperature), np.number) or np.iscomplexobj(values):
         raise TypeError(f"{name}: expected a number as temperature, got {_describe(temperature)}.")
     shapes = [[]] if n is None else [[], [1], [known(n)]]
     if not any(tf.TensorShape(shape).is_compatible_with(s) for s in shapes):
@@ -56,6 +56,7 @@ def to_bytes(images, name):
             f"{name}: expected uint8 images, got a dictionary of {', '.join(map(str, images))}; map the data set to "
             "(image, label) pairs, or to images alone."
         )
+    refuse_masked(images, name)
     try:
         images = tf.convert_to_tensor(images)
     except (TypeError, ValueError) as error:
@@ -64,6 +65,12 @@ def to_bytes(images, name):
     if images.dtype != tf.uint8:
         raise TypeError(f"{name}: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
     return images
+
+
+def refuse_masked(value, name):
+    """Raise a `TypeError` for a masked array: TensorFlow would take the values under the mask for numbers."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{name}: expected numbers, got an array with masked values; fill or remove them first.")
 
 
 def check_noise(noise, images, seed, dtype, name):
@@ -108,6 +115,8 @@ def check_latents(eps, shapes, dtype, name):
         raise DataError(f"{expected}, got one {type(eps).__name__}; for flat latents [n, D] see glow_tf.latents.")
     if len(eps) != len(shapes):
         raise DataError(f"{expected}, got {len(eps)} of them.")
+    for e in eps:
+        refuse_masked(e, name)
     tensors = [_to_tensor(e, dtype) for e in eps]
     if not all(e.dtype.is_floating for e in tensors):
         raise TypeError(f"{expected} of floats, got {', '.join(e.dtype.name for e in tensors)}.")

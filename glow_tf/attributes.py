@@ -35,7 +35,12 @@ class Attributes:
     directions: np.ndarray
 
     def __post_init__(self):
-        object.__setattr__(self, "directions", np.asarray(self.directions))
+        object.__setattr__(self, "names", _checked_names(self.names))
+        # The squares of integers and of half precision would overflow without a word.
+        directions = np.asarray(self.directions)
+        if directions.dtype.kind in "iuf":
+            directions = directions.astype(np.result_type(directions, np.float32), copy=False)
+        object.__setattr__(self, "directions", directions)
         if self.directions.ndim != 2 or len(self.names) != len(self.directions):
             raise DataError(
                 f"attributes: expected directions [{len(self.names)}, D], one per name, got {self.directions.shape}."
@@ -125,7 +130,7 @@ def load_attributes(path, dims):
         with ArrayArchive(path) as archive:
             if not {"names", "directions"} <= archive.keys():
                 raise DataError(f"{path}: expected arrays names and directions, got {', '.join(archive) or 'none'}.")
-            names, directions = tuple(map(str, np.atleast_1d(archive["names"]))), archive["directions"]
+            names, directions = _names_of(archive["names"]), archive["directions"]
     if directions.ndim != 2 or directions.shape[1] != dims or directions.dtype.kind != "f":
         actual = f"{directions.dtype} {directions.shape}"
         raise DataError(f"{path}: expected float directions [n, {dims}], got {actual}.")
@@ -133,6 +138,13 @@ def load_attributes(path, dims):
         return Attributes(names, directions)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def _names_of(array):
+    """Return the names in an array of text or bytes, without the marks that text files of Windows leave."""
+    if array.dtype.kind == "S":
+        array = np.strings.decode(array, "utf-8", "replace")
+    return tuple(str(name).strip("\ufeff\r\n ") for name in array.ravel())
 
 
 def _check_tags(z, tags, names):
@@ -158,6 +170,15 @@ def _logistic_direction(z, mask):
     weights = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=1000).fit(z, mask).coef_[0]
     unit = weights / np.linalg.norm(weights)
     return SCALE * unit * (unit @ _mean_difference(z, mask))
+
+
+def _checked_names(names):
+    """Return names as a tuple; raise a `DataError` if they are not several texts."""
+    names = (names,) if isinstance(names, str) else tuple(names)
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        raise DataError(f"attributes: expected names as text, got {wrong[0]!r}.")
+    return names
 
 
 def _to_attributes(names, directions):

@@ -26,6 +26,9 @@ MAX_SEED = 2**43 - 1
 MAX_BATCH_VALUES = 2**31 - 1
 """The greatest number of values in a batch of images: TensorFlow's kernels count them in 32 bits."""
 
+MAX_CHANNELS = 2**13
+"""The greatest number of channels of a level, whose 1x1 convolution has as many rows and columns."""
+
 Count = Annotated[int, Between(1, 10**9)]
 """A number of steps, epochs or the like."""
 Side = Annotated[int, Between(1, 4096)]
@@ -72,6 +75,12 @@ class ModelConfig:
             f"weight_y={self.weight_y} needs a conditional model: set classes to the number of labels.",
         )
         self._check_size()
+        channels = self.image_shape[2] * 2 ** (self.levels + 1)
+        _require(
+            channels <= MAX_CHANNELS,
+            f"levels: {self.levels} levels of images of {self.image_shape[2]} channels give the last one {channels:,} "
+            f"channels, expected at most {MAX_CHANNELS:,}.",
+        )
 
     def _check_size(self):
         factor = 2**self.levels

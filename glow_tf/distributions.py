@@ -115,6 +115,13 @@ class DiscreteGlow(tfd.Distribution):
         if value.shape.rank is None or value.shape.rank < 3 or not value.shape[-3:].is_compatible_with(shape):
             expected = ", ".join(map(str, shape))
             raise DataError(f"{self.name}: expected images [..., {expected}], got {value.shape}.")
+        try:
+            tf.broadcast_static_shape(value.shape[:-3], self._batch_shape())
+        except ValueError:
+            raise DataError(
+                f"{self.name}: expected images whose leading dimensions broadcast to the labels' "
+                f"{self._batch_shape()}, got {value.shape}."
+            ) from None
         return value
 
     def _labels_of(self, lead):

@@ -33,6 +33,7 @@ from glow_tf.interpolation import interpolate_latents
 from glow_tf.io import cannot_write, check_not_current, temporary_path
 from glow_tf.labels import labels_per_image
 from glow_tf.layers.loading import require_finite
+from glow_tf.model import Glow
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
 
@@ -182,6 +183,8 @@ def export_model(glow, path, overwrite=False):
     Raises:
         RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
     """
+    if not isinstance(glow, Glow):
+        raise TypeError(f"export_model: expected a Glow and the path to write, got a {type(glow).__name__} first.")
     require_finite((v.path, v.numpy()) for v in glow.weights)
     check_not_current(pathlib.Path(path))
     path = prepare_folder(path)

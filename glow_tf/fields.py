@@ -160,7 +160,9 @@ def _check_choice(value, choices, name):
 def _check_tuple(value, parts, name, bounds):
     """Check a tuple of one type of any length, or of a type for each place; other sequences become tuples."""
     variable = parts[-1] is Ellipsis
-    values = tuple(value) if isinstance(value, collections.abc.Iterable) and not isinstance(value, str) else None
+    # A set has no order, and texts, bytes and the keys of a dictionary are no numbers or names.
+    refused = str | bytes | collections.abc.Set | collections.abc.Mapping
+    values = tuple(value) if isinstance(value, collections.abc.Iterable) and not isinstance(value, refused) else None
     if values is None or not (variable or len(values) == len(parts)):
         count = "several values" if variable else f"{len(parts)} values"
         raise ConfigError(f"{name}: expected {count}, got {_shown(value)}.")

@@ -30,6 +30,10 @@ def interpolate_latents(first, second, weights):
     shapes, others = ([_shape(e) for e in eps] for eps in (first, second))
     if len(shapes) != len(others) or not all(map(tf.TensorShape.is_compatible_with, shapes, others)):
         raise DataError(f"interpolate_latents: expected two lists of equal shapes, got {shapes} and {others}.")
+    for e in (*first, *second):
+        dtype = tf.as_dtype(e.dtype if hasattr(e, "dtype") else np.asarray(e).dtype)
+        if not dtype.is_floating:  # weights between 0 and 1 would be rounded to 0
+            raise TypeError(f"interpolate_latents: expected latents of floats, got {dtype.name}.")
     return [_interpolate(tf.convert_to_tensor(a), b, weights) for a, b in zip(first, second, strict=True)]
 
 

@@ -14,6 +14,7 @@ import math
 
 import tensorflow as tf
 
+from glow_tf.arguments import refuse_masked
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
 
@@ -86,6 +87,7 @@ def to_tensor(labels, classes, name):
     rule = f"{name}: expected integer labels from 0 to {classes - 1}"
     if isinstance(labels, dict):
         raise TypeError(f"{rule}, got a dictionary of {', '.join(map(str, labels))}; give the entry that has them.")
+    refuse_masked(labels, name)
     try:
         tensor = tf.convert_to_tensor(labels)
     except (TypeError, ValueError, OverflowError) as error:

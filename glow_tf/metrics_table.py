@@ -33,7 +33,7 @@ class MetricsTable:
             RunError: the file is damaged, or cannot be read now.
         """
         try:
-            return _read(self.path.read_text("utf-8"))
+            return _read(self.path.read_text("utf-8-sig"))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:

@@ -50,6 +50,9 @@ class Glow(SealedWeights, LikelihoodModel):
 
     def __init__(self, config, *, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
+        if not isinstance(config, ModelConfig | dict):
+            hint = "; give its .model" if hasattr(config, "model") else ""
+            raise TypeError(f"Glow: expected a ModelConfig, got {type(config).__name__}{hint}.")
         self.config = config if isinstance(config, ModelConfig) else ModelConfig(**config)
         c = self.config
         self.flow = GlowFlow(

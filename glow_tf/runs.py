@@ -21,7 +21,7 @@ import keras
 
 from glow_tf.config import Experiment
 from glow_tf.deprecation import warn_renamed
-from glow_tf.errors import RunError
+from glow_tf.errors import ConfigError, RunError
 from glow_tf.io import write_text
 from glow_tf.layers.loading import loading_problem
 from glow_tf.metrics_table import MetricsTable as MetricsTable
@@ -40,15 +40,24 @@ class Run:
     """A run folder.
 
     Args:
-        path: `pathlib.Path` of the folder, which need not exist.
+        path: path of the folder, which need not exist.
     """
 
     path: pathlib.Path
 
+    def __post_init__(self):
+        object.__setattr__(self, "path", pathlib.Path(self.path))
+
     @classmethod
     def create(cls, path, experiment):
-        """Make the folder and write its configuration; return the `Run`."""
-        run = cls(pathlib.Path(path))
+        """Make the folder and write its configuration; return the `Run`.
+
+        Raises:
+            RunError: the folder holds a run of another configuration, or cannot be written.
+        """
+        run = cls(path)
+        if run.exists and run.experiment() != experiment:
+            raise RunError(f"{run.path} holds a run of another configuration, which would be lost; give another path.")
         run.write_config(experiment)
         return run
 
@@ -59,7 +68,7 @@ class Run:
         Raises:
             RunError: it is not a run folder.
         """
-        run = cls(pathlib.Path(path))
+        run = cls(path)
         if not run.exists:
             raise RunError(f"{run.path} is not a run folder (no {run.config_path.name} in it); train.py makes one.")
         return run
@@ -102,6 +111,8 @@ class Run:
             average: old name of `ema`.
         """
         ema = _renamed_average("Run.weights_path", average, ema)
+        if which not in ("best", "last"):
+            raise ConfigError(f"which: expected best or last, got {which!r}.")
         return self.weights / f"{which}{EMA_SUFFIX if ema else ''}.weights.h5"
 
     @property
@@ -132,10 +143,12 @@ class Run:
             RunError: `config.json` is damaged, or of a later format.
         """
         try:
-            values = json.loads(self.config_path.read_text("utf-8"))
+            values = json.loads(self.config_path.read_text("utf-8-sig"), object_pairs_hook=_unique_fields)
             if not isinstance(values, dict):
                 raise ValueError("expected an object with the fields of an experiment")
             run_format = values.pop("format")
+            if type(run_format) is not int or run_format < 1:
+                raise ValueError(f"format: expected a whole number from 1, got {run_format!r}")
             if run_format > FORMAT:
                 raise RunError(
                     f"{self.config_path} has format {run_format}, this glow_tf reads up to {FORMAT}; update it."
@@ -178,6 +191,12 @@ class Run:
         return model
 
 
+def is_keras_file(path):
+    """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
+    path = pathlib.Path(path)
+    return path.suffix == ".keras" and not path.is_dir()
+
+
 def load_keras(path):
     """Return the `Glow` of a `.keras` file.
 
@@ -209,11 +228,20 @@ def load_model(path, ema=False, *, average=None):
     """
     ema = _renamed_average("load_model", average, ema)
     path = pathlib.Path(path)
-    if path.suffix != ".keras":
+    if not is_keras_file(path):
         return Run.open(path).model(ema=ema)
     if ema:
         raise RunError(f"{path} holds one set of weights; only a run folder has EMA weights besides.")
     return load_keras(path)
+
+
+def _unique_fields(pairs):
+    """Return the fields of an object of JSON; raise a `ValueError` for one that is there twice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is there twice")
+    return fields
 
 
 def _renamed_average(function, average, ema):

@@ -25,6 +25,9 @@ CONFIG_ATTRIBUTE = "glow_tf_config"
 FIELDS_THAT_MAY_DIFFER = ("recompute", "network_dtype", "init_seed")
 """Fields of the configuration that change no number of a trained model, beyond rounding."""
 
+FIELDS_OF_TRAINING = ("weight_y",)
+"""Fields that change the loss alone; a model may be trained on with others."""
+
 ENDING = "weights.h5"
 
 READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)
@@ -44,10 +47,15 @@ class SealedWeights:
         """Load weights as `keras.Model.load_weights` does.
 
         Raises:
-            RunError: the numbers in the file are not those that were written.
+            RunError: the numbers in the file are not those that were written, or those of a model of another
+                configuration, which would mean something else in this one.
         """
         if os.path.isfile(filepath):
             check_seal(filepath)
+            if str(filepath).endswith(ENDING):
+                differences = _differences(filepath, self.config, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
+                if differences:
+                    raise RunError(f"{filepath} holds the weights of a model of another configuration: {differences}.")
         super().load_weights(filepath, *args, **kwargs)
 
 
@@ -76,14 +84,18 @@ def check_config(path, config, may_differ=FIELDS_THAT_MAY_DIFFER):
         config: a `ModelConfig`.
         may_differ: names of fields that are not compared.
     """
-    written, values = _written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
-    names = [name for name in values if name in written and name not in may_differ]
-    differences = [f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name]]
+    differences = _differences(path, config, may_differ)
     if differences:
         raise RunError(
-            f"{path} was written with another configuration than config.json has now: {'; '.join(differences)}. "
-            "Change it back."
+            f"{path} was written with another configuration than config.json has now: {differences}. Change it back."
         )
+
+
+def _differences(path, config, ignored):
+    """Return in words how a `ModelConfig` differs from that of the model which wrote a weights file; "" if not."""
+    written, values = _written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
+    names = [name for name in values if name in written and name not in ignored]
+    return "; ".join(f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name])
 
 
 def _written_config(path):

@@ -66,12 +66,15 @@ def parse(arguments):
 def _starting_experiment(arguments):
     """Return the `Experiment` that the options change: the preset's, or that of the run in --run-dir."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for names in (("--preset",), ("--run-dir", "--run_dir")):
-        parser.add_argument(*names, nargs="?")  # that a value is missing is found when all words are parsed
-    options = parser.parse_known_args(arguments)[0]
+    for name in ("--preset", "--run-dir"):
+        parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
+    # Underscores in the name of an option are read as hyphens, here as by the parser of all words.
+    words = [word.partition("=") for word in arguments]
+    words = [(name.replace("_", "-") if name.startswith("--") else name) + rest + value for name, rest, value in words]
+    options = parser.parse_known_args(words)[0]
     if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
         return Run.open(options.run_dir).experiment()
-    return presets.get(options.preset or presets.DEFAULT)
+    return presets.get(presets.DEFAULT if options.preset is None else options.preset)
 
 
 def warn_of_other_images(experiment, source):

@@ -3,6 +3,8 @@
 Pickled arrays are refused.
 """
 
+import warnings
+
 import numpy as np
 
 from glow_tf.array_files import NPY, NPZ, ArrayArchive, file_kind, read_array
@@ -45,7 +47,10 @@ def _source(name, arrays, config, image_shape):
     if not splits or ("images" in splits and len(splits) > 1):
         raise DataError(f"{name}: expected arrays {KEYS}; got {', '.join(arrays) or 'none'}.")
     images = [_as_images(arrays[split], f"{name}, {split}") for split in splits]
-    labels = [arrays.get("labels" if split == "images" else f"{split}_labels") for split in splits]
+    label_names = ["labels" if split == "images" else f"{split}_labels" for split in splits]
+    labels = [arrays.get(label_name) for label_name in label_names]
+    if left_out := [key for key in arrays if key not in (*splits, *label_names)]:
+        warnings.warn(f"{name}: the arrays {', '.join(left_out)} are left out; expected {KEYS}.", stacklevel=2)
     if len({i.shape[1:] for i in images}) > 1:
         raise DataError(f"{name}: the splits differ in image shape: {[i.shape[1:] for i in images]}.")
     rows = consecutive_rows({split: len(i) for split, i in zip(splits, images, strict=True)})
@@ -78,6 +83,11 @@ def _source(name, arrays, config, image_shape):
 def _as_images(array, name):
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or not array.size:
         raise DataError(f"{name}: expected uint8 images [n, h, w] or [n, h, w, c], got {array.dtype} {array.shape}.")
+    if array.ndim == 3 and array.shape[2] in (3, 4) and min(array.shape[:2]) > 4:
+        raise DataError(
+            f"{name}: expected uint8 images [n, h, w] or [n, h, w, c], got {array.dtype} {array.shape}, which looks "
+            f"like one color image; give [1, h, w, {array.shape[2]}], or [n, h, {array.shape[2]}, 1] of gray ones."
+        )
     return array[..., None] if array.ndim == 3 else array
 
 

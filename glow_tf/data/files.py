@@ -78,9 +78,10 @@ class RecordSource(Source):
         if row not in self._reported_rows:
             self._reported_rows.add(row)
             print(f"left out: {error}", file=sys.stderr)
-        train = self.rows["train"]
-        if len(self._reported_rows) >= len(train) and self._reported_rows.issuperset(train.tolist()):
-            raise DataError(f"{self.name}: none of the {len(train):,} training images can be read; the last: {error}.")
+        for split, rows in self.rows.items():
+            if 0 < len(rows) <= len(self._reported_rows) and self._reported_rows.issuperset(rows.tolist()):
+                name = "training" if split == "train" else split
+                raise DataError(f"{self.name}: none of the {len(rows):,} {name} images can be read; the last: {error}.")
 
     def _no_attributes(self):
         return np.zeros([len(self.attribute_names)], np.int32)

@@ -7,6 +7,7 @@ order of their names.
 
 import itertools
 import pathlib
+import unicodedata
 
 from glow_tf.data.files import RecordSource
 from glow_tf.data.folder_listing import list_images, list_images_of_format_1
@@ -31,7 +32,7 @@ def open_folder(where, config, image_shape):
     if not len(rows.get("train", ())):
         raise DataError(f"{config.source}: {len(files)} images, but none of them to train on.")
     names = {file.class_name for file in files}
-    class_names = [] if None in names else sorted(names)
+    labels, class_names = ({}, ()) if None in names else _number_classes(names)
     if config.labels and not class_names:
         raise DataError(f"{config.source}: labels are wanted, so every image must lie in a folder of its class.")
     rows, split_record = draw_splits(
@@ -43,7 +44,7 @@ def open_folder(where, config, image_shape):
 
     def load(row):
         path, name = files[row]
-        return read_image(path), class_names.index(name) if class_names else None, None
+        return read_image(path), labels.get(name), None
 
     return RecordSource(
         config.source,
@@ -54,3 +55,14 @@ def open_folder(where, config, image_shape):
         class_names=class_names,
         on_damaged=config.on_damaged,
     )
+
+
+def _number_classes(folder_names):
+    """Return `({name of a folder: label}, names of the classes)`, in the order of the folders' names.
+
+    A name whose letters are composed in one split and not in another, as file systems differ in it, is one class.
+    """
+    classes, labels = {}, {}
+    for name in sorted(folder_names):
+        labels[name] = classes.setdefault(unicodedata.normalize("NFC", name), len(classes))
+    return labels, tuple(classes)

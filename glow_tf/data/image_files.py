@@ -11,8 +11,10 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 OTHER_ENDINGS = (".avif", ".heic", ".heif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga")
 """Endings of images that are not read; they are named where they are left out."""
 
-BITS_PER_SAMPLE = 258
-"""Number of a tag of TIFF."""
+BITS_PER_SAMPLE, PHOTOMETRIC_INTERPRETATION = 258, 262
+"""Numbers of tags of TIFF."""
+WHITE_IS_ZERO = 0
+"""A value of the latter."""
 
 
 def read_image(file):
@@ -55,9 +57,7 @@ def pixels(image, bits=None):
     """
     image.load()
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion would clip at 255.
-        bits = bits or bits_per_sample(image)
-        return (np.asarray(image) >> (bits - 8)).astype(np.uint8)[..., None]
+        return _upper_8_bits(image, bits or bits_per_sample(image))[..., None]
     if image.mode in ("I", "F"):
         kind = {"I": "integers of 32 bits", "F": "floats"}[image.mode]
         raise ValueError(f"its pixels are {kind}, whose range is unknown; save it with 8 or 16 bits")
@@ -68,6 +68,16 @@ def pixels(image, bits=None):
     elif image.mode in ("L", "1"):
         return np.asarray(image.convert("L"))[..., None]
     return np.asarray(image.convert("RGB"))
+
+
+def _upper_8_bits(image, bits):
+    """Return an image of so many bits as uint8 `[h, w]`; Pillow's own conversion would clip at 255."""
+    values, tags = np.asarray(image), getattr(image, "tag_v2", {})
+    gray = (values >> (bits - 8)).astype(np.uint8)
+    if tags.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO:  # which Pillow inverts for 8 bits only
+        gray = 255 - gray
+    transparent = image.info.get("transparency")
+    return gray if transparent is None else np.where(values == transparent, np.uint8(255), gray)
 
 
 def _require_regular(path):

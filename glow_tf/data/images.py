@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from glow_tf.errors import DataError
 
+MAX_RESIZED_PIXELS = 2**26
+"""Pixels of an image after it was resized and before it is cropped, at most; a narrow strip would take all memory."""
+
 
 def with_channels(image, channels):
     """Convert an image to 1 or 3 channels.
@@ -75,6 +78,13 @@ def check_shape(shape, image_shape, config):
         raise DataError(
             f"{config.source}: an image is {height}x{width}, the model takes {image_shape[0]}x{image_shape[1]}, and "
             f"fit={config.fit} cannot change it; choose --fit pad, resize, crop or random_crop, or another size."
+        )
+    scale = max(image_shape[0] / height, image_shape[1] / width)
+    if config.fit == "resize" and height * width * scale**2 > MAX_RESIZED_PIXELS:
+        raise DataError(
+            f"{config.source}: an image is {height}x{width}, and resizing it to cover the model's "
+            f"{image_shape[0]}x{image_shape[1]} makes {height * scale:.0f}x{width * scale:.0f} pixels; leave such "
+            "narrow images out."
         )
 
 

@@ -60,7 +60,10 @@ def _find_databases(path):
         "train": path.with_name(path.name + "_train_lmdb"),
         "test": path.with_name(path.name + "_val_lmdb"),
     }
-    return {split: folder for split, folder in folders.items() if folder.is_dir()} or {"train": path}
+    present = {split: folder for split, folder in folders.items() if folder.is_dir()} or {"train": path}
+    if "train" not in present:
+        raise DataError(f"lsun-lmdb:{path}: expected {folders['train']} beside {folders['test']}; there is none.")
+    return present
 
 
 def _read_keys(lmdb, path, source_name):

@@ -8,6 +8,7 @@ import itertools
 import pathlib
 import re
 import struct
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ from glow_tf.data.images import shape_check
 from glow_tf.data.labels import count_classes, warn_of_gaps
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
+
+GZIP = b"\x1f\x8b"
+"""The first bytes of a compressed file."""
 
 FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
@@ -87,17 +91,18 @@ def _list_files(root, split, size):
     for path in sorted((root / split).glob("*.tfrecords")):
         match = FILE_NAME.fullmatch(path.name)
         if match and match["split"] == split:
-            files.setdefault(int(match["r"]), []).append((int(match["of"]), path))
+            files.setdefault(int(match["r"]), []).append((int(match["s"]), int(match["of"]), path))
     if not files:
         return []
     sufficient = [r for r in files if 2**r >= size]
     chosen = files[min(sufficient) if sufficient else max(files)]
-    promised = chosen[0][0]
-    if len(chosen) != promised:
-        raise DataError(
-            f"{root / split}: the names promise {promised} files, there are {len(chosen)}; some are missing."
-        )
-    paths = [path for _, path in chosen]
+    promised = chosen[0][1]
+    if [(number, count) for number, count, _ in chosen] != [(i, promised) for i in range(promised)]:
+        counts = sorted({count for _, count, _ in chosen})
+        reason = "some are missing" if len(counts) == 1 else "these are files of several exports"
+        promises = " or ".join(map(str, counts))
+        raise DataError(f"{root / split}: the names promise {promises} files, there are {len(chosen)}; {reason}.")
+    paths = [path for *_, path in chosen]
     for path in paths:
         if not path.is_file():
             raise DataError(f"{path} is not a regular file.")
@@ -111,13 +116,17 @@ def _locate_records(path):
     checksum of the data (4).
     """
     locations, offset, end = [], 0, path.stat().st_size
+    if not end:
+        warnings.warn(f"{path} is empty; copy it again if it should hold images.", stacklevel=2)
     with open(path, "rb") as file:
         while offset < end:
             file.seek(offset)
             header = file.read(12)
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
             if offset + 16 + length > end:
-                raise DataError(f"{path} is cut off in record {len(locations)}; copy it again.")
+                is_compressed = not offset and header.startswith(GZIP)
+                problem = "compressed (gzip); unpack it" if is_compressed else f"cut off in record {len(locations)}"
+                raise DataError(f"{path} is {problem}{'' if is_compressed else '; copy it again'}.")
             file.seek(offset + 12 + length)
             locations.append(Location(path, offset + 12, length, file.read(4)))
             offset += 16 + length

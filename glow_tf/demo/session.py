@@ -13,7 +13,7 @@ from glow_tf.demo.image_store import ImageStore
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.io import describe_error
-from glow_tf.runs import load_model
+from glow_tf.runs import is_keras_file, load_model
 
 MAX_TEST_IMAGES = 48
 """Test images to choose from."""
@@ -137,7 +137,7 @@ def open_session(path, *, data=None, ema=False, attributes=None):
     Raises:
         GlowError: the model, `data` or `attributes` cannot be read. Data that only the run names may be missing.
     """
-    if str(path).endswith(".keras") and data is None:
+    if is_keras_file(path) and data is None:
         context, model = None, load_model(path, ema=ema)
     else:
         context = open_context(TargetOptions(str(path), data, ema=ema))

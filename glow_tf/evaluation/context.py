@@ -20,7 +20,7 @@ from glow_tf.errors import ConfigError, DataError
 from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
 from glow_tf.model import Glow
-from glow_tf.runs import Run, load_model
+from glow_tf.runs import Run, is_keras_file, load_model
 from glow_tf.training.old_splits import check_old_split
 
 
@@ -145,7 +145,7 @@ def open_context(target):
     """
     target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
     path, model = pathlib.Path(target.path), None
-    if path.suffix == ".keras":
+    if is_keras_file(path):
         if target.data is None:
             raise ConfigError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
         model, experiment = load_model(path, ema=target.ema), None
@@ -194,12 +194,17 @@ def read_own_images(paths, image_shape):
     """Read a user's image files as uint8 `[n, H, W, C]`: the shorter side resized, the center cropped.
 
     Raises:
-        DataError: a file cannot be read as an image.
+        DataError: a file cannot be read as an image, or not be fitted.
     """
     try:
-        return np.stack([images.fit(read_image(path), image_shape, "resize").numpy() for path in paths])
+        return np.stack([_fit(read_image(path), path, image_shape) for path in paths])
     except DamagedRecord as error:
         raise DataError(f"{error}.") from error
+
+
+def _fit(image, path, image_shape):
+    images.check_shape(image.shape, image_shape, DataConfig(f"folder:{path}", fit="resize"))
+    return images.fit(image, image_shape, "resize").numpy()
 
 
 def find_image_files(folder):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from glow_tf.arguments import check_count
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.network import CouplingNetwork
 from glow_tf.layers.tensors import reshape_like, sum_per_example
@@ -42,6 +43,7 @@ class Coupling(FlowLayer):
             raise ValueError(f"Coupling: expected kind 'affine' or 'additive', got {kind!r}.")
         if scale not in ("sigmoid", "exp"):
             raise ValueError(f"Coupling: expected scale 'sigmoid' or 'exp', got {scale!r}.")
+        check_count(width, f"{self.name}: width", minimum=1)
         self.kind, self.scale, self.network = kind, scale, network
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
         self._own_network = network is None

@@ -32,6 +32,8 @@ class FlatFlow(FlowLayer):
         super().build(input_shape)
         if not self.flow.built:
             self.flow.build(input_shape)
+        if not isinstance(self.flow.encoded_shape(self.event_shape), list):
+            raise ValueError(f"{self.name}: expected a flow to a list of latents, {self.flow.name} gives one tensor.")
 
     def _encode(self, x, condition=None):
         eps, log_det = self.flow.encode(x, condition)

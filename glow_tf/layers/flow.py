@@ -138,6 +138,8 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
 
         if event_shape is not None:
             event_shape = tuple(event_shape)
+            if self.built and (len(event_shape) != self.event_ndims or event_shape[-1] != self.channels):
+                raise ValueError(f"{self.name} was built for the event shape {self.event_shape}, got {event_shape}.")
             if self.event_ndims is None:
                 self.event_ndims = len(event_shape)
             if not self.built:
@@ -214,6 +216,8 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
         """Return the value as tensors of the right dtype, rank and channels, or raise; build on first use."""
         value = map_latents(lambda v: self._with_dtype(v, method), value)
         if not self.built:
+            if isinstance(value, list) and method != "decode":
+                raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
             shape = map_latents(lambda v: tuple(v.shape[-self._ndims_of(v) :]), value)
             self.build((None, *(self.decoded_shape(shape) if method == "decode" else shape)))
         expected = self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
@@ -239,7 +243,11 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
         return value
 
     def _with_dtype(self, v, method):
-        v = tf.convert_to_tensor(v, None if hasattr(v, "dtype") else self.compute_dtype)
+        try:
+            v = tf.convert_to_tensor(v, None if hasattr(v, "dtype") else self.compute_dtype)
+        except (TypeError, ValueError) as error:
+            expected = f"{self.name}.{method}: expected tensors of {self.compute_dtype}"
+            raise TypeError(f"{expected}, got a {type(v).__name__}: {str(error).splitlines()[0]}") from error
         if v.dtype.name != self.compute_dtype:
             raise TypeError(
                 f"{self.name}.{method}: expected {self.compute_dtype}, got {v.dtype.name}; "

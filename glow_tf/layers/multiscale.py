@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from glow_tf.arguments import check_count
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.options import option_names
 from glow_tf.layers.shared_steps import run_steps
@@ -46,6 +47,8 @@ class MultiScale(FlowLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_count(levels, f"{self.name}: levels", minimum=1)
+        check_count(depth, f"{self.name}: depth", minimum=1)
         self.levels, self.depth, self.seed, self.recompute = levels, depth, seed, recompute
         self.permutation, self.coupling, self.scale = permutation, coupling, scale
         self.width, self.network_dtype = width, network_dtype

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from glow_tf.arguments import check_count
 from glow_tf.labels import check_range, nan_where_invalid, require_labels, to_tensor
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import sum_per_example
@@ -32,6 +33,7 @@ class TopPrior(FlowLayer):
 
     def __init__(self, *, learned=True, classes=0, **kwargs):
         super().__init__(**kwargs)
+        check_count(classes, f"{self.name}: classes")
         self.learned, self.classes = learned, classes
 
     def build(self, input_shape):

@@ -26,9 +26,12 @@ class FlowSequential(FlowLayer):
     """
 
     def __init__(self, layers, **kwargs):
+        layers = list(layers)
+        strangers = [type(layer).__name__ for layer in layers if not isinstance(layer, FlowLayer)]
+        if strangers:
+            raise TypeError(f"FlowSequential: expected a list of flow layers, got a {strangers[0]} in it.")
         dtype = kwargs.pop("dtype", None) or (layers[0].compute_dtype if layers else None)
         super().__init__(dtype=dtype, **kwargs)
-        layers = list(layers)
         for layer in layers:
             if layer.compute_dtype != self.compute_dtype:
                 raise ValueError(

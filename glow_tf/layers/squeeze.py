@@ -23,12 +23,19 @@ class Squeeze(FlowLayer):
 
     def build(self, input_shape):
         super().build(input_shape)
-        if self.event_ndims != 3 or any(size is not None and size % 2 for size in self.event_shape[:2]):
-            raise ValueError(f"{self.name}: expected images with even height and width, got {self.event_shape}.")
+        if self.event_ndims != 3:
+            raise ValueError(f"{self.name}: expected images [..., H, W, C], got {self.event_shape}.")
+        self._check_even(self.event_shape)
+
+    def _check_even(self, event_shape):
+        if any(size is not None and size % 2 for size in event_shape[:2]):
+            raise ValueError(f"{self.name}: expected images with even height and width, got {tuple(event_shape)}.")
 
     def _encode(self, x, condition=None):
-        (height, width), channels = tf.unstack(tf.shape(x)[1:3]), x.shape[-1]
-        z = tf.reshape(x, [-1, height // 2, 2, width // 2, 2, channels])
+        self._check_even(x.shape[1:])
+        # With -1 in place of the batch, odd sizes that only the graph knows could give another number of images.
+        (batch, height, width), channels = tf.unstack(tf.shape(x)[:3]), x.shape[-1]
+        z = tf.reshape(x, [batch, height // 2, 2, width // 2, 2, channels])
         z = tf.reshape(tf.transpose(z, [0, 1, 3, 5, 2, 4]), [-1, height // 2, width // 2, 4 * channels])
         z = tf.ensure_shape(z, [x.shape[0], *self.encoded_shape(x.shape[1:])])
         return z, tf.zeros(tf.shape(x)[:1], x.dtype)

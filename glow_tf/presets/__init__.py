@@ -31,7 +31,7 @@ DEFAULT = "digits"
 
 def get(name):
     """Return the experiment of that name, or raise a `ConfigError` that lists the names."""
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}.{did_you_mean(name, PRESETS)}")
     return PRESETS[name]
 

@@ -1,9 +1,14 @@
 """The optimizers of the original code (openai/glow): its variants of Adamax and Adam, as Keras optimizers."""
 
+from typing import Annotated
+
 import keras
 import tensorflow as tf
 
+from glow_tf.fields import Between, check
 from glow_tf.training.fused_update import StepScalars, WeightHandles, apply_adam, apply_adamax, scale_weight
+
+DecayRate = Annotated[float, Between(0, 1, open_high=True)]
 
 
 class GlowOptimizer(keras.optimizers.Optimizer):
@@ -22,7 +27,9 @@ class GlowOptimizer(keras.optimizers.Optimizer):
 
     def __init__(self, learning_rate=1e-3, *, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_factor=1.0, **kwargs):
         super().__init__(learning_rate=learning_rate, **kwargs)
-        self.beta1, self.beta2, self.epsilon, self.weight_factor = beta1, beta2, epsilon, weight_factor
+        self.beta1, self.beta2 = check(beta1, DecayRate, "beta1"), check(beta2, DecayRate, "beta2")
+        self.epsilon = check(epsilon, Annotated[float, Between(0, 1)], "epsilon")
+        self.weight_factor = check(weight_factor, Annotated[float, Between(0, 1, open_low=True)], "weight_factor")
 
     def build(self, variables):
         if self.built:

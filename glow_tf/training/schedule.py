@@ -1,9 +1,14 @@
 """The learning rate over the steps."""
 
 import math
+from typing import Annotated
 
 import keras
 import tensorflow as tf
+
+from glow_tf.fields import Between, check
+
+NotNegative = Annotated[float, Between(0, 10**18)]
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -20,7 +25,9 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, learning_rate, warmup_steps, decay_steps=None):
-        self.learning_rate, self.warmup_steps, self.decay_steps = learning_rate, warmup_steps, decay_steps
+        self.learning_rate = check(learning_rate, NotNegative, "learning_rate")
+        self.warmup_steps = check(warmup_steps, NotNegative, "warmup_steps")
+        self.decay_steps = check(decay_steps, NotNegative | None, "decay_steps")
 
     def __call__(self, step):
         step = tf.cast(step, tf.float32)

@@ -70,10 +70,10 @@ def test_transparent_color_of_a_png_is_white_in_every_mode(mode, tmp_path):
 
 
 def test_what_is_no_file_is_refused_and_does_not_hang(tmp_path):
-    save_pictures(tmp_path, color_images(4))
+    save_pictures(tmp_path, color_images(40))
     os.mkfifo(tmp_path / "pipe.png")
     source = open_source(DataConfig(f"folder:{tmp_path}", on_damaged="skip"), SHAPE)
-    assert sum(bool(source._load_checked(row)[3]) for rows in source.rows.values() for row in rows) == 4
+    assert sum(bool(source._load_checked(row)[3]) for rows in source.rows.values() for row in rows) == 40
     for path in ("/dev/zero", tmp_path / "pipe.png", tmp_path / "none.png"):
         with pytest.raises(DamagedRecord, match="cannot be read as an image"):
             read_image(path)

@@ -49,7 +49,8 @@ def attributes(
         names: Attributes to show: classes or attributes of the source; the first ten if not given.
         folders: Two folders of your own: images with an attribute, and images without.
         load: Directions saved earlier (.npz), or the original code's z_manipulate.npy.
-        save: File (.npz) to save the directions in; attributes.npz next to the pictures if not given.
+        save: File (.npz) to save the directions in; if not given, computed ones are in attributes.npz next to the
+            pictures.
         method: Method of the pictures and the file: the original code's difference of means, or logistic regression
             on latents.
         strengths: Strengths shown; 1 adds the full direction.
@@ -69,7 +70,7 @@ def attributes(
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
     first = next(iter(directions.values()))
     names = _choose_names(names, first.names)
-    if not load:
+    if save or not load:
         first.save(context.out / "attributes.npz" if save is None else save)
     originals, labels, _ = context.arrays("test", images)
     labels = context.model_labels(labels)
@@ -118,7 +119,7 @@ def _choose_names(names, available):
     for name in names:
         if name not in available:
             raise ConfigError(f"--names: expected some of {', '.join(available)}, got {name!r}.")
-    return names or available[:MAX_ATTRIBUTES_SHOWN]
+    return tuple(dict.fromkeys(names)) or available[:MAX_ATTRIBUTES_SHOWN]
 
 
 def _draw(context, directions, name, z, labels, strengths, ending, bar):
@@ -151,9 +152,10 @@ def _measure(context, directions, labeled, names, count):
             name: detection_rates(context.model, classifier, held_out, directions, name, **options) for name in names
         }
     accuracies = {name: accuracies[name] for name in names}
-    accuracies["mean"] = float(np.mean(list(accuracies.values())))
-    rates["mean"] = {key: float(np.mean([rates[name][key] for name in names])) for key in rates[names[0]]}
-    rows = [("attribute", "classifier accuracy", *rates["mean"])]
+    mean = "mean" if "mean" not in names else "mean of all"  # an attribute may have that name
+    accuracies[mean] = float(np.mean(list(accuracies.values())))
+    rates[mean] = {key: float(np.mean([rates[name][key] for name in names])) for key in rates[names[0]]}
+    rows = [("attribute", "classifier accuracy", *rates[mean])]
     rows += [(n, f"{accuracies[n]:.0%}", *(f"{rate:.0%}" for rate in rates[n].values())) for n in rates]
     print("share of test images, without and with the attribute, in which a classifier of real images detects it")
     print(format_table(rows, indent="  "))

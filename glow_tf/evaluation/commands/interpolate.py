@@ -42,7 +42,7 @@ def interpolate(
     images: tuple[PathText, ...] = (),
     pairs: ShownCount = 5,
     steps: Annotated[int, Between(2, MAX_SHOWN)] = 9,
-    label: Annotated[int, Between(0, MAX_LABEL)] = 0,
+    label: Annotated[int, Between(0, MAX_LABEL)] | None = None,
     video: Literal["gif", "mp4"] | None = None,
 ):
     """Interpolate between test images, or between your own files: a sheet and an animation, linear in the latents.
@@ -51,15 +51,15 @@ def interpolate(
         images: Your own image files, two or more; each is blended into the next.
         pairs: Pairs of test images.
         steps: Images of a strip, ends included.
-        label: Class of your own files, for a conditional model; two test images both take the class of the first.
+        label: Class of your own files, for a conditional model, 0 if not given; two test images both take the class of
+            the first.
         video: Animation as a GIF or an MP4 (extra "video"); the MP4 where it can be written if not given.
     """
     ending = animation.ending(video)
     context = open_context(target)
     model, classes = context.model, context.model.config.classes
-    if classes and label >= classes:
-        raise ConfigError(f"--label: expected 0 to {classes - 1}, got {label}.")
-    ends = _pairs_of_files(context, images, label) if images else _pairs_of_test_images(context, pairs)
+    _check_label(label, classes, images)
+    ends = _pairs_of_files(context, images, label or 0) if images else _pairs_of_test_images(context, pairs)
     count = len(ends.names)
     with progress_bar(count * (2 + 2 * steps + FRAMES_PER_PAIR), "interpolating") as bar:
         z = [batched.encode(model, end, ends.labels, bar=bar) for end in (ends.first, ends.second)]
@@ -79,6 +79,18 @@ def interpolate(
     print(f"animation: {animation_path}")
     values = {"strips": [{"images": n, "bits_per_dim": b} for n, b in zip(ends.names, bits, strict=True)]}
     print(f"numbers:   {context.write_json('interpolation.json', values)}")
+
+
+def _check_label(label, classes, images):
+    """Raise a `ConfigError` for a label that the model does not have, or that would be ignored."""
+    if label is None:
+        return
+    if not classes:
+        raise ConfigError("--label: the model is unconditional and takes no label; leave it out.")
+    if label >= classes:
+        raise ConfigError(f"--label: expected 0 to {classes - 1}, got {label}.")
+    if not images:
+        raise ConfigError("--label is the class of your own files, and test images have their own; give --images too.")
 
 
 def _pairs_of_files(context, paths, label):
