@@ -103,7 +103,7 @@ def test_directions_that_are_not_finite_are_unavailable(monkeypatch):
     monkeypatch.setattr(directions, "read_labeled_images", lambda *_: labeled)
     computed = Directions(context="data", encode=lambda images, _: [np.full((len(images), 64), np.inf, np.float32)])
     computed.wait()
-    assert "expected a finite direction" in computed.status()["reason"] and computed.attributes is None
+    assert "expected finite flat latents" in computed.status()["reason"] and computed.attributes is None
 
 
 def test_session_attributes_come_from_a_file(session, tiny_run, tmp_path):
