@@ -5,10 +5,15 @@ Nothing here imports TensorFlow at the top: the process that distributes the tes
 
 import gc
 import os
+import signal
 
 import pytest
 
 pytest.register_assert_rewrite("helpers")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background by a shell: the processes that tests interrupt would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GIGABYTES_PER_WORKER = 6
 MAX_WORKERS = 4
