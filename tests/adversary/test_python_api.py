@@ -220,7 +220,7 @@ REFUSED = {
     ),
     "image shape of a set": (lambda g, c, x: ModelConfig(image_shape={8, 16, 1}), "image_shape: expected 3 values"),
     "image shape of bytes": (lambda g, c, x: ModelConfig(image_shape=b"\x08\x08\x01"), "expected 3 values, got b"),
-    "source of a path": (lambda g, c, x: DataConfig(pathlib.Path("images")), "source: expected kind:where with kind one of"),
+    "source of a path": (lambda g, c, x: DataConfig(pathlib.Path("images")), "source: expected kind:where"),
     "preset of a list": (lambda g, c, x: presets.get(["digits"]), r"preset: expected one of .* got \['digits'\]"),
     "export with swapped arguments": (
         lambda g, c, x: export_model("exported", g),
