@@ -110,7 +110,7 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SplitRecord:
-    """How a run held images out of its training images (see `glow_tf.data.hold_out`), and what tells other data."""
+    """The record of how a run held images out (see `glow_tf.data.hold_out`), by which other data are recognized."""
 
     rule: Literal["name", "position"]
     """Held out by a hash of the image's name, or by its position."""

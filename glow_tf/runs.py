@@ -26,7 +26,7 @@ from glow_tf.io import write_text
 from glow_tf.layers.loading import loading_problem
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
-from glow_tf.weights_file import FIELDS_THAT_MAY_DIFFER, check_config, check_seal
+from glow_tf.weights_file import FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
 
 FORMAT = 2
 """Number of the format of run folders, in `config.json`; 2 has the record of the split of the data."""
@@ -182,7 +182,7 @@ class Run:
             raise RunError(f"{self.path} holds raw weights only, no EMA weights; leave --ema out.")
         if not path.is_file():
             raise RunError(f"{self.path} holds no weights yet (expected {path.name}); train it first.")
-        check_config(path, experiment.model, (*FIELDS_THAT_MAY_DIFFER, "weight_y"))  # weight_y is of training only
+        check_config(path, experiment.model, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
         model = Glow(experiment.model)
         try:
             model.load_weights(path)

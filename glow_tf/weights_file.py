@@ -1,4 +1,4 @@
-"""What a weights file says of itself: a digest, as HDF5 takes any value for a number, and the model's configuration.
+"""Write and check the digest and the model's configuration in a weights file; HDF5 takes any value for a number.
 
 Both are attributes of the file, so they stay with a copy. Files without them, those of earlier versions and of Keras,
 are taken as they are. A `.keras` file is a zip archive, which has checksums of its own.

@@ -212,8 +212,8 @@ def test_every_layer_maps_no_examples_to_none(name):
         assert log_det.shape == lead
         shapes = [tuple(v.shape) for v in z] if isinstance(z, list) else tuple(z.shape)
         assert shapes == ([(*lead, *s) for s in expected] if isinstance(z, list) else (*lead, *expected))
-        back, log_det = layer.decode(z, 0 if case.labels else None)
-        assert back.shape == x.shape and log_det.shape == lead and back.dtype == x.dtype
+        reconstruction, log_det = layer.decode(z, 0 if case.labels else None)
+        assert reconstruction.shape == x.shape and log_det.shape == lead and reconstruction.dtype == x.dtype
 
 
 def test_layer_names_the_shape_of_a_tensor_of_unknown_rank():

@@ -34,7 +34,7 @@ def test_user_error_is_one_line_and_exit_code_2(capsys):
     ("error", "code", "line"),
     [
         (KeyboardInterrupt(), 130, "interrupted."),
-        (PermissionError(13, "Permission denied", "/root/x"), 2, "Permission denied: /root/x"),
+        (PermissionError(13, "Permission denied", "/data/x"), 2, "Permission denied: /data/x"),
         (OSError("Unable to open file\nmore"), 2, "Unable to open file"),
         (MemoryError("Unable to allocate 9 TiB"), 2, "there is not enough memory (Unable to allocate 9 TiB); take"),
         (

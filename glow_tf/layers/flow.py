@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.errors import DataError
+from glow_tf.io import describe_error
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
@@ -247,7 +248,7 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
             v = tf.convert_to_tensor(v, None if hasattr(v, "dtype") else self.compute_dtype)
         except (TypeError, ValueError) as error:
             expected = f"{self.name}.{method}: expected tensors of {self.compute_dtype}"
-            raise TypeError(f"{expected}, got a {type(v).__name__}: {str(error).splitlines()[0]}") from error
+            raise TypeError(f"{expected}, got a {type(v).__name__}: {describe_error(error)}") from error
         if v.dtype.name != self.compute_dtype:
             raise TypeError(
                 f"{self.name}.{method}: expected {self.compute_dtype}, got {v.dtype.name}; "

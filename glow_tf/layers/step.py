@@ -74,7 +74,7 @@ class FlowStep(FlowLayer):
 
     @property
     def folds(self):
-        """Whether actnorm and permutation are computed as one matrix and one bias."""
+        """True if actnorm and permutation are computed as one matrix and one bias."""
         return isinstance(self.permutation, InvertibleConv1x1)
 
     @staticmethod
