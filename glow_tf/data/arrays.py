@@ -63,11 +63,23 @@ def _source(name, arrays, config, image_shape):
     classes = 0 if labels is None else count_classes(labels, name)
     if config.labels and classes:
         warn_of_gaps(labels, classes, name)
+    test, class_names = 0.1 if splits == ["images"] else None, tuple(map(str, range(classes)))
+    return array_source(name, images, labels, rows, config, image_shape, test=test, class_names=class_names)
+
+
+def array_source(name, images, labels, rows, config, image_shape, *, test=None, class_names=()):
+    """Return the source of images in memory, after what it does not hold out itself is held out by position.
+
+    Args:
+        name: name of the source.
+        images: uint8 `[n, h, w, c]`.
+        labels: int `[n]`, or None.
+        rows, config, test: see `splits.draw_splits`.
+        image_shape: shape `(H, W, C)` of the model's images.
+        class_names: a name for each label.
+    """
     rows, split_record = draw_splits(
-        rows,
-        config,
-        test=0.1 if splits == ["images"] else None,
-        fingerprint=lambda: digest(images, b"" if labels is None else labels),
+        rows, config, test=test, fingerprint=lambda: digest(images, b"" if labels is None else labels)
     )
     return ArraySource(
         name,
@@ -75,8 +87,8 @@ def _source(name, arrays, config, image_shape):
         labels,
         rows,
         check=shape_check(image_shape, config),
+        class_names=class_names,
         split_record=split_record,
-        class_names=tuple(map(str, range(classes))),
     )
 
 

@@ -4,11 +4,8 @@ import functools
 
 import numpy as np
 
-from glow_tf.data.hold_out import digest
-from glow_tf.data.images import shape_check
+from glow_tf.data.arrays import array_source
 from glow_tf.data.photos import photos
-from glow_tf.data.source import ArraySource
-from glow_tf.data.splits import draw_splits
 from glow_tf.errors import DataError
 
 DIGIT_NAMES = tuple("0123456789")
@@ -53,13 +50,4 @@ def _mnist_arrays():
 
 def _labeled_digits(name, images, labels, config, image_shape):
     rows = {"train": np.arange(len(images))}
-    rows, split_record = draw_splits(rows, config, test=1 / 6, fingerprint=lambda: digest(images, labels))
-    return ArraySource(
-        name,
-        images,
-        labels,
-        rows,
-        check=shape_check(image_shape, config),
-        class_names=DIGIT_NAMES,
-        split_record=split_record,
-    )
+    return array_source(name, images, labels, rows, config, image_shape, test=1 / 6, class_names=DIGIT_NAMES)

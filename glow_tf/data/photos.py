@@ -11,9 +11,8 @@ The photographs are first halved, so that a crop shows objects rather than surfa
 
 import numpy as np
 
-from glow_tf.data.images import shape_check
-from glow_tf.data.source import ArraySource
-from glow_tf.data.splits import consecutive_rows, draw_splits
+from glow_tf.data.arrays import array_source
+from glow_tf.data.splits import consecutive_rows
 
 TRAINING = ("astronaut", "coffee", "rocket", "stereo_motorcycle")
 TEST = ("chelsea",)
@@ -30,15 +29,7 @@ def photos(config, image_shape):
         splits["validation"].append(crops(image[border:], 8))
     images = {split: np.concatenate(parts) for split, parts in splits.items()}
     rows = consecutive_rows({split: len(i) for split, i in images.items()})
-    rows, split_record = draw_splits(rows, config)
-    return ArraySource(
-        "bundled:photos",
-        np.concatenate(list(images.values())),
-        None,
-        rows,
-        check=shape_check(image_shape, config),
-        split_record=split_record,
-    )
+    return array_source("bundled:photos", np.concatenate(list(images.values())), None, rows, config, image_shape)
 
 
 def photograph(name):
