@@ -17,7 +17,7 @@ import httpx
 from glow_tf.demo.app import create_app
 from glow_tf.demo.uploads import MAX_BYTES
 
-AT_ONCE, IN_A_ROW = 200, 300
+AT_ONCE, IN_A_ROW, ROUNDS = 200, 300, 3
 
 
 class SlowSession:
@@ -52,20 +52,20 @@ def test_many_requests_are_answered_or_refused_and_leave_no_memory():
     async def scenario():
         transport = httpx.ASGITransport(create_app(SlowSession()))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            for count in (AT_ONCE, 1, 1):  # what is kept once, whatever the number of requests
-                await count_answers(client, *[draw] * count)
-            before = count_objects()
             at_once = await count_answers(client, *[draw] * AT_ONCE)
-            in_a_row = collections.Counter()
-            for _ in range(IN_A_ROW):
-                in_a_row += await count_answers(client, draw)
-            return at_once, in_a_row, count_objects() - before
+            in_a_row, objects = collections.Counter(), [count_objects()]
+            for _ in range(ROUNDS):
+                for _ in range(IN_A_ROW // ROUNDS):
+                    in_a_row += await count_answers(client, draw)
+                objects.append(count_objects())
+            return at_once, in_a_row, np.diff(objects)
 
     at_once, in_a_row, growth = asyncio.run(scenario())
     assert set(at_once) == {200, 503} and sum(at_once.values()) == AT_ONCE
     assert at_once[200] >= 17, "one is computed and 16 wait"
     assert in_a_row == {200: IN_A_ROW}
-    assert growth < 100, "less than one object a request"
+    # A module imported meanwhile, or a thread of another test, adds objects once; a leak adds them in every round.
+    assert min(growth) < IN_A_ROW // ROUNDS, "less than one object a request"
 
 
 def test_many_uploads_at_once_are_refused_before_they_are_in_memory():
