@@ -10,7 +10,7 @@ import glow_tf
 ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
-    {"errors", "deprecation", "tables", "gpu_files", "backend", "cli.start", "cli.quiet"},
+    {"errors", "deprecation", "tables", "types", "gpu_files", "backend", "cli.start", "cli.quiet"},
     {"io", "folders", "locks", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "bijector", "labels", "arguments"},
     {"quantization", "layers", "presets"},
