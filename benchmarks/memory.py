@@ -23,8 +23,9 @@ def main(work, recompute, sample):
     import numpy as np
     import tensorflow as tf
 
-    from glow_tf import Adamax, Glow, ModelConfig
+    from glow_tf import Glow, ModelConfig
     from glow_tf.config import RunOptions
+    from glow_tf.optimizers import Adamax
     from glow_tf.training import session
     from glow_tf.training.ema import ExponentialMovingAverage
     from glow_tf.training.step import Counters, TrainingStep

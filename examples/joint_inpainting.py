@@ -12,7 +12,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from sklearn.datasets import load_digits
 
-from glow_tf import Adamax, Glow, ModelConfig, load_model
+from glow_tf import Glow, ModelConfig, load_model
+from glow_tf.optimizers import Adamax
 from glow_tf.pictures import save_png, sheet
 from glow_tf.quantization import to_uint8
 

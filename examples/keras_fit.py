@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from sklearn.datasets import load_digits
 
-from glow_tf import Adamax, Glow, ModelConfig
+from glow_tf import Glow, ModelConfig
+from glow_tf.optimizers import Adamax
 
 images = np.minimum(load_digits().images, 15).astype(np.uint8)[..., None] * 16
 glow = Glow(ModelConfig(image_shape=(8, 8, 1), bits=4, levels=2, depth=4, width=32))

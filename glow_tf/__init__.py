@@ -10,8 +10,10 @@ from glow_tf.cli.quiet import quiet_import  # noqa: E402
 with quiet_import(is_command()):
     check_backend()
 
+    from glow_tf import datasets, optimizers, presets
     from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
     from glow_tf.deprecation import renamed_attributes
+    from glow_tf.latents import load_latents, save_latents
     from glow_tf.layers import (
         ActNorm,
         Coupling,
@@ -31,14 +33,13 @@ with quiet_import(is_command()):
     )
     from glow_tf.layers.old_classes import OLD_NAMES
     from glow_tf.model import Glow
+    from glow_tf.quantization import quantize
     from glow_tf.runs import Run, load_model
-    from glow_tf.training.optimizers import Adam, Adamax
+    from glow_tf.training.api import train
     from glow_tf.training.schedule import WarmUp
 
 __all__ = [
     "ActNorm",
-    "Adam",
-    "Adamax",
     "Coupling",
     "CouplingNetwork",
     "DataConfig",
@@ -61,7 +62,16 @@ __all__ = [
     "TopPrior",
     "TrainingConfig",
     "WarmUp",
+    "datasets",
+    "load_latents",
     "load_model",
+    "optimizers",
+    "presets",
+    "quantize",
+    "save_latents",
+    "train",
 ]
 
-__getattr__ = renamed_attributes(__name__, OLD_NAMES)
+_OLD_OPTIMIZERS = {name: (f"optimizers.{name}", getattr(optimizers, name)) for name in ("Adam", "Adamax")}
+
+__getattr__ = renamed_attributes(__name__, {**OLD_NAMES, **_OLD_OPTIMIZERS})

@@ -284,6 +284,8 @@ class RunOptions:
     """Epochs between validations."""
     sample_every: Count | None = None
     """Epochs between sample sheets; None: only at the end."""
+    tensorboard: bool = True
+    """Write event files for TensorBoard, where it is installed."""
 
     def __post_init__(self):
         if not isinstance(self.devices, str):

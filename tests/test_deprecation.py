@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from glow_tf import attributes, deprecation, distributions, latents
+import glow_tf
+from glow_tf import attributes, deprecation, distributions, latents, optimizers
 from glow_tf.errors import DataError
 from glow_tf.runs import Run
 
@@ -26,6 +27,12 @@ def test_old_module_of_distributions(monkeypatch):
 def test_old_error_classes(module, name):
     with pytest.warns(DeprecationWarning, match=f"{name} is now .*DataError"):
         assert getattr(module, name) is DataError
+
+
+@pytest.mark.parametrize("name", ["Adam", "Adamax"])
+def test_old_names_of_optimizers(name):
+    with pytest.warns(DeprecationWarning, match=f"glow_tf.{name} is now glow_tf.optimizers.{name}"):
+        assert getattr(glow_tf, name) is getattr(optimizers, name)
 
 
 def test_old_names_of_a_run(tiny_run):

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glow_tf import Adamax, Glow, WarmUp
+from glow_tf import Glow, WarmUp
 from glow_tf.config import ModelConfig
+from glow_tf.optimizers import Adamax
 from helpers.commands import ROOT, call_train, environment, largest_difference, weights
 
 ARCHIVE = ROOT / "tests" / "stored" / "fae9002.tar.xz"

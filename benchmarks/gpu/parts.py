@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from benchmarks.gpu.measure import LARGE, first_call_seconds, milliseconds, peak_mib, product_rate
 from benchmarks.work import EMA_DECAY, LEARNING_RATE, PAPER, SMALL, TEMPERATURE
-from glow_tf import Adamax, Glow, ModelConfig
+from glow_tf import Glow, ModelConfig
 from glow_tf.layers import convolutions, shared_steps
 from glow_tf.layers.matrices import inverse_and_log_abs_det
+from glow_tf.optimizers import Adamax
 from glow_tf.training.ema import ExponentialMovingAverage
 from glow_tf.training.fused_update import WeightUpdate
 from glow_tf.training.stacked_state import StackedState

@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.work import EMA_DECAY, LEARNING_RATE, TEMPERATURE
-from glow_tf import Adamax, Glow, ModelConfig
+from glow_tf import Glow, ModelConfig
+from glow_tf.optimizers import Adamax
 from glow_tf.training.ema import ExponentialMovingAverage
 from glow_tf.training.step import Counters, TrainingStep
 

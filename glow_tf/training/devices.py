@@ -58,9 +58,21 @@ def _strategy_of_count(devices, seen):
 
 
 def split_cpu(count):
-    """Make `count` logical CPU devices; only possible before TensorFlow's first operation."""
+    """Make `count` logical CPU devices.
+
+    Raises:
+        ConfigError: TensorFlow has started already, with fewer.
+    """
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    except RuntimeError:  # after TensorFlow's first operation
+        present = len(tf.config.list_logical_devices("CPU"))
+        if present < count:
+            raise ConfigError(
+                f"devices: expected at most {present}, the number of CPU devices with which TensorFlow has started in "
+                f"this process, got {count}; train on {count} in a new process."
+            ) from None
 
 
 def is_chief(strategy):

@@ -14,14 +14,12 @@ class ProgressBar(keras.callbacks.Callback):
     """A bar per epoch with bits/dim, images per second and the time left; then one line of results.
 
     Args:
-        epochs: int, the number of epochs, or None.
-        epoch_steps: int, steps per epoch.
-        batch_size: int, images per step.
+        training: an anchored `TrainingConfig`.
     """
 
-    def __init__(self, epochs, epoch_steps, batch_size):
+    def __init__(self, training):
         super().__init__()
-        self.epochs, self.epoch_steps, self.batch_size = epochs, epoch_steps, batch_size
+        self.epochs, self.epoch_steps, self.batch_size = training.epochs, training.epoch_steps, training.batch_size
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar = tqdm.tqdm(
@@ -32,6 +30,7 @@ class ProgressBar(keras.callbacks.Callback):
             unit_scale=True,
             leave=False,
             dynamic_ncols=True,
+            disable=None,  # only a terminal shows it, not a log file
         )
 
     def on_train_batch_end(self, batch, logs=None):

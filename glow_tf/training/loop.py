@@ -8,13 +8,14 @@ import tensorflow as tf
 
 from glow_tf.pictures import sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.training import devices
-from glow_tf.training.logs import ProgressBar, TensorBoard, tensorboard_available
+from glow_tf.training.logs import TensorBoard, tensorboard_available
 from glow_tf.training.metrics import (
     epoch_means,
     stop_with_good_weights,
     too_many_bad_steps,
     training_metrics,
 )
+from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.validation import validate_and_keep_best
 
 PROGRESS_INTERVAL_SECONDS = 0.3
@@ -29,9 +30,11 @@ class EpochLoop:
 
     Args:
         trainer: a `Trainer`, initialized or restored.
+        callbacks: Keras callbacks, which the chief calls; `model.stop_training` ends the training.
     """
 
-    def __init__(self, trainer):
+    def __init__(self, trainer, callbacks=()):
+        self.callbacks = callbacks
         self.trainer, self.options, self.training = trainer, trainer.options, trainer.training
         self.state, self.stop = trainer.state, trainer.stop
         self.tensorboard = None
@@ -55,14 +58,22 @@ class EpochLoop:
             self._train_epoch(epoch, batches, callbacks)
         callbacks.on_train_end()
 
+    def _agree_to_stop(self):
+        """Let all machines agree to stop, on a signal or because a callback asked for it."""
+        if self.state.model.stop_training and not self.stop.received:
+            self.stop.received = STOPPED_BY_CALLBACK
+        self.stop.agree()
+
     def _make_callbacks(self):
         callbacks = []
         if self.trainer.chief:
-            callbacks.append(ProgressBar(self.training.epochs, self.training.epoch_steps, self.training.batch_size))
-            if tensorboard_available():
+            if self.options.tensorboard and tensorboard_available():
                 self.tensorboard = TensorBoard(self.trainer.run.path / "tensorboard")
                 callbacks.append(self.tensorboard)
-        return keras.callbacks.CallbackList(callbacks, model=self.state.model)
+            callbacks.extend(self.callbacks)
+        model, params = self.state.model, {"epochs": self.training.epochs, "steps": self.training.epoch_steps}
+        model.stop_training = False
+        return keras.callbacks.CallbackList(callbacks, model=model, **params)
 
     def _train_epoch(self, epoch, batches, callbacks):
         epoch_steps = self.training.epoch_steps
@@ -70,6 +81,7 @@ class EpochLoop:
         callbacks.on_epoch_begin(epoch, {"done": done})
         start, progress_at = time.monotonic(), 0.0
         for k in range(done, epoch_steps):
+            callbacks.on_train_batch_begin(k)
             self.trainer.step(next(batches))
             logs = None
             if time.monotonic() - progress_at > PROGRESS_INTERVAL_SECONDS:
@@ -77,7 +89,7 @@ class EpochLoop:
             if (k + 1) % HEALTH_CHECK_INTERVAL_STEPS == 0:
                 self._check_health()
             callbacks.on_train_batch_end(k, logs)
-            self.stop.agree()
+            self._agree_to_stop()
             if self._checkpoint_is_due() and k < epoch_steps - 1:
                 self.trainer.step.store()
                 self._save_checkpoint()
@@ -86,6 +98,7 @@ class EpochLoop:
         self._check_health()
         rate = (epoch_steps - done) * self.training.batch_size / (time.monotonic() - start)
         callbacks.on_epoch_end(epoch, self._end_epoch(epoch + 1, rate))
+        self._agree_to_stop()
 
     def _checkpoint_is_due(self):
         """Return whether a checkpoint is due, by time or because of a signal."""

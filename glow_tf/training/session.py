@@ -15,7 +15,9 @@ from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_
 from glow_tf.tables import format_table
 from glow_tf.training import devices
 from glow_tf.training.cluster import absent_machines_named, read_cluster
+from glow_tf.training.logs import ProgressBar
 from glow_tf.training.run_folder import claimed, open_run_folder
+from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.trainer import Trainer
 
 NO_CHECKPOINT = -1
@@ -45,17 +47,18 @@ def set_up(options):
     return devices.strategy(options.devices)
 
 
-def run(experiment, options, print_line=print, check_source=None):
+def run(experiment, options, print_line=print, check_source=None, callbacks=()):
     """Train an experiment.
 
     Args:
         experiment: an `Experiment`.
         options: `RunOptions`.
-        print_line: function of a text to print; of several machines only the chief calls it.
+        print_line: function of a text to print; of several machines only the chief calls it. None prints nothing.
         check_source: function of the experiment and its `Source`, which the chief calls at the start of a new run.
+        callbacks: Keras callbacks, which the chief calls.
 
     Returns:
-        The exit code: 0 when finished, 128 + n after signal n (as a shell counts).
+        The exit code: 0 when finished or ended by a callback, 128 + n after signal n (as a shell counts).
     """
     cluster = read_cluster()
     run_folder = open_run_folder(options.run_dir, experiment)
@@ -65,13 +68,15 @@ def run(experiment, options, print_line=print, check_source=None):
         with absent_machines_named(cluster):
             strategy = set_up(options)
         trainer = Trainer(experiment, options, strategy)
+        bar = [ProgressBar(trainer.training)] if print_line else []
+        trainer.callbacks = [*bar, *callbacks]
         trainer.restore()
         _check_same_step(trainer)
         if trainer.chief:
             if check_source and is_new:
                 check_source(trainer.experiment, trainer.source)
             _check_files(trainer)
-        return _train(trainer, print_line if trainer.chief else _print_nothing)
+        return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
 
 
 def _train(trainer, print_line):
@@ -79,7 +84,9 @@ def _train(trainer, print_line):
     print_head(trainer, print_line)
     was_finished = trainer.finished
     stopped = 0 if was_finished else trainer.train()
-    if stopped:
+    if stopped == STOPPED_BY_CALLBACK:
+        print_line(f"stopped by a callback at step {trainer.state.steps:,}; the same command resumes it.")
+    elif stopped:
         name = signal.Signals(stopped).name
         print_line(f"stopped by {name} at step {trainer.state.steps:,}; the same command resumes it.")
         return 128 + stopped

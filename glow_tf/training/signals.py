@@ -1,7 +1,11 @@
-"""Signals that end training: Ctrl-C and SIGTERM."""
+"""Requests to end training: Ctrl-C, SIGTERM and Keras callbacks."""
 
 import contextlib
 import signal
+import threading
+
+STOPPED_BY_CALLBACK = int(signal.NSIG)
+"""Number that stands for a callback that set `model.stop_training`; greater than that of any signal."""
 
 
 class StopSignals:
@@ -14,13 +18,19 @@ class StopSignals:
     def __init__(self, agreement):
         self._agreement = agreement
         self.received = 0
-        """Number of the last signal of this process, or 0."""
+        """Number of the last signal of this process, `STOPPED_BY_CALLBACK`, or 0."""
         self.agreed = 0
-        """Number of the signal on which all machines agree to stop, or 0; set by `agree`."""
+        """Number on which all machines agree to stop, or 0; set by `agree`."""
 
     @contextlib.contextmanager
     def caught(self):
-        """Remember SIGINT and SIGTERM within the context, instead of ending the process."""
+        """Remember SIGINT and SIGTERM within the context, instead of ending the process.
+
+        Python lets only the main thread do so; training in another thread leaves signals to the main program.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         handlers = {number: signal.signal(number, self._remember) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield

@@ -24,13 +24,14 @@ class Trainer:
         experiment: an `Experiment`; on resume it may differ in `run_folder.FIELDS_THAT_MAY_CHANGE_ON_RESUME` only.
         options: `RunOptions`.
         strategy: a `tf.distribute` strategy (see `devices.strategy`).
+        callbacks: Keras callbacks (see `EpochLoop`).
 
     Raises:
         ConfigError: the batch does not divide among the replicas, or the networks are to compute in float16.
     """
 
-    def __init__(self, experiment, options, strategy):
-        self.options, self.strategy = options, strategy
+    def __init__(self, experiment, options, strategy, callbacks=()):
+        self.options, self.strategy, self.callbacks = options, strategy, callbacks
         self.training = experiment.training.anchored(experiment.model.image_shape)
         self.chief = devices.is_chief(strategy)
         if experiment.model.network_dtype == "float16":
@@ -77,7 +78,7 @@ class Trainer:
         return self.restored
 
     def train(self):
-        """Train until the last epoch or a signal; return the signal's number, or 0 when finished.
+        """Train until the last epoch, a signal or a callback's stop; return its number (see `signals`), or 0.
 
         Goes on from the newest checkpoint, also where nobody called `restore`.
         """
@@ -89,7 +90,7 @@ class Trainer:
                 self.run.write_config(self.experiment)
                 self.table.cut_back(self.state.steps)
                 self.state.checkpoints.remove_leftovers()
-            EpochLoop(self).run(iter(dataset))
+            EpochLoop(self, self.callbacks).run(iter(dataset))
         return self.stop.agreed
 
     def prepare(self):

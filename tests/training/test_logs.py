@@ -1,15 +1,18 @@
 """Test the progress bar and the line of each epoch."""
 
 import re
+import sys
 import time
 
+from glow_tf.config import TrainingConfig
 from glow_tf.training.logs import ProgressBar
 
 END = {"step": 8, "images": 12800, "bits_x": 3.21, "val_bits_x": 3.5, "val_bits_x_average": 3.75, "skipped": 0}
 
 
-def test_progress_bar_shows_bits_speed_and_time_left(capsys):
-    bar = ProgressBar(epochs=2, epoch_steps=4, batch_size=1600)
+def test_progress_bar_shows_bits_speed_and_time_left(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    bar = ProgressBar(TrainingConfig(epochs=2, epoch_steps=4, batch_size=1600))
     bar.on_epoch_begin(0)
     for k in range(3):
         time.sleep(0.11)  # tqdm draws at most ten times a second
@@ -21,8 +24,16 @@ def test_progress_bar_shows_bits_speed_and_time_left(capsys):
     assert re.search(r"epoch 1/2: +75%.*\[00:00<00:0\d, [\d.]+k images/s, 3.210 bits/dim\]", line)
 
 
+def test_progress_bar_stays_out_of_log_files(capsys):
+    bar = ProgressBar(TrainingConfig(epochs=2, epoch_steps=1, batch_size=1))
+    bar.on_epoch_begin(0)
+    bar.on_train_batch_end(0, {"bits_x": 3.21})
+    bar.on_epoch_end(0, {**END, "images_per_second": 1.0})
+    assert capsys.readouterr().err == ""
+
+
 def test_epoch_line_shows_bits_speed_and_skipped_steps(capsys):
-    bar = ProgressBar(epochs=None, epoch_steps=4, batch_size=1600)
+    bar = ProgressBar(TrainingConfig(epochs=None, epoch_steps=4, batch_size=1600))
     for end in ({}, {"skipped": 3, "val_error": 0.25}):
         bar.on_epoch_begin(1)
         bar.on_epoch_end(1, {**END, "images_per_second": 1234.5, **end})

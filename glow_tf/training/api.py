@@ -1,0 +1,71 @@
+"""`train`: a training from Python, as `train.py` does it from the command line."""
+
+import dataclasses
+import os
+import signal
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from glow_tf import presets
+from glow_tf.config import Experiment, RunOptions
+from glow_tf.errors import ConfigError, did_you_mean
+from glow_tf.runs import Run
+from glow_tf.training import session
+
+
+def train(
+    experiment: Experiment | str,
+    run_dir: str | os.PathLike[str] | None = None,
+    *,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    verbose: bool = True,
+    **options: Any,
+) -> Run:
+    """Train a Glow in a run folder; the same call resumes a training that was interrupted.
+
+    Sets TensorFlow's global state as `train.py` does: TF32 is off unless `tf32=True`, GPUs allocate memory as needed.
+
+    Args:
+        experiment: an `Experiment`, or the name of a preset.
+        run_dir: the run folder; None: runs/NAME, by the experiment's name.
+        callbacks: Keras callbacks, called with the columns of `metrics.csv` at the end of each epoch. A callback that
+            sets `model.stop_training` ends the training; the best epoch's weights are kept in any case.
+        verbose: print the progress.
+        **options: other fields of `RunOptions`, such as `devices="cpu"` or `sample_every=5`.
+
+    Returns:
+        The `Run`, whose `model()` is the trained `Glow`.
+
+    Raises:
+        ConfigError: an option is not valid, or the folder holds a run of another configuration.
+        DataError: the images cannot be read.
+        RunError: the folder cannot be used, or the loss is not finite.
+        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+
+    Example:
+        >>> import dataclasses, tempfile
+        >>> import glow_tf
+        >>> experiment = glow_tf.presets.get("digits")
+        >>> training = dataclasses.replace(experiment.training, epochs=1, epoch_steps=2)
+        >>> model = dataclasses.replace(experiment.model, depth=1, width=8)
+        >>> experiment = dataclasses.replace(experiment, model=model, training=training)
+        >>> run = glow_tf.train(experiment, f"{tempfile.mkdtemp()}/run", devices="cpu", verbose=False)
+        >>> run.model().sample(2).shape
+        TensorShape([2, 8, 8, 1])
+    """
+    if isinstance(experiment, str):
+        experiment = presets.get(experiment)
+    names = [field.name for field in dataclasses.fields(RunOptions)]
+    for name in options:
+        if name not in names:
+            raise ConfigError(f"train: there is no option {name}.{did_you_mean(name, names)}")
+    run_dir = f"runs/{experiment.name}" if run_dir is None else os.fspath(run_dir)
+    run_options = RunOptions(run_dir=run_dir, **options)
+    code = session.run(experiment, run_options, print_line=print if verbose else None, callbacks=callbacks)
+    if code == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
+    if code:
+        raise SystemExit(code)
+    return Run.open(run_dir)

@@ -1,0 +1,30 @@
+"""Test the data sets in the form of `keras.datasets`."""
+
+import numpy as np
+import pytest
+
+from glow_tf import datasets
+from glow_tf.config import DataConfig
+from glow_tf.data import open_source
+from glow_tf.errors import DataError
+
+
+def test_digits_hold_every_image_once():
+    (x_train, y_train), (x_test, y_test) = datasets.digits()
+    assert x_train.dtype == np.uint8 and y_train.dtype == np.int32
+    source = open_source(DataConfig("bundled:digits", labels=True), (8, 8, 1))
+    together = np.concatenate([x_train, x_test]).reshape(1797, -1)
+    np.testing.assert_array_equal(np.sort(together, axis=0), np.sort(source.images.reshape(1797, -1), axis=0))
+    assert len(x_test) == source.size("test") == len(y_test)
+    assert np.bincount(np.concatenate([y_train, y_test])).tolist() == np.bincount(source.labels).tolist()
+
+
+def test_images_are_fitted_and_labels_optional(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 6, 6, 3), np.uint8)
+    np.savez(tmp_path / "images.npz", images=images)
+    with pytest.raises(DataError, match="labels are wanted"):
+        datasets.load(f"npz:{tmp_path / 'images.npz'}", (8, 8, 3), fit="pad", labels=True)
+    splits = datasets.load(f"npz:{tmp_path / 'images.npz'}", (8, 8, 3), fit="pad")
+    images = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    assert sorted(i.tobytes() for x, _ in splits for i in x) == sorted(i.tobytes() for i in images)
+    assert not any(y.any() for _, y in splits)

@@ -1,0 +1,78 @@
+"""Test training from Python: callbacks, threads and options."""
+
+import dataclasses
+import threading
+
+import keras
+import pytest
+
+import glow_tf
+from glow_tf.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    """Return an experiment of four epochs of two steps each."""
+    digits = glow_tf.presets.get("digits")
+    training = dataclasses.replace(digits.training, epochs=4, epoch_steps=2, warmup_steps=2.0)
+    return dataclasses.replace(digits, model=dataclasses.replace(digits.model, depth=1, width=8), training=training)
+
+
+class Recorder(keras.callbacks.Callback):
+    """A callback that keeps what it is told, and stops the training at the end of an epoch.
+
+    Args:
+        last_epoch: number of the epoch, from 0.
+    """
+
+    def __init__(self, last_epoch):
+        super().__init__()
+        self.last_epoch, self.epochs, self.batches, self.ends = last_epoch, [], 0, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(logs)
+        self.model.stop_training = epoch == self.last_epoch
+
+    def on_train_end(self, logs=None):
+        self.ends += 1
+
+
+def test_callbacks_are_called_and_stop_the_training(experiment, tmp_path, capsys):
+    recorder = Recorder(last_epoch=1)
+    options = {"devices": "cpu", "verbose": False, "tensorboard": False}
+    run = glow_tf.train(experiment, tmp_path / "run", callbacks=[recorder], **options)
+    assert recorder.params == {"epochs": 4, "steps": 2}
+    assert (recorder.batches, recorder.ends) == (4, 1)
+    assert [logs["step"] for logs in recorder.epochs] == [2, 4]
+    assert {"bits_x", "val_bits_x", "learning_rate"} <= recorder.epochs[0].keys()
+    assert len(run.metrics_path.read_text().splitlines()) == 3
+    assert not (run.path / "tensorboard").exists()
+
+    # The same call resumes, here in a thread, where Python takes no handlers of signals.
+    resumed = Recorder(last_epoch=None)
+    thread = threading.Thread(
+        target=lambda: glow_tf.train(experiment, run.path, callbacks=[resumed], **options), daemon=True
+    )
+    thread.start()
+    thread.join()
+    assert [logs["step"] for logs in resumed.epochs] == [6, 8]
+    assert capsys.readouterr().out == ""
+
+
+def test_early_stopping_of_keras(experiment, tmp_path):
+    # Nothing is better than the first epoch by 100 bits/dim.
+    stop = keras.callbacks.EarlyStopping("val_bits_x", patience=1, min_delta=100.0, mode="min")
+    run = glow_tf.train(experiment, tmp_path / "run", devices="cpu", callbacks=[stop], verbose=False)
+    assert len(run.metrics_path.read_text().splitlines()) == 1 + 2
+    assert stop.stopped_epoch == 1
+
+
+def test_wrong_options_are_refused(experiment, tmp_path):
+    with pytest.raises(ConfigError, match="there is no option device. Did you mean devices?"):
+        glow_tf.train(experiment, tmp_path / "run", device="cpu")
+    with pytest.raises(ConfigError, match="preset: expected one of .*, got 'digit'. Did you mean digits?"):
+        glow_tf.train("digit")
+    assert not (tmp_path / "run").exists()
