@@ -1,77 +1,30 @@
-"""Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability: the public names."""
+"""Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability: the public names.
 
+They come from `glow_tf/public.py`. A command of this project imports them once it has parsed its command line, because
+TensorFlow takes seconds to import.
+"""
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING
+
+from glow_tf.backend import check_backend
 from glow_tf.cli.start import end_on_interrupt, is_command
+
+__version__ = "0.1.0"
 
 end_on_interrupt()
 
-from glow_tf.backend import check_backend  # noqa: E402
-from glow_tf.cli.quiet import quiet_import  # noqa: E402
-
-with quiet_import(is_command()):
+if TYPE_CHECKING or not is_command():
     check_backend()
 
-    from glow_tf import datasets, optimizers, presets
-    from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
-    from glow_tf.deprecation import renamed_attributes
-    from glow_tf.latents import load_latents, save_latents
-    from glow_tf.layers import (
-        ActNorm,
-        Coupling,
-        CouplingNetwork,
-        FlatFlow,
-        FlowLayer,
-        FlowSequential,
-        FlowStep,
-        GlowFlow,
-        InvertibleConv1x1,
-        MultiScale,
-        Reverse,
-        Shuffle,
-        Split,
-        Squeeze,
-        TopPrior,
-    )
-    from glow_tf.layers.old_classes import OLD_NAMES
-    from glow_tf.model import Glow
-    from glow_tf.quantization import quantize
-    from glow_tf.runs import Run, load_model
-    from glow_tf.training.api import train
-    from glow_tf.training.schedule import WarmUp
+    from glow_tf.public import *  # noqa: F403
+    from glow_tf.public import __all__ as __all__
 
-__all__ = [
-    "ActNorm",
-    "Coupling",
-    "CouplingNetwork",
-    "DataConfig",
-    "Experiment",
-    "FlatFlow",
-    "FlowLayer",
-    "FlowSequential",
-    "FlowStep",
-    "Glow",
-    "GlowFlow",
-    "InvertibleConv1x1",
-    "ModelConfig",
-    "MultiScale",
-    "Reverse",
-    "Run",
-    "RunOptions",
-    "Shuffle",
-    "Split",
-    "Squeeze",
-    "TopPrior",
-    "TrainingConfig",
-    "WarmUp",
-    "datasets",
-    "load_latents",
-    "load_model",
-    "optimizers",
-    "presets",
-    "quantize",
-    "save_latents",
-    "train",
-]
 
-_OLD_OPTIMIZERS = {name: (f"optimizers.{name}", getattr(optimizers, name)) for name in ("Adam", "Adamax")}
-
-__getattr__ = renamed_attributes(__name__, {**OLD_NAMES, **_OLD_OPTIMIZERS})
+def __getattr__(name: str) -> object:
+    """Return an old public name, with a warning; in a command any public name."""
+    # Python also asks here for a submodule that is not imported yet.
+    if name.startswith("_") or importlib.util.find_spec(f"{__name__}.{name}"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("glow_tf.public"), name)

@@ -1,4 +1,4 @@
-"""How a command runs, reports an error and ends."""
+"""How a command starts TensorFlow, reports an error and ends."""
 
 import contextlib
 import os
@@ -7,10 +7,9 @@ import signal
 import sys
 import warnings
 
-import tensorflow as tf
-
-from glow_tf import gpus
-from glow_tf.cli.start import INTERRUPTED, end_import
+from glow_tf.backend import check_backend
+from glow_tf.cli.quiet import quiet_import
+from glow_tf.cli.start import INTERRUPTED, end_import, is_command
 from glow_tf.errors import GlowError
 from glow_tf.gpu_files import card_files
 
@@ -18,9 +17,9 @@ from glow_tf.gpu_files import card_files
 def run_command(main, name, arguments=None):
     """Run `main(arguments)` as a command and exit with its result: 0, or the number it returns.
 
-    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` asks for it. A
-    `GlowError`, a file that cannot be used and a lack of memory are one line and exit with 2; a closed pipe (`| head`)
-    ends quietly; Ctrl-C is one line and exits with 130.
+    `main` parses its arguments, calls `start_tensorflow` and computes. A `GlowError`, a file that cannot be used and a
+    lack of memory are one line and exit with 2; a closed pipe (`| head`) ends quietly; Ctrl-C is one line and exits
+    with 130.
 
     Args:
         main: function of a list of words.
@@ -28,15 +27,10 @@ def run_command(main, name, arguments=None):
         arguments: list of words; None takes those of this process.
     """
     warnings.formatwarning = lambda message, *_: f"{name}: {message}\n"
-    if card_files():
-        gpus.look_for_gpus()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
     try:
-        if signal.getsignal(signal.SIGINT) is end_import:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(main(sys.argv[1:] if arguments is None else arguments))
     except GlowError as error:
         _fail(name, error)
@@ -47,10 +41,10 @@ def run_command(main, name, arguments=None):
     except OSError as error:
         path = f": {error.filename}" if error.filename else ""
         _fail(name, f"{error.strerror or _first_line(error)}{path}")
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        advice = "take smaller batches, fewer images or a smaller model"
-        _fail(name, f"there is not enough memory ({_first_line(error) or 'MemoryError'}); {advice}.")
     except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+            advice = "take smaller batches, fewer images or a smaller model"
+            _fail(name, f"there is not enough memory ({_first_line(error) or 'MemoryError'}); {advice}.")
         # A DataError that was raised inside tf.data comes back as text in an error of TensorFlow's:
         # "INVALID_ARGUMENT: DataError: images/a.png is damaged; ...".
         match = re.search(r"DataError: (.*)", str(error))
@@ -63,6 +57,28 @@ def run_command(main, name, arguments=None):
     finally:
         if arguments is None:  # the process ends: another Ctrl-C could only add a traceback
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def start_tensorflow():
+    """Import TensorFlow and the library, quietly, and look for GPUs; called once the command line is parsed.
+
+    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` asks for it. A card
+    that TensorFlow does not see is one line.
+
+    Raises:
+        BackendError: Keras has another backend than TensorFlow.
+    """
+    with quiet_import(is_command()):
+        check_backend()
+        import tensorflow as tf
+
+        from glow_tf import gpus
+    if signal.getsignal(signal.SIGINT) is end_import:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if card_files():
+        gpus.look_for_gpus()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    gpus.warn_of_unseen_card()
 
 
 def rename_options(arguments, renamed):

@@ -10,17 +10,14 @@ from typing import Annotated, Literal
 
 import tyro
 
-from glow_tf import gpus, presets
-from glow_tf.cli import parsing
-from glow_tf.cli.command import run_command
+from glow_tf import presets
+from glow_tf.cli import parsing, start
+from glow_tf.cli.command import run_command, start_tensorflow
 from glow_tf.config import DataConfig, Experiment, Side, TrainingConfig
-from glow_tf.convert.openai_glow.check import measure_bits
-from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
-from glow_tf.convert.openai_glow.writing import check_free, write_run
 from glow_tf.errors import ConversionError
 from glow_tf.fields import Between, PathText, Utf8, check_fields, option_name
 
-NAME = "python -m glow_tf.cli.convert"
+NAME = start.spell("convert")
 
 NO_DATA = "folder:images"
 """Data source in the run's configuration if neither --data nor --preset is given."""
@@ -72,7 +69,8 @@ def main(arguments):
         arguments: list of words.
     """
     options = parsing.parse(Options, arguments, prog=NAME, description=__doc__)
-    gpus.warn_of_unseen_card()
+    check_required(options)
+    start_tensorflow()
     convert(options)
 
 
@@ -82,6 +80,10 @@ def convert(options):
     Raises:
         ConversionError: an option is missing or does not fit, or the checkpoint cannot be converted.
     """
+    from glow_tf.convert.openai_glow.check import measure_bits
+    from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
+    from glow_tf.convert.openai_glow.writing import check_free, write_run
+
     check_required(options)
     check_free(options.out)
     checkpoint = OpenAIGlowCheckpoint(

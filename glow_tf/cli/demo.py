@@ -10,20 +10,19 @@ from typing import Annotated
 
 import tyro
 
-from glow_tf import gpus
-from glow_tf.cli import parsing
-from glow_tf.cli.command import rename_options, run_command
+from glow_tf.cli import parsing, start
+from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.errors import ConfigError
 from glow_tf.fields import Between, PathText, check_arguments
 
-NAME = "python -m glow_tf.demo"
+NAME = start.spell("demo")
 
 
 def main(arguments):
     """Run the command with a list of words."""
     arguments = rename_options(arguments, {"--average": "--ema"})
     open_page = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
-    gpus.warn_of_unseen_card()
+    start_tensorflow()
     open_page()
 
 

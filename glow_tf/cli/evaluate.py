@@ -4,17 +4,18 @@ import os
 
 import tyro
 
-from glow_tf import gpus
-from glow_tf.cli import parsing
-from glow_tf.cli.command import rename_options, run_command
+from glow_tf.cli import parsing, start
+from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.errors import ConfigError, did_you_mean
-from glow_tf.evaluation.commands import COMMANDS
 
-NAME = "evaluate.py"
-DESCRIPTION = """Evaluate a trained Glow: a run folder, or a .keras file with --data.
+NAME = start.spell("evaluate").removeprefix("python ")
+DESCRIPTION = f"""Evaluate a trained Glow: a run folder, or a .keras file with --data.
 
-`evaluate.py RUN` alone gives the report. Pictures and numbers (JSON) go to RUN/evaluation; nothing else in the run
-folder is touched. `evaluate.py SUBCOMMAND --help` lists the options of one."""
+`{NAME} RUN` alone gives the report. Pictures and numbers (JSON) go to RUN/evaluation; nothing else in the run folder is
+touched. `{NAME} SUBCOMMAND --help` lists the options of one."""
+
+COMMANDS = "report bits samples reconstruct interpolate attributes compare encode accuracy".split()
+"""Names of the sub-commands, which are functions of `glow_tf.evaluation.commands`."""
 
 RENAMED_COMMANDS = {"judge": "accuracy"}
 RENAMED_OPTIONS = {"--average": "--ema", "--no-average": "--no-ema", "--judged": "--measured"}
@@ -27,9 +28,11 @@ def main(arguments):
     if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
         _check_is_run(*arguments[:2])
         arguments = ["report", *arguments]
+    start_tensorflow()
+    from glow_tf.evaluation import commands
+
     options = dict(prog=NAME, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
-    run = parsing.parse_subcommand(COMMANDS, arguments, **options)
-    gpus.warn_of_unseen_card()
+    run = parsing.parse_subcommand(commands.COMMANDS, arguments, **options)
     run()
 
 

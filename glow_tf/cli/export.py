@@ -5,14 +5,11 @@ from typing import Annotated
 
 import tyro
 
-from glow_tf import gpus
-from glow_tf.cli import parsing
-from glow_tf.cli.command import rename_options, run_command
-from glow_tf.export import export_model
+from glow_tf.cli import parsing, start
+from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.fields import PathText, TensorFlowPath, check_arguments
-from glow_tf.runs import load_model
 
-NAME = "python -m glow_tf.export"
+NAME = start.spell("export")
 
 
 @check_arguments
@@ -31,6 +28,9 @@ def command(
         ema: Export a run's EMA weights instead of the raw ones.
         overwrite: Replace the SavedModel at OUT.
     """
+    from glow_tf.export import export_model
+    from glow_tf.runs import load_model
+
     export_model(load_model(run, ema=ema), out, overwrite)
     print(f"{out}: a SavedModel of {run}{', EMA weights' if ema else ''}")
     print(f"look at it: saved_model_cli show --dir {shlex.quote(out)} --all")
@@ -40,7 +40,7 @@ def main(arguments):
     """Parse the words of a command line and export."""
     arguments = rename_options(arguments, {"--average": "--ema"})
     run_export = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
-    gpus.warn_of_unseen_card()
+    start_tensorflow()
     run_export()
 
 

@@ -21,9 +21,9 @@ import_messages = ""
 
 @contextlib.contextmanager
 def quiet_import(active=True):
-    """Start a command within the context: hide what is written to file descriptor 2.
+    """Hide what is written to file descriptor 2 within the context, and show it if an exception ends it.
 
-    A `GlowError` is one line and exit code 2; any other exception is raised, and what was hidden is shown.
+    A `GlowError` says itself what is wrong.
 
     Args:
         active: False does nothing.
@@ -37,9 +37,8 @@ def quiet_import(active=True):
     try:
         with captured_stderr(messages):
             yield
-    except GlowError as error:
-        print(f"{start.command_name()}: {error}", file=sys.stderr)
-        sys.exit(2)
+    except GlowError:
+        raise
     except BaseException:
         print(*messages, file=sys.stderr)
         raise

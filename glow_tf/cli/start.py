@@ -8,6 +8,18 @@ import itertools
 import os
 import sys
 
+CONSOLE_COMMAND = "glow-tf"
+"""Name of the command that `pip install` makes."""
+
+SCRIPTS = {
+    "train": "python train.py",
+    "evaluate": "python evaluate.py",
+    "export": "python -m glow_tf.export",
+    "convert": "python -m glow_tf.cli.convert",
+    "demo": "python -m glow_tf.demo",
+}
+"""The commands that work in a clone of the repository, without an installation."""
+
 INTERRUPTED = 128 + signal.SIGINT
 """Exit code of a command that Ctrl-C ended."""
 
@@ -21,12 +33,15 @@ stderr = 2
 def is_command():
     """Return whether this process was started as a command of this project.
 
-    That is `python -m glow_tf.NAME`, or a script that sets `GLOW_TF_COMMAND = True` before it imports `glow_tf`
-    (`train.py`, `evaluate.py`). Another program that imports `glow_tf` is not one, however it was started.
+    That is `glow-tf`, `python -m glow_tf.NAME`, or a script that sets `GLOW_TF_COMMAND = True` before it imports
+    `glow_tf` (`train.py`, `evaluate.py`). Another program that imports `glow_tf` is not one, however it was started.
     """
-    if getattr(sys.modules.get("__main__"), "GLOW_TF_COMMAND", False):
+    main = sys.modules.get("__main__")
+    if getattr(main, "GLOW_TF_COMMAND", False) or _is_console_command():
         return True
-    # While Python imports the package of a `-m` command, `sys.argv` begins with "-m".
+    if getattr(main, "__spec__", None):  # of the module that -m names
+        return main.__spec__.name.split(".")[0] == "glow_tf"
+    # Before, while Python imports the package of that module, `sys.argv` begins with "-m".
     return sys.argv[:1] == ["-m"] and (_module_name() or "").split(".")[0] == "glow_tf"
 
 
@@ -34,6 +49,21 @@ def command_name():
     """Return the command as the user typed it, without its arguments, such as "train.py"."""
     script = os.path.basename(sys.argv[0])
     return f"python -m {_module_name()}" if script in ("-m", "__main__.py") else script
+
+
+def spell(command):
+    """Return how a user of this process types a command, such as "glow-tf train" or "python train.py".
+
+    Args:
+        command: one of the keys of `SCRIPTS`.
+    """
+    if is_command() and not _is_console_command() and _module_name() != "glow_tf":
+        return SCRIPTS[command]
+    return f"{CONSOLE_COMMAND} {command}"
+
+
+def _is_console_command():
+    return os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0] == CONSOLE_COMMAND
 
 
 def _module_name():

@@ -10,6 +10,7 @@ import warnings
 import tensorflow as tf
 
 from glow_tf import folders
+from glow_tf.cli import start
 from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.tables import format_table
@@ -199,4 +200,5 @@ def print_tail(trainer, print_line=print):
     print_line(f"best validation: {raw:.4f} bits/dim, with EMA weights {ema:.4f}")
     print_line(format_table(rows, indent="  "))
     path = shlex.quote(str(run.path))
-    print_line(f"next: python evaluate.py {path}, or python -m glow_tf.demo {path} for a page in the browser")
+    evaluate, demo = start.spell("evaluate"), start.spell("demo")
+    print_line(f"next: {evaluate} {path}, or {demo} {path} for a page in the browser")

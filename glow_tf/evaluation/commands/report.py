@@ -1,6 +1,7 @@
 """`report`, the sub-command that `evaluate.py RUN` alone runs: bits/dim, reconstruction error, pictures."""
 
 from glow_tf.batched import index_labels
+from glow_tf.cli import start
 from glow_tf.evaluation import likelihood, reconstruction
 from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.evaluation.options import DrawCount, ShownCount, format_error, progress_bar
@@ -43,4 +44,4 @@ def report(target: TargetOptions, *, draws: DrawCount = 4, images: ShownCount = 
     ]
     print(f"{context.source.name}, {context.describe_test_split()}, {context.weights_name}")
     print(format_table(rows, indent="  "))
-    print("more: python evaluate.py --help")
+    print(f"more: {start.spell('evaluate')} --help")

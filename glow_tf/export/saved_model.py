@@ -1,4 +1,4 @@
-"""Export of a trained Glow as a SavedModel: `python -m glow_tf.export RUN OUT`.
+"""The SavedModel of a trained Glow: its signatures, and how it is written.
 
 A SavedModel needs TensorFlow alone: neither this package, nor Keras, nor TFP. Images are uint8 `[n, H, W, C]`, n at
 least 1. The names below are a file format:
@@ -26,7 +26,6 @@ import pathlib
 import tensorflow as tf
 
 from glow_tf import folders, quantization
-from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import RunError
 from glow_tf.folders import prepare_folder
 from glow_tf.interpolation import interpolate_latents
@@ -207,14 +206,3 @@ def _check_replaceable(path, overwrite):
             raise RunError(f"{path} exists and is no SavedModel, so it will not be replaced; give another place.")
         if not overwrite:
             raise RunError(f"{path} exists already; give another place, or --overwrite to replace it.")
-
-
-__getattr__ = renamed_attributes(__name__, {"export": ("export_model", export_model)})
-
-
-if __name__ == "__main__":
-    # The one exception to the rule that no import runs upward: `python -m glow_tf.export` is the name by which users
-    # know the command, which is in glow_tf/cli/export.py.
-    from glow_tf.cli.export import run
-
-    run()
