@@ -38,17 +38,26 @@ def module_name(path):
 MODULES = {module_name(path): path for path in ROOT.rglob("*.py")}
 
 
+def run_time_nodes(tree):
+    """Yield the nodes of a syntax tree without those under `if TYPE_CHECKING:`, which Python never runs."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")):
+            yield node
+            yield from run_time_nodes(node)
+
+
 def imports(path):
     """Return the modules that a file imports, at its top or inside a function; of ours without `glow_tf.`."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in run_time_nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 names.add(inner if inner.removeprefix("glow_tf.") in MODULES else node.module)
-    return {name.removeprefix("glow_tf.") for name in names}
+    ours = {name.removeprefix("glow_tf.") for name in names if name.startswith("glow_tf.")}
+    return ours | (names - MODULES.keys())  # Python has modules of the names of ours, such as `types` and `io`
 
 
 IMPORTS = {name: imports(path) for name, path in MODULES.items()}
