@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -9,50 +10,58 @@ from PIL import Image
 from glow_tf.errors import ConfigError
 from glow_tf.io import write_atomically
 from glow_tf.pictures import enlarged, rgb
+from glow_tf.types import Images
 
 MIN_FRAME_MILLISECONDS = 20
 """Browsers slow down a GIF whose frames are shorter."""
 
 
-def video_available():
+def video_available() -> bool:
     """Return whether MP4s can be written."""
     return importlib.util.find_spec("imageio_ffmpeg") is not None
 
 
-def ending(kind=None):
+def ending(kind: Literal["gif", "mp4"] | None = None) -> str:
     """Return the ending of an animation's file name, `".gif"` or `".mp4"`.
 
     Args:
-        kind: `"gif"` or `"mp4"`; None chooses the MP4 where it can be written.
+        kind: the format; None chooses the MP4 where it can be written.
 
     Raises:
         ConfigError: an MP4 is requested and cannot be written.
+
+    Example:
+        >>> ending("gif")
+        '.gif'
     """
     if kind == "mp4" and not video_available():
         raise ConfigError("an MP4 needs the package imageio-ffmpeg: pip install '.[video]', or ask for a gif.")
     return f".{kind or ('mp4' if video_available() else 'gif')}"
 
 
-def save_animation(path, frames, seconds=4.0):
+def save_animation(path: pathlib.Path | str, frames: Images, seconds: float = 4.0) -> None:
     """Write frames as an animation; small ones are enlarged.
 
     Args:
         path: file to write; its ending, `.gif` or `.mp4`, decides the format.
         frames: uint8 `[n, H, W, C]`.
         seconds: duration.
+
+    Raises:
+        RunError: the file cannot be written.
     """
     path, frames = pathlib.Path(path), np.stack([rgb(f) for f in enlarged(frames)])
     write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
     write_atomically(path, lambda temporary: write(temporary, frames, seconds))
 
 
-def _write_gif(path, frames, seconds):
+def _write_gif(path: pathlib.Path, frames: Images, seconds: float) -> None:
     pages = [Image.fromarray(f) for f in frames]
     duration = max(MIN_FRAME_MILLISECONDS, round(1000 * seconds / len(pages)))
     pages[0].save(path, format="GIF", save_all=True, append_images=pages[1:], duration=duration, loop=0)
 
 
-def _write_mp4(path, frames, seconds):
+def _write_mp4(path: pathlib.Path, frames: Images, seconds: float) -> None:
     import imageio_ffmpeg
 
     # H.264 in the color space that every player knows halves the colors' resolution, so sides must be even.

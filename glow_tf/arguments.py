@@ -5,18 +5,32 @@ a check adds no operation to a graph, and numbers of Python and NumPy are checke
 """
 
 import numbers
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import DTypeLike
 
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
+from glow_tf.types import Latents, ShapeLike, Tensor, TensorLike
+
+Argument = TypeVar("Argument")
 
 
-def check_count(n, name, minimum=0):
-    """Check that `n` is an integer, as a number or a scalar tensor, and at least `minimum`; return it."""
+def check_count(n: Argument, name: str, minimum: int = 0) -> Argument:
+    """Check that `n` is an integer, as a number or a scalar tensor, and at least `minimum`; return it.
+
+    Raises:
+        DataError: it is something else.
+
+    Example:
+        >>> check_count(16, "sample", minimum=1)
+        16
+    """
     if isinstance(n, numbers.Integral) and not isinstance(n, (bool, np.bool_)):
-        is_count, value = True, n
+        is_count, value = True, int(n)
     else:
         is_count = getattr(n, "shape", None) == () and np.issubdtype(_numpy_dtype(n), np.integer)
         value = known(n) if is_count else None
@@ -25,17 +39,24 @@ def check_count(n, name, minimum=0):
     return n
 
 
-def check_temperature(temperature, name, n=None, positive=False):
+def check_temperature(
+    temperature: Argument, name: str, n: TensorLike | None = None, positive: bool = False
+) -> Argument:
     """Check that a temperature is finite and not negative, a scalar or, where `n` is given, one per image; return it.
 
     Args:
-        temperature: number or tensor.
+        temperature: a number or a tensor.
         name: name of the caller, for the error message.
         n: number of images, or None.
         positive: refuse 0 too, at which there is no density.
+
+    Raises:
+        TypeError: it is no number.
+        DataError: its shape or value is wrong.
     """
-    shape, values = np.shape(temperature) if not tf.is_tensor(temperature) else temperature.shape, known(temperature)
-    if not np.issubdtype(_numpy_dtype(temperature), np.number) or np.iscomplexobj(values):
+    shape, values = _shape(temperature), known(temperature)
+    is_complex = values is not None and np.iscomplexobj(values)
+    if is_complex or not np.issubdtype(_numpy_dtype(temperature), np.number):
         raise TypeError(f"{name}: expected a number as temperature, got {_describe(temperature)}.")
     shapes = [[]] if n is None else [[], [1], [known(n)]]
     if not any(tf.TensorShape(shape).is_compatible_with(s) for s in shapes):
@@ -49,7 +70,7 @@ def check_temperature(temperature, name, n=None, positive=False):
     return temperature
 
 
-def to_bytes(images, name):
+def to_bytes(images: TensorLike, name: str) -> Tensor:
     """Return images as a tensor of uint8; raise a `TypeError` for any other type, which is never cast."""
     if isinstance(images, dict):
         raise TypeError(
@@ -67,48 +88,66 @@ def to_bytes(images, name):
     return images
 
 
-def refuse_masked(value, name):
+def refuse_masked(value: object, name: str) -> None:
     """Raise a `TypeError` for a masked array: TensorFlow would take the values under the mask for numbers."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TypeError(f"{name}: expected numbers, got an array with masked values; fill or remove them first.")
 
 
-def check_noise(noise, images, seed, dtype, name):
+def check_noise(
+    noise: TensorLike, images: Tensor, seed: TensorLike | None, dtype: tf.DType | str, name: str
+) -> Tensor | np.ndarray:
     """Check dequantization noise: floats in [0, 1) that broadcast to `images`, and no seed beside it.
+
+    Args:
+        noise: a number or floats `[n, H, W, C]`.
+        images: the images `[n, H, W, C]` that it is for.
+        seed: None; a seed beside the noise is an error.
+        dtype: float dtype of the result.
+        name: name of the caller, for the error message.
 
     Returns:
         The noise as an array or a tensor of `dtype`. A number close to 1 may round to 1 and is refused then.
+
+    Raises:
+        TypeError: the noise is not floats.
+        ValueError: there is a seed too.
+        DataError: the noise has another shape, or a value is outside [0, 1).
     """
     if seed is not None:
         raise ValueError(f"{name}: expected a seed or the noise itself, got both; leave one out.")
-    noise = _array_or_tensor(noise, dtype)
-    if not tf.as_dtype(noise.dtype).is_floating:
-        raise TypeError(f"{name}: expected noise as floats in [0, 1), got {tf.as_dtype(noise.dtype).name}.")
-    shape = tf.TensorShape(noise.shape)
+    values = _array_or_tensor(noise, dtype)
+    if not tf.as_dtype(values.dtype).is_floating:
+        raise TypeError(f"{name}: expected noise as floats in [0, 1), got {tf.as_dtype(values.dtype).name}.")
+    shape = tf.TensorShape(values.shape)
     try:
         broadcast = tf.broadcast_static_shape(shape, images.shape)
     except ValueError:
         broadcast = None
     if broadcast is None or not broadcast.is_compatible_with(images.shape):
         raise DataError(f"{name}: expected noise of the images' shape {images.shape}, got {shape}.")
-    noise = tf.cast(noise, dtype) if tf.is_tensor(noise) else noise.astype(tf.as_dtype(dtype).as_numpy_dtype)
-    if not tf.is_tensor(noise):
-        is_valid = np.all((noise >= 0) & (noise < 1))
+    values = tf.cast(values, dtype) if tf.is_tensor(values) else values.astype(tf.as_dtype(dtype).as_numpy_dtype)
+    if not tf.is_tensor(values):
+        is_valid = np.all((values >= 0) & (values < 1))
     else:
-        is_valid = not tf.executing_eagerly() or tf.reduce_all((noise >= 0) & (noise < 1))
+        is_valid = not tf.executing_eagerly() or tf.reduce_all((values >= 0) & (values < 1))
     if not is_valid:
         raise DataError(f"{name}: expected noise in [0, 1), got values outside or NaN.")
-    return noise
+    return values
 
 
-def check_latents(eps, shapes, dtype, name):
+def check_latents(eps: Sequence[TensorLike], shapes: Sequence[ShapeLike], dtype: tf.DType | str, name: str) -> Latents:
     """Check a list of latents `[n, *shape]`, finite and with one n; return them as tensors of `dtype`.
 
     Args:
-        eps: list of arrays or tensors of floats.
+        eps: floats, one array or tensor per level.
         shapes: the shapes of one image's latents, finest level first.
         dtype: float dtype of the result.
         name: name of the caller, for the error message.
+
+    Raises:
+        TypeError: the latents are not floats.
+        DataError: their number, a shape or a value is wrong.
     """
     expected = f"{name}: expected a list of latents {', '.join(f'[n, {h}, {w}, {c}]' for h, w, c in shapes)}"
     if not isinstance(eps, (list, tuple)):
@@ -135,7 +174,7 @@ def check_latents(eps, shapes, dtype, name):
     return tensors
 
 
-def _array_or_tensor(value, dtype):
+def _array_or_tensor(value: Any, dtype: tf.DType | str) -> Any:
     """Return numbers and arrays as NumPy arrays, with which a device has nothing to do, anything else as a tensor."""
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
@@ -144,20 +183,24 @@ def _array_or_tensor(value, dtype):
     return _to_tensor(value, dtype)
 
 
-def _to_tensor(value, dtype):
+def _to_tensor(value: Any, dtype: tf.DType | str) -> Tensor:
     """Return a tensor: of its own type where the value has one, else of `dtype`."""
     return tf.convert_to_tensor(value, None if hasattr(value, "dtype") else dtype)
 
 
-def known(value):
+def known(value: Any) -> np.ndarray | None:
     """Return the value as a NumPy array where Python knows it, else None."""
     return tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
 
 
-def _numpy_dtype(value):
+def _shape(value: Any) -> tf.TensorShape | tuple[int, ...]:
+    return value.shape if tf.is_tensor(value) else np.shape(value)
+
+
+def _numpy_dtype(value: Any) -> DTypeLike:
     return value.dtype.as_numpy_dtype if tf.is_tensor(value) else np.asarray(value).dtype
 
 
-def _describe(value):
+def _describe(value: Any) -> str:
     array = known(value)
     return str(value if array is None else array)

@@ -11,6 +11,8 @@ import pathlib
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from typing import IO, Self
 
 import numpy as np
 
@@ -37,14 +39,14 @@ ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What NumPy and `zipfile` raise for damaged files."""
+"""Errors that NumPy and `zipfile` raise for damaged files."""
 
 
-def file_kind(path):
-    """Return `NPY` or `NPZ`, by the first bytes of a file; raise a `DataError` if it is neither.
+def file_kind(path: pathlib.Path | str) -> str:
+    """Return `NPY` or `NPZ`, by the first bytes of a file.
 
-    Args:
-        path: path of a file.
+    Raises:
+        DataError: the file is neither, or is missing.
     """
     path = pathlib.Path(path).expanduser()
     with _errors_named(path):
@@ -61,15 +63,19 @@ def file_kind(path):
     raise _damaged(path, "it is neither .npy nor .npz")
 
 
-def read_array(path):
-    """Read the array of a `.npy` file; raise a `DataError` if it is something else or damaged."""
+def read_array(path: pathlib.Path | str) -> np.ndarray:
+    """Read the array of a `.npy` file.
+
+    Raises:
+        DataError: the file is something else or damaged.
+    """
     _require_kind(path, NPY)
     path = pathlib.Path(path).expanduser()
     with _errors_named(path), open(path, "rb") as file:
         return _read(file, path.stat().st_size, str(path))
 
 
-class ArrayArchive(collections.abc.Mapping):
+class ArrayArchive(collections.abc.Mapping[str, np.ndarray]):
     """The arrays of a `.npz` file by name, each read when it is asked for; a context manager.
 
     Args:
@@ -77,9 +83,17 @@ class ArrayArchive(collections.abc.Mapping):
 
     Raises:
         DataError: it is something else or damaged; also when an array is read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/images.npz", x=np.zeros([2, 8, 8, 1], np.uint8))
+        ...     with ArrayArchive(f"{folder}/images.npz") as archive:
+        ...         print(list(archive), archive["x"].shape)
+        ['x'] (2, 8, 8, 1)
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path | str) -> None:
         _require_kind(path, NPZ)
         self.path = pathlib.Path(path).expanduser()
         with _errors_named(self.path):
@@ -87,22 +101,22 @@ class ArrayArchive(collections.abc.Mapping):
         members = self._zip.infolist()
         self._members = {m.filename.removesuffix(".npy"): m for m in members if m.filename.endswith(".npy")}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._zip.close()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._members)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._members)
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return name in self._members  # that of `Mapping` would read the array
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         member, label = self._members[name], f"{self.path}, array {name!r},"
         if member.file_size > max(LARGE, MAX_RATIO * member.compress_size):
             sizes = f"{_size(member.compress_size)} unpack to {_size(member.file_size)}"
@@ -111,13 +125,13 @@ class ArrayArchive(collections.abc.Mapping):
             return _read(file, member.file_size, label)
 
 
-def _require_kind(path, expected):
+def _require_kind(path: pathlib.Path | str, expected: str) -> None:
     kind = file_kind(path)
     if kind != expected:
         raise DataError(f"{path} is {kind}, expected {expected}.")
 
 
-def _read(file, size, name):
+def _read(file: IO[bytes], size: int, name: str) -> np.ndarray:
     """Read an array after its header was compared with the size of the file in bytes."""
     version = np.lib.format.read_magic(file)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -137,14 +151,14 @@ def _read(file, size, name):
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _memory():
+def _memory() -> int | None:
     """Return the bytes of this machine's memory, or None on Windows, where Python does not tell."""
     if not hasattr(os, "sysconf"):
         return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _size(count):
+def _size(count: int) -> str:
     """Return a number of bytes in words."""
     units = ("bytes", "kB", "MB", "GB", "TB")
     power = min(int(math.log(max(count, 1), 1000)), len(units) - 1)
@@ -152,7 +166,7 @@ def _size(count):
 
 
 @contextlib.contextmanager
-def _errors_named(name):
+def _errors_named(name: object) -> Iterator[None]:
     """Turn NumPy's and `zipfile`'s errors of damaged files into a `DataError` that names the file."""
     try:
         yield
@@ -162,7 +176,7 @@ def _errors_named(name):
         raise _damaged(name, error) from error
 
 
-def _damaged(name, error):
+def _damaged(name: object, error: object) -> DataError:
     """Return the `DataError` of a reason, a str or an exception."""
     reason = str(error).strip().splitlines() or [type(error).__name__]
     return DataError(f"{name} cannot be read as arrays: {reason[0].rstrip('.')}.")

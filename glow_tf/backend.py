@@ -8,7 +8,7 @@ import sys
 from glow_tf.errors import BackendError
 
 
-def check_backend():
+def check_backend() -> None:
     """Raise a `BackendError` if Keras has, or will have, another backend than TensorFlow."""
     name, origin = configured_backend()
     if name != "tensorflow":
@@ -18,7 +18,7 @@ def check_backend():
         )
 
 
-def configured_backend():
+def configured_backend() -> tuple[str, str]:
     """Return the name of Keras's backend and where it is set, by the rules by which Keras finds it."""
     config = getattr(sys.modules.get("keras"), "config", None)
     if config is not None:

@@ -1,40 +1,46 @@
 """The errors that are meant for the user. Each message says what was expected, what came, what to do."""
 
+from collections.abc import Iterable
+
 
 class GlowError(Exception):
     """Base class of all errors that a command reports as one line, without a traceback."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         # A file name that is not UTF-8 holds surrogates, with which TensorFlow and most streams lose the whole text.
         return super().__str__().encode(errors="backslashreplace").decode()
 
 
 class ConfigError(GlowError, ValueError):
-    """An option, or a combination of options, that cannot work."""
+    """Report an option, or a combination of options, that cannot work."""
 
 
 class DataError(GlowError, ValueError):
-    """Images, labels, latents or other input data that cannot be used."""
+    """Report images, labels, latents or other input data that cannot be used."""
 
 
 class RunError(GlowError):
-    """A run folder, a checkpoint or another file of ours that cannot be read, written or used."""
+    """Report a run folder, a checkpoint or another file of ours that cannot be read, written or used."""
 
 
 class BackendError(GlowError, ImportError):
-    """Another backend of Keras than TensorFlow."""
+    """Report another backend of Keras than TensorFlow."""
 
 
 class ConversionError(GlowError):
-    """A foreign checkpoint that cannot be converted."""
+    """Report a foreign checkpoint that cannot be converted."""
 
 
-def did_you_mean(word, choices):
+def did_you_mean(word: object, choices: Iterable[str]) -> str:
     """Return " Did you mean CHOICE?" for the choice that is most like a word, or "" if none is.
 
     Args:
-        word: what was given.
-        choices: iterable of str.
+        word: the value that is not one of the choices.
+        choices: the words that are accepted.
+
+    Example:
+        >>> did_you_mean("adamx", ["adam", "adamax"])
+        ' Did you mean adamax?'
     """
     import difflib  # here, because a command imports this module before anything else
 

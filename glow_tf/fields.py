@@ -14,11 +14,14 @@ import os
 import pathlib
 import types
 import typing
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import Annotated, Any, Literal, SupportsFloat, TypeAlias, TypeVar
 
 import numpy as np
 
 from glow_tf.errors import ConfigError, did_you_mean
+
+Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +30,11 @@ class Between:
 
     Args:
         low, high: the smallest and the greatest value.
-        open_low, open_high: bool, exclude `low`, or `high`, itself.
+        open_low, open_high: exclude `low`, or `high`, itself.
+
+    Example:
+        >>> 1.0 in Between(0, 1, open_high=True)
+        False
     """
 
     low: float
@@ -35,12 +42,12 @@ class Between:
     open_low: bool = False
     open_high: bool = False
 
-    def __contains__(self, number):
+    def __contains__(self, number: float) -> bool:
         above = number > self.low if self.open_low else number >= self.low
         below = number < self.high if self.open_high else number <= self.high
         return above and below
 
-    def __str__(self):
+    def __str__(self) -> str:
         if not (self.open_low or self.open_high):
             return f"{self.low:,} to {self.high:,}"
         least, most = "more than" if self.open_low else "at least", "less than" if self.open_high else "at most"
@@ -51,10 +58,10 @@ class Between:
 class NotEmpty:
     """Mark a text or a tuple that must not be empty."""
 
-    def __contains__(self, value):
+    def __contains__(self, value: Sized) -> bool:
         return len(value) > 0
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "something"
 
 
@@ -62,15 +69,18 @@ class NotEmpty:
 class Utf8:
     """Mark the path of what TensorFlow writes or reads: it takes names in UTF-8 only."""
 
-    def __contains__(self, value):
+    def __contains__(self, value: object) -> bool:
         try:
             return bool(str(value).encode())
         except UnicodeEncodeError:
             return False
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "a name in UTF-8"
 
+
+Bound: TypeAlias = Between | NotEmpty | Utf8
+"""A bound beside the type of an annotation."""
 
 Seed32 = Annotated[int, Between(0, 2**31 - 1)]
 """A seed of TensorFlow's stateless random numbers."""
@@ -81,12 +91,12 @@ TensorFlowPath = Annotated[PathText, Utf8()]
 """The path of a file or a folder of TensorFlow's."""
 
 
-def check_fields(config, name_of=str):
+def check_fields(config: object, name_of: Callable[[str], str] = str) -> None:
     """Check every field of a frozen dataclass by its annotation, and set it to the value in the annotated type.
 
     Args:
         config: the instance, in its `__post_init__`.
-        name_of: function of the name of a field to its name in error messages.
+        name_of: returns the name of a field in error messages.
 
     Raises:
         ConfigError: a value has another type, or is out of bounds.
@@ -95,7 +105,7 @@ def check_fields(config, name_of=str):
         object.__setattr__(config, name, check(getattr(config, name), annotation, name_of(name)))
 
 
-def check_arguments(function):
+def check_arguments(function: Callable[..., Result]) -> Callable[..., Result]:
     """Return the function of a command with a check of its arguments by their annotations; errors name the options.
 
     Arguments that are dataclasses check themselves.
@@ -103,7 +113,7 @@ def check_arguments(function):
     signature, annotations = inspect.signature(function), _annotations(function)
 
     @functools.wraps(function)
-    def checked(*args, **kwargs):
+    def checked(*args: Any, **kwargs: Any) -> Result:
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             if not dataclasses.is_dataclass(annotations[name]):
@@ -115,16 +125,16 @@ def check_arguments(function):
     return checked
 
 
-def option_name(name):
+def option_name(name: str) -> str:
     """Return the option of the command line for a name in Python: `--batch-size` for `batch_size`."""
     return f"--{name.replace('_', '-')}"
 
 
-def check(value, annotation, name, bounds=()):
+def check(value: Any, annotation: Any, name: str, bounds: Sequence[Bound] = ()) -> Any:
     """Return a value in the type of an annotation, such as an int of NumPy as Python's.
 
     Args:
-        value: anything.
+        value: the value to check.
         annotation: `int`, `float`, `bool`, `str`, `pathlib.Path`, a dataclass, a `Literal`, or a tuple of such or such
             a type `| None`, each perhaps `Annotated` with `Between`, `NotEmpty` or `Utf8`. A path may stand for a
             `str`.
@@ -133,10 +143,14 @@ def check(value, annotation, name, bounds=()):
 
     Raises:
         ConfigError: the value has another type, or is out of bounds.
+
+    Example:
+        >>> check([8, 8, 1], tuple[int, int, int], "image_shape")
+        (8, 8, 1)
     """
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
-        bounds = (*bounds, *(part for part in parts[1:] if isinstance(part, Between | NotEmpty | Utf8)))
+        bounds = (*bounds, *(part for part in parts[1:] if isinstance(part, Bound)))
         return check(value, parts[0], name, bounds)
     if origin in (typing.Union, types.UnionType):
         if value is None:
@@ -150,14 +164,14 @@ def check(value, annotation, name, bounds=()):
     return _check_scalar(value, annotation, name, bounds)
 
 
-def _check_choice(value, choices, name):
+def _check_choice(value: object, choices: Sequence[str], name: str) -> str:
     if not (isinstance(value, str) and value in choices):
         hint = did_you_mean(value, choices)
         raise ConfigError(f"{name}: expected one of {', '.join(choices)}, got {_shown(value)}.{hint}")
     return value
 
 
-def _check_tuple(value, parts, name, bounds):
+def _check_tuple(value: object, parts: tuple[Any, ...], name: str, bounds: Sequence[Bound]) -> tuple[Any, ...]:
     """Check a tuple of one type of any length, or of a type for each place; other sequences become tuples."""
     variable = parts[-1] is Ellipsis
     # A set has no order, and texts, bytes and the keys of a dictionary are no numbers or names.
@@ -172,7 +186,7 @@ def _check_tuple(value, parts, name, bounds):
     return tuple(check(item, part, name, each) for item, part in zip(values, parts, strict=True))
 
 
-def _check_scalar(value, kind, name, bounds):
+def _check_scalar(value: Any, kind: type[Any], name: str, bounds: Sequence[Bound]) -> Any:
     try:
         converted = _convert(value, kind)
     except (TypeError, ValueError):
@@ -182,7 +196,7 @@ def _check_scalar(value, kind, name, bounds):
     return converted
 
 
-_KIND_NAMES = {
+_KIND_NAMES: dict[type, str] = {
     int: "a whole number",
     float: "a finite number",
     bool: "True or False",
@@ -191,7 +205,7 @@ _KIND_NAMES = {
 }
 
 
-def _convert(value, kind):
+def _convert(value: Any, kind: type[Any]) -> Any:
     """Return a value as `kind`; raise a `TypeError` or `ValueError` if it is something else."""
     is_bool = isinstance(value, bool | np.bool_)
     if kind is bool and is_bool:
@@ -209,7 +223,7 @@ def _convert(value, kind):
     raise TypeError
 
 
-def _finite(value):
+def _finite(value: SupportsFloat) -> float:
     try:
         value = float(value)
     except OverflowError:  # an int beyond the floats
@@ -219,13 +233,13 @@ def _finite(value):
     return value
 
 
-def _require_bounds(value, bounds, name):
+def _require_bounds(value: Any, bounds: Iterable[Bound], name: str) -> None:
     for bound in bounds:
         if value not in bound:
             raise ConfigError(f"{name}: expected {bound}, got {_shown(value)}.")
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     """Return the `repr` of a value, cut to one short line."""
     try:
         text = repr(value)
@@ -236,5 +250,5 @@ def _shown(value):
 
 
 @functools.cache
-def _annotations(owner):
+def _annotations(owner: Callable[..., Any]) -> dict[str, Any]:
     return typing.get_type_hints(owner, include_extras=True)

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import warnings
+from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -18,13 +19,15 @@ _REASONS = ("Cannot dlopen some GPU libraries", "Could not find cuda drivers", "
 """Parts of the lines in which TensorFlow says why it sees no GPU, what is to be mended first before the others."""
 
 
-def unseen_card(files, gpus, messages="", environ=os.environ):
+def unseen_card(
+    files: Sequence[str], gpus: Sequence[object], messages: str = "", environ: Mapping[str, str] = os.environ
+) -> str | None:
     """Describe a card that the machine has and TensorFlow does not see, with TensorFlow's reason.
 
     Args:
-        files: list of device files of cards (see `card_files`).
-        gpus: list of the GPUs that TensorFlow sees.
-        messages: what TensorFlow wrote while it was imported and while it looked for GPUs.
+        files: device files of cards (see `card_files`).
+        gpus: the GPUs that TensorFlow sees.
+        messages: the lines that TensorFlow wrote while it was imported and while it looked for GPUs.
         environ: environment variables.
 
     Returns:
@@ -37,7 +40,7 @@ def unseen_card(files, gpus, messages="", environ=os.environ):
     return f"this machine has an NVIDIA card ({files[0]}) that TensorFlow does not see{setting} ({reason(messages)})"
 
 
-def reason(messages):
+def reason(messages: str) -> str:
     """Return the line of TensorFlow's log that says why it sees no GPU, without its prefix and its advice.
 
     Args:
@@ -52,18 +55,18 @@ def reason(messages):
 
 
 @functools.cache
-def look_for_gpus():
+def look_for_gpus() -> str:
     """Let TensorFlow look for GPUs, at its first question about them; return what it wrote meanwhile.
 
     A command does so before anything else, where there is a card: later the lines would be printed.
     """
-    messages = []
+    messages: list[str] = []
     with quiet.captured_stderr(messages):
         tf.config.list_physical_devices("GPU")
     return "".join(messages)
 
 
-def find_unseen_card():
+def find_unseen_card() -> str | None:
     """Return `unseen_card` of this machine and this process."""
     files = card_files()
     if not files:
@@ -72,25 +75,25 @@ def find_unseen_card():
     return unseen_card(files, tf.config.list_physical_devices("GPU"), messages)
 
 
-def warn_of_unseen_card():
+def warn_of_unseen_card() -> None:
     """Warn, in one line, of a card that TensorFlow does not see, and say what mends it."""
     text = find_unseen_card()
     if text:
         warnings.warn(f"{text}, so it computes on the CPU; {remedy(text)}.", stacklevel=2)
 
 
-def remedy(text):
-    """Return what mends the fault that `unseen_card` describes."""
+def remedy(text: str) -> str:
+    """Return the advice that mends the fault which `unseen_card` describes in `text`."""
     if "cuInit" in text or "CUDA error" in text:
         return "nvidia-smi shows whether the driver works"
     return "pip install -r requirements-gpu.txt installs what is missing"
 
 
-def names(indices=None):
+def names(indices: Iterable[int] | None = None) -> str:
     """Return the names of the GPUs that TensorFlow sees, such as "2 x NVIDIA H100 80GB HBM3"; "" without any.
 
     Args:
-        indices: list of their numbers; None takes all.
+        indices: their numbers; None takes all.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if indices is not None:

@@ -17,12 +17,13 @@ import tensorflow as tf
 from glow_tf.arguments import refuse_masked
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
+from glow_tf.types import Tensor, TensorLike
 
 INVALID = -1
-"""What a label out of range becomes where no error can be raised."""
+"""The label that stands for one out of range where no error can be raised."""
 
 
-def require_labels(labels, classes, name):
+def require_labels(labels: TensorLike | None, classes: int, name: str) -> None:
     """Raise a `ValueError` if labels are missing of a conditional model, or given to an unconditional one."""
     if labels is not None and not classes:
         raise ValueError(f"{name}: this model is unconditional and takes no labels.")
@@ -33,24 +34,28 @@ def require_labels(labels, classes, name):
         )
 
 
-def labels_per_image(labels, classes, n, name):
+def labels_per_image(labels: TensorLike | None, classes: int, n: int | Tensor, name: str) -> Tensor | None:
     """Check labels and return one per image, int32 `[n]`, or None for an unconditional model.
 
     Args:
         labels: int `[n]`, `[n, 1]`, `[1]` or `[]`; None for an unconditional model.
         classes: number of classes; 0 for an unconditional model.
-        n: number of images, an int or a scalar tensor.
+        n: number of images.
         name: name of the caller, for the error message.
 
     Raises:
         TypeError: the labels are not integers.
         ValueError: labels are missing, or not wanted.
         DataError: their shape or a value is wrong (a `ValueError` too); in a graph, an assertion fails.
+
+    Example:
+        >>> labels_per_image(3, classes=10, n=2, name="sample").numpy().tolist()
+        [3, 3]
     """
-    labels = label_vector(labels, classes, name)
-    if labels is None:
+    vector = label_vector(labels, classes, name)
+    if vector is None:
         return None
-    expected, size, count = f"{name}: expected one label per image, or one for all", tf.size(labels), n
+    expected, size, count = f"{name}: expected one label per image, or one for all", tf.size(vector), n
     static_size, static_count = tf.get_static_value(size), tf.get_static_value(count)
     if static_size is not None and static_count is not None:
         if static_size not in (1, static_count):
@@ -58,11 +63,11 @@ def labels_per_image(labels, classes, n, name):
     elif static_size != 1:
         assertion = tf.debugging.Assert((size == 1) | (size == count), [f"{expected}; labels, images:", size, count])
         with tf.control_dependencies([assertion]):
-            labels = tf.identity(labels)
-    return tf.broadcast_to(labels, [n])
+            vector = tf.identity(vector)
+    return tf.broadcast_to(vector, [n])
 
 
-def label_vector(labels, classes, name):
+def label_vector(labels: TensorLike | None, classes: int, name: str) -> Tensor | None:
     """Check labels and return them as int32 `[n]`, or `[]` where one is given, or None for an unconditional model.
 
     Arguments and errors are those of `labels_per_image`.
@@ -70,19 +75,19 @@ def label_vector(labels, classes, name):
     require_labels(labels, classes, name)
     if labels is None:
         return None
-    labels = to_tensor(labels, classes, name)
-    shape = labels.shape
+    tensor = to_tensor(labels, classes, name)
+    shape = tensor.shape
     if shape.rank is None or (shape.rank == 2 and shape[1] == 1):
-        labels = tf.reshape(labels, [-1])
+        tensor = tf.reshape(tensor, [-1])
     elif shape.rank > 1:
         raise DataError(
             f"{name}: expected labels [n], one integer per image, got the shape {list(shape)}; "
             "for one-hot rows give tf.argmax(labels, -1)."
         )
-    return check_range(labels, classes, name)
+    return check_range(tensor, classes, name)
 
 
-def to_tensor(labels, classes, name):
+def to_tensor(labels: TensorLike, classes: int, name: str) -> Tensor:
     """Return labels as a tensor of integers of any shape; raise a `TypeError` for anything else."""
     rule = f"{name}: expected integer labels from 0 to {classes - 1}"
     if isinstance(labels, dict):
@@ -100,7 +105,7 @@ def to_tensor(labels, classes, name):
     return tensor
 
 
-def check_range(labels, classes, name):
+def check_range(labels: Tensor, classes: int, name: str) -> Tensor:
     """Check that integer labels lie in range and return them as int32, `INVALID` where they do not (see above)."""
     rule = f"{name}: expected labels from 0 to {classes - 1}, got"
     values = tf.get_static_value(labels)
@@ -116,7 +121,7 @@ def check_range(labels, classes, name):
         return tf.identity(labels)
 
 
-def nan_where_invalid(values, labels):
+def nan_where_invalid(values: Tensor, labels: Tensor) -> Tensor:
     """Return `values` `[n, ...]` with NaN in the rows whose label is `INVALID`; the others keep every bit."""
     valid = tf.reshape(labels >= 0, tf.concat([tf.shape(labels), tf.ones([tf.rank(values) - 1], tf.int32)], 0))
     return tf.where(valid, values, tf.constant(math.nan, values.dtype))

@@ -1,6 +1,8 @@
 """Latents as flat vectors and as files: `z`, the concatenation of all `eps`, finest level first."""
 
 import math
+import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,15 +10,27 @@ from glow_tf.array_files import read_array
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import DataError
 from glow_tf.io import save_array
+from glow_tf.model import Glow
+from glow_tf.types import TensorLike
 
 
-def flatten_latents(eps):
-    """Concatenate the list `eps` of `[n, H, W, C]` to `z` `[n, D]`, a NumPy array.
+def flatten_latents(eps: Sequence[TensorLike]) -> np.ndarray:
+    """Concatenate latents to flat vectors.
 
     The finest level comes first, each level is row-major, as in the original code.
 
+    Args:
+        eps: latents `[n, H, W, C]` of each level, finest first.
+
+    Returns:
+        `z`, `[n, D]`.
+
     Raises:
         DataError: `eps` is not a list of arrays with one n.
+
+    Example:
+        >>> flatten_latents([np.zeros([3, 4, 4, 2]), np.zeros([3, 2, 2, 8])]).shape
+        (3, 64)
     """
     arrays = [np.asarray(e) for e in eps] if isinstance(eps, (list, tuple)) else []
     if not arrays or any(a.ndim < 2 for a in arrays) or len({len(a) for a in arrays}) > 1:
@@ -25,11 +39,24 @@ def flatten_latents(eps):
     return np.concatenate([np.reshape(a, [len(a), math.prod(a.shape[1:])]) for a in arrays], axis=1)
 
 
-def unflatten_latents(z, model):
-    """Split `z` `[n, D]` into the list `eps` of a `Glow`, the exact inverse of `flatten_latents`.
+def unflatten_latents(z: TensorLike, model: Glow) -> list[np.ndarray]:
+    """Split flat vectors into the latents of a model, the exact inverse of `flatten_latents`.
+
+    Args:
+        z: floats `[n, D]`.
+        model: the model that takes the latents.
+
+    Returns:
+        `eps`, latents `[n, H, W, C]` of each level, finest first.
 
     Raises:
         DataError: `z` is not floats `[n, D]` with the model's `D = H * W * C`.
+
+    Example:
+        >>> from glow_tf import Glow, ModelConfig
+        >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=2, depth=1, width=4))
+        >>> [e.shape for e in unflatten_latents(np.zeros([3, 64]), glow)]
+        [(3, 4, 4, 2), (3, 2, 2, 8)]
     """
     z, sizes = np.asarray(z), [math.prod(shape) for shape in model.latent_shapes]
     if z.ndim != 2 or z.shape[1] != sum(sizes):
@@ -41,13 +68,29 @@ def unflatten_latents(z, model):
     return [part.reshape(-1, *shape) for part, shape in zip(parts, model.latent_shapes, strict=True)]
 
 
-def load_latents(path, model):
-    """Read a file of latents `[n, D]` as `eps`.
+def load_latents(path: pathlib.Path | str, model: Glow) -> list[np.ndarray]:
+    """Read a file of flat latents.
 
     The original code's demo uses such files: `z.npy`, `z_manipulate.npy`.
 
+    Args:
+        path: a `.npy` file of floats `[n, D]`.
+        model: the model that takes the latents.
+
+    Returns:
+        `eps`, latents `[n, H, W, C]` of each level, finest first.
+
     Raises:
         DataError: the file is damaged, not a plain array (nothing pickled is loaded), of another size or not finite.
+
+    Example:
+        >>> import tempfile
+        >>> from glow_tf import Glow, ModelConfig
+        >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=2, depth=1, width=4))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_latents(f"{folder}/z.npy", glow.sample_latents(3, seed=0))
+        ...     [e.shape for e in load_latents(f"{folder}/z.npy", glow)]
+        [(3, 4, 4, 2), (3, 2, 2, 8)]
     """
     z = read_array(path)
     if z.dtype.kind != "f":
@@ -57,8 +100,17 @@ def load_latents(path, model):
     return unflatten_latents(z, model)
 
 
-def save_latents(path, eps):
-    """Write `eps` as `z` `[n, D]`, a `.npy` file that `load_latents` and the original code's demo read."""
+def save_latents(path: pathlib.Path | str, eps: Sequence[TensorLike]) -> None:
+    """Write latents as flat vectors, a file that `load_latents` and the original code's demo read.
+
+    Args:
+        path: the `.npy` file to write.
+        eps: latents `[n, H, W, C]` of each level, finest first.
+
+    Raises:
+        DataError: `eps` is not a list of arrays with one n.
+        RunError: the file cannot be written.
+    """
     save_array(path, flatten_latents(eps))
 
 

@@ -3,15 +3,21 @@
 import csv
 import io
 import os
+import pathlib
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from glow_tf.errors import RunError
 from glow_tf.folders import move_aside
 from glow_tf.io import describe_error, write_text
 
+Row: TypeAlias = dict[str, float | None]
+"""A row of the table: column name -> number, or None for an empty cell."""
+
 
 class _DamagedError(RunError):
-    """A table that is not one that was written whole."""
+    """Report a table that was not written whole."""
 
 
 class MetricsTable:
@@ -20,13 +26,21 @@ class MetricsTable:
     Training goes on without it: a damaged file is put aside under another name, with a warning, and begun anew.
 
     Args:
-        path: `pathlib.Path` of the file, which need not exist.
+        path: path of the file, which need not exist.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = MetricsTable(pathlib.Path(folder, "metrics.csv"))
+        ...     table.append({"epoch": 1, "step": 22, "bits_x": 2.5})
+        ...     table.rows()
+        [{'epoch': 1.0, 'step': 22.0, 'bits_x': 2.5}]
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path) -> None:
         self.path = path
 
-    def rows(self):
+    def rows(self) -> list[Row]:
         """Return all rows, with floats, or None for empty cells.
 
         Raises:
@@ -46,31 +60,32 @@ class MetricsTable:
         except (ValueError, csv.Error) as error:
             raise _DamagedError(f"{self.path} is damaged ({error}).") from error
 
-    def begin(self):
+    def begin(self) -> None:
         """Write a table without rows, for a run whose first epochs had no table."""
         self._write([])
 
-    def append(self, row):
+    def append(self, row: Mapping[str, float | None]) -> None:
         """Add a row; it may have new columns."""
         self._write([*self._rows_or_put_aside(), row])
 
-    def cut_back(self, step):
+    def cut_back(self, step: int) -> None:
         """Drop the rows after a step, which training will write again."""
         rows = self._rows_or_put_aside()
-        if any(row["step"] > step for row in rows):
-            self._write([row for row in rows if row["step"] <= step])
+        kept = [row for row in rows if _number(row, "step") <= step]
+        if len(kept) < len(rows):
+            self._write(kept)
 
-    def put_aside_if_damaged(self):
+    def put_aside_if_damaged(self) -> None:
         """Give a damaged file another name, with a warning."""
         self._rows_or_put_aside()
 
-    def warn_of_missing_rows(self, epochs):
+    def warn_of_missing_rows(self, epochs: int) -> None:
         """Warn of epochs that have no row, from the first row of the table on; without a file, of all.
 
         Args:
-            epochs: int, the number of epochs that were completed.
+            epochs: the number of epochs that were completed.
         """
-        present = {int(row["epoch"]) for row in self._rows_or_put_aside()}
+        present = {int(_number(row, "epoch")) for row in self._rows_or_put_aside()}
         # The table of an imported run begins with the epochs that were trained here.
         first = min(present, default=epochs + 1 if self.path.exists() else 1)
         missing = sorted(set(range(first, epochs + 1)) - present)
@@ -78,7 +93,7 @@ class MetricsTable:
             numbers = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
             warnings.warn(f"{self.path} has no row of epoch {numbers}; training goes on without.", stacklevel=2)
 
-    def _rows_or_put_aside(self):
+    def _rows_or_put_aside(self) -> list[Row]:
         try:
             return self.rows()
         except _DamagedError as error:
@@ -86,7 +101,7 @@ class MetricsTable:
             warnings.warn(f"{error} It is now {aside.name}, and a new table begins.", stacklevel=3)
             return []
 
-    def _write(self, rows):
+    def _write(self, rows: Sequence[Mapping[str, float | None]]) -> None:
         columns = list(dict.fromkeys(["epoch", "step", *(name for row in rows for name in row)]))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -96,27 +111,35 @@ class MetricsTable:
         write_text(self.path, text.getvalue())
 
 
-def _read(text):
+def _read(text: str) -> list[Row]:
     """Return the rows of the table in a text; raise a `ValueError` if it is not one that was written whole."""
     if not text.endswith("\n"):
         raise ValueError("it ends within a line")
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"epoch", "step"} <= set(reader.fieldnames):
+    if not {"epoch", "step"} <= set(reader.fieldnames or ()):
         raise ValueError("it has no columns epoch and step")
     return [_read_row(row, reader.line_num) for row in reader]
 
 
-def _read_row(row, line):
+def _read_row(row: Mapping[Any, Any], line: int) -> Row:
     if None in row or None in row.values():
         raise ValueError(f"line {line} has another number of cells than the header")
     values = {name: float(cell) if cell else None for name, cell in row.items()}
     for name in ("epoch", "step"):
-        if values[name] is None or not values[name].is_integer():
+        value = values[name]
+        if value is None or not value.is_integer():
             raise ValueError(f"line {line} has no {name}")
     return values
 
 
-def _format_cell(value):
+def _number(row: Row, name: str) -> float:
+    """Return the epoch or the step of a row, which `_read_row` has checked."""
+    value = row[name]
+    assert value is not None
+    return value
+
+
+def _format_cell(value: float | None) -> str | int:
     if value is None:
         return ""
     return int(value) if float(value).is_integer() else f"{value:.6g}"

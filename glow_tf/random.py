@@ -3,8 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from glow_tf.types import Tensor, TensorLike
 
-def as_dtype(value, dtype):
+
+def as_dtype(value: TensorLike, dtype: tf.DType | str) -> Tensor:
     """Convert a number or a tensor to `dtype`.
 
     `tf.cast` alone would round a Python float to float32 on its way to float64.
@@ -12,7 +14,7 @@ def as_dtype(value, dtype):
     return tf.cast(tf.convert_to_tensor(value, dtype_hint=dtype), dtype)
 
 
-def fresh_seed(seed, purpose):
+def fresh_seed(seed: TensorLike | None, purpose: str) -> Tensor:
     """Return a seed int32 `[2]` for stateless random numbers.
 
     Args:
@@ -23,6 +25,10 @@ def fresh_seed(seed, purpose):
         ValueError: the seed is not an int or two of 32 bits, or none was given inside a `tf.function`, where one drawn
             now would be the same in every call.
         TypeError: the seed is not of integers.
+
+    Example:
+        >>> fresh_seed(7, "sample").numpy().tolist()
+        [7, 0]
     """
     if seed is None:
         if not tf.executing_eagerly():
@@ -35,7 +41,7 @@ def fresh_seed(seed, purpose):
     return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
 
 
-def _checked_seed(seed, purpose):
+def _checked_seed(seed: TensorLike, purpose: str) -> Tensor:
     """Return a seed as a tensor of integers `[]` or `[2]`, or raise."""
     expected = f"{purpose}: expected as seed an int or two"
     try:

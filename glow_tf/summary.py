@@ -1,14 +1,30 @@
 """The table of a model: shapes, steps, parameters and multiply-adds by level."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from glow_tf.tables import format_table
 
+if TYPE_CHECKING:
+    from glow_tf.config import ModelConfig
+    from glow_tf.model import Glow
 HEADER = ("level", "steps act on", "latent", "steps", "parameters", "multiply-adds / image")
 
 
-def describe(model):
-    """Return a table of a `Glow`, level by level, as text."""
+def describe(model: Glow) -> str:
+    """Return a table of a model, level by level, as text.
+
+    Example:
+        >>> from glow_tf import Glow, ModelConfig
+        >>> print(describe(Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))))
+        level  steps act on  latent  steps              parameters  multiply-adds / image
+        0      4x4x4         4x4x4   1 x (1x1, affine)  1,016       3,968
+        total                                           1,016       3,968
+    """
     config = model.config
-    rows, total = [HEADER], 0
+    rows: list[tuple[object, ...]] = [HEADER]
+    total = 0
     for level in range(config.levels):
         steps, split = model.flow.steps(level), model.flow.split(level)
         height, width, channels = steps[0].event_shape
@@ -33,13 +49,13 @@ def describe(model):
     return format_table(rows)
 
 
-def _step_cost(config, channels):
+def _step_cost(config: ModelConfig, channels: int) -> int:
     """Return the multiply-adds of a flow step at one position."""
     outputs = channels if config.coupling == "affine" else channels // 2
     network = 9 * channels // 2 * config.width + config.width**2 + 9 * config.width * outputs
     return network + (channels**2 if config.permutation in ("1x1", "lu") else 0)
 
 
-def _split_cost(channels):
+def _split_cost(channels: int) -> int:
     """Return the multiply-adds of a split's 3x3 convolution at one position."""
     return 9 * channels // 2 * channels

@@ -8,12 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import ArrayLike
 
 Tensor: TypeAlias = tf.Tensor
 """A tensor that TensorFlow computed."""
 
-TensorLike: TypeAlias = tf.Tensor | tf.Variable | ArrayLike
+TensorLike: TypeAlias = tf.Tensor | tf.Variable | np.ndarray | np.number | float | Sequence[Any]
 """A tensor, or what `tf.convert_to_tensor` makes one of."""
 
 Value: TypeAlias = tf.Tensor | list[Any]

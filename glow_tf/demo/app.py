@@ -14,8 +14,10 @@ refused by `origins`, those that are too large or too slow by `bodies`. Errors: 
 
 import base64
 import pathlib
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -27,6 +29,9 @@ from glow_tf.demo.origins import HostRule, OriginGuard
 from glow_tf.demo.request_queue import LatestRequestQueue
 from glow_tf.pictures import png
 
+if TYPE_CHECKING:
+    from glow_tf.demo.session import DemoSession
+
 STATIC = pathlib.Path(__file__).with_name("static")
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; connect-src 'self' data:; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"
@@ -36,12 +41,12 @@ Panel = Annotated[str | None, Header(alias="X-Panel", max_length=80)]
 Label = Annotated[int | None, Query(ge=0, lt=2**31)]
 
 
-def create_app(session, *, hosts=None):
-    """Return the FastAPI application over a `DemoSession`.
+def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> FastAPI:
+    """Return the FastAPI application over a session.
 
     Args:
-        session: `DemoSession`.
-        hosts: `HostRule`, the hosts by which requests may address it; None allows this machine's loopback interface.
+        session: the computations behind the routes.
+        hosts: the hosts by which requests may address it; None allows this machine's loopback interface.
     """
     app = FastAPI(
         title="glow_tf",
@@ -56,51 +61,53 @@ def create_app(session, *, hosts=None):
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     queue = LatestRequestQueue()
 
-    async def compute(work, panel):
+    async def compute(work: Callable[[], Iterable[np.ndarray]], panel: str | None) -> dict[str, Any]:
         return {"images": await queue.run(lambda: [_data_url(image) for image in work()], panel)}
 
     @app.get("/")
-    def index():
+    def index() -> FileResponse:
         return FileResponse(STATIC / "index.html", headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
-    @app.get("/api/model")
-    def model():
+    # Without `response_model=None` FastAPI would take the annotation for a model, and check and copy each answer by it.
+
+    @app.get("/api/model", response_model=None)
+    def model() -> dict[str, Any]:
         return {**session.describe(), "max_bytes": uploads.MAX_BYTES}
 
-    @app.get("/api/attributes")
-    def attributes():
+    @app.get("/api/attributes", response_model=None)
+    def attributes() -> dict[str, Any]:
         session.directions.start()
         return session.directions.status()
 
-    @app.post("/api/images")
-    async def add_image(request: Request, label: Label = None):
+    @app.post("/api/images", response_model=None)
+    async def add_image(request: Request, label: Label = None) -> dict[str, Any]:
         data, shape = await request.body(), session.model.image_shape
         return {"id": await queue.run(lambda: session.add(uploads.read_upload(data, shape), label))}
 
     @app.get("/api/images/{image_id}")
-    def image(image_id: str):
+    def image(image_id: str) -> Response:
         return Response(png(session.image(image_id)), media_type="image/png")
 
-    @app.post("/api/samples")
-    async def samples(body: messages.SamplesRequest, panel: Panel = None):
+    @app.post("/api/samples", response_model=None)
+    async def samples(body: messages.SamplesRequest, panel: Panel = None) -> dict[str, Any]:
         return await compute(lambda: session.sample(body.count, body.temperature, body.seed, body.label), panel)
 
-    @app.post("/api/blend")
-    async def blend(body: messages.BlendRequest, panel: Panel = None):
+    @app.post("/api/blend", response_model=None)
+    async def blend(body: messages.BlendRequest, panel: Panel = None) -> dict[str, Any]:
         return await compute(lambda: session.blend(body.first, body.second, body.weights), panel)
 
-    @app.post("/api/move")
-    async def move(body: messages.MoveRequest, panel: Panel = None):
+    @app.post("/api/move", response_model=None)
+    async def move(body: messages.MoveRequest, panel: Panel = None) -> dict[str, Any]:
         return await compute(lambda: session.move(body.image, body.strengths), panel)
 
-    @app.post("/api/redraw")
-    async def redraw(body: messages.RedrawRequest, panel: Panel = None):
+    @app.post("/api/redraw", response_model=None)
+    async def redraw(body: messages.RedrawRequest, panel: Panel = None) -> dict[str, Any]:
         work = (body.image, body.levels, body.temperature, body.seed, body.count)
         return await compute(lambda: session.redraw(*work), panel)
 
     return app
 
 
-def _data_url(image):
+def _data_url(image: np.ndarray) -> str:
     """Return uint8 `[H, W, C]` as the data URL of a PNG."""
     return "data:image/png;base64," + base64.b64encode(png(image)).decode()

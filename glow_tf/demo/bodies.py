@@ -3,6 +3,7 @@
 import asyncio
 
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glow_tf.demo.error_responses import error_response
 from glow_tf.demo.uploads import MAX_BYTES, TOO_LARGE_FILE
@@ -16,8 +17,8 @@ BODY_SECONDS = 120.0
 """Time in which a body must have come: the largest upload at 1.4 Mbit/s."""
 
 
-class RefusedBody(Exception):
-    """A body that is not read to its end; the arguments are those of `error_response`."""
+class RefusedBodyError(Exception):
+    """Report a body that is not read to its end; the arguments are those of `error_response`."""
 
 
 class BoundedRequests:
@@ -29,14 +30,15 @@ class BoundedRequests:
     Args:
         app: ASGI application.
         upload_path: path whose bodies are image files.
-        seconds: float, time in which a body must have come.
+        seconds: time in which a body must have come.
     """
 
-    def __init__(self, app, upload_path, seconds=BODY_SECONDS):
+    def __init__(self, app: ASGIApp, upload_path: str, seconds: float = BODY_SECONDS) -> None:
         self.app, self.upload_path, self.seconds = app, upload_path, seconds
         self._uploads = 0
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let the application answer it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif (scope["method"], scope["path"]) != ("POST", self.upload_path):
@@ -51,15 +53,15 @@ class BoundedRequests:
             finally:
                 self._uploads -= 1
 
-    async def _bounded(self, limit, too_large, scope, receive, send):
+    async def _bounded(self, limit: int, too_large: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body of at most `limit` bytes and run the application, or answer why not."""
         declared = Headers(scope=scope).get("content-length", "")
         try:
             if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-                raise RefusedBody(413, too_large)
+                raise RefusedBodyError(413, too_large)
             async with asyncio.timeout(self.seconds):
                 body = await _read_body(receive, limit, too_large)
-        except RefusedBody as refused:
+        except RefusedBodyError as refused:
             await error_response(*refused.args)(scope, receive, send)
         except TimeoutError:
             message = f"The request did not come whole within {self.seconds:g} seconds; send it again."
@@ -68,18 +70,18 @@ class BoundedRequests:
             if body is not None:
                 await self._run_until_disconnect(body, scope, receive, send)
 
-    async def _run_until_disconnect(self, body, scope, receive, send):
+    async def _run_until_disconnect(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application on a body that was read; cancel it if the client disconnects before it is answered."""
         gone = asyncio.ensure_future(_wait_for_disconnect(receive))
         unread, is_answered = [body], False
 
-        async def replay():
+        async def replay() -> Message:
             if unread:
                 return {"type": "http.request", "body": unread.pop(), "more_body": False}
             await asyncio.wait({gone})
             return {"type": "http.disconnect"}
 
-        async def send_and_note(message):
+        async def send_and_note(message: Message) -> None:
             nonlocal is_answered
             is_answered = is_answered or (message["type"] == "http.response.body" and not message.get("more_body"))
             await send(message)
@@ -95,8 +97,8 @@ class BoundedRequests:
             await asyncio.wait({work})
 
 
-async def _read_body(receive, limit, too_large):
-    """Return the bytes of a body, or None if the client disconnects; raise `RefusedBody` if there are too many."""
+async def _read_body(receive: Receive, limit: int, too_large: str) -> bytes | None:
+    """Return the bytes of a body, or None if the client disconnects; raise `RefusedBodyError` if it is too long."""
     chunks, size, is_complete = [], 0, False
     while not is_complete:
         message = await receive()
@@ -105,11 +107,11 @@ async def _read_body(receive, limit, too_large):
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
-            raise RefusedBody(413, too_large)
+            raise RefusedBodyError(413, too_large)
         is_complete = not message.get("more_body", False)
     return b"".join(chunks)
 
 
-async def _wait_for_disconnect(receive):
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

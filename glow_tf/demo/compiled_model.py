@@ -1,9 +1,13 @@
 """A `Glow` compiled for interactive use."""
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+
+from glow_tf.model import Glow
+from glow_tf.types import Images, Latents, Tensor, TensorLike
 
 
 class CompiledModel:
@@ -12,16 +16,16 @@ class CompiledModel:
     Any thread may call; one computation runs at a time.
 
     Args:
-        model: `Glow`.
+        model: the model to compile.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: Glow) -> None:
         self.model = model
 
-        def encode(images, labels=None):
+        def encode(images: Tensor, labels: Tensor | None = None) -> Latents:
             return model.encode(images, labels)
 
-        def decode(eps, labels=None):
+        def decode(eps: Latents, labels: Tensor | None = None) -> Tensor:
             return model.decode(eps, labels)
 
         images = tf.TensorSpec([None, *model.image_shape], tf.uint8)
@@ -32,7 +36,7 @@ class CompiledModel:
         self.decode_graph = tf.function(decode, input_signature=[eps, *labels], **options)
         self._lock = threading.Lock()
 
-    def encode(self, images, labels=None):
+    def encode(self, images: TensorLike, labels: np.ndarray | None = None) -> list[np.ndarray]:
         """Return `Glow.encode(images, labels)` as a list of NumPy arrays.
 
         Args:
@@ -42,22 +46,22 @@ class CompiledModel:
         with self._lock:
             return [e.numpy() for e in self.encode_graph(images, *_label_arguments(labels))]
 
-    def decode(self, eps, labels=None):
+    def decode(self, eps: Sequence[TensorLike], labels: np.ndarray | None = None) -> Images:
         """Return `Glow.decode(eps, labels)`, uint8 `[n, H, W, C]`, as a NumPy array.
 
         Args:
-            eps: list of latents, finest level first.
+            eps: latents `[n, H, W, C]` of each level, finest first.
             labels: int `[n]` for a conditional model, else None.
         """
         with self._lock:
             return self.decode_graph(list(eps), *_label_arguments(labels)).numpy()
 
-    def warm_up(self):
+    def warm_up(self) -> None:
         """Trace and run both graphs once, so that the first request is as fast as the others."""
         labels = np.zeros(1, int) if self.model.config.classes else None
         self.decode(self.encode(np.zeros([1, *self.model.image_shape], np.uint8), labels), labels)
 
 
-def _label_arguments(labels):
+def _label_arguments(labels: np.ndarray | None) -> tuple[np.ndarray, ...]:
     """Return the arguments that labels are to a graph: none for an unconditional model."""
     return () if labels is None else (np.asarray(labels, np.int32),)

@@ -10,6 +10,8 @@ import re
 import socket
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from glow_tf.demo.error_responses import error_response
 
@@ -23,13 +25,18 @@ class HostRule:
 
     Args:
         names: lower-case host names and addresses.
-        any_address: bool, allow every IP address. An address, unlike a name, cannot be pointed at another machine.
+        any_address: allow every IP address. An address, unlike a name, cannot be pointed at another machine.
+
+    Example:
+        >>> rule = HostRule()
+        >>> rule.allows("localhost:8000"), rule.allows("example.org")
+        (True, False)
     """
 
-    names: frozenset = frozenset({"localhost"})
+    names: frozenset[str] = frozenset({"localhost"})
     any_address: bool = False
 
-    def allows(self, authority):
+    def allows(self, authority: str) -> bool:
         """Return whether `authority`, a host with or without a port, is one of the hosts."""
         match = AUTHORITY.fullmatch(authority.lower())
         if match is None:
@@ -42,7 +49,7 @@ class HostRule:
         return address.is_loopback or self.any_address or str(address) in self.names
 
 
-def host_rule(host, address):
+def host_rule(host: str, address: str) -> HostRule:
     """Return the `HostRule` of a server.
 
     Args:
@@ -58,7 +65,7 @@ def host_rule(host, address):
     return HostRule(frozenset(names), any_address=bound.is_unspecified)
 
 
-def is_loopback(address):
+def is_loopback(address: str) -> bool:
     """Return whether only this machine reaches a server at an IP address."""
     return _ip_address(address).is_loopback
 
@@ -70,17 +77,18 @@ class OriginGuard:
 
     Args:
         app: ASGI application.
-        hosts: `HostRule`.
+        hosts: the hosts by which requests may address it.
     """
 
-    def __init__(self, app, hosts):
+    def __init__(self, app: ASGIApp, hosts: HostRule) -> None:
         self.app, self.hosts = app, hosts
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let the application answer it."""
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         await (refusal or self.app)(scope, receive, send)
 
-    def _refusal(self, scope):
+    def _refusal(self, scope: Scope) -> Response | None:
         """Return the response that refuses a request, or None."""
         headers = Headers(scope=scope)
         if not self.hosts.allows(headers.get("host", "")):
@@ -91,7 +99,7 @@ class OriginGuard:
         return None
 
 
-def _is_cross_site(headers):
+def _is_cross_site(headers: Headers) -> bool:
     """Return whether a browser says that another site's page sends a request; other programs say nothing.
 
     `Sec-Fetch-Site` comes with every request, pictures and scripts included, but only from newer browsers and not over
@@ -103,6 +111,6 @@ def _is_cross_site(headers):
     return origin is not None and origin.lower().partition("://")[2] != headers["host"].lower()
 
 
-def _ip_address(text):
+def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """Return an IP address without its zone, the name of a network interface that may follow it."""
     return ipaddress.ip_address(text.partition("%")[0])

@@ -1,15 +1,19 @@
 """A queue that runs one computation at a time and, of each panel, only the newest."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
-class Superseded(Exception):
-    """A request that was not computed, because a newer one of its panel came while it waited."""
+class SupersededError(Exception):
+    """Report a request that was not computed, because a newer one of its panel came while it waited."""
 
 
-class QueueFull(Exception):
-    """A request that was not computed, because too many others wait."""
+class QueueFullError(Exception):
+    """Report a request that was not computed, because too many others wait."""
 
 
 class LatestRequestQueue:
@@ -20,36 +24,36 @@ class LatestRequestQueue:
     queue cannot grow. A computation that has begun runs to its end.
 
     Args:
-        max_waiting: int, the most requests that may wait.
+        max_waiting: the most requests that may wait.
     """
 
-    def __init__(self, max_waiting=16):
+    def __init__(self, max_waiting: int = 16) -> None:
         self._max_waiting, self._waiting = max_waiting, 0
-        self._newest = {}
+        self._newest: dict[str, object] = {}
         self._lock = asyncio.Lock()
         self._worker = ThreadPoolExecutor(1, "glow-model")
 
-    async def run(self, work, panel=None):
+    async def run(self, work: Callable[[], Result], panel: str | None = None) -> Result:
         """Return the result of `work()`.
 
         Args:
-            work: function without arguments.
-            panel: string that names the sender, such as "page 7: blend"; a request with None is never superseded.
+            work: the computation.
+            panel: name of the sender, such as "page 7: blend"; a request with None is never superseded.
 
         Raises:
-            Superseded: a newer request of the same panel arrived first.
-            QueueFull: too many requests wait.
+            SupersededError: a newer request of the same panel arrived first.
+            QueueFullError: too many requests wait.
         """
         if self._waiting >= self._max_waiting:
-            raise QueueFull
+            raise QueueFullError
         ticket = object()
         if panel is not None:
             self._newest[panel] = ticket
 
-        def start():
+        def start() -> Result:
             # In the worker thread, which may still have been busy for a task that was cancelled.
             if panel is not None and self._newest.get(panel) is not ticket:
-                raise Superseded
+                raise SupersededError
             return work()
 
         try:
@@ -59,10 +63,10 @@ class LatestRequestQueue:
             finally:
                 self._lock.release()
         finally:
-            if self._newest.get(panel) is ticket:
+            if panel is not None and self._newest.get(panel) is ticket:
                 del self._newest[panel]
 
-    async def _wait_for_turn(self):
+    async def _wait_for_turn(self) -> None:
         self._waiting += 1
         try:
             await self._lock.acquire()

@@ -1,11 +1,14 @@
 """The page's HTTP server: uvicorn, with bounds on slow clients and a quiet end."""
 
+import asyncio
 import logging
 import os
+import socket
 import sys
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0
@@ -20,12 +23,12 @@ INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""
 
 
-def serve(app, listener):
+def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Answer requests with an ASGI application until Ctrl-C or SIGTERM ends this process.
 
     Args:
-        app: ASGI application.
-        listener: socket that listens.
+        app: the application.
+        listener: a socket that listens.
     """
     try:
         make_server(app).run(sockets=[listener])
@@ -36,7 +39,7 @@ def serve(app, listener):
         os._exit(INTERRUPTED)
 
 
-def make_server(app):
+def make_server(app: ASGIApp) -> uvicorn.Server:
     """Return the server of an ASGI application."""
     return QuietServer(
         uvicorn.Config(
@@ -53,7 +56,8 @@ def make_server(app):
 class QuietServer(uvicorn.Server):
     """A server that is silent about the requests which its end breaks off."""
 
-    async def shutdown(self, sockets=None):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Break off the requests that are being answered, after `SHUTDOWN_SECONDS`."""
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
 
@@ -61,37 +65,43 @@ class QuietServer(uvicorn.Server):
 class BoundedProtocol(H11Protocol):
     """HTTP/1.1 that closes the connection of a client which is too slow to send a request or to take an answer."""
 
-    timer = None
-    awaited = None
+    timer: asyncio.TimerHandle | None = None
+    awaited: str | None = None
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Start the timer of a new connection, or close it if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
         else:
             self._watch()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of a request."""
         super().data_received(data)
         self._watch()
 
-    def on_response_complete(self):
+    def on_response_complete(self) -> None:
+        """Await the next request."""
         super().on_response_complete()
         self._watch()
 
-    def pause_writing(self):
+    def pause_writing(self) -> None:
+        """Await that the client takes the answer."""
         super().pause_writing()
         self._watch()
 
-    def resume_writing(self):
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
         super().resume_writing()
         self._watch()
 
-    def connection_lost(self, exc):
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer of a closed connection."""
         super().connection_lost(exc)
         self._stop_timer()
 
-    def _watch(self):
+    def _watch(self) -> None:
         """Start the timer when another thing is awaited of the client than before; a part of it does not suffice."""
         if self.flow.write_paused:
             awaited, seconds = "answer taken", REST_SECONDS
@@ -108,6 +118,6 @@ class BoundedProtocol(H11Protocol):
         if awaited is not None:
             self.timer = self.loop.call_later(seconds, self.transport.abort)
 
-    def _stop_timer(self):
+    def _stop_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()

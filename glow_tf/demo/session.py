@@ -1,19 +1,23 @@
 """The computations behind the page: sample, blend, move along attributes, redraw levels. Independent of HTTP."""
 
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.attributes import load_attributes
+from glow_tf.attributes import Attributes, load_attributes
 from glow_tf.demo import edits
 from glow_tf.demo.compiled_model import CompiledModel
 from glow_tf.demo.directions import Directions
 from glow_tf.demo.image_store import ImageStore
 from glow_tf.errors import DataError, GlowError
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.io import describe_error
+from glow_tf.model import Glow
 from glow_tf.runs import is_keras_file, load_model
+from glow_tf.types import Images, TensorLike
 
 MAX_TEST_IMAGES = 48
 """Test images to choose from."""
@@ -25,23 +29,30 @@ class DemoSession:
     Images have ids such as `"test-3"`; results are uint8 `[n, H, W, C]`.
 
     Args:
-        model: `Glow`.
-        name: string, the title of the page.
-        context: `EvaluationContext` with the model's data, or None.
-        attributes: `Attributes` to use instead of those of the data, or None.
+        model: the model behind the page.
+        name: the title of the page.
+        context: the model's data, or None.
+        attributes: directions to use instead of those of the data, or None.
     """
 
-    def __init__(self, model, name="glow", *, context=None, attributes=None):
+    def __init__(
+        self,
+        model: Glow,
+        name: str = "glow",
+        *,
+        context: EvaluationContext | None = None,
+        attributes: Attributes | None = None,
+    ) -> None:
         self.model, self.name = model, name
         self.compiled = CompiledModel(model)
         self.images = ImageStore(model.config.bits)
         self.class_names = tuple(map(str, range(model.config.classes)))
-        self.data_error = "There is no data with this model; start the page with --data."
+        self.data_error: str | None = "There is no data with this model; start the page with --data."
         if context is not None:
             self._read_test_images(context)
         self.directions = Directions(attributes, None if self.data_error else context, self.compiled.encode)
 
-    def _read_test_images(self, context):
+    def _read_test_images(self, context: EvaluationContext) -> None:
         """Store test images and the names of the classes, or set `data_error`."""
         try:
             images, labels, _ = context.arrays("test", limit=MAX_TEST_IMAGES)
@@ -55,7 +66,7 @@ class DemoSession:
         for image, label in zip(images, labels, strict=True):
             self.images.add_test_image(image, int(label) if self.class_names else None)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Return the facts about the model that the page shows, as plain values."""
         config = self.model.config
         return {
@@ -70,41 +81,51 @@ class DemoSession:
             "data_error": self.data_error,
         }
 
-    def add(self, image, label=None):
+    def add(self, image: TensorLike, label: int | None = None) -> str:
         """Store a visitor's image and return its id.
 
         Args:
             image: uint8 `[H, W, C]`.
-            label: int, its class in a conditional model; None is class 0.
+            label: its class in a conditional model; None is class 0.
+
+        Raises:
+            DataError: there is no such class.
         """
         label = (label or 0) if self.class_names else None
         self._check_label(label)
         return self.images.add(image, label)
 
-    def image(self, image_id):
+    def image(self, image_id: str) -> np.ndarray:
         """Return the image uint8 `[H, W, C]` of an id."""
         return self.images.get(image_id).image
 
-    def sample(self, count, temperature, seed, label=None):
+    def sample(self, count: int, temperature: float, seed: int, label: int | None = None) -> Images:
         """Return `count` samples, of one class or, if a conditional model gets no label, of each class in turn."""
         labels = self._sample_labels(count, label)
         return self.compiled.decode(self.model.sample_latents(count, temperature, seed=seed), labels)
 
-    def blend(self, first, second, weights):
+    def blend(self, first: str, second: str, weights: Sequence[float]) -> Images:
         """Return images between two, given by their ids, one per weight: 0 gives the first, 1 the second."""
         return edits.blend(self.compiled, self.images.get(first), self.images.get(second), weights)
 
-    def move(self, image_id, strengths):
+    def move(self, image_id: str, strengths: Mapping[str, float]) -> Images:
         """Return the image moved along attributes, `{name: strength}`; several add up."""
         if self.directions.attributes is None:
             raise DataError(self.directions.error or "The attributes are still being computed; wait a moment.")
         return edits.move(self.compiled, self.images.get(image_id), self.directions.attributes, strengths)
 
-    def redraw(self, image_id, levels, temperature, seed, count):
+    def redraw(self, image_id: str, levels: Sequence[int], temperature: float, seed: int, count: int) -> Images:
         """Return `count` variants of an image: some levels of its latents are drawn again, the others are kept.
 
         Args:
-            levels: list of ints, the levels that are drawn, 0 the finest.
+            image_id: id of the image.
+            levels: the levels that are drawn, 0 the finest.
+            temperature: standard deviation of the drawn latents.
+            seed: seed of the drawn latents.
+            count: number of variants.
+
+        Raises:
+            DataError: there is no such level.
         """
         invalid = [level for level in levels if not 0 <= level < self.model.config.levels]
         if invalid:
@@ -112,7 +133,7 @@ class DemoSession:
         drawn_eps = self.model.sample_latents(count, temperature, seed=seed)
         return edits.redraw(self.compiled, self.images.get(image_id), levels, drawn_eps)
 
-    def _sample_labels(self, count, label):
+    def _sample_labels(self, count: int, label: int | None) -> np.ndarray | None:
         if not self.class_names:
             if label is not None:
                 raise DataError("class: this model is unconditional and takes none.")
@@ -120,18 +141,24 @@ class DemoSession:
         self._check_label(label)
         return np.arange(count) % len(self.class_names) if label is None else edits.repeat_label(label, count)
 
-    def _check_label(self, label):
+    def _check_label(self, label: int | None) -> None:
         if label is not None and not 0 <= label < len(self.class_names):
             raise DataError(f"class: expected 0 to {len(self.class_names) - 1}, got {label}.")
 
 
-def open_session(path, *, data=None, ema=False, attributes=None):
+def open_session(
+    path: pathlib.Path | str,
+    *,
+    data: str | None = None,
+    ema: bool = False,
+    attributes: pathlib.Path | str | None = None,
+) -> DemoSession:
     """Return the `DemoSession` of a run folder or a `.keras` file.
 
     Args:
         path: run folder, or `.keras` file, which without `data` has no test images.
         data: source such as "bundled:digits" instead of the run's own, or None.
-        ema: bool, use the EMA weights.
+        ema: use the EMA weights.
         attributes: path of a file that `load_attributes` reads, or None to compute them from the data.
 
     Raises:
@@ -142,9 +169,8 @@ def open_session(path, *, data=None, ema=False, attributes=None):
     else:
         context = open_context(TargetOptions(str(path), data, ema=ema))
         model = context.model
-    if attributes is not None:
-        attributes = load_attributes(attributes, model.config.dims)
-    session = DemoSession(model, pathlib.Path(path).stem, context=context, attributes=attributes)
+    loaded = None if attributes is None else load_attributes(attributes, model.config.dims)
+    session = DemoSession(model, pathlib.Path(path).stem, context=context, attributes=loaded)
     if data is not None and session.data_error:
         raise DataError(session.data_error)
     return session

@@ -1,10 +1,11 @@
 """Validation of uploaded image files, and their conversion to model inputs.
 
-Invalid files raise a `DataError` with a user-facing message, whose attribute `status` is the HTTP status of the answer:
-413 too large, 415 not an image in a format that is read, 422 an image that is broken or of another kind.
+Invalid files raise an `UploadError` with a user-facing message, whose attribute `status` is the HTTP status of the
+answer: 413 too large, 415 not an image in a format that is read, 422 an image that is broken or of another kind.
 """
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -30,7 +31,20 @@ ORIENTATION = ExifTags.Base.Orientation
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "I;16", "I;16B")
 
 
-def read_upload(data, image_shape):
+class UploadError(DataError):
+    """Report an uploaded file that cannot be used.
+
+    Args:
+        status: the HTTP status of the answer.
+        message: a sentence for the user.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def read_upload(data: bytes, image_shape: Sequence[int]) -> np.ndarray:
     """Return an uploaded image file as a model input: upright, the shorter side resized, the center cropped.
 
     Args:
@@ -41,16 +55,16 @@ def read_upload(data, image_shape):
         uint8 `[H, W, C]`.
 
     Raises:
-        DataError: the file is not a single picture of a reasonable size, in gray or RGB.
+        UploadError: the file is not a single picture of a reasonable size, in gray or RGB.
     """
     if len(data) > MAX_BYTES:
-        raise _rejection(413, TOO_LARGE_FILE)
+        raise UploadError(413, TOO_LARGE_FILE)
     if not data:
-        raise _rejection(422, "This file is empty; give a picture.")
+        raise UploadError(422, "This file is empty; give a picture.")
     return images.fit(_decode(data, image_shape), image_shape, "resize").numpy()
 
 
-def _decode(data, image_shape):
+def _decode(data: bytes, image_shape: Sequence[int]) -> np.ndarray:
     """Return the pixels of an image file, uint8 `[h, w, 1]` or `[h, w, 3]`, of a large picture with fewer of them."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -65,13 +79,13 @@ def _decode(data, image_shape):
     except UnidentifiedImageError:
         kinds = ", ".join(FORMATS[:-1])
         message = f"This file is not a picture that can be read; give {kinds} or {FORMATS[-1]}."
-        raise _rejection(415, message) from None
+        raise UploadError(415, message) from None
     except Exception as error:  # Pillow's decoders raise errors of many kinds on damaged files
         message = f"This picture is damaged or cut short ({describe_error(error)}); give a whole one."
-        raise _rejection(422, message) from error
+        raise UploadError(422, message) from error
 
 
-def _shrink(image, image_shape, bits):
+def _shrink(image: Image.Image, image_shape: Sequence[int], bits: int) -> Image.Image:
     """Return a PIL image with fewer pixels, whose shorter side is at least twice the model's longer one.
 
     Squares of pixels are averaged, strip by strip, which takes little memory beside the decoded file. Pictures of at
@@ -91,12 +105,12 @@ def _shrink(image, image_shape, bits):
     return small
 
 
-def _average(array, factor):
+def _average(array: np.ndarray, factor: int) -> np.ndarray:
     """Return the means of squares of `factor` x `factor` pixels, and of what is left at the right and at the bottom.
 
     Args:
         array: uint8 `[h, w, c]`.
-        factor: int.
+        factor: side of a square in pixels.
 
     Returns:
         uint8 `[ceil(h / factor), ceil(w / factor), c]`.
@@ -108,22 +122,22 @@ def _average(array, factor):
     return np.round(array).astype(np.uint8)
 
 
-def _check_header(image):
-    """Raise a `DataError` if the header of an opened PIL image rules it out, before a pixel is decoded."""
+def _check_header(image: Image.Image) -> None:
+    """Raise an `UploadError` if the header of an opened PIL image rules it out, before a pixel is decoded."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_many_pixels(f"This picture has {width:,}x{height:,} pixels")
     if min(width, height) < MIN_SIDE:
-        raise _rejection(422, f"This picture has {width}x{height} pixels; give at least {MIN_SIDE} a side.")
+        raise UploadError(422, f"This picture has {width}x{height} pixels; give at least {MIN_SIDE} a side.")
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise _rejection(422, f"This picture is {width}x{height}, a strip; cut out a part that is nearer to a square.")
+        raise UploadError(422, f"This picture is {width}x{height}, a strip; cut out a part that is nearer to a square.")
     if _has_several_frames(image):
-        raise _rejection(422, "This file holds several pictures, an animation or pages; save one of them alone.")
+        raise UploadError(422, "This file holds several pictures, an animation or pages; save one of them alone.")
     if image.mode not in MODES:
-        raise _rejection(415, f"This picture's colors are {image.mode}; save it as RGB or gray and give that.")
+        raise UploadError(415, f"This picture's colors are {image.mode}; save it as RGB or gray and give that.")
 
 
-def _has_several_frames(image):
+def _has_several_frames(image: Image.Image) -> bool:
     """Return whether there is a second frame. To count them all would take long in a file of a million.
 
     A telephone's JPEG may hold a preview of its first frame, which is the picture (MPO).
@@ -137,12 +151,5 @@ def _has_several_frames(image):
     return True
 
 
-def _too_many_pixels(fact):
-    return _rejection(413, f"{fact}; give one of at most {MAX_PIXELS // 10**6} million.")
-
-
-def _rejection(status, message):
-    """Return a `DataError` that carries the HTTP status of the answer."""
-    error = DataError(message)
-    error.status = status
-    return error
+def _too_many_pixels(fact: str) -> UploadError:
+    return UploadError(413, f"{fact}; give one of at most {MAX_PIXELS // 10**6} million.")

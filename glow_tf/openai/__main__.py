@@ -7,7 +7,7 @@ from glow_tf.deprecation import warn_renamed
 OLD_NAME = "python -m glow_tf.openai"
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Warn that the command is renamed, then run it."""
     # Attributed to this module, `__main__`, so that Python shows it: elsewhere it hides a DeprecationWarning.
     warn_renamed(OLD_NAME, convert.NAME, stacklevel=2)

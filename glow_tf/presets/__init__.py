@@ -5,7 +5,9 @@ Each module holds the presets of one kind, each a literal `Experiment`; fields t
 """
 
 import dataclasses
+from collections.abc import Collection
 
+from glow_tf.config import Experiment
 from glow_tf.errors import ConfigError, did_you_mean
 from glow_tf.presets import ablation, conditional, first_runs, likelihood, qualitative
 from glow_tf.presets.likelihood import PAPER_BITS
@@ -29,24 +31,37 @@ DEFAULT = "digits"
 """Name of the preset that `train.py` takes if none is given."""
 
 
-def get(name):
-    """Return the experiment of that name, or raise a `ConfigError` that lists the names."""
+def get(name: str) -> Experiment:
+    """Return the experiment of a name.
+
+    Raises:
+        ConfigError: there is none; the message lists the names.
+
+    Example:
+        >>> get("digits").model.image_shape
+        (8, 8, 1)
+    """
     if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}.{did_you_mean(name, PRESETS)}")
     return PRESETS[name]
 
 
-def table():
+def table() -> str:
     """Return the names and descriptions of the presets as text, one per line."""
     return format_table([(name, experiment.about) for name, experiment in PRESETS.items()])
 
 
-def differences(ours, theirs, ignored=()):
+def differences(ours: Experiment, theirs: Experiment, ignored: Collection[str] = ()) -> list[str]:
     """Return the fields in which two experiments differ, as lines `part.field: ours -> theirs`.
 
     Args:
-        ours, theirs: `Experiment`s.
+        ours: an experiment.
+        theirs: another experiment.
         ignored: names `part.field` to leave out.
+
+    Example:
+        >>> differences(get("ablation_1x1_affine"), get("ablation_1x1_additive"))
+        ["model.coupling: 'affine' -> 'additive'"]
     """
     lines = []
     for part in ("model", "data", "training"):

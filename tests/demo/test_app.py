@@ -24,7 +24,7 @@ for _package in ("fastapi", "uvicorn", "httpx"):
 from fastapi.testclient import TestClient  # noqa: E402
 
 from glow_tf.demo.app import create_app  # noqa: E402
-from glow_tf.demo.request_queue import LatestRequestQueue, QueueFull, Superseded  # noqa: E402
+from glow_tf.demo.request_queue import LatestRequestQueue, QueueFullError, SupersededError  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +176,10 @@ def test_only_the_newest_request_of_a_panel_is_computed():
         await asyncio.sleep(0.01)
         rest = [asyncio.create_task(queue.run(lambda i=i: work(i), who)) for i, who in ((1, "a"), (2, "b"), (3, "a"))]
         await asyncio.sleep(0.01)
-        with pytest.raises(QueueFull):
+        with pytest.raises(QueueFullError):
             await queue.run(lambda: work(4), "c")
         results = await asyncio.gather(first, *rest, return_exceptions=True)
-        assert [type(r) for r in results] == [type(None), Superseded, type(None), type(None)]
+        assert [type(r) for r in results] == [type(None), SupersededError, type(None), type(None)]
         await queue.run(lambda: work(5))
         assert done == [0, 2, 3, 5] and not queue._newest
 

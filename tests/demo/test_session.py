@@ -5,7 +5,7 @@ import pytest
 
 from glow_tf.demo import directions
 from glow_tf.demo.directions import Directions
-from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, UnknownImage
+from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, UnknownImageError
 from glow_tf.demo.session import open_session
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation import reconstruction
@@ -140,7 +140,7 @@ def test_session_keeps_a_bounded_number_of_uploads(session, conditional_session)
         session.add(np.full((8, 8, 1), i, np.uint8) + np.eye(8, dtype=np.uint8)[..., None] * (i * 3))
     session.add(np.arange(64, dtype=np.uint8).reshape(8, 8, 1) * 4)
     assert len(session.images.uploaded_ids) <= MAX_UPLOADED_IMAGES
-    with pytest.raises(UnknownImage, match="choose it again"):
+    with pytest.raises(UnknownImageError, match="choose it again"):
         session.image("own-nothing")
 
 

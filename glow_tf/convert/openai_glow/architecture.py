@@ -1,6 +1,8 @@
 """Architecture of a Glow, inferred from the original names and shapes of its variables."""
 
 import itertools
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 from glow_tf.config import ModelConfig
 from glow_tf.errors import ConversionError
@@ -8,14 +10,19 @@ from glow_tf.errors import ConversionError
 SQUEEZE_FACTOR = 4
 """Channels after the first squeeze per channel of the image."""
 
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+"""Shapes by original name."""
+Permutation: TypeAlias = Literal["1x1", "lu", "shuffle", "reverse"]
+"""The permutations of `ModelConfig.permutation`."""
 
-def infer_config(shapes, *, bits, image_size, weight_y=0.01):
+
+def infer_config(shapes: Shapes, *, bits: int, image_size: tuple[int, int], weight_y: float = 0.01) -> ModelConfig:
     """Return the `ModelConfig` of a model of the original code.
 
     Bits and image size cannot be inferred: all weights but the classifier's are convolutions.
 
     Args:
-        shapes: dictionary of original name -> shape.
+        shapes: the shapes of the variables.
         bits: bits per channel.
         image_size: `(H, W)` of the images in pixels.
         weight_y: weight of the classifier's loss, used if there is a classifier.
@@ -44,26 +51,27 @@ def infer_config(shapes, *, bits, image_size, weight_y=0.01):
     )
 
 
-def _count(shapes, pattern):
+def _count(shapes: Shapes, pattern: str) -> int:
     """Count the consecutive numbers from 0 for which the pattern is a name; names beyond a gap are reported later."""
     return next(i for i in itertools.count() if pattern.format(i) not in shapes)
 
 
-def _size(shapes, name, axis=-1):
+def _size(shapes: Shapes, name: str, axis: int = -1) -> int:
     if not shapes.get(name):
         raise ConversionError(f"there is no weight {name}, so this is not a model of the original code.")
     return shapes[name][axis]
 
 
-def _permutation(shapes):
-    for name, kind in (("invconv/W", "1x1"), ("invconv/L", "lu"), ("shuffle/indices", "shuffle")):
+def _permutation(shapes: Shapes) -> Permutation:
+    kinds: dict[str, Permutation] = {"invconv/W": "1x1", "invconv/L": "lu", "shuffle/indices": "shuffle"}
+    for name, kind in kinds.items():
         if f"model/0/0/{name}" in shapes:
             return kind
     return "reverse"
 
 
-def _coupling(outputs, channels):
-    kinds = {channels: "affine", channels // 2: "additive"}
+def _coupling(outputs: int, channels: int) -> Literal["affine", "additive"]:
+    kinds: dict[int, Literal["affine", "additive"]] = {channels: "affine", channels // 2: "additive"}
     if outputs not in kinds:
         raise ConversionError(
             f"model/0/0/f1/l_last/W: expected {channels} outputs (affine) or {channels // 2} (additive), got {outputs}."

@@ -1,19 +1,28 @@
 """Check a conversion: bits/dim of a batch of images from a file."""
 
+import pathlib
+from collections.abc import Iterator
+
 import numpy as np
 
 from glow_tf.array_files import NPY, ArrayArchive, file_kind, read_array
+from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.errors import ConversionError, DataError
+from glow_tf.model import Glow
+from glow_tf.types import Images
 
 
-def measure_bits(checkpoint, path):
+def measure_bits(checkpoint: OpenAIGlowCheckpoint, path: pathlib.Path | str) -> Iterator[tuple[str, np.ndarray]]:
     """Yield `(name, bits/dim [n])` for the raw and, if there are any, the EMA weights on a batch of images.
 
     The model of the checkpoint is left with the weights that were loaded last.
 
     Args:
-        checkpoint: an `OpenAIGlowCheckpoint`.
-        path: path of the batch (see `read_batch`).
+        checkpoint: the checkpoint whose weights are measured.
+        path: file of the batch (see `read_batch`).
+
+    Raises:
+        ConversionError: the batch cannot be read, or values in the checkpoint are damaged or not finite.
     """
     images, labels = read_batch(path, checkpoint.model)
     loaders = {"raw weights": checkpoint.load_weights}
@@ -24,13 +33,13 @@ def measure_bits(checkpoint, path):
         yield name, checkpoint.model.bits_per_dim(images, labels, seed=0).numpy()
 
 
-def read_batch(path, model):
+def read_batch(path: pathlib.Path | str, model: Glow) -> tuple[Images, np.ndarray | None]:
     """Read `(images, labels)` for a `Glow` from a file; nothing pickled is loaded.
 
     Args:
-        path: path of a .npy file of images, or of a .npz file with `x` and, for a conditional model, `y`: uint8 images
+        path: a .npy file of images, or a .npz file with `x` and, for a conditional model, `y`: uint8 images
             `[n, H, W, C]` and int labels `[n]`.
-        model: the `Glow`; labels are None if it is unconditional.
+        model: the model of the batch; labels are None if it is unconditional.
 
     Raises:
         ConversionError: the file cannot be read, or does not fit the model.
@@ -50,7 +59,7 @@ def read_batch(path, model):
     return images, _checked_labels(arrays.get("y"), path, len(images), model.config.classes)
 
 
-def _checked_labels(labels, path, n, classes):
+def _checked_labels(labels: np.ndarray | None, path: pathlib.Path | str, n: int, classes: int) -> np.ndarray | None:
     if not classes:
         return None
     if labels is None:

@@ -1,5 +1,9 @@
 """Weights and optimizer state of the original code in a file, matched with a `Glow` and loaded into it."""
 
+import pathlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import keras
 import numpy as np
 
 from glow_tf.convert.openai_glow.architecture import infer_config
@@ -35,21 +39,30 @@ class OpenAIGlowCheckpoint:
 
     Attributes:
         model: the `Glow`, whose weights are not loaded yet.
-        names: dictionary of original name -> variable of `model`.
-        trainable: list of the original names of trainable variables, in order of creation.
-        notes: list of sentences for the user.
+        names: original name -> variable of `model`.
+        trainable: the original names of trainable variables, in order of creation.
+        notes: sentences for the user.
 
     Raises:
         ConversionError: the file is damaged, or its weights are not those of the public model; the message names them.
     """
 
-    def __init__(self, path, *, bits, image_size, weight_y=0.01, ignore=()):
-        self._source, self.notes = open_source(path), []
+    def __init__(
+        self,
+        path: pathlib.Path | str,
+        *,
+        bits: int,
+        image_size: tuple[int, int],
+        weight_y: float = 0.01,
+        ignore: Iterable[str] = (),
+    ) -> None:
+        self._source = open_source(path)
+        self.notes: list[str] = []
         ignore = set(ignore)
         unknown = {name for name in ignore if name not in self._source}
         if unknown:
             raise ConversionError(f"asked to ignore what is not in {path}: {list_names(unknown)}.")
-        self._weights, self._ema, self._slots, ema_only = sort_keys(set(self._source.shapes) - ignore)
+        self._weights, self._ema, slots, ema_only = sort_keys(set(self._source.shapes) - ignore)
         if ema_only:
             self.notes.append(_EMA_ONLY_NOTE)
         shapes = {name: self._source.shapes[key] for name, key in self._weights.items()}
@@ -59,46 +72,54 @@ class OpenAIGlowCheckpoint:
         self._check_weights()
         if self._ema:
             self._check("EMA weights", self._ema, self.trainable)
-        self._drop_unknown_slots()
+        self._slots = self._checked_slots(slots)
         if isinstance(self._source, FrozenGraph):
             self._source.check(self.model, ignore)
             self.notes.append(_GRAPH_NOTE)
 
     @property
-    def has_ema(self):
-        """True if the file holds EMA weights in addition to the raw ones."""
+    def has_ema(self) -> bool:
+        """Return whether the file holds EMA weights in addition to the raw ones."""
         return bool(self._ema)
 
     @property
-    def has_slots(self):
-        """True if the file holds the state of the optimizer."""
+    def has_slots(self) -> bool:
+        """Return whether the file holds the state of the optimizer."""
         return bool(self._slots)
 
-    def load_weights(self):
-        """Set the model's weights to the raw weights."""
+    def load_weights(self) -> None:
+        """Set the model's weights to the raw weights.
+
+        Raises:
+            ConversionError: a value is damaged or not finite.
+        """
         for name, variable in self.names.items():
             self._assign(variable, self._weights[name])
         for name, key in self._weights.items():
             if name.endswith(_INVERSE_SUFFIX):
                 self._check_shuffle(name, key)
 
-    def load_ema(self):
-        """Set the model's trainable weights to the EMA weights."""
+    def load_ema(self) -> None:
+        """Set the model's trainable weights to the EMA weights.
+
+        Raises:
+            ConversionError: a value is damaged or not finite.
+        """
         for name in self.trainable:
             self._assign(self.names[name], self._ema[name])
 
-    def slots(self):
+    def slots(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Yield `(original name, first moment, second moment)` of each trainable weight, as NumPy."""
         for i, name in enumerate(self.trainable):
             yield name, self._finite(self._slots[2 * i + 2]), self._finite(self._slots[2 * i + 1])
 
-    def steps(self):
+    def steps(self) -> int:
         """Return the number of training steps taken; the counter of the original code begins at 1."""
         return int(self._source.read(self._slots[0])) - 1
 
     # Checks of names and shapes.
 
-    def _check_weights(self):
+    def _check_weights(self) -> None:
         inverses = {
             name
             for name in self._weights
@@ -106,7 +127,7 @@ class OpenAIGlowCheckpoint:
         }
         self._check("weights", {n: key for n, key in self._weights.items() if n not in inverses}, self.names)
 
-    def _check(self, kind, keys, expected):
+    def _check(self, kind: str, keys: Mapping[str, str], expected: Collection[str]) -> None:
         """Raise a `ConversionError` unless `keys`, original name -> key, has the expected names and their shapes."""
         left_over, missing = set(keys) - set(expected), set(expected) - set(keys)
         if left_over or missing:
@@ -123,31 +144,35 @@ class OpenAIGlowCheckpoint:
                 f"{len(wrong)} of the {kind} have another shape than in the public model: {list_names(wrong)}."
             )
 
-    def _drop_unknown_slots(self):
-        """Drop the slots unless they are a step counter and two moments per weight (with beta1 = 0 there is one)."""
-        if not self._slots:
-            return
+    def _checked_slots(self, slots: list[str | None]) -> list[str]:
+        """Return the slots if they are a step counter and two moments per weight, else none of them.
+
+        With beta1 = 0 the original code has one moment per weight.
+        """
+        keys = [key for key in slots if key is not None]
         moment_shapes = [tuple(self.names[name].shape) for name in self.trainable for _ in range(2)]
-        if [self._source.shapes.get(key) for key in self._slots] != [(), *moment_shapes]:
+        if keys == slots and [self._source.shapes[key] for key in keys] == [(), *moment_shapes]:
+            return keys
+        if slots:
             self.notes.append(
-                f"The optimizer's {len(self._slots)} variables are not a step counter and two moments per weight; they "
+                f"The optimizer's {len(slots)} variables are not a step counter and two moments per weight; they "
                 "are left out, and training would resume with a fresh optimizer."
             )
-            self._slots = []
+        return []
 
     # Values.
 
-    def _assign(self, variable, key):
+    def _assign(self, variable: keras.Variable, key: str) -> None:
         variable.assign(self._finite(key).astype(variable.dtype))
 
-    def _finite(self, key):
+    def _finite(self, key: str) -> np.ndarray:
         """Return the array of a key, or raise a `ConversionError` if a value is not finite."""
         value = np.asarray(self._source.read(key))
         if not np.all(np.isfinite(value)):
             raise ConversionError(f"{key} holds values that are not finite (NaN or infinite).")
         return value
 
-    def _check_shuffle(self, name, key):
+    def _check_shuffle(self, name: str, key: str) -> None:
         indices_name = name.removesuffix("_inverse")
         if not np.array_equal(np.argsort(self.names[indices_name].numpy()), self._finite(key)):
             raise ConversionError(f"{name} is not the inverse of {indices_name}.")

@@ -3,6 +3,8 @@
 import collections
 import pathlib
 import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +12,7 @@ import tensorflow as tf
 from glow_tf.convert.openai_glow.names import list_names
 from glow_tf.errors import ConversionError
 from glow_tf.layers.actnorm import LOG_SCALE_FACTOR
+from glow_tf.model import Glow
 
 _READ_SUFFIXES = ("/read", "/Read/ReadVariableOp", "/ReadVariableOp")
 """Endings of the nodes that read a variable; freezing leaves them in place, reading the constant."""
@@ -41,13 +44,13 @@ class FrozenGraph:
         path: path of the `.pb` file.
 
     Attributes:
-        shapes: dictionary of weight name -> shape.
+        shapes: weight name -> shape.
 
     Raises:
         ConversionError: the file is damaged, or is not a GraphDef.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path | str) -> None:
         graph = tf.compat.v1.GraphDef()
         try:
             graph.ParseFromString(pathlib.Path(path).read_bytes())
@@ -55,29 +58,30 @@ class FrozenGraph:
             raise ConversionError(
                 f"{path} cannot be read as a frozen GraphDef, it is damaged or of another kind: {error}"
             ) from error
-        self._path, self._nodes = path, {node.name: node for node in graph.node}
-        self._consumers = collections.defaultdict(list)
+        self._path = path
+        self._nodes: dict[str, Any] = {node.name: node for node in graph.node}
+        self._consumers: dict[str, list[Any]] = collections.defaultdict(list)
         for node in graph.node:
             for source in node.input:
                 self._consumers[source.removeprefix("^").split(":")[0]].append(node)
-        self.shapes = {
+        self.shapes: dict[str, tuple[int, ...]] = {
             node.name: tuple(int(axis.size) for axis in node.attr["value"].tensor.tensor_shape.dim)
             for node in graph.node
             if node.op == "Const" and self._is_weight(node.name)
         }
 
-    def read(self, name):
+    def read(self, name: str) -> np.ndarray:
         """Return the value of a constant, as NumPy."""
         try:
             return tf.make_ndarray(self._nodes[name].attr["value"].tensor)
         except (TypeError, ValueError) as error:
             raise ConversionError(f"{self._path}: the constant {name} is damaged: {error}") from error
 
-    def check(self, model, ignore=()):
+    def check(self, model: Glow, ignore: Collection[str] = ()) -> None:
         """Compare the graph's inputs, and its operations on each weight, with the public model.
 
         Args:
-            model: `Glow` of the graph's architecture.
+            model: a model of the graph's architecture.
             ignore: names of nodes that may differ.
 
         Raises:
@@ -91,10 +95,10 @@ class FrozenGraph:
                     "public model all the same, name them with --ignore, and compare bits/dim with --check."
                 )
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return name in self._nodes
 
-    def _is_weight(self, name):
+    def _is_weight(self, name: str) -> bool:
         readers = {name + suffix for suffix in _READ_SUFFIXES}
         if _WEIGHT.fullmatch(name) or any(node.name in readers for node in self._consumers[name]):
             return True
@@ -104,7 +108,7 @@ class FrozenGraph:
         # Constants of 0 and 1 are the edge-marker channel of padded images, and zeros.
         return value.size > 1 and not np.all(np.isin(value, (0, 1)))
 
-    def _foreign_inputs(self, model):
+    def _foreign_inputs(self, model: Glow) -> Iterator[tuple[str, str]]:
         """Yield `(name, description)` of inputs with four axes that hold neither images nor latents of the model."""
         shapes = [model.image_shape, *model.latent_shapes]
         for name, node in self._nodes.items():
@@ -113,10 +117,10 @@ class FrozenGraph:
             if len(axes) == 4 and not any(_is_compatible(event_shape, shape) for shape in shapes):
                 yield name, f"{name} [n, {', '.join('?' if size < 0 else str(size) for size in event_shape)}]"
 
-    def _foreign_operations(self):
+    def _foreign_operations(self) -> Iterator[tuple[str, str]]:
         """Yield `(name, description)` of nodes whose operation on a weight is not that of the public model."""
         for weight in self.shapes:
-            allowed = next((ops for pattern, ops in _ALLOWED_OPERATIONS if re.fullmatch(pattern, weight)), None)
+            allowed = next((ops for pattern, ops in _ALLOWED_OPERATIONS if re.fullmatch(pattern, weight)), ())
             for node in self._operations(weight) if allowed else ():
                 factor = self._factor(node)
                 if node.op not in allowed:
@@ -124,7 +128,7 @@ class FrozenGraph:
                 elif factor is not None and factor != LOG_SCALE_FACTOR:
                     yield node.name, f"{node.name} ({weight} times {factor:g}, expected {LOG_SCALE_FACTOR:g})"
 
-    def _operations(self, name):
+    def _operations(self, name: str) -> Iterator[Any]:
         """Yield the nodes that compute with a weight, beyond those that only read it."""
         for node in self._consumers[name]:
             if node.op in ("Identity", "ReadVariableOp"):
@@ -132,7 +136,7 @@ class FrozenGraph:
             else:
                 yield node
 
-    def _factor(self, node):
+    def _factor(self, node: Any) -> float | None:
         """Return the constant scalar in a product, or None."""
         for source in node.input if node.op == "Mul" else ():
             operand = self._nodes.get(source.split(":")[0])
@@ -142,6 +146,6 @@ class FrozenGraph:
         return None
 
 
-def _is_compatible(sizes, shape):
+def _is_compatible(sizes: Sequence[int], shape: Sequence[int]) -> bool:
     """Return True if the sizes of a placeholder, -1 where unknown, fit a shape."""
     return all(size in (-1, expected) for size, expected in zip(sizes, shape, strict=True))

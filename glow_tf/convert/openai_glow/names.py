@@ -19,9 +19,17 @@ The original code also stores `shuffle/indices_inverse`, which follows from `ind
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
+from typing import NamedTuple, TypeAlias
 
+import keras
+
+from glow_tf.layers import ActNorm, CouplingNetwork, FlowLayer, FlowStep, ZeroConv3x3, ZeroDense
 from glow_tf.layers.permutation import InvertibleConv1x1, Shuffle
+from glow_tf.model import Glow
+
+Variables: TypeAlias = dict[str, keras.Variable]
+"""Variables by original name."""
 
 EMA_SUFFIX = "/ExponentialMovingAverage"
 """Ending of a key that holds the EMA of a weight."""
@@ -31,18 +39,26 @@ _UNTRAINED = re.compile(r".*/(shuffle/indices(_inverse)?|invconv/(P|sign_S))")
 """Untrained variables have no EMA; `m.save_ema` stores them under their plain names, next to the EMA of the others."""
 
 
-def original_names(model):
+def original_names(model: Glow) -> Variables:
     """Return `{original name: variable}` of a `Glow`; trainable ones are in the order of creation of the original code.
 
     Args:
-        model: a `Glow`.
+        model: the model whose variables are named.
+
+    Example:
+        >>> from glow_tf import Glow, ModelConfig
+        >>> names = original_names(Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4)))
+        >>> list(names)[:3]
+        ['model/0/0/actnorm_center/b', 'model/0/0/actnorm_scale/logs', 'model/0/0/invconv/W']
     """
-    flow, names = model.flow, {}
+    flow = model.flow
+    names: Variables = {}
     for level in range(flow.levels):
         for k, step in enumerate(flow.steps(level)):
             names |= _step_names(f"model/{level}/{k}", step)
-        if flow.split(level):
-            names |= _zero_layer_names(f"model/pool{level}/conv", flow.split(level).conv)
+        split = flow.split(level)
+        if split is not None:
+            names |= _zero_layer_names(f"model/pool{level}/conv", split.conv)
     if flow.prior.learned:
         names |= _zero_layer_names("model/prior/p", flow.prior.conv)
     if flow.prior.classes:
@@ -52,8 +68,9 @@ def original_names(model):
     return names
 
 
-def _step_names(name, step):
+def _step_names(name: str, step: FlowStep) -> Variables:
     network = step.coupling.network
+    assert isinstance(network, CouplingNetwork)  # a layer of the user's own is no part of a Glow
     return {
         **_actnorm_names(name, step.actnorm),
         **_permutation_names(name, step.permutation),
@@ -65,7 +82,7 @@ def _step_names(name, step):
     }
 
 
-def _permutation_names(name, layer):
+def _permutation_names(name: str, layer: FlowLayer) -> Variables:
     if isinstance(layer, Shuffle):
         return {f"{name}/shuffle/indices": layer.indices}
     if isinstance(layer, InvertibleConv1x1):
@@ -74,28 +91,28 @@ def _permutation_names(name, layer):
     return {}
 
 
-def _actnorm_names(name, layer):
+def _actnorm_names(name: str, layer: ActNorm) -> Variables:
     return {f"{name}/actnorm_center/b": layer.b, f"{name}/actnorm_scale/logs": layer.logs}
 
 
-def _zero_layer_names(name, layer):
+def _zero_layer_names(name: str, layer: ZeroConv3x3 | ZeroDense) -> Variables:
     return {f"{name}/{part}": getattr(layer, part) for part in ("W", "b", "logs")}
 
 
 class SortedKeys(NamedTuple):
     """Keys of a file, sorted by `sort_keys`."""
 
-    weights: dict
+    weights: dict[str, str]
     """Original name -> key of the weight."""
-    ema: dict
+    ema: dict[str, str]
     """Original name -> key of its EMA; empty if the file holds one set of weights."""
-    slots: list
+    slots: list[str | None]
     """Keys of the optimizer's state in order of creation; None where one is missing."""
     ema_only: bool
     """True if the file holds trained weights under EMA keys alone, which are then in `weights`."""
 
 
-def sort_keys(keys):
+def sort_keys(keys: Collection[str]) -> SortedKeys:
     """Sort the keys of a file into weights, EMA weights and slots of the optimizer.
 
     The optimizer's variables have no names of their own: TF1 calls the first such variable `Variable` and numbers the
@@ -111,7 +128,11 @@ def sort_keys(keys):
     The number of such keys, here five, thus gives the slots: `Variable` to `Variable_4`.
 
     Args:
-        keys: set of names in a file.
+        keys: the names in a file.
+
+    Example:
+        >>> sort_keys({"model/prior/p/b", "Variable"}).slots
+        ['Variable']
     """
     ema = {key.removesuffix(EMA_SUFFIX): key for key in keys if key.endswith(EMA_SUFFIX)}
     plain = {key: key for key in keys if not key.endswith(EMA_SUFFIX)}
@@ -123,7 +144,7 @@ def sort_keys(keys):
     return SortedKeys(weights, ema, [plain.get(name) for name in slot_names], ema_only)
 
 
-def list_names(names, limit=8):
+def list_names(names: Iterable[str], limit: int = 8) -> str:
     """Return names as text for a message: the first `limit` in alphabetical order, and how many more there are."""
     names = sorted(names)
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

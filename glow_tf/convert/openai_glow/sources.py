@@ -5,12 +5,17 @@ Both kinds have `shapes`, a dictionary of key -> shape, `read(key)` and `key in 
 
 import pathlib
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 from glow_tf.convert.openai_glow.frozen_graph import FrozenGraph
 from glow_tf.errors import ConversionError
 from glow_tf.folders import check_pattern_free
+
+Result = TypeVar("Result")
 
 
 class TF1Checkpoint:
@@ -22,27 +27,28 @@ class TF1Checkpoint:
 
     Attributes:
         prefix: path of the checkpoint without the endings of its files.
-        shapes: dictionary of key -> shape.
+        shapes: key -> shape.
 
     Raises:
         ConversionError: there is no such checkpoint, or it is damaged.
         RunError: TensorFlow takes the path for a pattern.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path | str) -> None:
         check_pattern_free(path)
         self.prefix = _checkpoint_prefix(pathlib.Path(path))
         self._reader = self._call(tf.train.load_checkpoint, str(self.prefix))
-        self.shapes = {key: tuple(shape) for key, shape in self._call(self._reader.get_variable_to_shape_map).items()}
+        shapes = self._call(self._reader.get_variable_to_shape_map)
+        self.shapes: dict[str, tuple[int, ...]] = {key: tuple(shape) for key, shape in shapes.items()}
 
-    def read(self, key):
+    def read(self, key: str) -> np.ndarray:
         """Return the array of a key, as NumPy."""
         return self._call(self._reader.get_tensor, key)
 
-    def __contains__(self, key):
+    def __contains__(self, key: object) -> bool:
         return key in self.shapes
 
-    def _call(self, function, *args):
+    def _call(self, function: Callable[..., Result], *args: Any) -> Result:
         """Call a function of TensorFlow's reader; its errors become a `ConversionError`."""
         try:
             return function(*args)
@@ -53,7 +59,7 @@ class TF1Checkpoint:
             ) from error
 
 
-def open_source(path):
+def open_source(path: pathlib.Path | str) -> FrozenGraph | TF1Checkpoint:
     """Open a file as a `FrozenGraph` if it ends in `.pb`, else as a `TF1Checkpoint`.
 
     Args:
@@ -68,7 +74,7 @@ def open_source(path):
     return source
 
 
-def _checkpoint_prefix(path):
+def _checkpoint_prefix(path: pathlib.Path) -> pathlib.Path:
     if path.name == "checkpoint" and path.is_file():
         path = _newest_checkpoint(path)
     if path.is_dir():
@@ -87,12 +93,8 @@ def _checkpoint_prefix(path):
     return prefix
 
 
-def _newest_checkpoint(path):
-    """Return the path of the newest checkpoint that `checkpoint` names, TensorFlow's list of those in its folder.
-
-    Args:
-        path: `pathlib.Path` of the file.
-    """
+def _newest_checkpoint(path: pathlib.Path) -> pathlib.Path:
+    """Return the path of the newest checkpoint that `checkpoint` names, TensorFlow's list of those in its folder."""
     match = re.search(r'^model_checkpoint_path: "(.*)"', path.read_text(errors="replace"), re.MULTILINE)
     if not match:
         raise ConversionError(f"{path} names no checkpoint; give the name of one, such as model_best_loss.ckpt.")

@@ -3,24 +3,27 @@
 import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
 
 from glow_tf import folders
+from glow_tf.config import Experiment
+from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.errors import ConversionError, RunError
 from glow_tf.io import cannot_write, check_not_current, temporary_path
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.training.state import TrainingState
 
 
-def write_run(checkpoint, path, experiment):
+def write_run(checkpoint: OpenAIGlowCheckpoint, path: pathlib.Path | str, experiment: Experiment) -> None:
     """Write a run folder like one of training, which can be resumed.
 
     Raw weights become `last` and `best`, EMA weights the same with `_average`. The training state holds the optimizer's
     slots and steps if the file has them, else a fresh optimizer at step 0.
 
     Args:
-        checkpoint: an `OpenAIGlowCheckpoint`.
+        checkpoint: the checkpoint to write.
         path: path of the folder; must not exist, or be empty.
-        experiment: `Experiment` of the run, with the `config` of the checkpoint's model.
+        experiment: the experiment of the run, with the `config` of the checkpoint's model.
 
     Raises:
         ConversionError: the folder cannot be written, or values in the file are damaged or not finite.
@@ -41,7 +44,7 @@ def write_run(checkpoint, path, experiment):
         state.save_checkpoint()
 
 
-def _load_slots(checkpoint, state):
+def _load_slots(checkpoint: OpenAIGlowCheckpoint, state: TrainingState) -> None:
     """Set the optimizer's moments and the step counters to those of the checkpoint."""
     variables, optimizer = state.model.trainable_variables, state.optimizer
     index = {id(variable): i for i, variable in enumerate(variables)}
@@ -54,8 +57,8 @@ def _load_slots(checkpoint, state):
 
 
 @contextlib.contextmanager
-def _new_folder(path):
-    """Give the path of a temporary folder that becomes `path` if the block succeeds, and is removed if it fails."""
+def _new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yield the path of a temporary folder that becomes `path` if the block succeeds, and is removed if it fails."""
     path = check_free(path)
     temporary = temporary_path(path)
     try:
@@ -69,11 +72,11 @@ def _new_folder(path):
         folders.remove(temporary)
 
 
-def check_free(path):
+def check_free(path: pathlib.Path | str) -> pathlib.Path:
     """Return `path`, after a check that it is free for a new run folder and can be written.
 
     Args:
-        path: `pathlib.Path` of the folder.
+        path: path of the folder.
 
     Raises:
         ConversionError: there is something, it cannot be written, or TensorFlow takes the path for a pattern.
