@@ -85,8 +85,8 @@ MUTATIONS = (
     Mutation(
         "statistics-between-chunks-dropped",
         "glow_tf/layers/statistics.py",
-        "(tf.add_n(squares) + tf.reduce_sum(counts * tf.square(means - mean), 0)) / total",
-        "tf.add_n(squares) / total",
+        "squares + rows_squares + between",
+        "squares + rows_squares",
         ("tests/layers/test_fast_paths.py", "-k", "1-True"),
     ),
     Mutation(

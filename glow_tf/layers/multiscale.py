@@ -11,6 +11,7 @@ from glow_tf.layers.split import Split
 from glow_tf.layers.squeeze import Squeeze
 from glow_tf.layers.step import FlowStep
 from glow_tf.layers.tensors import scaled
+from glow_tf.layers.variables import unnamed_variables
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -88,7 +89,10 @@ class MultiScale(FlowLayer):
 
     def build(self, input_shape):
         super().build(input_shape)
-        shape = self.event_shape
+        with unnamed_variables():
+            self._build_levels(self.event_shape)
+
+    def _build_levels(self, shape):
         for level in range(self.levels):
             for layer in self._level(level):
                 if not layer.built:

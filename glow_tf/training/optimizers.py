@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.fields import Between, check
+from glow_tf.layers.variables import shared_zeros, unnamed_variables
 from glow_tf.training.fused_update import StepScalars, WeightHandles, apply_adam, apply_adamax, scale_weight
 
 DecayRate = Annotated[float, Between(0, 1, open_high=True)]
@@ -35,8 +36,10 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
-        self.first_moments = self.add_optimizer_variables(variables, "first_moment")
-        self.second_moments = self.add_optimizer_variables(variables, "second_moment")
+        with unnamed_variables():
+            zeros = shared_zeros()
+            self.first_moments = self.add_optimizer_variables(variables, "first_moment", zeros)
+            self.second_moments = self.add_optimizer_variables(variables, "second_moment", zeros)
 
     def step_scalars(self, learning_rate, dtype):
         """Return the `StepScalars` of the present step."""
