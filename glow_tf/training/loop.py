@@ -15,6 +15,7 @@ from glow_tf.training.metrics import (
     too_many_bad_steps,
     training_metrics,
 )
+from glow_tf.training.overfitting import OverfittingNotice
 from glow_tf.training.validation import validate_and_keep_best
 
 PROGRESS_INTERVAL_SECONDS = 0.3
@@ -62,6 +63,7 @@ class EpochLoop:
             if tensorboard_available():
                 self.tensorboard = TensorBoard(self.trainer.run.path / "tensorboard")
                 callbacks.append(self.tensorboard)
+            callbacks.append(OverfittingNotice(self.trainer.table, self.trainer.experiment.model.weight_y))
         return keras.callbacks.CallbackList(callbacks, model=self.state.model)
 
     def _train_epoch(self, epoch, batches, callbacks):
@@ -117,7 +119,8 @@ class EpochLoop:
         state.save_weights("last")
         if trainer.chief:
             trainer.table.append(row)
-            if self.options.sample_every and number % self.options.sample_every == 0:
+            sample_every = self.options.sample_every or trainer.experiment.sample_every
+            if sample_every and number % sample_every == 0:
                 self._draw_samples(number)
         self._save_checkpoint()
         return row
