@@ -33,6 +33,9 @@ class AttributeClasses(Source):
             source.credits,
         )
 
+    def image(self, row):
+        return self.source.image(row)
+
     def read(self, row):
         return self.source.read(row)
 

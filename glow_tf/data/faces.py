@@ -26,7 +26,8 @@ COUNTS = {"train": 10_000, "test": 1_000}
 SMALL_SIZE = 32
 """Height and width of the faces for models of at most so many pixels; larger models get `SIZE`."""
 
-PACKAGES = ("dicebear-core", "dicebear-styles", "resvg-py")
+PACKAGES = {"dicebear-core": ">=10.7,<11", "dicebear-styles": ">=10.6,<11", "resvg-py": ">=0.5,<0.6"}
+"""The packages of the extra `faces`, and their versions."""
 
 
 def faces(config, image_shape):
@@ -74,11 +75,11 @@ def _version():
         DataError: a package is missing.
     """
     versions, missing = [], []
-    for package in PACKAGES:
+    for package, specifier in PACKAGES.items():
         try:
             versions.append(importlib.metadata.version(package))
         except importlib.metadata.PackageNotFoundError:
-            missing.append(package)
+            missing.append(f"'{package}{specifier}'")
     if missing:
         raise DataError(f"bundled:faces needs packages that are missing: pip install {' '.join(missing)}")
     return digest(" ".join(versions), face_drawings.recipe())[:8]

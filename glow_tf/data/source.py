@@ -59,6 +59,10 @@ class Source:
         """
         raise NotImplementedError
 
+    def image(self, row):
+        """Return the image of a record as uint8 `[h, w, c]`, or None if it is damaged; TensorFlow is not needed."""
+        raise NotImplementedError
+
     def decode(self, record):
         """Decode a raw record, inside `tf.data`.
 
@@ -86,6 +90,9 @@ class ArraySource(Source):
         self.images = images
         self.labels = np.zeros(len(images), np.int32) if labels is None else np.asarray(labels, np.int32)
         self.attributes = np.zeros([len(images), 0], bool) if attributes is None else np.asarray(attributes, bool)
+
+    def image(self, row):
+        return self.images[row]
 
     def read(self, row):
         # A NumPy array would be copied into the graph; a tensor is captured.

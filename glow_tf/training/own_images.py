@@ -30,13 +30,13 @@ class Look(NamedTuple):
     """The properties of some of the images of a source.
 
     Args:
-        images: number of images to train on.
+        total: number of images of all splits.
         shapes: shapes `(h, w, c)` of those that were looked at.
         colored: number of those with color.
         bits: the fewest bits that hold the values of all of them.
     """
 
-    images: int
+    total: int
     shapes: list
     colored: int
     bits: int
@@ -58,13 +58,13 @@ def choose_experiment(source_name, image_shape=None):
     """
     for experiment in presets.PRESETS.values():
         if source_name.startswith("bundled:") and experiment.data.source == source_name and image_shape is None:
-            return experiment, f"{source_name}: no --preset is given, so it is {experiment.name}."
+            return experiment, f"{source_name}: no --preset is given, so {experiment.name} is taken, which is for it."
     look = look_at(source_name, image_shape)
     default = presets.get(presets.DEFAULT)
     sizes = {shape[:2] for shape in look.shapes}
     if image_shape is None and not look.colored and sizes == {default.model.image_shape[:2]}:
         return _as_default(default, source_name), f"{source_name}: its images are of the size of {default.name}."
-    reasons = [f"{source_name}: no --preset is given, so {len(look.shapes)} of {look.images:,} images decide:"]
+    reasons = [f"{source_name}: no --preset is given, so {len(look.shapes)} of {look.total:,} images decide:"]
     if image_shape is None:
         image_shape, reason = _image_shape(look)
         reasons.append(f"  {reason}; --image-shape H W C sets another")
@@ -76,8 +76,8 @@ def choose_experiment(source_name, image_shape=None):
     reasons.append(f"  {bits} bits, {reason}")
     experiment = Experiment(
         model=_model(image_shape, bits),
-        data=DataConfig(source=source_name, fit="resize", validation=0.1 if look.images < FEW_IMAGES else 0.05),
-        training=_training(image_shape, look.images),
+        data=DataConfig(source=source_name, fit="resize", validation=0.1 if look.total < FEW_IMAGES else 0.05),
+        training=_training(image_shape, look.total),
         name=run_name(source_name),
         about=f"{'x'.join(map(str, image_shape))} at {bits} bits, chosen by the images",
         sample_every=5,
@@ -94,17 +94,16 @@ def run_name(source_name):
 
 
 def look_at(source_name, image_shape=None):
-    """Look at `LOOKED_AT` training images of a source, spread evenly over all; return a `Look`."""
+    """Look at `LOOKED_AT` images of a source, spread evenly over all splits; return a `Look`."""
     config = DataConfig(source=source_name, fit="resize", on_damaged="skip")
     # Of several sizes of one data set the largest that a model may get is read.
     source = open_source(config, image_shape or (max(SIZES), max(SIZES), 3))
-    rows = source.rows_of("train")
+    rows = np.unique(np.concatenate(list(source.rows.values())))
     shapes, colored, used_bits = [], 0, 0
     for row in rows[np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int)]:
-        example = source.decode(source.read(row))
-        if not example["valid"]:
+        image = source.image(row)  # without TensorFlow, whose devices are not set up yet
+        if image is None:
             continue
-        image = np.asarray(example["image"])
         shapes.append(image.shape)
         colored += image.shape[2] >= 3 and bool((image[..., :3] != image[..., :1]).any())
         used_bits |= int(np.bitwise_or.reduce(image, axis=None))
