@@ -182,24 +182,19 @@ def _draw(trainer, only_missing):
 def print_tail(trainer, print_line=print):
     """Print the best validation, where everything is, and what to do next."""
     run, metrics = trainer.run, trainer.table.rows()
-    best = [
-        f"{value:.4f}{_epoch_of(metrics, value, suffix, trainer.experiment.model.weight_y)}"
-        for value, suffix in zip(trainer.state.counters.best.numpy(), ("", EMA_SUFFIX), strict=True)
-    ]
+    best = []
+    for value, suffix in zip(trainer.state.counters.best.numpy(), ("", EMA_SUFFIX), strict=True):
+        epoch = best_epoch(metrics, value, suffix, trainer.experiment.model.weight_y)
+        best.append(f"{value:.4f} bits/dim" + (f" (epoch {epoch})" if epoch else ""))
     rows = [
         ("samples", run.pictures / "samples.png"),
         ("learning curve", run.pictures / "learning_curve.png"),
         ("metrics", run.metrics_path),
         ("weights", f"{run.weights_path().parent}{os.sep}"),
     ]
-    print_line(f"best validation: {best[0]} bits/dim, with EMA weights {best[1]}")
+    print_line(f"best validation: {best[0]}, with EMA weights {best[1]}")
     print_line(format_table(rows, indent="  "))
     path = shlex.quote(str(run.path))
     print_line(f"next: python evaluate.py {path}, or python -m glow_tf.demo {path} for a page in the browser")
     if trainer.experiment.name == presets.DEFAULT:
         print_line("faces whose smile moves with a slider: python train.py --preset faces (about six minutes)")
-
-
-def _epoch_of(metrics, value, suffix, weight_y):
-    epoch = best_epoch(metrics, value, suffix, weight_y)
-    return "" if epoch is None else f" (epoch {epoch})"

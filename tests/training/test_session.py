@@ -4,18 +4,22 @@ import collections
 import dataclasses
 import json
 import os
+import re
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.runs import Run
-from glow_tf.training import devices, loop, session
+from glow_tf.training import devices, loop, overfitting, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.run_folder import claimed
 from helpers.commands import call_train
+from helpers.commands import train as train_in_a_process
 from helpers.stub_training import EXPERIMENT, StubTrainer, train
 
 
@@ -169,6 +173,19 @@ def test_machines_with_different_folders_are_all_refused(epochs, other, message,
     monkeypatch.setattr(StubTrainer, "train", never)
     with pytest.raises(RunError, match=f"run {message}; give a --run-dir that all machines share"):
         session.run(EXPERIMENT, options(tmp_path / "run"))
+
+
+def test_sheets_of_the_experiment_and_notice_of_a_rise_come_with_the_epochs(tmp_path, monkeypatch, capsys):
+    def notice_of_rise(rows, weight_y):
+        return f"{len(rows)} epochs with {weight_y}"
+
+    monkeypatch.setattr(overfitting, "notice_of_rise", notice_of_rise)
+    monkeypatch.setattr(loop, "sample_sheet", lambda model: np.zeros([8, 8, 3], np.uint8))
+    train(tmp_path / "a", experiment=dataclasses.replace(EXPERIMENT, sample_every=2))
+    assert [path.name for path in (tmp_path / "a" / "pictures").iterdir()] == ["samples_epoch_0002.png"]
+    assert re.findall(r"\d epochs with 0.0", capsys.readouterr().out) == ["1 epochs with 0.0", "2 epochs with 0.0"]
+    train(tmp_path / "b", experiment=dataclasses.replace(EXPERIMENT, sample_every=2), sample_every=1)
+    assert len(list((tmp_path / "b" / "pictures").iterdir())) == 2
 
 
 def test_source_without_a_preset_trains_on_several_devices_and_names_its_choice_once(tmp_path):
