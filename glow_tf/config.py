@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from glow_tf.errors import ConfigError, did_you_mean
-from glow_tf.fields import Between, TensorFlowPath, check_fields
+from glow_tf.fields import Between, PathText, TensorFlowPath, check_fields
 
 SOURCE_KINDS = ("bundled", "tfds", "folder", "npz", "npy", "tfrecord", "lsun-lmdb")
 """Kinds of image sources, the part of `DataConfig.source` before the colon."""
@@ -28,6 +28,9 @@ MAX_BATCH_VALUES = 2**31 - 1
 
 MAX_CHANNELS = 2**13
 """The greatest number of channels of a level, whose 1x1 convolution has as many rows and columns."""
+
+MAX_CLASS_ATTRIBUTES = 10
+"""The greatest number of attributes that classes are made of, 1,024 combinations."""
 
 Count = Annotated[int, Between(1, 10**9)]
 """A number of steps, epochs or the like."""
@@ -147,6 +150,9 @@ class DataConfig:
     image's name, or by position where images have no names."""
     labels: bool = False
     """Read labels; a conditional model needs them."""
+    class_attributes: tuple[PathText, ...] = ()
+    """Attributes of the images, such as smiling beard: each combination of them is a class, in place of the labels that
+    the source has; n attributes make 2^n classes."""
     on_damaged: Literal["stop", "skip"] = "stop"
     """What to do with a damaged image or record: stop and name it, or name it and skip it."""
     paper_protocol: bool = False
@@ -164,6 +170,15 @@ class DataConfig:
             f"source: expected kind:where with kind one of {', '.join(SOURCE_KINDS)} "
             f"(such as bundled:digits or folder:my/images), got {self.source!r}."
             + ("" if kind in SOURCE_KINDS else did_you_mean(kind, SOURCE_KINDS)),
+        )
+        _require(
+            self.labels or not self.class_attributes,
+            "class_attributes: they become the labels of a conditional model; set labels=True as well.",
+        )
+        _require(
+            len(set(self.class_attributes)) == len(self.class_attributes) <= MAX_CLASS_ATTRIBUTES,
+            f"class_attributes: expected at most {MAX_CLASS_ATTRIBUTES} names that differ, got "
+            f"{', '.join(self.class_attributes)}.",
         )
 
 
@@ -235,6 +250,8 @@ class Experiment:
     """Name of the preset that the experiment comes from."""
     about: str = ""
     """One line: the data set, the size, and the source of its numbers."""
+    sample_every: Count | None = None
+    """Epochs between sample sheets, where the options of the run say nothing; None: only at the end."""
 
     def __post_init__(self):
         check_fields(self)
@@ -283,7 +300,7 @@ class RunOptions:
     validate_every: Count = 1
     """Epochs between validations."""
     sample_every: Count | None = None
-    """Epochs between sample sheets; None: only at the end."""
+    """Epochs between sample sheets; None: as the preset has it, or only at the end."""
     tensorboard: bool = True
     """Write event files for TensorBoard, where it is installed."""
 

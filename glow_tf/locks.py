@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import socket
+import sys
 import time
 import warnings
 
@@ -23,7 +24,7 @@ MAX_HOLDER_LENGTH = 200
 
 
 @contextlib.contextmanager
-def locked(path, description):
+def locked(path, description, wait=False):
     """Hold a lock file within the context.
 
     The lock is the system's (`flock`) and ends with the process, however that ends; the text in the file only names
@@ -33,16 +34,17 @@ def locked(path, description):
     Args:
         path: path of the lock file in an existing folder.
         description: name of what is locked, for the message.
+        wait: bool, wait for a process that holds the lock.
 
     Raises:
-        RunError: another process holds it, or the file cannot be written.
+        RunError: another process holds it, unless `wait`; or the file cannot be written.
     """
     if os.environ.get(SWITCH) == "off":
         yield
         return
     path = pathlib.Path(path)
     try:
-        file = _acquire(path, description)
+        file = _acquire(path, description, wait)
     except OSError as error:
         raise cannot_write(path, error) from error
     try:
@@ -53,12 +55,12 @@ def locked(path, description):
         os.close(file)
 
 
-def _acquire(path, description):
+def _acquire(path, description, wait):
     """Return the descriptor of the lock file at `path`, locked and with the name of this process in it."""
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _lock(file, path, description)
+            _lock(file, path, description, wait)
             if _is_at(file, path):
                 os.ftruncate(file, 0)
                 os.write(file, _this_process().encode())
@@ -69,13 +71,17 @@ def _acquire(path, description):
         os.close(file)  # the process that held it has removed it: the next file of this name counts
 
 
-def _lock(file, path, description):
+def _lock(file, path, description, wait):
     try:
         if fcntl is None:
             raise OSError("this system has no flock")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.read(file, MAX_HOLDER_LENGTH).decode(errors="replace").strip() or "another process"
+        if wait:
+            print(f"waiting for {holder}, which writes {description}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return
         raise RunError(
             f"{description} is in use by {holder}; wait until it ends, or give another --run-dir. (If no such process "
             f"runs and a network drive has kept its lock, {SWITCH}=off leaves the lock out.)"

@@ -9,13 +9,13 @@ import warnings
 import pytest
 import tensorflow as tf
 
-from glow_tf import backend
+from glow_tf import backend, presets
 from glow_tf.cli import parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.cli.start import command_name, is_command
 from glow_tf.config import RunOptions
 from glow_tf.errors import DataError, GlowError
-from glow_tf.runs import Run
+from glow_tf.runs import MetricsTable, Run
 from glow_tf.training import session
 from helpers.commands import call, run_python
 
@@ -76,10 +76,17 @@ def test_name_that_the_terminal_cannot_show_is_printed_in_escapes(monkeypatch):
 
 def test_commands_that_training_prints_quote_the_path():
     counters = types.SimpleNamespace(best=tf.constant([2.0, 3.0]))
-    trainer = types.SimpleNamespace(run=Run(pathlib.Path("my runs/a")), state=types.SimpleNamespace(counters=counters))
+    run = Run(pathlib.Path("my runs/a"))
+    trainer = types.SimpleNamespace(
+        run=run,
+        state=types.SimpleNamespace(counters=counters),
+        table=MetricsTable(run.metrics_path),
+        experiment=presets.get("digits"),
+    )
     lines = []
     session.print_tail(trainer, lines.append)
-    assert "python evaluate.py 'my runs/a', or python -m glow_tf.demo 'my runs/a' for" in lines[-1]
+    assert "python evaluate.py 'my runs/a', or python -m glow_tf.demo 'my runs/a' for" in lines[-2]
+    assert "python train.py --preset faces" in lines[-1]
 
 
 INTERRUPTING_KERAS = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"

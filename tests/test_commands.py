@@ -5,15 +5,12 @@
 
 import re
 import urllib.request
-import warnings
 
 import pytest
-from PIL import Image
 
 from glow_tf import Glow
 from glow_tf.cli import convert, demo, evaluate, export, train
 from glow_tf.config import ModelConfig
-from glow_tf.data import open_source
 from helpers.commands import call, demo_page, run_python
 from helpers.golden import case
 from helpers.openai_checkpoints import options
@@ -101,37 +98,3 @@ def test_command_reports_an_error_in_one_line(main, name, words, message, tmp_pa
     out, err = call(main, name, *(word.format(folder=tmp_path) for word in words), code=2)
     assert out == "" and err.startswith(f"{name}: ") and message.format() in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("size", "mode", "words", "message"),
-    [
-        (
-            (20, 30),
-            "RGB",
-            "--fit resize",
-            "has 30x20 pixels and color, but the model is that of the default preset digits, for 8x8 pixels in 1 "
-            "channel;",
-        ),
-        ((8, 8), "RGB", "", "has color, but"),
-        ((28, 28), "L", "--fit crop", "has 28x28 pixels, but"),
-        ((8, 8), "L", "", ""),
-        ((20, 30), "RGB", "--fit resize --image-shape 8 8 1", ""),
-        ((20, 30), "RGB", "--fit=resize --preset=digits", ""),
-    ],
-)
-def test_images_that_the_default_model_does_not_fit_are_said(size, mode, words, message, tmp_path, monkeypatch):
-    for i in range(4):
-        Image.new(mode, size, "gray").save(tmp_path / f"{i}.png")
-
-    def run(experiment, options, check_source):
-        if check_source:
-            check_source(experiment, open_source(experiment.data, experiment.model.image_shape))
-        return 0
-
-    monkeypatch.setattr(train.session, "run", run)
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        assert train.main(["--source", f"folder:{tmp_path}", *words.split()]) == 0
-    texts = [str(warning.message) for warning in seen if "default preset" in str(warning.message)]
-    assert len(texts) == bool(message) and message in "".join(texts)

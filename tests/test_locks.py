@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import socket
+import threading
+import time
 import warnings
 
 import pytest
@@ -22,6 +24,26 @@ def test_second_holder_is_refused_with_the_name_of_the_first(tmp_path):
     assert not path.exists()
     with locked(path, "runs/a"):
         pass
+
+
+def test_holder_can_be_waited_for(tmp_path, capsys):
+    path, held, entered = tmp_path / "lock", threading.Event(), []
+
+    def hold():
+        with locked(path, "the cache"):
+            held.set()
+            while not (err := capsys.readouterr().err):  # until the other one waits
+                time.sleep(0.01)
+            entered.append(err)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    with locked(path, "the cache", wait=True):
+        (err,) = entered
+    thread.join()
+    assert err.startswith(f"waiting for process {os.getpid()} on") and err.endswith(", which writes the cache\n")
+    assert not path.exists()
 
 
 def test_lock_file_of_a_process_that_ended_does_not_lock(tmp_path):

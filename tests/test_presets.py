@@ -144,7 +144,7 @@ def test_preset_table_has_one_line_per_preset():
 
 def test_preset_names_are_unique():
     modules = (presets.first_runs, presets.likelihood, presets.qualitative, presets.conditional, presets.ablation)
-    assert len(presets.PRESETS) == sum(len(module.EXPERIMENTS) for module in modules) == 25
+    assert len(presets.PRESETS) == sum(len(module.EXPERIMENTS) for module in modules) == 27
 
 
 def test_an_unknown_preset_lists_the_names():

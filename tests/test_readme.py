@@ -29,10 +29,15 @@ def commands():
 
 
 @pytest.mark.parametrize("line", [c for c in commands() if "train.py" in c and "--help" not in c])
-def test_readme_training_commands_parse(line):
+def test_readme_training_commands_parse(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my" / "images").mkdir(parents=True)
+    for i in range(4):
+        Image.new("RGB", (64, 48), (i, 0, 0)).save(tmp_path / "my" / "images" / f"{i}.png")
     experiment, _, _ = train.parse(shlex.split(line.split("train.py", 1)[1]))
     preset = re.search(r"--preset (\S+)", line)
-    assert experiment.name == (preset[1] if preset else "digits")
+    default = "folder_images" if "folder:my/images" in line else "digits"
+    assert experiment.name == (preset[1] if preset else default)
 
 
 @pytest.mark.slow
@@ -42,10 +47,10 @@ def test_readme_command_for_own_images_trains_on_photographs(tmp_path):
         pixels = np.random.default_rng(i).integers(0, 256, (48, 64, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{i}.jpg")
     words = [word.replace("my/images", str(tmp_path)) for word in shlex.split(line.split("train.py", 1)[1])]
-    words[words.index("--run-dir") + 1] = str(tmp_path / "run")
+    words += ["--run-dir", str(tmp_path / "run")]
     small = "--levels 1 --depth 1 --width 8 --batch-size 8 --epoch-steps 2 --epochs 1 --init-images 8".split()
     out, err = call_train(*words, *small)
-    assert "32x32x3 at 8 bits" in out and "keeps more of your images" not in err
+    assert "64x64x3 at 5 bits" in out and "40 of 40 images decide:\n  64x64 pixels" in err
 
 
 def test_readme_evaluation_commands_exist():

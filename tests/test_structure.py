@@ -11,7 +11,7 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
     {"errors", "deprecation", "tables", "types", "gpu_files", "backend", "cli.start", "cli.quiet"},
-    {"io", "folders", "locks", "metrics_table", "weights_file", "array_files"},
+    {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "bijector", "labels", "arguments"},
     {"quantization", "layers", "presets"},
     {"distributions", "likelihood_model", "summary"},
@@ -25,7 +25,7 @@ TIERS = [
 """Modules by tier, the lowest first; a module imports modules of its own tier or below."""
 
 WITHOUT_TENSORFLOW = (
-    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "metrics_table"),
+    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "cache", "metrics_table"),
     *("weights_file", "array_files", "fields", "config", "cli.start", "cli.quiet"),
 )
 

@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import pathlib
-import warnings
+import sys
 from typing import Annotated
 
 import tyro
@@ -13,7 +13,7 @@ from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
 from glow_tf.config import DataConfig, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.runs import Run
-from glow_tf.training import session
+from glow_tf.training import own_images, session
 
 NAME = "train.py"
 
@@ -64,42 +64,37 @@ def parse(arguments):
 
 
 def _starting_experiment(arguments):
-    """Return the `Experiment` that the options change: the preset's, or that of the run in --run-dir."""
+    """Return the `Experiment` that the options change: the preset's, that of a run, or one chosen by the images."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--run-dir"):
+    for name in ("--preset", "--run-dir", "--source"):
         parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
+    parser.add_argument("--image-shape", nargs="*")
     # Underscores in the name of an option are read as hyphens, here as by the parser of all words.
     words = [word.partition("=") for word in arguments]
     words = [(name.replace("_", "-") if name.startswith("--") else name) + rest + value for name, rest, value in words]
     options = parser.parse_known_args(words)[0]
-    if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
+    if options.preset is not None:
+        return presets.get(options.preset)
+    if options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
         return Run.open(options.run_dir).experiment()
-    return presets.get(presets.DEFAULT if options.preset is None else options.preset)
+    default = presets.get(presets.DEFAULT)
+    if options.source in (None, default.data.source) or {"-h", "--help"} & set(arguments):
+        return default
+    return _experiment_of_source(options.source, options.run_dir, options.image_shape)
 
 
-def warn_of_other_images(experiment, source):
-    """Warn that the model of the default preset, which nobody chose, takes other images than those of the source.
-
-    Args:
-        experiment: an `Experiment`, whose source is not the preset's own.
-        source: its `Source`, opened.
-    """
-    height, width, channels = experiment.model.image_shape
-    image = source.decode(source.read(source.rows_of("train")[0]))["image"]
-    losses = [f"{image.shape[0]}x{image.shape[1]} pixels"] * (tuple(image.shape[:2]) != (height, width))
-    losses += ["color"] * (image.shape[2] > channels)
-    if losses:
-        warnings.warn(
-            f"the first image of {source.name} has {' and '.join(losses)}, but the model is that of the default preset "
-            f"{experiment.name}, for {height}x{width} pixels in {channels} channel"
-            f"{'s' if channels > 1 else ''}; --preset photos, or --image-shape H W C, keeps more of your images.",
-            stacklevel=2,
-        )
-
-
-def _has_option(arguments, *names):
-    """Return whether one of the options is among the words of a command line."""
-    return any(word.partition("=")[0].replace("_", "-") in names for word in arguments)
+def _experiment_of_source(source, run_dir, image_shape):
+    """Return the `Experiment` of the run that trains on a source already, or one chosen by the images, and say why."""
+    earlier = Run(pathlib.Path("runs") / own_images.run_name(source))
+    if not run_dir and earlier.exists and earlier.experiment().data.source == source:
+        return earlier.experiment()
+    try:
+        image_shape = tuple(map(int, image_shape)) if image_shape and len(image_shape) == 3 else None
+    except ValueError:
+        image_shape = None  # the parser of all words says what is wrong
+    experiment, reasons = own_images.choose_experiment(source, image_shape)
+    print(reasons, file=sys.stderr)
+    return experiment
 
 
 def main(arguments):
@@ -108,8 +103,7 @@ def main(arguments):
     if print_config:
         print(session.format_config(experiment))
         return 0
-    is_default_model = _has_option(arguments, "--source") and not _has_option(arguments, "--preset", "--image-shape")
-    return session.run(experiment, options, check_source=warn_of_other_images if is_default_model else None)
+    return session.run(experiment, options)
 
 
 if __name__ == "__main__":

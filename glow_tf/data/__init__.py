@@ -1,6 +1,9 @@
 """Images: sources, and the one pipeline over them."""
 
+import dataclasses
+
 from glow_tf.data.arrays import open_npy, open_npz
+from glow_tf.data.attribute_classes import AttributeClasses
 from glow_tf.data.bundled import open_bundled
 from glow_tf.data.folder import open_folder
 from glow_tf.data.lsun import open_lsun
@@ -37,9 +40,13 @@ def open_source(config, image_shape):
         DataError: if the source cannot be used.
     """
     kind, _, where = config.source.partition(":")
+    if config.class_attributes:
+        config_without_labels = dataclasses.replace(config, labels=False, class_attributes=())
+        return AttributeClasses(OPENERS[kind](where, config_without_labels, image_shape), config.class_attributes)
     source = OPENERS[kind](where, config, image_shape)
     if config.labels and not source.classes:
+        advice = "make classes of its attributes by --class-attributes, " if source.attribute_names else ""
         raise DataError(
-            f"{config.source}: labels are wanted, and it has none; leave --labels out, or give another source."
+            f"{config.source}: labels are wanted, and it has none; {advice}leave --labels out, or give another source."
         )
     return source

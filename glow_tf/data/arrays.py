@@ -67,7 +67,7 @@ def _source(name, arrays, config, image_shape):
     return array_source(name, images, labels, rows, config, image_shape, test=test, class_names=class_names)
 
 
-def array_source(name, images, labels, rows, config, image_shape, *, test=None, class_names=()):
+def array_source(name, images, labels, rows, config, image_shape, *, test=None, attributes=None, **options):
     """Return the source of images in memory, after what it does not hold out itself is held out by position.
 
     Args:
@@ -76,19 +76,20 @@ def array_source(name, images, labels, rows, config, image_shape, *, test=None, 
         labels: int `[n]`, or None.
         rows, config, test: see `splits.draw_splits`.
         image_shape: shape `(H, W, C)` of the model's images.
-        class_names: a name for each label.
+        attributes: bool `[n, a]`, or None.
+        options: further ones of `Source`, such as `class_names`, a name for each label.
     """
-    rows, split_record = draw_splits(
-        rows, config, test=test, fingerprint=lambda: digest(images, b"" if labels is None else labels)
-    )
+    columns = [images, b"" if labels is None else labels, *([] if attributes is None else [attributes])]
+    rows, split_record = draw_splits(rows, config, test=test, fingerprint=lambda: digest(*columns))
     return ArraySource(
         name,
         images,
         labels,
         rows,
         check=shape_check(image_shape, config),
-        class_names=class_names,
+        attributes=attributes,
         split_record=split_record,
+        **options,
     )
 
 

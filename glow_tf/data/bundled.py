@@ -1,10 +1,11 @@
-"""Sources of real images that come inside installed packages, for use offline."""
+"""Sources of images that come inside installed packages, for use offline."""
 
 import functools
 
 import numpy as np
 
 from glow_tf.data.arrays import array_source
+from glow_tf.data.faces import faces
 from glow_tf.data.photos import photos
 from glow_tf.errors import DataError
 
@@ -37,7 +38,7 @@ def mnist(config, image_shape):
     return _labeled_digits("bundled:mnist", images, labels, config, image_shape)
 
 
-DATA_SETS = {"digits": digits, "mnist": mnist, "photos": photos}
+DATA_SETS = {"digits": digits, "mnist": mnist, "photos": photos, "faces": faces}
 
 
 @functools.cache

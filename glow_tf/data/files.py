@@ -34,6 +34,10 @@ class RecordSource(Source):
         self._load, self._check, self._on_damaged, self._labels = load, check, on_damaged, labels
         self._reported_rows = set()
 
+    def image(self, row):
+        image, _, _, valid = self._load_checked(row)
+        return image if valid else None
+
     def read(self, row):
         image, label, attributes, valid = tf.numpy_function(
             self._load_checked, [row], [tf.uint8, tf.int32, tf.int32, tf.bool], stateful=False

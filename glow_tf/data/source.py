@@ -17,15 +17,18 @@ class Source:
         rows: dictionary of split -> int64 `[n]`, the records of "train", "validation" and "test"; a missing split is
             absent.
         class_names: names of the labels 0, 1, ...; empty without labels.
-        attribute_names: names of further yes/no attributes.
+        attribute_names: names of yes/no attributes: of what a class is made (see `attribute_classes`), and what
+            directions in latent space are computed for.
         variant: str that tells several data sets of one name apart, such as "oord".
         split_record: the `SplitRecord` of held-out images (see `glow_tf.data.splits`).
+        credits: author, source and license of the images, to be named where they are shown; "" if none need be.
     """
 
-    def __init__(self, name, rows, class_names=(), attribute_names=(), variant="", split_record=None):
+    def __init__(self, name, rows, class_names=(), attribute_names=(), variant="", split_record=None, credits=""):
         self.name, self.variant, self.split_record = name, variant, split_record
         self.rows = {split: np.asarray(r, np.int64) for split, r in rows.items()}
         self.class_names, self.attribute_names = tuple(class_names), tuple(attribute_names)
+        self.credits = credits
 
     @property
     def classes(self):
@@ -56,12 +59,17 @@ class Source:
         """
         raise NotImplementedError
 
+    def image(self, row):
+        """Return the image of a record as uint8 `[h, w, c]`, or None if it is damaged; TensorFlow is not needed."""
+        raise NotImplementedError
+
     def decode(self, record):
         """Decode a raw record, inside `tf.data`.
 
         Returns:
-            `{"image": uint8 [h, w, c], "label": int32 [], "attributes": int32 [a], "valid": bool []}`. `valid` is False
-            for a damaged record if the configuration allows them; its image is then all zero.
+            `{"image": uint8 [h, w, c], "label": int32 [], "attributes": int32 [a], "valid": bool []}`. An attribute is
+            1 if the image has it, else -1. `valid` is False for a damaged record if the configuration allows them; its
+            image is then all zero.
         """
         raise NotImplementedError
 
@@ -72,23 +80,28 @@ class ArraySource(Source):
     Args:
         images: uint8 array `[n, h, w, c]`.
         labels: int array `[n]`, or None.
+        attributes: bool array `[n, len(attribute_names)]`, or None.
         check: function of the shape `(h, w, c)` of the images that raises a `DataError` if they cannot be used.
     """
 
-    def __init__(self, name, images, labels, rows, *, check, **options):
+    def __init__(self, name, images, labels, rows, *, check, attributes=None, **options):
         super().__init__(name, rows, **options)
         check(images.shape[1:])
         self.images = images
         self.labels = np.zeros(len(images), np.int32) if labels is None else np.asarray(labels, np.int32)
+        self.attributes = np.zeros([len(images), 0], bool) if attributes is None else np.asarray(attributes, bool)
+
+    def image(self, row):
+        return self.images[row]
 
     def read(self, row):
         # A NumPy array would be copied into the graph; a tensor is captured.
         if not hasattr(self, "_tensors"):
             with tf.init_scope(), tf.device("CPU:0"):
-                self._tensors = tf.constant(self.images), tf.constant(self.labels)
-        images, labels = self._tensors
-        return images[row], labels[row]
+                columns = self.images, self.labels, np.where(self.attributes, 1, -1).astype(np.int32)
+                self._tensors = tuple(map(tf.constant, columns))
+        return tuple(column[row] for column in self._tensors)
 
     def decode(self, record):
-        image, label = record
-        return {"image": image, "label": label, "attributes": tf.zeros([0], tf.int32), "valid": tf.constant(True)}
+        image, label, attributes = record
+        return {"image": image, "label": label, "attributes": attributes, "valid": tf.constant(True)}

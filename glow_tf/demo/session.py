@@ -47,16 +47,17 @@ class DemoSession:
         self.compiled = CompiledModel(model)
         self.images = ImageStore(model.config.bits)
         self.class_names = tuple(map(str, range(model.config.classes)))
+        self.credits = ""
         self.data_error: str | None = "There is no data with this model; start the page with --data."
         if context is not None:
             self._read_test_images(context)
         self.directions = Directions(attributes, None if self.data_error else context, self.compiled.encode)
 
     def _read_test_images(self, context: EvaluationContext) -> None:
-        """Store test images and the names of the classes, or set `data_error`."""
+        """Store test images, their credits and the names of the classes, or set `data_error`."""
         try:
             images, labels, _ = context.arrays("test", limit=MAX_TEST_IMAGES)
-            names = context.source.class_names
+            names, self.credits = context.source.class_names, context.source.credits
         except (GlowError, tf.errors.OpError) as error:
             self.data_error = f"There are no test images here: {describe_error(error)}."
             return
@@ -79,6 +80,7 @@ class DemoSession:
             "classes": list(self.class_names),
             "test_images": self.images.test_ids,
             "data_error": self.data_error,
+            "credits": self.credits,
         }
 
     def add(self, image: TensorLike, label: int | None = None) -> str:

@@ -5,6 +5,7 @@ import functools
 import json
 import math
 import pathlib
+import sys
 import warnings
 from typing import Annotated, Literal
 
@@ -38,6 +39,8 @@ class TargetOptions:
     """Use the EMA weights instead of the raw ones (bits measures both)."""
     out: Annotated[PathText | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder for pictures and numbers; RUN/evaluation, or next to the .keras file, if not given."""
+    class_attributes: tuple[PathText, ...] = ()
+    """Attributes that the classes are made of; those of the training if not given, which a .keras file does not say."""
 
     def __post_init__(self):
         check_fields(self, lambda name: "RUN" if name == "path" else option_name(name))
@@ -89,6 +92,8 @@ class EvaluationContext:
             check_old_split(Run(self.path), self.data, source)
         elif self.experiment is not None and _may_be_moved(self.experiment.data, self.data.source):
             _warn_of_other_splits(self.experiment.data, source)
+        if source.credits:
+            print(source.credits, file=sys.stderr)
         return source
 
     @property
@@ -149,7 +154,7 @@ def open_context(target):
         if target.data is None:
             raise ConfigError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
         model, experiment = load_model(path, ema=target.ema), None
-        data = DataConfig(target.data, labels=bool(model.config.classes))
+        data = DataConfig(target.data, labels=bool(model.config.classes), class_attributes=target.class_attributes)
         out = path.with_name(path.stem + "_evaluation")
     else:
         run = Run.open(path)
@@ -157,6 +162,8 @@ def open_context(target):
         data = experiment.data
         if target.data not in (None, data.source):
             data = _moved(data, target.data, bool(experiment.model.classes))
+        if target.class_attributes:
+            data = dataclasses.replace(data, class_attributes=target.class_attributes)
     if target.fit is not None:
         data = dataclasses.replace(data, fit=target.fit)
     out = out if target.out is None else pathlib.Path(target.out)
@@ -168,7 +175,9 @@ def _moved(data, source, labels):
 
     One of the same kind may be the run's data at another place, so its splits are drawn as they were for the run.
     """
-    moved = DataConfig(source, labels=labels, validation=data.validation)
+    moved = DataConfig(
+        source, labels=labels, validation=data.validation, class_attributes=data.class_attributes if labels else ()
+    )
     if not _may_be_moved(data, source):
         return moved
     record = data.split_record and dataclasses.replace(data.split_record, images=None, digest=None)

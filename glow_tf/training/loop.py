@@ -130,7 +130,8 @@ class EpochLoop:
         state.save_weights("last")
         if trainer.chief:
             trainer.table.append(row)
-            if self.options.sample_every and number % self.options.sample_every == 0:
+            sample_every = self.options.sample_every or trainer.experiment.sample_every
+            if sample_every and number % sample_every == 0:
                 self._draw_samples(number)
         self._save_checkpoint()
         return row

@@ -9,14 +9,16 @@ import warnings
 
 import tensorflow as tf
 
-from glow_tf import folders
+from glow_tf import folders, presets
 from glow_tf.cli import start
 from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
+from glow_tf.runs import EMA_SUFFIX
 from glow_tf.tables import format_table
 from glow_tf.training import devices
 from glow_tf.training.cluster import absent_machines_named, read_cluster
 from glow_tf.training.logs import ProgressBar
+from glow_tf.training.overfitting import OverfittingNotice, best_epoch
 from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.trainer import Trainer
@@ -48,14 +50,13 @@ def set_up(options):
     return devices.strategy(options.devices)
 
 
-def run(experiment, options, print_line=print, check_source=None, callbacks=()):
+def run(experiment, options, print_line=print, callbacks=()):
     """Train an experiment.
 
     Args:
         experiment: an `Experiment`.
         options: `RunOptions`.
         print_line: function of a text to print; of several machines only the chief calls it. None prints nothing.
-        check_source: function of the experiment and its `Source`, which the chief calls at the start of a new run.
         callbacks: Keras callbacks, which the chief calls.
 
     Returns:
@@ -63,21 +64,21 @@ def run(experiment, options, print_line=print, check_source=None, callbacks=()):
     """
     cluster = read_cluster()
     run_folder = open_run_folder(options.run_dir, experiment)
-    is_new = not run_folder.exists
     # Before anything takes time. Of several machines one writes, and the others read what it has written.
     with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext():
         with absent_machines_named(cluster):
             strategy = set_up(options)
         trainer = Trainer(experiment, options, strategy)
-        bar = [ProgressBar(trainer.training)] if print_line else []
-        trainer.callbacks = [*bar, *callbacks]
+        trainer.callbacks = [*(_printing_callbacks(trainer) if print_line else ()), *callbacks]
         trainer.restore()
         _check_same_step(trainer)
         if trainer.chief:
-            if check_source and is_new:
-                check_source(trainer.experiment, trainer.source)
             _check_files(trainer)
         return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
+
+
+def _printing_callbacks(trainer):
+    return ProgressBar(trainer.training), OverfittingNotice(trainer.table, trainer.experiment.model.weight_y)
 
 
 def _train(trainer, print_line):
@@ -171,6 +172,8 @@ def print_head(trainer, print_line=print):
         ),
         ("folder", f"{trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else "")),
     ]
+    if trainer.source.credits:
+        rows.insert(1, ("credits", trainer.source.credits))
     if experiment.data.paper_protocol:
         rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
     print_line(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)
@@ -189,16 +192,21 @@ def _draw(trainer, only_missing):
 
 def print_tail(trainer, print_line=print):
     """Print the best validation, where everything is, and what to do next."""
-    run = trainer.run
-    raw, ema = trainer.state.counters.best.numpy()
+    run, metrics = trainer.run, trainer.table.rows()
+    best = []
+    for value, suffix in zip(trainer.state.counters.best.numpy(), ("", EMA_SUFFIX), strict=True):
+        epoch = best_epoch(metrics, value, suffix, trainer.experiment.model.weight_y)
+        best.append(f"{value:.4f} bits/dim" + (f" (epoch {epoch})" if epoch else ""))
     rows = [
         ("samples", run.pictures / "samples.png"),
         ("learning curve", run.pictures / "learning_curve.png"),
         ("metrics", run.metrics_path),
         ("weights", f"{run.weights_path().parent}{os.sep}"),
     ]
-    print_line(f"best validation: {raw:.4f} bits/dim, with EMA weights {ema:.4f}")
+    print_line(f"best validation: {best[0]}, with EMA weights {best[1]}")
     print_line(format_table(rows, indent="  "))
     path = shlex.quote(str(run.path))
-    evaluate, demo = start.spell("evaluate"), start.spell("demo")
+    evaluate, demo, train = (start.spell(command) for command in ("evaluate", "demo", "train"))
     print_line(f"next: {evaluate} {path}, or {demo} {path} for a page in the browser")
+    if trainer.experiment.name == presets.DEFAULT:
+        print_line(f"faces whose smile moves with a slider: {train} --preset faces (about six minutes)")

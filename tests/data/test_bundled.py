@@ -45,5 +45,5 @@ def test_images_in_memory_of_another_size_are_rejected_at_once():
 
 
 def test_unknown_bundled_data_set_is_rejected():
-    with pytest.raises(DataError, match=r"expected bundled:\{digits,mnist,photos\}, got bundled:cats"):
+    with pytest.raises(DataError, match=r"expected bundled:\{digits,mnist,photos,faces\}, got bundled:cats"):
         open_source(DataConfig("bundled:cats"), SHAPE)

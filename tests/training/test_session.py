@@ -4,8 +4,10 @@ import collections
 import dataclasses
 import json
 import os
+import re
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -13,7 +15,7 @@ from PIL import Image
 from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.runs import Run
-from glow_tf.training import devices, loop, session
+from glow_tf.training import devices, loop, overfitting, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.run_folder import claimed
 from helpers.commands import call_train
@@ -173,24 +175,24 @@ def test_machines_with_different_folders_are_all_refused(epochs, other, message,
         session.run(EXPERIMENT, options(tmp_path / "run"))
 
 
-def test_source_is_checked_at_the_start_of_a_new_run_only(stubbed, tmp_path):
-    checked = []
+def test_sheets_of_the_experiment_and_notice_of_a_rise_come_with_the_epochs(tmp_path, monkeypatch, capsys):
+    def notice_of_rise(rows, weight_y):
+        return f"{len(rows)} epochs with {weight_y}"
 
-    def check(experiment, source):
-        checked.append((experiment.data.source, source.name))
+    monkeypatch.setattr(overfitting, "notice_of_rise", notice_of_rise)
+    monkeypatch.setattr(loop, "sample_sheet", lambda model: np.zeros([8, 8, 3], np.uint8))
+    train(tmp_path / "a", experiment=dataclasses.replace(EXPERIMENT, sample_every=2))
+    assert [path.name for path in (tmp_path / "a" / "pictures").iterdir()] == ["samples_epoch_0002.png"]
+    assert re.findall(r"\d epochs with 0.0", capsys.readouterr().out) == ["1 epochs with 0.0", "2 epochs with 0.0"]
+    train(tmp_path / "b", experiment=dataclasses.replace(EXPERIMENT, sample_every=2), sample_every=1)
+    assert len(list((tmp_path / "b" / "pictures").iterdir())) == 2
 
-    for _ in range(2):
-        assert session.run(EXPERIMENT, options(tmp_path / "run"), str, check_source=check) == 0
-    assert checked == [("bundled:digits", "bundled:digits")]
 
-
-def test_images_of_another_size_train_on_several_devices_with_one_warning(tmp_path):
+def test_source_without_a_preset_trains_on_several_devices_and_names_its_choice_once(tmp_path):
     for i in range(40):
         Image.new("RGB", (12, 10), (6 * i, 0, 0)).save(tmp_path / f"{i}.png")
-    words = "--levels 1 --depth 1 --width 8 --batch-size 4 --epoch-steps 1 --epochs 1 --fit resize".split()
+    words = "--levels 1 --depth 1 --width 8 --batch-size 4 --epoch-steps 1 --epochs 1".split()
     words += ["--source", f"folder:{tmp_path}", "--devices", 2, "--run-dir", tmp_path / "run"]
     out, err = train_in_a_process(*words)
-    assert err.count("has 10x12 pixels and color, but the model is that of the default preset digits") == 1
-    assert "2 CPUs" in out
-    out, err = train_in_a_process(*words)
-    assert "is finished" in out and "default preset" not in err
+    assert err.count("40 of 40 images decide:\n  32x32 pixels") == 1
+    assert "2 CPUs" in out and "32x32x3 at 5 bits" in out

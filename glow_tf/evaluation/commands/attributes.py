@@ -1,5 +1,6 @@
 """`attributes`: directions in latent space from labels or attributes, applied to test images, and measured."""
 
+import re
 from typing import Annotated, Literal
 
 import numpy as np
@@ -130,7 +131,7 @@ def _draw(context, directions, name, z, labels, strengths, ending, bar):
     images = batched.decode(context.model, moved, labels, bar=bar)
     images = images.reshape(len(all_strengths), len(z), *context.model.image_shape)
     still, moving = images[: len(strengths)], images[len(strengths) :]
-    path = context.out / f"attribute_{name.replace('/', '_')}"
+    path = context.out / f"attribute_{re.sub('[/ ]', '_', name)}"
     rows = [(f"{strength:+g}", row) for strength, row in zip(strengths, still, strict=True)]
     save_png(path.with_name(path.name + ".png"), sheet(rows, title=name))
     frames = np.stack([grid(enlarged(row), columns=len(row)) for row in moving])

@@ -1,0 +1,62 @@
+"""Classes that are made of the attributes of a source, for a model conditional on them."""
+
+import tensorflow as tf
+
+from glow_tf.data.source import Source
+from glow_tf.errors import DataError, did_you_mean
+
+
+class AttributeClasses(Source):
+    """A source whose classes are the combinations of some attributes of another, `2 ** len(names)` of them.
+
+    Bit i of a label is 1 if the image has the attribute `names[i]`.
+
+    Args:
+        source: a `Source` with attributes.
+        names: names of attributes.
+
+    Raises:
+        DataError: the source has no such attribute.
+    """
+
+    def __init__(self, source, names):
+        self.source = source
+        self._columns = [_column(source, name) for name in names]
+        class_names = [combination(names, label) for label in range(2 ** len(names))]
+        super().__init__(
+            source.name,
+            source.rows,
+            class_names,
+            source.attribute_names,
+            source.variant,
+            source.split_record,
+            source.credits,
+        )
+
+    def image(self, row):
+        return self.source.image(row)
+
+    def read(self, row):
+        return self.source.read(row)
+
+    def decode(self, record):
+        example = self.source.decode(record)
+        present = tf.cast(tf.gather(example["attributes"], self._columns) > 0, tf.int32)
+        bits = tf.constant([2**i for i in range(len(self._columns))], tf.int32)
+        return {**example, "label": tf.reduce_sum(present * bits)}
+
+
+def combination(names, label):
+    """Return the name of the class in which the attributes of the label's bits are present, such as "bun + beard"."""
+    present = [name for i, name in enumerate(names) if label >> i & 1]
+    return " + ".join(present) or f"no {' or '.join(names)}"
+
+
+def _column(source, name):
+    if not source.attribute_names:
+        raise DataError(f"{source.name} has no attributes to make classes of; leave --class-attributes out.")
+    if name not in source.attribute_names:
+        names = ", ".join(source.attribute_names)
+        hint = did_you_mean(name, source.attribute_names)
+        raise DataError(f"{source.name}: --class-attributes: expected some of {names}; got {name!r}.{hint}")
+    return source.attribute_names.index(name)

@@ -1,0 +1,76 @@
+"""The best epoch of a run, and a notice where validation rises for long while training improves."""
+
+import keras
+import tqdm
+
+from glow_tf.runs import EMA_SUFFIX
+
+PATIENCE = 5
+"""Validations in a row above the best one before the first notice; each further one takes twice as many."""
+
+RISE = 0.005
+"""Bits/dim by which these exceed the best on average; less is a plateau."""
+
+
+def best_epoch(rows, value, suffix="", weight_y=0.0):
+    """Return the epoch whose validation loss was `value`, the lowest; None where the rows do not hold it.
+
+    Args:
+        rows: rows of a `MetricsTable`.
+        value: float, the best loss as the run keeps it.
+        suffix: `EMA_SUFFIX` for the EMA weights, "" for the raw ones.
+        weight_y: see `ModelConfig`.
+    """
+    losses = {row["epoch"]: _loss(row, suffix, weight_y) for row in rows if _is_validated(row)}
+    epoch = min(losses, key=losses.get, default=None)
+    # The table has six digits. It may have lost rows, the best one among them.
+    return int(epoch) if epoch is not None and abs(losses[epoch] - value) < 1e-4 * max(abs(value), 1) else None
+
+
+def notice_of_rise(rows, weight_y=0.0):
+    """Return a sentence if validation has been above its best for long while training improved, else None.
+
+    Args:
+        rows: rows of a `MetricsTable`.
+        weight_y: see `ModelConfig`.
+    """
+    rows = [row for row in rows if _is_validated(row) and row["bits_x"] is not None]
+    losses = [min(_loss(row, suffix, weight_y) for suffix in ("", EMA_SUFFIX)) for row in rows]
+    if not losses:
+        return None
+    best = losses.index(min(losses))
+    later = losses[best + 1 :]
+    is_due = len(later) in {PATIENCE * 2**i for i in range(32)}
+    rise = sum(later[-PATIENCE:]) / PATIENCE - losses[best] if is_due else 0
+    if rise <= RISE or rows[-1]["bits_x"] >= rows[best]["bits_x"]:
+        return None
+    return (
+        f"validation was best in epoch {rows[best]['epoch']:.0f} ({losses[best]:.4f}) and has risen since, to "
+        f"{losses[-1]:.4f}, while training improved: the model begins to learn its training images by heart. The "
+        "weights of that epoch stay in weights/best*; more images, --flip or a smaller model would help."
+    )
+
+
+class OverfittingNotice(keras.callbacks.Callback):
+    """Print `notice_of_rise` at the end of an epoch.
+
+    Args:
+        table: the `MetricsTable` of the run.
+        weight_y: see `ModelConfig`.
+    """
+
+    def __init__(self, table, weight_y):
+        super().__init__()
+        self.table, self.weight_y = table, weight_y
+
+    def on_epoch_end(self, epoch, logs=None):
+        if _is_validated(logs) and (notice := notice_of_rise(self.table.rows(), self.weight_y)):
+            tqdm.tqdm.write(notice)
+
+
+def _is_validated(row):
+    return row.get("val_bits_x") is not None and row.get(f"val_bits_x{EMA_SUFFIX}") is not None
+
+
+def _loss(row, suffix, weight_y):
+    return row[f"val_bits_x{suffix}"] + weight_y * (row.get(f"val_bits_y{suffix}") or 0.0)

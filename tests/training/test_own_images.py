@@ -1,0 +1,88 @@
+"""Test the model that is chosen for a user's own images by the images."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glow_tf import presets
+from glow_tf.cli import train
+from glow_tf.data import open_source
+from glow_tf.errors import ConfigError, DataError
+from glow_tf.runs import Run
+from glow_tf.training import own_images
+from helpers.commands import call
+
+
+def save(folder, *sizes, mode="RGB", color=(200, 90, 31), count=6):
+    """Save images of one color in a folder; return its source."""
+    folder.mkdir(exist_ok=True)
+    for i in range(count):
+        Image.new(mode, sizes[i % len(sizes)], color).save(folder / f"{i}.png")
+    return f"folder:{folder}"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "mode", "color", "image_shape", "bits", "text"),
+    [
+        ([(640, 480)], "RGB", (200, 90, 31), (128, 128, 3), 5, "(median 480); in color, which 6 have"),
+        ([(80, 60), (300, 70)], "RGB", (9, 9, 9), (64, 64, 1), 5, "(median 65); gray, as none has color"),
+        ([(40, 90)], "L", 7, (32, 32, 1), 5, "--bits 8 keeps the finest tones"),
+        ([(32, 32)], "L", 16, (32, 32, 1), 4, "4 bits, which hold all their values"),
+        ([(33, 32)], "L", 16, (32, 32, 1), 5, "the paper's"),
+        ([(8, 8)], "RGB", (1, 2, 3), (32, 32, 3), 5, "in color"),
+        ([(8, 8)], "L", 3, (8, 8, 1), 4, "its images are of the size of digits"),
+    ],
+)
+def test_size_color_and_bits_are_those_of_the_images(sizes, mode, color, image_shape, bits, text, tmp_path):
+    experiment, reasons = own_images.choose_experiment(save(tmp_path / "my cats", *sizes, mode=mode, color=color))
+    assert (experiment.model.image_shape, experiment.model.bits) == (image_shape, bits)
+    assert experiment.name == "folder_my_cats" and text in reasons
+    open_source(experiment.data, image_shape)
+
+
+def test_one_image_with_color_makes_the_model_one_of_color(tmp_path):
+    source = save(tmp_path, (32, 32), mode="L", color=8)
+    Image.new("RGB", (32, 32), (8, 8, 9)).save(tmp_path / "0.png")
+    assert own_images.choose_experiment(source)[0].model.image_shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("image_shape", [(64, 48, 3), (8, 8, 1), (256, 256, 3), (100, 100, 3)])
+def test_levels_fit_the_shape_that_the_user_sets(image_shape, tmp_path):
+    experiment, reasons = own_images.choose_experiment(save(tmp_path, (90, 90)), image_shape)
+    assert experiment.model.image_shape == image_shape and "--image-shape" not in reasons
+    assert min(image_shape[:2]) // 2**experiment.model.levels >= 4
+
+
+def test_bundled_source_has_its_preset_and_one_that_is_not_there_is_refused(tmp_path):
+    for source, name in (("bundled:faces", "faces"), ("bundled:photos", "photos"), ("bundled:mnist", "mnist5k")):
+        assert own_images.choose_experiment(source)[0] == presets.get(name)
+    with pytest.raises(DataError, match="there is no folder"):
+        own_images.choose_experiment(f"folder:{tmp_path / 'nothing'}")
+    with pytest.raises(ConfigError, match="expected kind:where"):
+        own_images.choose_experiment("cats")
+
+
+def test_array_file_is_looked_at_as_well(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (30, 30, 50, 3), np.uint8))
+    experiment, _ = own_images.choose_experiment(f"npy:{tmp_path / 'x.npy'}")
+    assert experiment.model.image_shape == (32, 32, 3) and experiment.name == "npy_x"
+
+
+def test_train_chooses_says_why_and_takes_the_choice_of_an_earlier_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = save(tmp_path / "cats", (70, 60))
+    words = ["--source", source, "--depth", "1", "--print-config"]
+    out, err = call(train.main, train.NAME, *words)
+    config = json.loads(out)
+    assert config["model"]["image_shape"] == [64, 64, 3] and config["model"]["depth"] == 1
+    assert err.startswith(f"{source}: no --preset is given, so 6 of 6 images decide:\n  64x64 pixels")
+    out, err = call(train.main, train.NAME, *words, "--image-shape", 16, 16, 1)
+    assert json.loads(out)["model"]["levels"] == 2 and "pixels" not in err
+    Run.create(tmp_path / "runs" / "folder_cats", own_images.choose_experiment(source)[0])
+    save(tmp_path / "cats", (30, 30), count=50)
+    out, err = call(train.main, train.NAME, *words)
+    assert json.loads(out)["model"]["image_shape"] == [64, 64, 3] and "decide" not in err
+    out, err = call(train.main, train.NAME, *words, "--preset", "digits")
+    assert json.loads(out)["model"]["image_shape"] == [8, 8, 1] and "decide" not in err
