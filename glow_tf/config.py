@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from glow_tf.errors import ConfigError, did_you_mean
-from glow_tf.fields import Between, TensorFlowPath, check_fields
+from glow_tf.fields import Between, PathText, TensorFlowPath, check_fields
 
 SOURCE_KINDS = ("bundled", "tfds", "folder", "npz", "npy", "tfrecord", "lsun-lmdb")
 """Kinds of image sources, the part of `DataConfig.source` before the colon."""
@@ -122,6 +122,8 @@ class SplitRecord:
     """Hash below which a name is one of the test split; None if the source has that split."""
     validation: float | None = None
     """Hash below which a name that is left is one of the validation split; None if the source has that split."""
+    classes: tuple[str, ...] | None = None
+    """Names of the classes in the order of their labels; None without labels, and of runs before format 3."""
 
     def __post_init__(self):
         check_fields(self)
@@ -225,6 +227,21 @@ class TrainingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class InitialWeights:
+    """The record of the weights that a run started from, by which a resume recognizes them without the file."""
+
+    path: str
+    """Absolute path of a run folder or a file, or the name of a preset."""
+    ema: bool = False
+    """The EMA weights of a run folder instead of the raw ones."""
+    digest: str | None = None
+    """SHA-256 of the weights; None until they are read."""
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+@dataclasses.dataclass(frozen=True)
 class Experiment:
     """A model, its data and its training: the contents of a preset and of a run's configuration file."""
 
@@ -235,8 +252,12 @@ class Experiment:
     """Name of the preset that the experiment comes from."""
     about: str = ""
     """One line: the data set, the size, and the source of its numbers."""
+    initial_weights: InitialWeights | None = None
+    """Weights that the training starts from; None: an initialization from data."""
 
     def __post_init__(self):
+        if isinstance(self.initial_weights, dict):  # of a configuration file
+            object.__setattr__(self, "initial_weights", InitialWeights(**self.initial_weights))
         check_fields(self)
         _require(
             not self.model.classes or self.data.labels,
@@ -264,7 +285,7 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Options of a run that do not define it; all of them may change when it is resumed."""
+    """Options of a run that do not define it; all but `init_from` may change when it is resumed."""
 
     run_dir: TensorFlowPath | None = None
     """The run folder; None: runs/<preset>."""
@@ -284,6 +305,11 @@ class RunOptions:
     """Epochs between validations."""
     sample_every: Count | None = None
     """Epochs between sample sheets; None: only at the end."""
+    init_from: PathText | None = None
+    """Weights to start a new run from, without an initialization from data: a run folder (its best weights), a .keras
+    or .weights.h5 file, or a preset whose weights come with glow_tf."""
+    init_ema: bool = False
+    """Take the EMA weights of the run folder in init_from instead of the raw ones."""
 
     def __post_init__(self):
         if not isinstance(self.devices, str):
@@ -295,6 +321,7 @@ class RunOptions:
             self.devices in ("auto", "cpu") or re.fullmatch("[1-9][0-9]{0,3}", self.devices),
             f"devices: expected auto, cpu or a number from 1 to 9,999, got {self.devices!r}.",
         )
+        _require(not self.init_ema or self.init_from is not None, "init_ema: give init_from, the run to start from.")
 
 
 def _require(condition, message):

@@ -11,15 +11,16 @@ import tyro
 from glow_tf import presets
 from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
-from glow_tf.config import DataConfig, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.runs import Run
-from glow_tf.training import session
+from glow_tf.training import initial_weights, session
 
 NAME = "train.py"
 
 HELP = f"""presets:
 {presets.table()}
 
+--init-from RUN starts from the weights of another run, and without --preset from its configuration.
 The same command in the same folder resumes where it stopped, and so does --run-dir alone with the folder of an
 earlier run; Ctrl-C and SIGTERM save and stop.
 """
@@ -64,16 +65,22 @@ def parse(arguments):
 
 
 def _starting_experiment(arguments):
-    """Return the `Experiment` that the options change: the preset's, or that of the run in --run-dir."""
+    """Return the `Experiment` that the options change.
+
+    That is the preset's, or that of the run in --run-dir, or that of the run whose weights are the first.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--run-dir"):
+    for name in ("--preset", "--run-dir", "--init-from"):
         parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
     # Underscores in the name of an option are read as hyphens, here as by the parser of all words.
     words = [word.partition("=") for word in arguments]
     words = [(name.replace("_", "-") if name.startswith("--") else name) + rest + value for name, rest, value in words]
     options = parser.parse_known_args(words)[0]
-    if options.preset is None and options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
-        return Run.open(options.run_dir).experiment()
+    run_dir = options.run_dir or (options.init_from and f"runs/{Experiment.name}")
+    if options.preset is None and run_dir and Run(pathlib.Path(run_dir)).exists:
+        return Run.open(run_dir).experiment()
+    if options.preset is None and options.init_from:
+        return initial_weights.starting_experiment(options.init_from)
     return presets.get(presets.DEFAULT if options.preset is None else options.preset)
 
 
@@ -108,7 +115,9 @@ def main(arguments):
     if print_config:
         print(session.format_config(experiment))
         return 0
-    is_default_model = _has_option(arguments, "--source") and not _has_option(arguments, "--preset", "--image-shape")
+    is_default_model = _has_option(arguments, "--source") and not _has_option(
+        arguments, "--preset", "--image-shape", "--init-from"
+    )
     return session.run(experiment, options, check_source=warn_of_other_images if is_default_model else None)
 
 

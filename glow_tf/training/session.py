@@ -67,6 +67,7 @@ def run(experiment, options, print_line=print, check_source=None):
         trainer = Trainer(experiment, options, strategy)
         trainer.restore()
         _check_same_step(trainer)
+        _check_same_weights(trainer)
         if trainer.chief:
             if check_source and is_new:
                 check_source(trainer.experiment, trainer.source)
@@ -108,6 +109,16 @@ def _check_same_step(trainer):
             f"{trainer.run.path} {_describe_step(step)} on this machine and {_describe_step(other)} on another; "
             "give a --run-dir that all machines share."
         )
+
+
+def _check_same_weights(trainer):
+    """Raise a `RunError` on all machines if one started from other weights."""
+    record = trainer.experiment.initial_weights
+    if trainer.restored or record is None:
+        return
+    agree, number = devices.Agreement(trainer.strategy, every=1), int(record.digest[:7], 16)  # int32
+    if -agree(-number) != agree(number):
+        raise RunError(f"{record.path} holds other weights on another machine; give a file that all machines share.")
 
 
 def _describe_step(step):
@@ -163,6 +174,8 @@ def print_head(trainer, print_line=print):
         ),
         ("folder", f"{trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else "")),
     ]
+    if weights := experiment.initial_weights:
+        rows.insert(-1, ("start", f"{'EMA ' if weights.ema else ''}weights of {weights.path}"))
     if experiment.data.paper_protocol:
         rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
     print_line(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)

@@ -131,6 +131,28 @@ def test_checkpoints_that_cannot_be_read_are_not_to_be_removed(damaged, trainer)
     assert "remove" not in str(error.value)
 
 
+def test_checkpoint_with_weights_that_are_not_finite_is_left_out(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    trainer = StubTrainer(tmp_path / "run")
+    trainer.restore()
+    variables = {
+        "flow/step_0_0/actnorm/b": trainer.state.model.trainable_variables[0],
+        "first_moment": trainer.state.optimizer.first_moments[1],
+        "EMA of flow/step_0_0/actnorm/b": trainer.state.ema.shadows[0],
+    }
+    for name, variable in variables.items():
+        good = variable.numpy()
+        variable.assign(np.full_like(good, np.inf))
+        trainer.state.counters.step.assign(4)
+        trainer.state.checkpoints.save()
+        with pytest.warns(UserWarning, match=f"ckpt-4 is damaged and left out .the weight .*{name}.* is not finite"):
+            assert trainer.restore() and trainer.state.steps == 2
+    for path in trainer.run.checkpoints.glob("ckpt-[02].*"):
+        path.unlink()
+    with pytest.warns(UserWarning), pytest.raises(RunError, match="damaged or not finite, or of another"):
+        trainer.restore()
+
+
 @pytest.mark.parametrize("name", ["checkpoints", "weights"])
 def test_file_in_the_place_of_a_folder_is_one_sentence(name, damaged, trainer):
     shutil.rmtree(damaged / name)
