@@ -93,11 +93,9 @@ class HoldOutByPosition:
         record = SplitRecord("position", self.images, self.fingerprint() if self.images else None)
         recorded = self.recorded
         _require_same_splits(record, recorded, self.source_name)
-        if (
-            recorded is not None
-            and recorded.images is not None
-            and dataclasses.replace(recorded, classes=None) != record
-        ):
+        if recorded is None or recorded.images is None:
+            return record
+        if dataclasses.replace(recorded, classes=None) != record:  # the classes are compared elsewhere
             now = f"{record.images:,} images" if record.images != recorded.images else "other images"
             raise DataError(
                 f"{self.source_name} has changed: the run was started with {recorded.images:,} images to split and "

@@ -44,10 +44,8 @@ def recorded_weights(run, experiment, options):
     Raises:
         ConfigError: the run in the folder started otherwise than the options ask for.
     """
-    if options.init_from is None:
-        asked = None
-    else:
-        asked = InitialWeights(_absolute(options.init_from), options.init_ema)
+    path = options.init_from
+    asked = None if path is None else InitialWeights(_absolute(path), options.init_ema)
     if not run.exists:
         if asked is not None:
             _locate(asked.path)  # before anything takes time
@@ -137,7 +135,8 @@ def _locate(path):
         if packaged.is_file():
             return packaged
         raise RunError(
-            f"no weights of the preset {path} come with this glow_tf; give a run folder, a .keras or a .weights.h5 file."
+            f"no weights of the preset {path} come with this glow_tf; give a run folder, or a .keras or .weights.h5 "
+            "file."
         )
     hint = did_you_mean(path, presets.PRESETS)
     raise RunError(f"{path}: there is no such run folder, .keras or .weights.h5 file, and no such preset.{hint}")

@@ -149,7 +149,7 @@ def test_source_that_is_no_source_is_one_sentence(tiny_run, tuned, tmp_path, mon
         tmp_path / "nothing": "there is no such run folder, .keras or .weights.h5 file, and no such preset",
         tmp_path / "a.weights.h5": "does not hold the weights of such a model: .*damaged",
         tmp_path: "is not a run folder",
-        "cifar10": "no weights of the preset cifar10 come with this glow_tf; give a run folder",
+        "cifar10": "no weights of the preset cifar10 come with this glow_tf; give a run folder, or",
     }
     for source, message in messages.items():
         with pytest.raises(RunError, match=message):
