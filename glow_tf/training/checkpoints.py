@@ -98,8 +98,8 @@ class Checkpoints:
                 warnings.warn(f"checkpoint {self._prefix(step)} is damaged and left out ({reason})", stacklevel=2)
         if steps:
             raise RunError(
-                f"none of the {len(steps)} checkpoints in {self.directory} can be read: they are damaged or not finite, "
-                "or of another model. Give another --run-dir; the weights of this one can still be evaluated."
+                f"none of the {len(steps)} checkpoints in {self.directory} can be read: they are damaged or not "
+                "finite, or of another model. Give another --run-dir; the weights of this one can still be evaluated."
             )
         return None
 
