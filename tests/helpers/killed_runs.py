@@ -137,7 +137,8 @@ def leftovers(run_dir):
 
 def main(folder, devices, kills):
     """Train a run without a kill and one with many; print what the kills left, and the exit codes."""
-    moments = [*NAMED, *random_moments(kills - len(NAMED), seed=17)][:kills]  # the first kills are named ones
+    named = NAMED[: 2 * kills // 3]
+    moments = [*named, *random_moments(kills - len(named), seed=17)]
     whole, killed = folder / "whole", folder / "killed"
     results = {"whole": attempt(whole, devices), "kills": []}
     for moment in moments:

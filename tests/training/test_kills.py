@@ -122,13 +122,14 @@ def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
 def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(devices, kills, tmp_path):
     """Real processes are killed in one run folder, one after another, at named and at random moments."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    out, _ = run_python("-m", "helpers.killed_runs", tmp_path, devices, kills, PYTHONPATH=path)
+    words = ("-m", "helpers.killed_runs", tmp_path, devices, kills)
+    out, _ = run_python(*words, timeout=1200, PYTHONPATH=path)
     results = json.loads(out)
     assert results["whole"] == results["end"] == 0
     assert [kill["status"] for kill in results["kills"]] == [signal.SIGKILL] * kills, "a run ended before its kill"
     assert results["kills"][0]["leftovers"] == ["config.json"] and results["kills"][-1]["step"] > 1
     left = {name for kill in results["kills"] for name in kill["leftovers"]}
-    assert left >= {"best.weights.h5", "best_average.weights.h5", "last.weights.h5", "metrics.csv"}
+    assert left >= {"best.weights.h5", "best_average.weights.h5"}, "no kill was in the middle of a write"
     assert not leftovers(tmp_path / "killed")
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
     for name in NAMES:
