@@ -125,6 +125,8 @@ class SplitRecord:
     """Hash below which a name is one of the test split; None if the source has that split."""
     validation: float | None = None
     """Hash below which a name that is left is one of the validation split; None if the source has that split."""
+    classes: tuple[str, ...] | None = None
+    """Names of the classes in the order of their labels; None without labels, and of runs before format 3."""
 
     def __post_init__(self):
         check_fields(self)
@@ -240,6 +242,21 @@ class TrainingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class InitialWeights:
+    """The record of the weights that a run started from, by which a resume recognizes them without the file."""
+
+    path: str
+    """Absolute path of a run folder or a file, or the name of a preset."""
+    ema: bool = False
+    """The EMA weights of a run folder instead of the raw ones."""
+    digest: str | None = None
+    """SHA-256 of the weights; None until they are read."""
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+@dataclasses.dataclass(frozen=True)
 class Experiment:
     """A model, its data and its training: the contents of a preset and of a run's configuration file."""
 
@@ -252,8 +269,12 @@ class Experiment:
     """One line: the data set, the size, and the source of its numbers."""
     sample_every: Count | None = None
     """Epochs between sample sheets, where the options of the run say nothing; None: only at the end."""
+    initial_weights: InitialWeights | None = None
+    """Weights that the training starts from; None: an initialization from data."""
 
     def __post_init__(self):
+        if isinstance(self.initial_weights, dict):  # of a configuration file
+            object.__setattr__(self, "initial_weights", InitialWeights(**self.initial_weights))
         check_fields(self)
         _require(
             not self.model.classes or self.data.labels,
@@ -281,7 +302,7 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Options of a run that do not define it; all of them may change when it is resumed."""
+    """Options of a run that do not define it; all but `init_from` may change when it is resumed."""
 
     run_dir: TensorFlowPath | None = None
     """The run folder; None: runs/<preset>."""
@@ -303,6 +324,11 @@ class RunOptions:
     """Epochs between sample sheets; None: as the preset has it, or only at the end."""
     tensorboard: bool = True
     """Write event files for TensorBoard, where it is installed."""
+    init_from: PathText | None = None
+    """Weights to start a new run from, without an initialization from data: a run folder (its best weights), a .keras
+    or .weights.h5 file, or a preset whose weights come with glow_tf."""
+    init_ema: bool = False
+    """Take the EMA weights of the run folder in init_from instead of the raw ones."""
 
     def __post_init__(self):
         if not isinstance(self.devices, str):
@@ -314,6 +340,7 @@ class RunOptions:
             self.devices in ("auto", "cpu") or re.fullmatch("[1-9][0-9]{0,3}", self.devices),
             f"devices: expected auto, cpu or a number from 1 to 9,999, got {self.devices!r}.",
         )
+        _require(not self.init_ema or self.init_from is not None, "init_ema: give init_from, the run to start from.")
 
 
 def _require(condition, message):

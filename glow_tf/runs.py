@@ -12,6 +12,7 @@
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -28,8 +29,12 @@ from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
 from glow_tf.weights_file import FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
 
-FORMAT = 2
-"""Number of the format of run folders, in `config.json`; 2 has the record of the split of the data."""
+FORMAT = 3
+"""Number of the format of run folders, in `config.json`.
+
+2 has the record of the split of the data; 3 has the weights that the run started from, the names of the classes, and a
+digest of the file.
+"""
 
 EMA_SUFFIX = "_average"
 """Suffix of the weights files and of the columns of `metrics.csv` that belong to the EMA weights."""
@@ -133,11 +138,11 @@ class Run:
 
     def write_config(self, experiment):
         """Write the configuration, an `Experiment`."""
-        text = json.dumps({"format": FORMAT, **experiment.to_dict()}, indent=2) + "\n"
-        write_text(self.config_path, text)
+        values = {"format": FORMAT, **experiment.to_dict()}
+        write_text(self.config_path, json.dumps({**values, "digest": _digest(values)}, indent=2) + "\n")
 
     def experiment(self):
-        """Return the configuration, an `Experiment`.
+        """Return the configuration, an `Experiment`; warn if the file is not as it was written.
 
         Raises:
             RunError: `config.json` is damaged, or of a later format.
@@ -146,6 +151,8 @@ class Run:
             values = json.loads(self.config_path.read_text("utf-8-sig"), object_pairs_hook=_unique_fields)
             if not isinstance(values, dict):
                 raise ValueError("expected an object with the fields of an experiment")
+            digest = values.pop("digest", None)
+            is_changed = digest is not None and digest != _digest(values)
             run_format = values.pop("format")
             if type(run_format) is not int or run_format < 1:
                 raise ValueError(f"format: expected a whole number from 1, got {run_format!r}")
@@ -155,10 +162,16 @@ class Run:
                 )
             if run_format < 2:
                 values["data"]["split_record"] = {"rule": "position"}
-            return Experiment.from_dict(values)
+            experiment = Experiment.from_dict(values)
         # A ConfigError and the errors of JSON and UTF-8 are ValueErrors.
         except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError, OSError) as error:
             raise RunError(f"{self.config_path} cannot be read as a configuration: {error}") from error
+        if is_changed:
+            warnings.warn(
+                f"{self.config_path} was edited or damaged after it was written (its digest differs); check it",
+                stacklevel=2,
+            )
+        return experiment
 
     def model(self, which="best", ema=False, *, average=None):
         """Return the trained model, a `Glow`.
@@ -233,6 +246,11 @@ def load_model(path, ema=False, *, average=None):
     if ema:
         raise RunError(f"{path} holds one set of weights; only a run folder has EMA weights besides.")
     return load_keras(path)
+
+
+def _digest(values):
+    """Return the digest of the fields of a configuration, in hexadecimal; spaces and the order do not matter."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _unique_fields(pairs):

@@ -93,12 +93,13 @@ def check_config(path, config, may_differ=FIELDS_THAT_MAY_DIFFER):
 
 def _differences(path, config, ignored):
     """Return in words how a `ModelConfig` differs from that of the model which wrote a weights file; "" if not."""
-    written, values = _written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
+    written, values = written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
     names = [name for name in values if name in written and name not in ignored]
     return "; ".join(f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name])
 
 
-def _written_config(path):
+def written_config(path):
+    """Return the fields of the configuration of the model that wrote a weights file, or {} if the file does not say."""
     try:
         with h5py.File(path, "r") as file:
             values = json.loads(file.attrs.get(CONFIG_ATTRIBUTE, "{}"))

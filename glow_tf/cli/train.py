@@ -11,15 +11,16 @@ import tyro
 from glow_tf import presets
 from glow_tf.cli import parsing
 from glow_tf.cli.command import run_command
-from glow_tf.config import DataConfig, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.runs import Run
-from glow_tf.training import own_images, session
+from glow_tf.training import initial_weights, own_images, session
 
 NAME = "train.py"
 
 HELP = f"""presets:
 {presets.table()}
 
+--init-from RUN starts from the weights of another run, and without --preset from its configuration.
 The same command in the same folder resumes where it stopped, and so does --run-dir alone with the folder of an
 earlier run; Ctrl-C and SIGTERM save and stop.
 """
@@ -64,9 +65,13 @@ def parse(arguments):
 
 
 def _starting_experiment(arguments):
-    """Return the `Experiment` that the options change: the preset's, that of a run, or one chosen by the images."""
+    """Return the `Experiment` that the options change.
+
+    That is the preset's, that of the run in --run-dir, that of the run whose weights are the first, or one that is
+    chosen by the images.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--run-dir", "--source"):
+    for name in ("--preset", "--run-dir", "--source", "--init-from"):
         parser.add_argument(name, nargs="?")  # that a value is missing is found when all words are parsed
     parser.add_argument("--image-shape", nargs="*")
     # Underscores in the name of an option are read as hyphens, here as by the parser of all words.
@@ -75,8 +80,11 @@ def _starting_experiment(arguments):
     options = parser.parse_known_args(words)[0]
     if options.preset is not None:
         return presets.get(options.preset)
-    if options.run_dir and Run(pathlib.Path(options.run_dir)).exists:
-        return Run.open(options.run_dir).experiment()
+    run_dir = options.run_dir or (options.init_from and f"runs/{Experiment.name}")
+    if run_dir and Run(pathlib.Path(run_dir)).exists:
+        return Run.open(run_dir).experiment()
+    if options.init_from:
+        return initial_weights.starting_experiment(options.init_from)
     default = presets.get(presets.DEFAULT)
     if options.source in (None, default.data.source) or {"-h", "--help"} & set(arguments):
         return default

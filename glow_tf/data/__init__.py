@@ -6,6 +6,7 @@ from glow_tf.data.arrays import open_npy, open_npz
 from glow_tf.data.attribute_classes import AttributeClasses
 from glow_tf.data.bundled import open_bundled
 from glow_tf.data.folder import open_folder
+from glow_tf.data.labels import check_class_names
 from glow_tf.data.lsun import open_lsun
 from glow_tf.data.source import Source
 from glow_tf.data.tfds_source import open_tfds
@@ -37,7 +38,7 @@ def open_source(config, image_shape):
         a `Source`.
 
     Raises:
-        DataError: if the source cannot be used.
+        DataError: if the source cannot be used, or its classes are not those that a run has recorded.
     """
     kind, _, where = config.source.partition(":")
     if config.class_attributes:
@@ -49,4 +50,7 @@ def open_source(config, image_shape):
         raise DataError(
             f"{config.source}: labels are wanted, and it has none; {advice}leave --labels out, or give another source."
         )
+    if config.labels and source.split_record is not None:
+        check_class_names(source.class_names, config.split_record and config.split_record.classes, config.source)
+        source.split_record = dataclasses.replace(source.split_record, classes=source.class_names)
     return source

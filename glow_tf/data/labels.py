@@ -1,5 +1,6 @@
 """Labels of images: the classes 0, 1, ... of a source."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -8,6 +9,24 @@ from glow_tf.errors import DataError
 
 MAX_CLASSES = 100_000
 """Number of classes above which labels are taken for something else; ImageNet-21k has 21,841."""
+
+
+def check_class_names(names, recorded, source_name):
+    """Raise a `DataError` if the labels mean other classes than when a run was started.
+
+    Args:
+        names: names of the classes, in the order of their labels.
+        recorded: those that the run has recorded, or None.
+        source_name: str, for messages.
+    """
+    if recorded is None or tuple(names) == tuple(recorded):
+        return
+    pairs = enumerate(itertools.zip_longest(recorded, names, fillvalue="no class"))
+    label, (then, now) = next((label, pair) for label, pair in pairs if pair[0] != pair[1])
+    raise DataError(
+        f"{source_name}: the classes have changed: label {label} was {then} when the run was started and is {now} now; "
+        "bring the first names back, or give another --run-dir."
+    )
 
 
 def label_column(labels, count, name):

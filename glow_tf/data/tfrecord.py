@@ -5,6 +5,7 @@
 """
 
 import itertools
+import os
 import pathlib
 import re
 import struct
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.lib.io.tf_record import tf_record_random_reader  # TensorFlow's only reader by position
 
 from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.data.files import DamagedRecord, RecordSource
@@ -21,9 +23,13 @@ from glow_tf.data.images import shape_check
 from glow_tf.data.labels import count_classes, warn_of_gaps
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
+from glow_tf.io import describe_error
 
 GZIP = b"\x1f\x8b"
 """The first bytes of a compressed file."""
+
+HEADER_LENGTH = 12
+"""Bytes before the data of a record: its length and a checksum of that."""
 
 FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
@@ -121,23 +127,26 @@ def _locate_records(path):
     with open(path, "rb") as file:
         while offset < end:
             file.seek(offset)
-            header = file.read(12)
-            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
+            header = file.read(HEADER_LENGTH)
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == HEADER_LENGTH else end
             if offset + 16 + length > end:
                 is_compressed = not offset and header.startswith(GZIP)
                 problem = "compressed (gzip); unpack it" if is_compressed else f"cut off in record {len(locations)}"
                 raise DataError(f"{path} is {problem}{'' if is_compressed else '; copy it again'}.")
-            file.seek(offset + 12 + length)
-            locations.append(Location(path, offset + 12, length, file.read(4)))
+            file.seek(offset + HEADER_LENGTH + length)
+            locations.append(Location(path, offset + HEADER_LENGTH, length, file.read(4)))
             offset += 16 + length
     return locations
 
 
 def _features(location):
-    """Read the features of a record, with its image still as bytes."""
-    with open(location.path, "rb") as file:
-        file.seek(location.offset)
-        data = file.read(location.length)
+    """Read the features of a record, with its image still as bytes, after its checksums were compared."""
+    try:
+        data = tf_record_random_reader(os.fsencode(location.path)).read(location.offset - HEADER_LENGTH)[0]
+    except tf.errors.DataLossError as error:
+        raise _damaged(location, "its checksum is wrong") from error
+    except (tf.errors.OpError, IndexError) as error:
+        raise DataError(f"{location.path} cannot be read: {describe_error(error)}.") from error
     try:
         return tf.train.Example.FromString(data).features.feature
     except Exception as error:  # the parser's DecodeError is not public

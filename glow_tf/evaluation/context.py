@@ -36,7 +36,7 @@ class TargetOptions:
     fit: Literal["exact", "pad", "resize", "crop"] | None = None
     """How images of another size are fitted; as in training if not given, and with another --data not at all."""
     ema: bool = False
-    """Use the EMA weights instead of the raw ones (bits measures both)."""
+    """Use the EMA weights instead of the raw ones (bits measures both, except of --images)."""
     out: Annotated[PathText | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder for pictures and numbers; RUN/evaluation, or next to the .keras file, if not given."""
     class_attributes: tuple[PathText, ...] = ()
@@ -199,21 +199,26 @@ def _warn_of_other_splits(data, source):
         )
 
 
-def read_own_images(paths, image_shape):
-    """Read a user's image files as uint8 `[n, H, W, C]`: the shorter side resized, the center cropped.
+def read_own_images(paths, image_shape, fit="resize"):
+    """Read a user's image files as uint8 `[n, H, W, C]`.
+
+    Args:
+        paths: paths of the files.
+        image_shape: `(H, W, C)`.
+        fit: how images of another size are fitted (see `DataConfig.fit`).
 
     Raises:
         DataError: a file cannot be read as an image, or not be fitted.
     """
     try:
-        return np.stack([_fit(read_image(path), path, image_shape) for path in paths])
+        return np.stack([_fit(read_image(path), path, image_shape, fit) for path in paths])
     except DamagedRecord as error:
         raise DataError(f"{error}.") from error
 
 
-def _fit(image, path, image_shape):
-    images.check_shape(image.shape, image_shape, DataConfig(f"folder:{path}", fit="resize"))
-    return images.fit(image, image_shape, "resize").numpy()
+def _fit(image, path, image_shape, fit):
+    images.check_shape(image.shape, image_shape, DataConfig(f"folder:{path}", fit=fit))
+    return images.fit(image, image_shape, fit).numpy()
 
 
 def find_image_files(folder):

@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from glow_tf.errors import RunError
 from glow_tf.io import describe_error, write_text
+from glow_tf.layers.loading import require_finite
 
 STATE_FILE = "checkpoint"
 """TensorFlow's list of the checkpoints in a folder."""
 
-READ_ERRORS = (tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError)
-"""What TensorFlow raises for a damaged checkpoint, or one of another model."""
+READ_ERRORS = (RunError, tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError)
+"""What a damaged checkpoint raises, or one of another model, or one whose weights are not finite."""
 
 UNAVAILABLE_ERRORS = (tf.errors.UnavailableError, tf.errors.PermissionDeniedError)
 """What TensorFlow raises for a checkpoint that may be good, and cannot be read now."""
@@ -36,6 +37,7 @@ class Checkpoints:
 
     def __init__(self, directory, *, model, optimizer, ema, counters, keep=3):
         self.directory, self.keep = pathlib.Path(directory), keep
+        self.model, self.optimizer, self.ema = model, optimizer, ema
         # The keywords are paths in the files, `average` among them: a file format.
         self.checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, average=ema, counters=counters)
         self.step = counters.step
@@ -82,6 +84,7 @@ class Checkpoints:
         for step in reversed(steps):
             try:
                 self.checkpoint.restore(self._prefix(step)).assert_existing_objects_matched()
+                self._check_finite()
                 return int(self.step.numpy())
             except tf.errors.ResourceExhaustedError:  # of memory
                 raise
@@ -95,10 +98,19 @@ class Checkpoints:
                 warnings.warn(f"checkpoint {self._prefix(step)} is damaged and left out ({reason})", stacklevel=2)
         if steps:
             raise RunError(
-                f"none of the {len(steps)} checkpoints in {self.directory} can be read: they are damaged, or of "
-                "another model. Give another --run-dir; the weights of this one can still be evaluated."
+                f"none of the {len(steps)} checkpoints in {self.directory} can be read: they are damaged or not "
+                "finite, or of another model. Give another --run-dir; the weights of this one can still be evaluated."
             )
         return None
+
+    def _check_finite(self):
+        """Raise a `RunError` that names the first weight, slot or shadow which is not finite."""
+        variables = [(v.path, v.value) for v in (*self.model.weights, *self.optimizer.variables)]
+        names = (f"EMA of {v.path}" for v in self.model.trainable_variables)
+        variables += zip(names, self.ema.shadows, strict=True)
+        # The device looks for one; only those with a bad value are copied to the host.
+        bad = [(n, v) for n, v in variables if v.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(v))]
+        require_finite((name, v.numpy()) for name, v in bad)
 
     def remove_leftovers(self):
         """Remove the temporary files of a write that a kill or a full disk interrupted."""

@@ -72,6 +72,7 @@ def run(experiment, options, print_line=print, callbacks=()):
         trainer.callbacks = [*(_printing_callbacks(trainer) if print_line else ()), *callbacks]
         trainer.restore()
         _check_same_step(trainer)
+        _check_same_weights(trainer)
         if trainer.chief:
             _check_files(trainer)
         return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
@@ -117,6 +118,16 @@ def _check_same_step(trainer):
             f"{trainer.run.path} {_describe_step(step)} on this machine and {_describe_step(other)} on another; "
             "give a --run-dir that all machines share."
         )
+
+
+def _check_same_weights(trainer):
+    """Raise a `RunError` on all machines if one started from other weights."""
+    record = trainer.experiment.initial_weights
+    if trainer.restored or record is None:
+        return
+    agree, number = devices.Agreement(trainer.strategy, every=1), int(record.digest[:7], 16)  # int32
+    if -agree(-number) != agree(number):
+        raise RunError(f"{record.path} holds other weights on another machine; give a file that all machines share.")
 
 
 def _describe_step(step):
@@ -174,6 +185,8 @@ def print_head(trainer, print_line=print):
     ]
     if trainer.source.credits:
         rows.insert(1, ("credits", trainer.source.credits))
+    if weights := experiment.initial_weights:
+        rows.insert(-1, ("start", f"{'EMA ' if weights.ema else ''}weights of {weights.path}"))
     if experiment.data.paper_protocol:
         rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
     print_line(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)

@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import time
 
 from glow_tf.errors import ConfigError
 from glow_tf.runs import MetricsTable
 from glow_tf.training import devices
 from glow_tf.training.batches import ExperimentBatches
+from glow_tf.training.initial_weights import load_initial_weights, recorded_weights
 from glow_tf.training.loop import EpochLoop
 from glow_tf.training.old_splits import check_old_split
 from glow_tf.training.run_folder import open_run_folder, with_split_record
@@ -27,7 +29,8 @@ class Trainer:
         callbacks: Keras callbacks (see `EpochLoop`).
 
     Raises:
-        ConfigError: the batch does not divide among the replicas, or the networks are to compute in float16.
+        ConfigError: the batch does not divide among the replicas, or the networks are to compute in float16, or the
+            run in the folder started from other weights than `options.init_from`.
     """
 
     def __init__(self, experiment, options, strategy, callbacks=()):
@@ -41,6 +44,7 @@ class Trainer:
             )
         devices.check_batch_size(strategy, self.training.batch_size)
         self.run = open_run_folder(options.run_dir, experiment)
+        experiment = dataclasses.replace(experiment, initial_weights=recorded_weights(self.run, experiment, options))
         if self.run.config_path.is_file():
             experiment = with_split_record(experiment, self.run.experiment().data.split_record)
         self.batches = ExperimentBatches(experiment)
@@ -73,8 +77,14 @@ class Trainer:
         return epochs is not None and self.state.steps >= epochs * self.training.epoch_steps
 
     def restore(self):
-        """Restore the newest readable checkpoint of the folder; return whether there was one."""
+        """Restore the newest readable checkpoint of the folder; return whether there was one.
+
+        If there was none, the weights that the run is to start from are loaded, if any are given.
+        """
         self.restored = self.state.restore()
+        if not self.restored and self.experiment.initial_weights:
+            record = load_initial_weights(self.state.model, self.experiment.initial_weights)
+            self.experiment = dataclasses.replace(self.experiment, initial_weights=record)
         return self.restored
 
     def train(self):
@@ -94,7 +104,7 @@ class Trainer:
         return self.stop.agreed
 
     def prepare(self):
-        """Return the (distributed) training batches, after a fresh run's initialization from data.
+        """Return the (distributed) training batches, after a fresh run's initialization.
 
         The initialization computes in TensorFlow, and tracing the step is work of Python: at K=32 both take seconds,
         so both run at once. `start_seconds` then holds how long each took.
@@ -102,7 +112,7 @@ class Trainer:
         dataset = devices.distribute(self.strategy, self.local_training_batches, self.training.batch_size)
         if not self.restored:
             with self._timed("both"), concurrent.futures.ThreadPoolExecutor(1) as pool:
-                initialization = pool.submit(self.initialize_from_data)
+                initialization = pool.submit(self.initialize)
                 with self._timed("trace"):
                     self.step.trace(dataset.element_spec)
                 initialization.result()
@@ -114,6 +124,13 @@ class Trainer:
         start = time.monotonic()
         yield
         self.start_seconds[part] = time.monotonic() - start
+
+    def initialize(self):
+        """Initialize from data, unless `restore` loaded weights, and set the EMA to the weights that result."""
+        if self.experiment.initial_weights:
+            self.state.ema.reset()
+        else:
+            self.initialize_from_data()
 
     def initialize_from_data(self):
         """Set the actnorms from `training.init_images` images, and the EMA to the weights that result.

@@ -31,16 +31,17 @@ def environment(**variables):
     return {**inherited, "CUDA_VISIBLE_DEVICES": "-1", **variables}
 
 
-def run_python(*words, code=0, **variables):
+def run_python(*words, code=0, timeout=300, **variables):
     """Run `python WORDS` to the end; check the exit code and that there is no traceback; return (stdout, stderr).
 
     Args:
         words: words of the command line after `python`.
         code: the exit code to expect.
+        timeout: seconds after which the process is ended.
         variables: environment variables to set.
     """
     command, env = [sys.executable, *map(str, words)], environment(**variables)
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout, done.stderr

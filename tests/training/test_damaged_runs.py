@@ -9,21 +9,30 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from glow_tf import Glow, runs
+from glow_tf.cli import export
+from glow_tf.demo import session as demo_session
 from glow_tf.errors import GlowError, RunError
+from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.training.run_folder import claimed
 from helpers.damage import DAMAGES, empty, flip_bit, replace_by_garbage
 from helpers.stub_training import EXPERIMENT, StubTrainer, train
 
-FILES = (
-    "config.json",
-    "metrics.csv",
-    "checkpoints/checkpoint",
-    "checkpoints/ckpt-4.index",
-    "checkpoints/ckpt-4.data-00000-of-00001",
-    "weights/best.weights.h5",
-    "weights/last_average.weights.h5",
-)
+CHECKPOINTS = {f"checkpoints/ckpt-{step}.{part}" for step in (0, 2, 4) for part in ("index", "data-00000-of-00001")}
+
+READS = {
+    "resume": {"config.json", "metrics.csv", "checkpoints/checkpoint", *CHECKPOINTS, "weights/last.weights.h5"},
+    "evaluate": {"config.json", "weights/best.weights.h5"},
+    "evaluate --ema": {"config.json", "weights/best_average.weights.h5"},
+    "last weights": {"config.json", "weights/last.weights.h5"},
+    "last EMA weights": {"config.json", "weights/last_average.weights.h5"},
+    "export": {"config.json", "weights/best.weights.h5"},
+    "page": {"config.json", "weights/best.weights.h5"},
+}
+"""The commands on a run folder, and the files that each reads."""
+
+FILES = set().union(*READS.values(), {"pictures/samples.png", "tensorboard/events"})
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +40,11 @@ def finished(tmp_path_factory):
     """Train two epochs of two steps; return the run folder."""
     path = tmp_path_factory.mktemp("finished") / "run"
     train(path)
+    shutil.rmtree(path / "tensorboard", ignore_errors=True)  # its file has another name each time
+    for name in ("pictures/samples.png", "tensorboard/events"):
+        (path / name).parent.mkdir()
+        (path / name).write_bytes(bytes(range(100)))
+    assert {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} == FILES
     return path
 
 
@@ -63,10 +77,6 @@ def resume(trainer, path):
     return trainer.state.model.get_weights(), trainer.state.steps
 
 
-def evaluate(path, which, ema):
-    return Run.open(path).model(which, ema).get_weights()
-
-
 def outcome(use):
     """Return what `use()` gives, or the error, and the warnings."""
     with warnings.catch_warnings(record=True) as caught:
@@ -81,18 +91,89 @@ def same(weights, others):
     return all(np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
 
 
-@pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("damage", [*DAMAGES, *(lambda p, s=share: flip_bit(p, s) for share in (0.1, 0.45, 0.8))])
-def test_damaged_file_is_refused_warned_of_or_harmless(file, damage, damaged, finished, trainer):
-    whole, steps = resume(trainer, finished)
-    damage(damaged / file)
-    result, caught = outcome(lambda: resume(trainer, damaged))
-    if result is not None and not caught:
-        assert result[1] == steps == 4 and same(result[0], whole)
-    if "weights/" in file:
-        which, ema = ("best", False) if "best" in file else ("last", True)
-        result, caught = outcome(lambda: evaluate(damaged, which, ema))
-        assert result is None or caught or same(result, evaluate(finished, which, ema))
+@pytest.fixture
+def uses(trainer, monkeypatch):
+    """Return the commands on a run folder by name, without what they compute; each gives weights and a configuration.
+
+    The models are made once: a `Run` fills them with the weights of its files.
+    """
+    models = {}
+
+    def model(config):
+        if config not in models:
+            models[config] = Glow(config)
+        models[config].set_weights([np.zeros_like(w) for w in models[config].get_weights()])
+        return models[config]
+
+    def exported(path):
+        export.command(str(path), str(path.with_name("exported")))
+        return shown.pop().get_weights(), None
+
+    def opened(path):
+        demo_session.open_session(path)
+        return shown.pop().get_weights(), None
+
+    def evaluated(path, ema):
+        context = open_context(TargetOptions(str(path), ema=ema))
+        return context.model.get_weights(), context.experiment
+
+    shown = []
+    monkeypatch.setattr(runs, "Glow", model)
+    monkeypatch.setattr(export, "export_model", lambda model, *_: shown.append(model))
+    monkeypatch.setattr(demo_session, "DemoSession", lambda model, *_, **__: shown.append(model) or StubSession())
+    return {
+        "resume": lambda path: (resume(trainer, path)[0], Run(path).experiment()),
+        "evaluate": lambda path: evaluated(path, False),
+        "evaluate --ema": lambda path: evaluated(path, True),
+        "last weights": lambda path: (Run.open(path).model("last").get_weights(), None),
+        "last EMA weights": lambda path: (Run.open(path).model("last", ema=True).get_weights(), None),
+        "export": exported,
+        "page": opened,
+    }
+
+
+class StubSession:
+    data_error = None
+
+
+@pytest.mark.parametrize("name", READS)
+def test_damaged_file_is_refused_warned_of_or_harmless(name, uses, finished, tmp_path):
+    use, path, outcomes = uses[name], tmp_path / "run", {}
+    whole = use(finished)
+
+    def check(files, damage):
+        shutil.copytree(finished, path)
+        for file in files:
+            damage(path / file)
+        result, caught = outcome(lambda: use(path))
+        if result is not None and not caught:
+            assert same(result[0], whole[0]) and result[1] == whole[1], (files, damage)
+        shutil.rmtree(path)
+        return "refused" if result is None else "warned" if caught else "harmless"
+
+    flips = [lambda path, s=share: flip_bit(path, s) for share in (0.1, 0.45, 0.8)]
+    for file in sorted(READS[name]):
+        outcomes[file] = {check([file], damage) for damage in (*DAMAGES, *flips)}
+    for damage in (DAMAGES[0], DAMAGES[-1]):
+        assert check(FILES - READS[name], damage) == "harmless", "a command reads files that it should not need"
+    assert "refused" in outcomes["config.json"]
+    if name == "resume":
+        assert not any("refused" in outcomes[file] for file in READS[name] - {"config.json"}), "it goes on without"
+        assert "warned" in outcomes["metrics.csv"] and "warned" in outcomes["checkpoints/ckpt-4.index"]
+    else:
+        (weights,) = READS[name] - {"config.json"}
+        assert "refused" in outcomes[weights]
+
+
+def test_no_bit_of_the_configuration_changes_silently(finished, damaged):
+    experiment, config = Run(finished).experiment(), damaged / "config.json"
+    content, refused = config.read_bytes(), 0
+    for position in range(0, len(content), 3):
+        config.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        result, caught = outcome(Run(damaged).experiment)
+        assert caught or result in (None, experiment), config.read_bytes()[position - 40 : position + 40]
+        refused += result is None
+    assert refused > len(content) / 30
 
 
 def test_lost_list_of_checkpoints_costs_nothing(damaged, trainer):
@@ -129,6 +210,28 @@ def test_checkpoints_that_cannot_be_read_are_not_to_be_removed(damaged, trainer)
     with pytest.warns(UserWarning), pytest.raises(RunError, match="none of the 3 checkpoints in .* another") as error:
         resume(trainer, damaged)
     assert "remove" not in str(error.value)
+
+
+def test_checkpoint_with_weights_that_are_not_finite_is_left_out(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    trainer = StubTrainer(tmp_path / "run")
+    trainer.restore()
+    variables = {
+        "flow/step_0_0/actnorm/b": trainer.state.model.trainable_variables[0],
+        "first_moment": trainer.state.optimizer.first_moments[1],
+        "EMA of flow/step_0_0/actnorm/b": trainer.state.ema.shadows[0],
+    }
+    for name, variable in variables.items():
+        good = variable.numpy()
+        variable.assign(np.full_like(good, np.inf))
+        trainer.state.counters.step.assign(4)
+        trainer.state.checkpoints.save()
+        with pytest.warns(UserWarning, match=f"ckpt-4 is damaged and left out .the weight .*{name}.* is not finite"):
+            assert trainer.restore() and trainer.state.steps == 2
+    for path in trainer.run.checkpoints.glob("ckpt-[02].*"):
+        path.unlink()
+    with pytest.warns(UserWarning), pytest.raises(RunError, match="damaged or not finite, or of another"):
+        trainer.restore()
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "weights"])

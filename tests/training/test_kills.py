@@ -1,13 +1,15 @@
-"""Test that a run killed before any move of a file into place is taken up by the same command to the same end."""
+"""Test that a run that is killed at any moment is taken up by the same command to the same end."""
 
+import json
 import os
 import shutil
+import signal
 
 import pytest
 
 from glow_tf.errors import ConfigError
 from glow_tf.training.run_folder import LOCK
-from helpers.commands import largest_difference, weights
+from helpers.commands import ROOT, largest_difference, run_python, weights
 from helpers.damage import run_until_killed
 from helpers.stub_training import CountingStep, StubTrainer, train
 
@@ -113,3 +115,22 @@ def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
         if file.parent != path:
             file.parent.rmdir()
     StubTrainer(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("devices", "kills"), [("cpu", 30), ("2", 12)])
+def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(devices, kills, tmp_path):
+    """Real processes are killed in one run folder, one after another, at named and at random moments."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    words = ("-m", "helpers.killed_runs", tmp_path, devices, kills)
+    out, _ = run_python(*words, timeout=1200, PYTHONPATH=path)
+    results = json.loads(out)
+    assert results["whole"] == results["end"] == 0
+    assert [kill["status"] for kill in results["kills"]] == [signal.SIGKILL] * kills, "a run ended before its kill"
+    assert results["kills"][0]["leftovers"] == ["config.json"] and results["kills"][-1]["step"] > 1
+    left = {name for kill in results["kills"] for name in kill["leftovers"]}
+    assert left >= {"best.weights.h5", "best_average.weights.h5"}, "no kill was in the middle of a write"
+    assert not leftovers(tmp_path / "killed")
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+    for name in NAMES:
+        assert largest_difference(weights(tmp_path / "killed", name), weights(tmp_path / "whole", name)) == 0

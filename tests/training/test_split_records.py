@@ -57,6 +57,31 @@ def set_source(run, source):
     run.config_path.write_text(json.dumps(values))
 
 
+def test_run_records_the_names_of_its_classes_and_refuses_others(tmp_path):
+    """A renamed folder of a class would shift the labels of those between its places in the order of names."""
+    for name in ("ant", "bee", "cow"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        save_pictures(tmp_path / "images" / name, color_images(12))
+    model = dataclasses.replace(TINY.model, image_shape=(8, 8, 3), classes=3)
+    experiment = dataclasses.replace(
+        TINY, model=model, data=DataConfig(f"folder:{tmp_path / 'images'}", labels=True, validation=0.3)
+    )
+    options, strategy = RunOptions(run_dir=str(tmp_path / "run")), devices.strategy("cpu")
+    first = Trainer(experiment, options, strategy)
+    first.run.write_config(first.experiment)
+    assert Run(tmp_path / "run").experiment().data.split_record.classes == ("ant", "bee", "cow")
+    assert Trainer(experiment, options, strategy).experiment == first.experiment
+    (tmp_path / "images" / "ant").rename(tmp_path / "images" / "dog")
+    message = "images: the classes have changed: label 0 was ant when the run was started and is bee now; bring"
+    with pytest.raises(DataError, match=message):
+        Trainer(experiment, options, strategy)
+    with pytest.raises(DataError, match=message):
+        open_source(open_context(tmp_path / "run").data, (8, 8, 3))
+    (tmp_path / "images").rename(tmp_path / "moved")
+    with pytest.raises(DataError, match="moved: the classes have changed"):
+        open_source(open_context(TargetOptions(str(tmp_path / "run"), f"folder:{tmp_path / 'moved'}")).data, (8, 8, 3))
+
+
 def test_evaluation_of_a_moved_source_keeps_the_rule_of_the_run(tmp_path, old_run):
     root = tmp_path / "images"
     root.mkdir()

@@ -1,10 +1,16 @@
-"""`bits`: bits/dim of the test split, with errors, the importance-weighted bound and the shares of the levels."""
+"""`bits`: bits/dim of the test split, with errors, the importance-weighted bound and the shares of the levels.
+
+With a folder of images of one's own, the bits/dim of each as a table.
+"""
+
+import dataclasses
 
 from glow_tf import presets
-from glow_tf.evaluation import likelihood
+from glow_tf.errors import ConfigError
+from glow_tf.evaluation import image_bits, likelihood
 from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.evaluation.options import BatchSize, DrawCount, ImageCount, format_error, progress_bar
-from glow_tf.fields import check_arguments
+from glow_tf.fields import PathText, check_arguments
 from glow_tf.tables import format_table
 
 MAX_BY_LEVEL_IMAGES = 256
@@ -13,15 +19,25 @@ MAX_BY_LEVEL_IMAGES = 256
 
 @check_arguments
 def bits(
-    target: TargetOptions, *, draws: DrawCount = 8, limit: ImageCount | None = None, batch_size: BatchSize | None = None
+    target: TargetOptions,
+    *,
+    images: PathText | None = None,
+    draws: DrawCount = 8,
+    limit: ImageCount | None = None,
+    batch_size: BatchSize | None = None,
 ):
     """Measure bits/dim on the test split: raw and EMA weights, standard errors, k-draw bound, shares by level.
 
     Args:
+        images: Folder of images of your own: write the bits/dim of each to bits_per_image.csv instead; they are resized
+            to the model's size if --fit says nothing else.
         draws: Draws of the dequantization noise, and k of the importance-weighted bound.
         limit: Only the first so many images.
         batch_size: Images at once, by the image size if not given; the result does not depend on it.
     """
+    if images is not None:
+        _measure_folder(target, images, draws, limit, batch_size)
+        return
     context = open_context(target)
     results, shares = {}, {}
     size = context.source.size("test")
@@ -48,6 +64,28 @@ def bits(
     print(f"shares of the levels in the bits/dim of the first {len(originals)} images, finest first")
     print(format_table(_share_rows(context.model, shares), indent="  "))
     print(f"numbers: {context.write_json('bits.json', values)}")
+
+
+def _measure_folder(target, folder, draws, limit, batch_size):
+    """Write the bits/dim of each image of a folder as CSV, and print their mean."""
+    if target.data is not None:
+        raise ConfigError("give --images or --data, not both: either says which images are measured.")
+    context = open_context(dataclasses.replace(target, data=f"folder:{folder}"))
+    files = image_bits.list_folder(folder)[:limit]
+    labels = image_bits.class_labels(files, _recorded_classes(context), context.model.config.classes)
+    with progress_bar(draws * len(files), "bits/dim") as bar:
+        options = dict(fit=target.fit or "resize", draws=draws, batch_size=batch_size, bar=bar)
+        result = image_bits.measure_files(context.model, files, labels, **options)
+    path = context.out / "bits_per_image.csv"
+    image_bits.write_table(path, files, result)
+    print(f"{folder}, {len(files):,} images, {context.weights_name}: mean {result.mean:.4f} bits/dim")
+    print(f"table: {path}")
+
+
+def _recorded_classes(context):
+    """Return the names of the classes that the run was trained with, or None if it has not recorded them."""
+    record = context.experiment.data.split_record if context.experiment is not None else None
+    return None if record is None else record.classes
 
 
 def _bits_rows(results, draws, paper):

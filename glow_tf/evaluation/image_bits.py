@@ -1,0 +1,127 @@
+"""Bits/dim of each image of a folder of one's own, as a table."""
+
+import csv
+import io
+import pathlib
+import unicodedata
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from glow_tf.batched import chunk_size, index_labels
+from glow_tf.data.folder_listing import list_images
+from glow_tf.errors import DataError
+from glow_tf.evaluation.context import read_own_images
+from glow_tf.evaluation.likelihood import Bits
+from glow_tf.io import write_bytes
+
+NUMBER_FORMAT = "{:.6f}"
+
+
+def list_folder(folder):
+    """Return the image files below a folder as `[(name, ImageFile)]`, sorted by name: the path below the folder.
+
+    Raises:
+        DataError: there are none, or the folder cannot be read.
+    """
+    root = pathlib.Path(folder).expanduser()
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}.")
+    files = [file for part in list_images(root, str(folder)).values() for file in part]
+    if not files:
+        raise DataError(f"there are no images in {root}.")
+    return sorted((file.path.relative_to(root).as_posix(), file) for file in files)
+
+
+def class_labels(files, class_names, classes):
+    """Return the labels of images by the names of their folders, int32 `[n]`; None for an unconditional model.
+
+    Args:
+        files: list of `(name, ImageFile)`.
+        class_names: names of the model's classes in the order of their labels, or None where they are not known;
+            then all folders in the order of their names are the classes.
+        classes: number of classes of the model.
+
+    Raises:
+        DataError: an image lies in no folder of a class of the model.
+    """
+    if not classes:
+        return None
+    folders = [None if file.class_name is None else unicodedata.normalize("NFC", file.class_name) for _, file in files]
+    if class_names is None:
+        class_names = sorted({name for name in folders if name is not None})
+        if len(class_names) != classes:
+            raise DataError(f"the images lie in the folders of {len(class_names)} classes, the model has {classes}.")
+    numbers = {name: label for label, name in enumerate(class_names)}
+    for (path, _), name in zip(files, folders, strict=True):
+        if name not in numbers:
+            raise DataError(
+                f"{path} lies in no folder of a class of the model, {', '.join(class_names[:10])}"
+                f"{', ...' if len(class_names) > 10 else ''}; move it into one."
+            )
+    return np.array([numbers[name] for name in folders], np.int32)
+
+
+def measure_files(model, files, labels=None, *, fit="resize", draws=8, batch_size=None, bar=None):
+    """Measure the bits/dim of image files; the noise of an image depends on its name and the draw alone.
+
+    Args:
+        model: a `Glow`.
+        files: list of `(name, ImageFile)`.
+        labels: int `[n]` for a conditional model, else None.
+        fit: how images of another size are fitted (see `DataConfig.fit`).
+        draws: draws of the dequantization noise.
+        batch_size: images at once; None depends on the image size.
+        bar: progress bar that counts images, or None.
+
+    Returns:
+        A `Bits`.
+
+    Raises:
+        DataError: a file cannot be read as an image, or not be fitted.
+    """
+    batch_size = batch_size or chunk_size(model)
+    bits_per_dim = tf.function(
+        lambda images, labels, noise: model.bits_per_dim(images, labels, noise=noise),
+        autograph=False,
+        reduce_retracing=True,
+    )
+    values = np.zeros([draws, len(files)])
+    for start in range(0, len(files), batch_size):
+        chunk = slice(start, start + batch_size)
+        images = read_own_images([file.path for _, file in files[chunk]], model.image_shape, fit)
+        for draw in range(draws):
+            noise = np.stack([_noise(name, draw, model.image_shape) for name, _ in files[chunk]])
+            values[draw, chunk] = bits_per_dim(images, index_labels(labels, chunk), noise).numpy()
+            if bar is not None:
+                bar.update(len(images))
+    return Bits(values, model.config.dims)
+
+
+def write_table(path, files, bits):
+    """Write a CSV file of columns `path`, `bits_per_dim`, `error` and, if all images lie in such folders, `class`.
+
+    `error` is the standard error over the draws of the noise, empty for one draw.
+
+    Args:
+        path: path of the file to write.
+        files: list of `(name, ImageFile)`.
+        bits: a `Bits` of these.
+    """
+    draws, with_class = len(bits.values), all(file.class_name is not None for _, file in files)
+    means = bits.values.mean(0)
+    errors = bits.values.std(0, ddof=1) / np.sqrt(draws) if draws > 1 else [None] * len(files)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "bits_per_dim", "error", *(["class"] if with_class else [])])
+    for (name, file), mean, error in zip(files, means, errors, strict=True):
+        numbers = ["" if number is None else NUMBER_FORMAT.format(number) for number in (mean, error)]
+        writer.writerow([name, *numbers, *([file.class_name] if with_class else [])])
+    write_bytes(path, text.getvalue().encode(errors="surrogateescape"))  # names of files in their own bytes
+
+
+def _noise(name, draw, shape):
+    """Return the dequantization noise of an image, float32 of the given shape."""
+    key = zlib.crc32(name.encode(errors="surrogateescape"))
+    return np.random.default_rng([draw, key]).random(shape, np.float32)

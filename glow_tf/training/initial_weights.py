@@ -1,0 +1,228 @@
+"""Start a training from the weights of another run or of a file (fine-tuning), instead of an initialization from data.
+
+Only weights are taken: no state of the optimizer, no counters. Weights belong together by the names of the variables.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from glow_tf import presets
+from glow_tf.config import Experiment, InitialWeights, ModelConfig
+from glow_tf.errors import ConfigError, RunError, did_you_mean
+from glow_tf.layers.loading import loading_problem
+from glow_tf.model import Glow
+from glow_tf.runs import Run, is_keras_file, load_keras
+from glow_tf.weights_file import ENDING, written_config
+
+FIELDS_THAT_MUST_AGREE = ("levels", "depth", "width", "permutation", "coupling", "scale")
+"""Fields of the model's configuration without which its weights mean something else, besides the image channels.
+
+All others may differ: height and width, bits, classes, learn_top and weight_y, and what changes no number.
+"""
+
+OPTIONAL_PARTS = ("flow/prior/conv/", "flow/prior/embedding/", "classifier/")
+"""Layers that only some models have, those of learn_top, classes and weight_y; all of them start at zero."""
+
+PACKAGED_WEIGHTS = pathlib.Path(presets.__file__).parent / "weights"
+"""Folder of the weights that come with glow_tf, `PRESET.weights.h5`."""
+
+
+def recorded_weights(run, experiment, options):
+    """Return the `InitialWeights` of a training, or None for an initialization from data.
+
+    Args:
+        run: the `Run` of the training; if its folder holds a run already, that run's record counts.
+        experiment: an `Experiment`.
+        options: `RunOptions`.
+
+    Raises:
+        ConfigError: the run in the folder started otherwise than the options ask for.
+    """
+    path = options.init_from
+    asked = None if path is None else InitialWeights(_absolute(path), options.init_ema)
+    if not run.exists:
+        if asked is not None:
+            _locate(asked.path)  # before anything takes time
+        return asked or experiment.initial_weights
+    record = run.experiment().initial_weights
+    if asked is not None and (record is None or dataclasses.replace(record, digest=None) != asked):
+        raise ConfigError(
+            f"{run.path} holds a run that started from {_describe(record)}, not from {_describe(asked)}; leave "
+            "--init-from out to resume it, or give another --run-dir."
+        )
+    return record
+
+
+def starting_experiment(path):
+    """Return the `Experiment` whose options a fine-tuning changes: that of a run folder, or of a file's model.
+
+    A file names no data and no training; these are those of the default preset.
+
+    Args:
+        path: run folder, `.keras` or `.weights.h5` file, or name of a preset.
+
+    Raises:
+        RunError: there is no such thing, or it cannot be read.
+    """
+    location = _locate(path)
+    if location.is_dir():
+        experiment = Run.open(location).experiment()
+        data = dataclasses.replace(experiment.data, split_record=None)
+        return Experiment(experiment.model, data, experiment.training)
+    default = presets.get(path if path in presets.PRESETS else presets.DEFAULT)
+    config = load_keras(location).config if is_keras_file(location) else _config_in(location)
+    if config is None:
+        return Experiment(default.model, default.data, default.training)
+    data = dataclasses.replace(default.data, labels=default.data.labels or config.classes > 0)
+    return Experiment(config, data, default.training)
+
+
+def load_initial_weights(model, record):
+    """Set a model to recorded weights; warn of the layers that only one of both models has.
+
+    Args:
+        model: a `Glow`.
+        record: an `InitialWeights`.
+
+    Returns:
+        The `InitialWeights` with the digest of the weights.
+
+    Raises:
+        RunError: the weights cannot be read, are not those of the record, or do not fit the model.
+    """
+    location = _locate(record.path)
+    with tf.device("CPU:0"):  # an accelerator has room for one model
+        source = _load_source(location, record.ema, model.config)
+    arrays = {v.path: v.numpy() for v in source.weights}
+    digest = _digest(arrays)
+    if record.digest not in (None, digest):
+        raise RunError(
+            f"{record.path} holds other weights than when the run was started from them; bring the first ones back, or "
+            "give another --run-dir."
+        )
+    _check_config(record, source.config, model.config)
+    shapes = {v.path: tuple(v.shape) for v in model.weights}
+    source_shapes = {name: array.shape for name, array in arrays.items()}
+    skipped = _skipped_parts(source_shapes, shapes)
+    _check_shapes(record, source_shapes, shapes, skipped)
+    for variable in model.weights:
+        if not variable.path.startswith(skipped):
+            variable.assign(arrays[variable.path])
+    _warn_of_skipped_parts(record, shapes, skipped)
+    return dataclasses.replace(record, digest=digest)
+
+
+def _absolute(path):
+    """Return an absolute path, or the name of a preset where there is no such path."""
+    return path if path in presets.PRESETS and not os.path.lexists(path) else os.path.abspath(path)
+
+
+def _locate(path):
+    """Return the `pathlib.Path` of a run folder or of a file of weights; raise a `RunError` if there is none."""
+    location = pathlib.Path(path)
+    if location.is_dir() or (location.is_file() and (is_keras_file(location) or location.name.endswith(f".{ENDING}"))):
+        return location
+    if os.path.lexists(location):
+        raise RunError(f"{path} is no run folder and no .keras or .weights.h5 file, from which a training can start.")
+    if str(path) in presets.PRESETS:
+        packaged = PACKAGED_WEIGHTS / f"{path}.{ENDING}"
+        if packaged.is_file():
+            return packaged
+        raise RunError(
+            f"no weights of the preset {path} come with this glow_tf; give a run folder, or a .keras or .weights.h5 "
+            "file."
+        )
+    hint = did_you_mean(path, presets.PRESETS)
+    raise RunError(f"{path}: there is no such run folder, .keras or .weights.h5 file, and no such preset.{hint}")
+
+
+def _load_source(location, ema, config):
+    """Load the `Glow` of a run folder or of a file; a file that says nothing has the configuration `config`."""
+    if location.is_dir():
+        return Run.open(location).model(ema=ema)
+    if ema:
+        raise RunError(f"{location} holds one set of weights; only a run folder has EMA weights besides.")
+    if is_keras_file(location):
+        return load_keras(location)
+    model = Glow(_config_in(location) or config)
+    try:
+        model.load_weights(location)
+    except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
+        raise RunError(f"{location} does not hold the weights of such a model: {loading_problem(error)}") from error
+    return model
+
+
+def _config_in(path):
+    """Return the `ModelConfig` in a `.weights.h5` file, or None if there is none."""
+    values = written_config(path)
+    try:
+        return ModelConfig(**values) if values else None
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{path} is of a model that this glow_tf does not know: {error}") from error
+
+
+def _digest(arrays):
+    """Return the SHA-256 of named arrays, in hexadecimal; the order does not matter."""
+    result = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        result.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        result.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return result.hexdigest()
+
+
+def _check_config(record, theirs, ours):
+    """Raise a `RunError` if the configurations of two models differ in what gives their weights another meaning."""
+    pairs = [(name, getattr(theirs, name), getattr(ours, name)) for name in FIELDS_THAT_MUST_AGREE]
+    pairs.append(("image channels", theirs.image_shape[2], ours.image_shape[2]))
+    differences = [f"{name} {their} there, {our} here" for name, their, our in pairs if their != our]
+    if differences:
+        raise RunError(
+            f"{record.path} has weights of another model: {'; '.join(differences)}. Give the same options as there; "
+            "image size, bits, classes, learn_top and weight_y may differ."
+        )
+
+
+def _skipped_parts(theirs, ours):
+    """Return the prefixes of the optional layers whose weights are not the same in name and shape in both models."""
+
+    def part(shapes, prefix):
+        return {name: shape for name, shape in shapes.items() if name.startswith(prefix)}
+
+    return tuple(prefix for prefix in OPTIONAL_PARTS if part(theirs, prefix) != part(ours, prefix))
+
+
+def _check_shapes(record, theirs, ours, skipped):
+    """Raise a `RunError` that names the weights which only one model has, or which have another shape."""
+    differences = [
+        f"{name} ({theirs.get(name, 'missing')} there, {ours.get(name, 'missing')} here)"
+        for name in sorted(theirs.keys() | ours.keys())
+        if theirs.get(name) != ours.get(name) and not name.startswith(skipped)
+    ]
+    if differences:
+        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise RunError(
+            f"{record.path} does not fit the model: its weights differ in {', '.join(differences[:3])}{more}."
+        )
+
+
+def _warn_of_skipped_parts(record, ours, skipped):
+    new = [prefix.rstrip("/") for prefix in skipped if any(name.startswith(prefix) for name in ours)]
+    unused = [prefix.rstrip("/") for prefix in skipped if prefix.rstrip("/") not in new]
+    for parts, text in (
+        (new, "start at zero: it has none of that shape"),
+        (unused, "are left out: this model has none"),
+    ):
+        if parts:
+            warnings.warn(f"{record.path}: the weights of {', '.join(parts)} {text}.", stacklevel=4)
+
+
+def _describe(record):
+    if record is None:
+        return "an initialization from data"
+    return f"the {'EMA ' if record.ema else ''}weights of {record.path}"
