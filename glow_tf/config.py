@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from glow_tf.errors import ConfigError, did_you_mean
-from glow_tf.fields import Between, TensorFlowPath, check_fields
+from glow_tf.fields import Between, PathText, TensorFlowPath, check_fields
 
 SOURCE_KINDS = ("bundled", "tfds", "folder", "npz", "npy", "tfrecord", "lsun-lmdb")
 """Kinds of image sources, the part of `DataConfig.source` before the colon."""
@@ -284,6 +284,11 @@ class RunOptions:
     """Epochs between validations."""
     sample_every: Count | None = None
     """Epochs between sample sheets; None: only at the end."""
+    cache: Literal["auto", "off"] = "auto"
+    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it in memory (up to 256 MiB in all) or
+    in files; off: decode it anew each time."""
+    cache_dir: PathText | None = None
+    """Folder for the files of decoded images; None: $XDG_CACHE_HOME/glow_tf/images, or that in ~/.cache."""
 
     def __post_init__(self):
         if not isinstance(self.devices, str):

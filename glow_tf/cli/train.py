@@ -85,6 +85,7 @@ def warn_of_other_images(experiment, source):
         source: its `Source`, opened.
     """
     height, width, channels = experiment.model.image_shape
+    source = source.uncached
     image = source.decode(source.read(source.rows_of("train")[0]))["image"]
     losses = [f"{image.shape[0]}x{image.shape[1]} pixels"] * (tuple(image.shape[:2]) != (height, width))
     losses += ["color"] * (image.shape[2] > channels)

@@ -2,6 +2,8 @@
 
 from glow_tf.data.arrays import open_npy, open_npz
 from glow_tf.data.bundled import open_bundled
+from glow_tf.data.cache import cached
+from glow_tf.data.files import RecordSource
 from glow_tf.data.folder import open_folder
 from glow_tf.data.lsun import open_lsun
 from glow_tf.data.source import Source
@@ -23,12 +25,14 @@ OPENERS = {
 __all__ = ["OPENERS", "DataError", "Source", "open_source"]
 
 
-def open_source(config, image_shape):
+def open_source(config, image_shape, *, cache="off", cache_dir=None):
     """Open the source of images that a configuration names.
 
     Args:
         config: a `DataConfig`.
         image_shape: shape `(H, W, C)` that the pipeline fits the images to.
+        cache: `"off"`, or `"auto"`: each record is decoded once (see `glow_tf.data.cache`).
+        cache_dir: folder of the caches on disk; None: `~/.cache/glow_tf/images`.
 
     Returns:
         a `Source`.
@@ -42,4 +46,6 @@ def open_source(config, image_shape):
         raise DataError(
             f"{config.source}: labels are wanted, and it has none; leave --labels out, or give another source."
         )
+    if cache == "auto" and isinstance(source, RecordSource):
+        return cached(source, config, image_shape, cache_dir)
     return source
