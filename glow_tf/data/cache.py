@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from glow_tf.data import aliased
 from glow_tf.data import images as image_ops
-from glow_tf.data.cache_folder import CacheFolder, default_folder
+from glow_tf.data.cache_folder import default_folder, open_folder
 from glow_tf.data.decoded_images import ImageTable
 from glow_tf.data.hold_out import digest
 from glow_tf.data.source import Source
@@ -161,7 +161,7 @@ def cached(source, config, image_shape, cache_dir=None):
             return source
         path = pathlib.Path(cache_dir or default_folder()).expanduser() / digest(contents, repr(sorted(about.items())))
         about = {"source": source.name, "images": count, "made": time.strftime("%Y-%m-%d"), **about}
-        folder = CacheFolder(path, about, *arguments, slot_shape)
+        folder = open_folder(path, about, *arguments, slot_shape)
     except (OSError, RunError) as error:
         reason = str(error).rstrip(".")
         warnings.warn(f"decoded images are not cached, and training reads more slowly: {reason}.", stacklevel=2)

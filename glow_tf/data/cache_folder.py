@@ -27,6 +27,10 @@ MAX_CHECKED_RECORDS = 1024
 """Records whose checksums are compared when a cache is opened."""
 
 
+_open_folders = {}
+"""The open `CacheFolder`s of this process by path: several sources of the same images share one."""
+
+
 class DamagedCache(Exception):
     """A cache that cannot be used; the message says why."""
 
@@ -35,6 +39,15 @@ def default_folder():
     """Return the folder of all caches: `$XDG_CACHE_HOME/glow_tf/images`, or that in `~/.cache`."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return pathlib.Path(base) / "glow_tf" / "images"
+
+
+def open_folder(path, *arguments):
+    """Return the `CacheFolder` of a path, opened by the arguments of its class; each caller closes it once."""
+    folder = _open_folders.get(path)
+    if folder is None:
+        folder = _open_folders[path] = CacheFolder(path, *arguments)
+    folder.users += 1
+    return folder
 
 
 class CacheFolder:
@@ -52,7 +65,7 @@ class CacheFolder:
 
     def __init__(self, path, about, count, channels, attribute_count, make_slot_shape):
         self.path, self._arguments = path, (channels, attribute_count)
-        self._count, self._stack = count, contextlib.ExitStack()
+        self._count, self._stack, self.users = count, contextlib.ExitStack(), 0
         self._saved_at, self._saving = time.monotonic(), threading.Lock()
         writable = self._lock()
         try:
@@ -77,7 +90,11 @@ class CacheFolder:
             threading.Thread(target=self._save_and_release, daemon=True).start()
 
     def close(self):
-        """Save the table and end the lock."""
+        """Save the table and end the lock, if nobody else in this process uses it."""
+        self.users -= 1
+        if self.users:
+            return
+        _open_folders.pop(self.path, None)
         with self._saving:
             if self.table.writable:
                 self._save()

@@ -140,7 +140,7 @@ def open_session(path, *, data=None, ema=False, attributes=None):
     if is_keras_file(path) and data is None:
         context, model = None, load_model(path, ema=ema)
     else:
-        context = open_context(TargetOptions(str(path), data, ema=ema))
+        context = open_context(TargetOptions(str(path), data, ema=ema), tf.distribute.get_strategy())
         model = context.model
     if attributes is not None:
         attributes = load_attributes(attributes, model.config.dims)
