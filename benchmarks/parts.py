@@ -3,7 +3,9 @@
 TensorFlow is not imported here: the parent process stays small, so that a child's peak memory is its own.
 """
 
+import os
 import statistics
+import tempfile
 
 from benchmarks import processes, scaling
 from benchmarks.implementations.products import OPERATIONS
@@ -17,6 +19,10 @@ MEMORY_DEPTHS = (8, 16, 32)
 MEMORY_BATCHES = (16, 64)
 SCALE_DEPTHS = (4, 8, 16, 32)
 SCALE_SIZES = (16, 32, 64, 128)
+
+FEED_COUNTS = {32: 20_000, 64: 10_000, 256: 1_000}
+"""Number of images by their size."""
+FEED_KINDS = ("npy", "folder, PNG", "folder, JPEG", "tfrecord", "lsun-lmdb", "tfds")
 
 PRECISION_WEIGHTS = {"raw": "raw", "averaged": "ema"}
 """Name of the weights in the results -> key of what `benchmarks.precision` prints."""
@@ -138,8 +144,26 @@ def bfloat16(args):
     return result
 
 
+def feed(args):
+    """Images/s that the data pipeline delivers: first pass, later passes, on one core and on all, and disk used."""
+    result, cores = {}, sorted({1, len(os.sched_getaffinity(0))})
+    for size, count in {16: 200}.items() if args.small else FEED_COUNTS.items():
+        for kind in FEED_KINDS:
+            with tempfile.TemporaryDirectory() as folder:
+                processes.result("feeding", "make", kind, size, count, folder)
+                rows = {n: processes.result("feeding", "measure", kind, size, n, folder) for n in cores}
+            text = ", ".join(
+                f"{n} cores: first {r['first']:,.0f}/s, later {r['later']:,.0f}/s" for n, r in rows.items()
+            )
+            most = rows[cores[-1]]
+            gain, disk = most["later"] / rows[1]["later"], most["cache_bytes"] / count
+            print(f"{size:4} px {kind:14}{text}, {gain:.2f}x, {disk / 1e3:.1f} kB of disk an image", flush=True)
+            result[f"{size} px, {kind}"] = {"images": count, "by_cores": rows}
+    return result
+
+
 def _work(args):
     return SMALL if args.small else PAPER
 
 
-PARTS = {part.__name__: part for part in (race, start, memory, large, scale, bfloat16)}
+PARTS = {part.__name__: part for part in (race, start, memory, large, scale, bfloat16, feed)}

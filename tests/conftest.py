@@ -39,6 +39,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: -work[item.path])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory):
+    """Keep caches of decoded images out of the user's folders."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
     """Make a run folder of a small unconditional model of digits; tests must not write into it."""

@@ -5,6 +5,8 @@ import dataclasses
 from glow_tf.data.arrays import open_npy, open_npz
 from glow_tf.data.attribute_classes import AttributeClasses
 from glow_tf.data.bundled import open_bundled
+from glow_tf.data.cache import cached
+from glow_tf.data.files import RecordSource
 from glow_tf.data.folder import open_folder
 from glow_tf.data.labels import check_class_names
 from glow_tf.data.lsun import open_lsun
@@ -27,12 +29,14 @@ OPENERS = {
 __all__ = ["OPENERS", "DataError", "Source", "open_source"]
 
 
-def open_source(config, image_shape):
+def open_source(config, image_shape, *, cache="off", cache_dir=None):
     """Open the source of images that a configuration names.
 
     Args:
         config: a `DataConfig`.
         image_shape: shape `(H, W, C)` that the pipeline fits the images to.
+        cache: `"off"`, or `"auto"`: each record is decoded once (see `glow_tf.data.cache`).
+        cache_dir: folder of the caches on disk; None: `~/.cache/glow_tf/images`.
 
     Returns:
         a `Source`.
@@ -53,4 +57,6 @@ def open_source(config, image_shape):
     if config.labels and source.split_record is not None:
         check_class_names(source.class_names, config.split_record and config.split_record.classes, config.source)
         source.split_record = dataclasses.replace(source.split_record, classes=source.class_names)
+    if cache == "auto" and isinstance(source, RecordSource):
+        return cached(source, config, image_shape, cache_dir)
     return source

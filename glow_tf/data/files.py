@@ -3,6 +3,8 @@
 Such a source knows its records by number, so that any position in the order of training is reached at once.
 """
 
+import contextlib
+import os
 import sys
 
 import numpy as np
@@ -16,6 +18,15 @@ class DamagedRecord(Exception):
     """A record that cannot be decoded; the message names it."""
 
 
+def stamp(path):
+    """Return a str that differs for other contents of a file: its size and the times of its last changes."""
+    try:
+        status = os.stat(path)
+    except OSError:  # a record that cannot be read is named when its turn comes
+        return " missing;"
+    return f" {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns};"
+
+
 class RecordSource(Source):
     """A source whose records are read by a Python function.
 
@@ -27,10 +38,13 @@ class RecordSource(Source):
         on_damaged: "stop": a damaged record stops the run with its name; "skip": it is named once and left out: in
             training the next record replaces it, in an evaluation it has weight 0.
         labels: bool, labels are wanted: each must be one of the classes. If not, another label is taken as -1.
+        contents: function that returns a str that differs for other images (see `glow_tf.data.cache`); None: such
+            images are never kept on disk.
     """
 
-    def __init__(self, name, rows, load, *, check, on_damaged="stop", labels=False, **options):
+    def __init__(self, name, rows, load, *, check, on_damaged="stop", labels=False, contents=lambda: None, **options):
         super().__init__(name, rows, **options)
+        self.contents, self.skips_damaged = contents, on_damaged == "skip"
         self._load, self._check, self._on_damaged, self._labels = load, check, on_damaged, labels
         self._reported_rows = set()
 
@@ -52,6 +66,15 @@ class RecordSource(Source):
             "attributes": tf.ensure_shape(attributes, [len(self.attribute_names)]),
             "valid": tf.ensure_shape(valid, []),
         }
+
+    def sample_sizes(self, count):
+        """Return a list of the sizes `(h, w)` of about `count` images, as far as they can be read."""
+        sizes = []
+        rows = np.unique(np.concatenate(list(self.rows.values())))
+        for row in rows[:: max(1, len(rows) // count)].tolist():
+            with contextlib.suppress(DamagedRecord):
+                sizes.append(self._load(row)[0].shape[:2])
+        return sizes
 
     def _load_checked(self, row):
         try:

@@ -6,11 +6,13 @@ order of their names.
 """
 
 import itertools
+import os
 import pathlib
 import unicodedata
 
-from glow_tf.data.files import RecordSource
+from glow_tf.data.files import RecordSource, stamp
 from glow_tf.data.folder_listing import list_images, list_images_of_format_1
+from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
@@ -31,16 +33,12 @@ def open_folder(where, config, image_shape):
     rows = consecutive_rows({split or "train": len(part) for split, part in split_files.items()})
     if not len(rows.get("train", ())):
         raise DataError(f"{config.source}: {len(files)} images, but none of them to train on.")
-    names = {file.class_name for file in files}
-    labels, class_names = ({}, ()) if None in names else _number_classes(names)
+    folder_names = {file.class_name for file in files}
+    labels, class_names = ({}, ()) if None in folder_names else _number_classes(folder_names)
     if config.labels and not class_names:
         raise DataError(f"{config.source}: labels are wanted, so every image must lie in a folder of its class.")
-    rows, split_record = draw_splits(
-        rows,
-        config,
-        test=0.1 if None in split_files else None,
-        names=[file.path.relative_to(root).as_posix() for file in files],
-    )
+    names = [file.path.relative_to(root).as_posix() for file in files]
+    rows, split_record = draw_splits(rows, config, test=0.1 if None in split_files else None, names=names)
 
     def load(row):
         path, name = files[row]
@@ -54,7 +52,12 @@ def open_folder(where, config, image_shape):
         split_record=split_record,
         class_names=class_names,
         on_damaged=config.on_damaged,
+        contents=lambda: digest(os.path.realpath(root), *map(_name_and_stamp, names, files)),
     )
+
+
+def _name_and_stamp(name, file):
+    return name + stamp(file.path)
 
 
 def _number_classes(folder_names):

@@ -38,6 +38,8 @@ def fit(image, image_shape, mode, seed=None, valid=True):
         uint8 `[H, W, C]`.
     """
     height, width, channels = image_shape
+    if image.shape == tuple(image_shape):
+        return image
     if valid is not True:
         image = tf.cond(valid, lambda: image, lambda: tf.zeros(image_shape, tf.uint8))
     image = with_channels(image, channels)

@@ -8,7 +8,8 @@ import io
 import pathlib
 import weakref
 
-from glow_tf.data.files import DamagedRecord, RecordSource
+from glow_tf.data.files import DamagedRecord, RecordSource, stamp
+from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
@@ -51,6 +52,7 @@ def open_lsun(where, config, image_shape):
         check=shape_check(image_shape, config),
         split_record=split_record,
         on_damaged=config.on_damaged,
+        contents=lambda: digest(*(f"{path.resolve()}{stamp(path / 'data.mdb')}" for path in databases.values())),
     )
 
 

@@ -19,7 +19,6 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf.data import images as image_ops
-from glow_tf.data.source import ArraySource
 from glow_tf.errors import DataError
 
 # The streams of random numbers of one seed. EVALUATION must have the largest number: draw n of the evaluation noise is
@@ -134,7 +133,7 @@ def stream_seed(seed, stream, position):
 def _decode_first_valid(source, rows, index, count):
     """Return the decoded record of `rows[index]`, or of the next row that is not damaged."""
     record = source.decode(source.read(rows[index]))
-    if isinstance(source, ArraySource):
+    if not source.skips_damaged:
         return record
 
     def decode_next(index, record):

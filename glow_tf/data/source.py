@@ -30,6 +30,14 @@ class Source:
         self.class_names, self.attribute_names = tuple(class_names), tuple(attribute_names)
         self.credits = credits
 
+    skips_damaged = False
+    """Whether `decode` may give a record that is not valid."""
+
+    @property
+    def uncached(self):
+        """The source whose records are as they are stored, before they are fitted to a model's images."""
+        return self
+
     @property
     def classes(self):
         """Return the number of classes; 0 without labels."""

@@ -6,10 +6,11 @@ The builder is prepared as array records, which can be read by index. Two data s
 """
 
 import errno
+import pathlib
 
 import numpy as np
 
-from glow_tf.data.files import DamagedRecord, RecordSource
+from glow_tf.data.files import DamagedRecord, RecordSource, stamp
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
@@ -72,6 +73,7 @@ def open_tfds(where, config, image_shape):
         variant=VARIANTS.get(name, ""),
         on_damaged=config.on_damaged,
         labels=config.labels,
+        contents=lambda: digest(info.full_name, *(f"{path}{stamp(path)}" for path in _files(info))),
     )
 
 
@@ -93,6 +95,11 @@ def _prepare(where, name, source_name):
             f"{_advice(name, error)}."
         ) from error
     return builder.info, data_sources
+
+
+def _files(info):
+    """Return the files of a prepared data set."""
+    return sorted(pathlib.Path(info.data_dir).iterdir())
 
 
 def _advice(name, error):

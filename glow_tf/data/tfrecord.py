@@ -74,6 +74,7 @@ def open_tfrecord(where, config, image_shape):
         attribute_names=ATTRIBUTES if has_attributes else (),
         on_damaged=config.on_damaged,
         labels=config.labels,
+        contents=lambda: digest(*(location.checksum for location in locations)),
     )
 
 

@@ -10,6 +10,7 @@ import warnings
 from typing import Annotated, Literal
 
 import numpy as np
+import tensorflow as tf
 import tyro
 
 from glow_tf.config import DataConfig, Experiment
@@ -22,6 +23,7 @@ from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
 from glow_tf.model import Glow
 from glow_tf.runs import Run, is_keras_file, load_model
+from glow_tf.training import devices
 from glow_tf.training.old_splits import check_old_split
 
 
@@ -41,8 +43,17 @@ class TargetOptions:
     """Folder for pictures and numbers; RUN/evaluation, or next to the .keras file, if not given."""
     class_attributes: tuple[PathText, ...] = ()
     """Attributes that the classes are made of; those of the training if not given, which a .keras file does not say."""
+    devices: str = "auto"
+    """auto (every visible GPU, else the CPU), cpu, or a number of GPUs (of logical CPU devices without a GPU); bits/dim
+    are measured on all of them."""
+    cache: Literal["auto", "off"] = "auto"
+    """auto: decode each image once, and read what training has decoded; off: decode it anew each time."""
+    cache_dir: PathText | None = None
+    """Folder for the files of decoded images, as in training."""
 
     def __post_init__(self):
+        if not isinstance(self.devices, str):
+            object.__setattr__(self, "devices", str(self.devices))  # a number
         check_fields(self, lambda name: "RUN" if name == "path" else option_name(name))
 
 
@@ -57,6 +68,8 @@ class EvaluationContext:
         out: folder for pictures and numbers.
         ema: whether `model` has the EMA weights.
         file_model: the model of a `.keras` file, else None.
+        strategy: the `tf.distribute` strategy that holds the models.
+        cache_options: keyword arguments `cache` and `cache_dir` of `open_source`.
     """
 
     path: pathlib.Path
@@ -65,6 +78,8 @@ class EvaluationContext:
     out: pathlib.Path
     ema: bool = False
     file_model: Glow | None = None
+    strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
+    cache_options: dict = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def model(self):
@@ -73,7 +88,10 @@ class EvaluationContext:
 
     def load(self, ema):
         """Load the `Glow` with its raw or its EMA weights; a `.keras` file holds only one set of weights."""
-        return load_model(self.path, ema=ema) if self.file_model is None else self.file_model
+        if self.file_model is not None:
+            return self.file_model
+        with self.strategy.scope():
+            return load_model(self.path, ema=ema)
 
     @functools.cached_property
     def source(self):
@@ -82,7 +100,8 @@ class EvaluationContext:
         Raises:
             DataError: its number of classes is not that of a conditional model.
         """
-        source, classes = open_source(self.data, self.model.image_shape), self.model.config.classes
+        source = open_source(self.data, self.model.image_shape, **self.cache_options)
+        classes = self.model.config.classes
         if classes and source.classes != classes:
             raise DataError(
                 f"{source.name} has {source.classes or 'no'} classes, the model is conditional on {classes}; give a "
@@ -141,8 +160,12 @@ class EvaluationContext:
         return path
 
 
-def open_context(target):
+def open_context(target, strategy=None):
     """Open the `EvaluationContext` of a `TargetOptions`, or of a path.
+
+    Args:
+        target: a `TargetOptions`, or a path.
+        strategy: the `tf.distribute` strategy that holds the models; None: that of the option `devices`.
 
     Raises:
         ConfigError: a `.keras` file comes without a source of images.
@@ -150,10 +173,12 @@ def open_context(target):
     """
     target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
     path, model = pathlib.Path(target.path), None
+    strategy = strategy or devices.evaluation_strategy(target.devices)
     if is_keras_file(path):
         if target.data is None:
             raise ConfigError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
-        model, experiment = load_model(path, ema=target.ema), None
+        with strategy.scope():
+            model, experiment = load_model(path, ema=target.ema), None
         data = DataConfig(target.data, labels=bool(model.config.classes), class_attributes=target.class_attributes)
         out = path.with_name(path.stem + "_evaluation")
     else:
@@ -167,7 +192,8 @@ def open_context(target):
     if target.fit is not None:
         data = dataclasses.replace(data, fit=target.fit)
     out = out if target.out is None else pathlib.Path(target.out)
-    return EvaluationContext(path, data, experiment, out, target.ema, model)
+    cache_options = dict(cache=target.cache, cache_dir=target.cache_dir)
+    return EvaluationContext(path, data, experiment, out, target.ema, model, strategy, cache_options)
 
 
 def _moved(data, source, labels):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from glow_tf import quantization
 from glow_tf.batched import chunk_size, index_labels, map_chunks
 from glow_tf.model import standard_normal_log_prob
+from glow_tf.training import devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +71,8 @@ def measure(context, model=None, *, split="test", draws=4, batch_size=None, limi
         model: a `Glow`; None takes the context's.
         split: "train", "validation" or "test".
         draws: draws of the dequantization noise.
-        batch_size: images at once; None depends on the image size.
+        batch_size: images at once, on all devices; None depends on the image size. It is rounded up so that all
+            devices take as many.
         limit: number of images, the first ones; None takes all.
         bar: progress bar that counts images, or None.
 
@@ -78,18 +80,28 @@ def measure(context, model=None, *, split="test", draws=4, batch_size=None, limi
         A `Bits`.
     """
     model = model or context.model
-    batch_size = batch_size or chunk_size(model)
+    strategy = context.strategy
+    replicas = strategy.num_replicas_in_sync
+    batch_size = replicas * (math.ceil(batch_size / replicas) if batch_size else chunk_size(model))
+
+    def bits_of_replica(batch):
+        return model.bits_per_dim(batch["image"], context.model_labels(batch["label"]), noise=batch["noise"])
 
     @tf.function(autograph=False)
-    def bits_per_dim(image, label, noise):
-        return model.bits_per_dim(image, context.model_labels(label), noise=noise)
+    def bits_per_dim(batch):
+        return strategy.run(bits_of_replica, args=(batch,))
+
+    def gathered(values):
+        """Return the values of all devices, in the order of the batch, as one array."""
+        return np.concatenate([value.numpy() for value in strategy.experimental_local_results(values)])
 
     draw_values = []
     for draw in range(draws):
         batch_values = []
-        for batch in context.batches(split, batch_size=batch_size, draw=draw, limit=limit):
-            values = bits_per_dim(batch["image"], batch["label"], batch["noise"]).numpy().astype(np.float64)
-            batch_values.append(values[batch["weight"].numpy() > 0])
+        batches = context.batches(split, batch_size=batch_size, draw=draw, limit=limit)
+        for batch in devices.distribute(strategy, lambda *_, batches=batches: batches, batch_size):
+            values = gathered(bits_per_dim(batch)).astype(np.float64)
+            batch_values.append(values[gathered(batch["weight"]) > 0])
             if bar is not None:
                 bar.update(len(batch_values[-1]))
         draw_values.append(np.concatenate(batch_values)[:limit])

@@ -10,14 +10,15 @@ class ExperimentBatches:
 
     Args:
         experiment: an `Experiment`.
+        cache_options: keyword arguments `cache` and `cache_dir` of `open_source`.
 
     Raises:
         ConfigError: the model's classes are not those of the data.
     """
 
-    def __init__(self, experiment):
+    def __init__(self, experiment, **cache_options):
         self.experiment = experiment
-        self.source = open_source(experiment.data, experiment.model.image_shape)
+        self.source = open_source(experiment.data, experiment.model.image_shape, **cache_options)
         classes = experiment.model.classes
         if classes and classes != self.source.classes:
             raise ConfigError(

@@ -1,5 +1,7 @@
 """Where training runs: one device, several GPUs or several machines, by option."""
 
+import contextlib
+import functools
 import os
 
 import tensorflow as tf
@@ -27,6 +29,31 @@ def strategy(devices="auto"):
         gpus.warn_of_unseen_card()
     if "TF_CONFIG" in os.environ:
         return tf.distribute.MultiWorkerMirroredStrategy()
+    return _strategy_of_machine(devices)
+
+
+@functools.cache
+def evaluation_strategy(devices="auto"):
+    """Return the strategy of an evaluation, on this machine alone; `devices` is that of `strategy`.
+
+    On one device it is TensorFlow's default strategy. Whatever calls it in a process shares one strategy.
+    """
+    if devices == "cpu":
+        with contextlib.suppress(RuntimeError):  # the devices are in use already
+            tf.config.set_visible_devices([], "GPU")
+    grow_memory()
+    made = _strategy_of_machine(devices)
+    return made if made.num_replicas_in_sync > 1 else tf.distribute.get_strategy()
+
+
+def grow_memory():
+    """Let TensorFlow take the memory of GPUs as it needs it: by default it takes all of every card."""
+    with contextlib.suppress(RuntimeError):  # the devices are in use already
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _strategy_of_machine(devices):
     seen = tf.config.list_physical_devices("GPU")
     if devices == "cpu":
         return tf.distribute.OneDeviceStrategy("CPU:0")
@@ -46,7 +73,7 @@ def _strategy_of_count(devices, seen):
     if unseen_card:
         raise ConfigError(
             f"devices: {unseen_card}, and --devices {count} asks for GPUs; {gpus.remedy(unseen_card)}; "
-            f"--devices cpu trains on the CPU, and with CUDA_VISIBLE_DEVICES=-1, --devices {count} makes {count} "
+            f"--devices cpu takes the CPU, and with CUDA_VISIBLE_DEVICES=-1, --devices {count} makes {count} "
             "CPU devices."
         )
     most, kind = (len(seen), "GPUs seen") if seen else (MAX_LOGICAL_CPUS, "logical CPU devices, as no GPU is seen")

@@ -40,11 +40,8 @@ def set_up(options):
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
-    gpus = tf.config.list_physical_devices("GPU")
-    with contextlib.suppress(RuntimeError):  # the devices are in use already
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)  # else TensorFlow takes all memory of every card
-    if not gpus:
+    devices.grow_memory()
+    if not tf.config.list_physical_devices("GPU"):
         # On a CPU a step is as fast without TensorFlow's graph optimizer, which takes 10 s of a start at K=32.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return devices.strategy(options.devices)

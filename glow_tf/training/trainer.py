@@ -47,7 +47,7 @@ class Trainer:
         experiment = dataclasses.replace(experiment, initial_weights=recorded_weights(self.run, experiment, options))
         if self.run.config_path.is_file():
             experiment = with_split_record(experiment, self.run.experiment().data.split_record)
-        self.batches = ExperimentBatches(experiment)
+        self.batches = ExperimentBatches(experiment, cache=options.cache, cache_dir=options.cache_dir)
         self.source = self.batches.source
         check_old_split(self.run, experiment.data, self.source)
         self.experiment = experiment = with_split_record(experiment, self.source.split_record)

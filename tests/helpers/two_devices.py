@@ -15,6 +15,8 @@ import tensorflow as tf
 from glow_tf.config import RunOptions
 from glow_tf.data import open_source, pipeline
 from glow_tf.errors import ConfigError
+from glow_tf.evaluation import likelihood
+from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.runs import Run
 from glow_tf.training import devices, session
 from glow_tf.training.trainer import Trainer
@@ -38,6 +40,7 @@ def main(folder):
         "bad_replica": bad_replica(folder / "bad_replica", two),
         "other_devices": other_devices(folder, two, one),
         "compiled": compiled(folder / "compiled", two, one),
+        "evaluation": evaluation(folder / "evaluation"),
     }
     print(json.dumps(results))
 
@@ -134,6 +137,15 @@ def compiled(path, two, one):
             for stack in stacks
         ),
     }
+
+
+def evaluation(path):
+    """Measure bits/dim of single images on one device, and on two with the same and with an odd batch size."""
+    path, values = make_run(path), []
+    for devices_option, batch_size in (("cpu", 8), ("2", 16), ("2", 7)):
+        context = open_context(TargetOptions(str(path), devices=devices_option))
+        values.append(likelihood.measure(context, draws=2, batch_size=batch_size, limit=45).values.tolist())
+    return values
 
 
 if __name__ == "__main__":

@@ -63,6 +63,14 @@ def test_validation_does_not_depend_on_replicas_or_batch_size(two_devices):
 
 
 @pytest.mark.slow
+def test_evaluation_on_two_devices_measures_each_image_as_on_one(two_devices):
+    one, two, odd = map(np.array, two_devices["evaluation"])
+    assert one.shape == (2, 45) and np.ptp(one) > 0.01
+    np.testing.assert_array_equal(two, one, "each device takes as many images as the one did")
+    np.testing.assert_allclose(odd, one, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_non_finite_step_on_one_replica_is_skipped_on_both(two_devices):
     first, bad, third = two_devices["bad_replica"]
     for after in (first, bad, third):

@@ -1,5 +1,6 @@
 """`compare`: the bits/dim of two data sets under one model."""
 
+import dataclasses
 from typing import Annotated
 
 import tyro
@@ -25,7 +26,7 @@ def compare(
     inside = open_context(target)
     if inside.model.config.classes:
         raise ConfigError("compare needs an unconditional model: the other data set has no labels of this one's.")
-    outside = open_context(TargetOptions(target.path, data=against, fit="resize", ema=target.ema))
+    outside = open_context(dataclasses.replace(target, data=against, fit="resize"))
     contexts = (inside, outside)
     with progress_bar(sum(min(limit, c.source.size("test")) for c in contexts), "bits/dim") as bar:
         results = [likelihood.measure(c, inside.model, draws=1, limit=limit, bar=bar) for c in contexts]

@@ -1,0 +1,183 @@
+"""A cache of decoded images: each record is decoded once, then read from memory or from a memory-mapped file.
+
+What a cache holds does not depend on randomness: images upright, in the model's channels, and of its size. With
+`fit="random_crop"` they keep their own size, and are cropped anew at every step. Damaged images are never stored.
+
+A small source is kept in memory. A larger one is kept on disk, under a key of everything that its pixels depend on, and
+so it serves later runs too.
+"""
+
+import math
+import pathlib
+import time
+import warnings
+import weakref
+
+import numpy as np
+import PIL
+import tensorflow as tf
+
+from glow_tf.data import aliased
+from glow_tf.data import images as image_ops
+from glow_tf.data.cache_folder import default_folder, open_folder
+from glow_tf.data.decoded_images import ImageTable
+from glow_tf.data.hold_out import digest
+from glow_tf.data.source import Source
+from glow_tf.errors import RunError
+
+FORMAT = 1
+"""Number of the form of a disk cache; another number makes another key."""
+
+MAX_BYTES_IN_MEMORY = 2**28
+"""Bytes of all images of a source up to which they are kept in memory."""
+
+SAMPLED_RECORDS = 32
+"""Records whose sizes tell the size of a slot where images keep their own."""
+
+SLOT_FACTOR = 2
+"""Bytes of a slot, in those of the largest of the sampled images."""
+
+
+class CachedSource(Source):
+    """A source that decodes each record of another one once.
+
+    Args:
+        uncached: a `RecordSource`.
+        config: its `DataConfig`.
+        image_shape: shape `(H, W, C)` that the images are fitted to.
+        table: an `ImageTable`.
+        folder: the `CacheFolder` of the table, or None.
+    """
+
+    def __init__(self, uncached, config, image_shape, table, folder=None):
+        super().__init__(
+            uncached.name,
+            uncached.rows,
+            class_names=uncached.class_names,
+            attribute_names=uncached.attribute_names,
+            variant=uncached.variant,
+            split_record=uncached.split_record,
+        )
+        self._uncached, self.skips_damaged = uncached, uncached.skips_damaged
+        self._config, self._image_shape, self.table, self.folder = config, tuple(image_shape), table, folder
+        if folder is not None:
+            self._finalizer = weakref.finalize(self, folder.close)
+
+    @property
+    def uncached(self):
+        return self._uncached
+
+    def close(self):
+        """Save what is on disk and let another process fill it."""
+        if self.folder is not None:
+            self._finalizer()
+
+    def read(self, row):
+        return row
+
+    def decode(self, record):
+        is_filled = self.table.variables["filled"].read_value()[record] > 0
+        image, label, attributes, valid = tf.cond(
+            is_filled, lambda: self._stored(record), lambda: self._decode_and_store(record)
+        )
+        return {"image": image, "label": label, "attributes": attributes, "valid": valid}
+
+    def _stored(self, row):
+        """Return image, label, attributes and validity of a record that is in the table."""
+        variables = self.table.variables
+        image = variables["pixels"].read_value()[row]
+        if self._keeps_size:
+            height, width = tf.unstack(variables["size"].read_value()[row])
+            channels = self._image_shape[2]
+            image = tf.reshape(image[: height * width * channels], [height, width, channels])
+        has_attributes = "attributes" in variables
+        attributes = variables["attributes"].read_value()[row] if has_attributes else tf.zeros([0], tf.int32)
+        return image, variables["label"].read_value()[row], attributes, tf.constant(True)
+
+    def _decode_and_store(self, row):
+        record = self._uncached.decode(self._uncached.read(row))
+        image = self._fit(record["image"], record["valid"])
+        values = [row, image, record["label"], record["attributes"], record["valid"]]
+        # A result that nobody used, or only waited for, would be optimized away, and the call with it.
+        valid = tf.ensure_shape(tf.numpy_function(self._store, values, tf.bool, stateful=False), [])
+        return image, record["label"], record["attributes"], valid
+
+    @property
+    def _keeps_size(self):
+        return self._config.fit == "random_crop"
+
+    def _fit(self, image, valid):
+        if not self._keeps_size:
+            return image_ops.fit(image, self._image_shape, self._config.fit, valid=valid)
+        channels = self._image_shape[2]
+        image = tf.cond(
+            valid,
+            lambda: image_ops.with_channels(image, channels),
+            lambda: tf.zeros([1, 1, channels], tf.uint8),
+        )
+        return tf.ensure_shape(image, [None, None, channels])
+
+    def _store(self, row, image, label, attributes, valid):
+        """Fill a record of the table; return whether it is valid."""
+        if valid:
+            try:
+                self.table.fill(int(row), np.ascontiguousarray(image), label, attributes)
+            except OSError as error:  # the disk is full
+                self.table.writable = False
+                warnings.warn(f"no more images are cached in {self.folder.path}: {error.strerror}.", stacklevel=2)
+            if self.folder is not None and self.table.writable:
+                self.folder.filled()
+        return np.bool_(valid)
+
+
+def cached(source, config, image_shape, cache_dir=None):
+    """Return a `CachedSource` of a `RecordSource`, or the source itself where no cache can be made.
+
+    Args:
+        source: a `RecordSource`.
+        config: its `DataConfig`.
+        image_shape: shape `(H, W, C)` of the model's images.
+        cache_dir: folder of all caches on disk; None: see `default_folder`.
+    """
+    if not aliased.is_supported():
+        return source
+    count, channels = 1 + max(int(rows.max()) for rows in source.rows.values() if len(rows)), image_shape[2]
+    arguments = count, channels, len(source.attribute_names)
+
+    def slot_shape():
+        """Return the shape of a slot, and the mean bytes of an image."""
+        if config.fit != "random_crop":
+            return tuple(image_shape), math.prod(image_shape)
+        sizes = [channels * height * width for height, width in source.sample_sizes(SAMPLED_RECORDS)]
+        sizes = sizes or [math.prod(image_shape)]
+        return (SLOT_FACTOR * max(sizes) if len(set(sizes)) > 1 else sizes[0],), int(np.mean(sizes))
+
+    is_small = config.fit != "random_crop" and count * math.prod(image_shape) <= MAX_BYTES_IN_MEMORY
+    if is_small:
+        return CachedSource(source, config, image_shape, ImageTable(count, image_shape, *arguments[1:]))
+    about = _describe(source, config, image_shape)
+    try:
+        if (contents := source.contents()) is None:
+            return source
+        path = pathlib.Path(cache_dir or default_folder()).expanduser() / digest(contents, repr(sorted(about.items())))
+        about = {"source": source.name, "images": count, "made": time.strftime("%Y-%m-%d"), **about}
+        folder = open_folder(path, about, *arguments, slot_shape)
+    except (OSError, RunError) as error:
+        reason = str(error).rstrip(".")
+        warnings.warn(f"decoded images are not cached, and training reads more slowly: {reason}.", stacklevel=2)
+        return source
+    return CachedSource(source, config, image_shape, folder.table, folder)
+
+
+def _describe(source, config, image_shape):
+    """Return plain values of all that decoded images depend on besides the contents of their source."""
+    return {
+        "image_shape": list(image_shape),
+        "fit": config.fit,
+        "labels": config.labels,
+        "classes": list(source.class_names),
+        "attributes": list(source.attribute_names),
+        "pillow": PIL.__version__,
+        "tensorflow": tf.__version__,
+        "format": FORMAT,
+    }

@@ -1,0 +1,167 @@
+"""The folder of a disk cache of decoded images: its lock, its index, and how it is saved and rebuilt.
+
+`about.json` says what it holds. `index.npz` says which records are in the file of pixels that it names; it is written
+after those pixels are on the disk, so that neither a kill nor a power failure leaves a record that was not written.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import threading
+import time
+import uuid
+import warnings
+import zipfile
+
+import numpy as np
+
+from glow_tf.data.decoded_images import MappedImageTable
+from glow_tf.errors import RunError
+from glow_tf.folders import check_room, remove, remove_leftovers
+from glow_tf.io import write_atomically, write_text
+from glow_tf.locks import locked
+
+SAVE_INTERVAL_SECONDS = 60
+MAX_CHECKED_RECORDS = 1024
+"""Records whose checksums are compared when a cache is opened."""
+
+
+_open_folders = {}
+"""The open `CacheFolder`s of this process by path: several sources of the same images share one."""
+
+
+class DamagedCache(Exception):
+    """A cache that cannot be used; the message says why."""
+
+
+def default_folder():
+    """Return the folder of all caches: `$XDG_CACHE_HOME/glow_tf/images`, or that in `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(base) / "glow_tf" / "images"
+
+
+def open_folder(path, *arguments):
+    """Return the `CacheFolder` of a path, opened by the arguments of its class; each caller closes it once."""
+    folder = _open_folders.get(path)
+    if folder is None:
+        folder = _open_folders[path] = CacheFolder(path, *arguments)
+    folder.users += 1
+    return folder
+
+
+class CacheFolder:
+    """A table of decoded images in a folder. One process fills it; others read what was saved when they opened it.
+
+    Args:
+        path: `pathlib.Path` of the folder.
+        about: dictionary of plain values that describe the images.
+        count, channels, attribute_count: see `ImageTable`.
+        make_slot_shape: function that returns the shape of a slot for a new table, and the mean bytes of an image.
+
+    Raises:
+        RunError: there is no room, or the folder cannot be written and holds no cache.
+    """
+
+    def __init__(self, path, about, count, channels, attribute_count, make_slot_shape):
+        self.path, self._arguments = path, (channels, attribute_count)
+        self._count, self._stack, self.users = count, contextlib.ExitStack(), 0
+        self._saved_at, self._saving = time.monotonic(), threading.Lock()
+        writable = self._lock()
+        try:
+            self.table = self._open(writable)
+        except DamagedCache as error:
+            warnings.warn(f"the cache of decoded images {path} is damaged ({error}) and is made again.", stacklevel=2)
+            self.table = None
+        try:
+            if self.table is None and writable:
+                self.table = self._make(about, *make_slot_shape())
+        except BaseException:
+            self._stack.close()
+            raise
+        if self.table is None:
+            raise RunError(f"{path} is in use by another process, which has saved nothing yet")
+
+    def filled(self):
+        """Save the table after a record was filled, if that is due."""
+        is_due = time.monotonic() - self._saved_at > SAVE_INTERVAL_SECONDS
+        if (is_due or self.table.is_complete) and self._saving.acquire(blocking=False):
+            # In a thread, as the disk may take seconds to write what is buffered.
+            threading.Thread(target=self._save_and_release, daemon=True).start()
+
+    def close(self):
+        """Save the table and end the lock, if nobody else in this process uses it."""
+        self.users -= 1
+        if self.users:
+            return
+        _open_folders.pop(self.path, None)
+        with self._saving:
+            if self.table.writable:
+                self._save()
+            self.table.writable = False
+        self._stack.close()
+
+    def _lock(self):
+        """Return whether this process may fill the table."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._stack.enter_context(locked(self.path / "lock", f"the cache {self.path}"))
+        except (OSError, RunError):
+            return False
+        remove_leftovers(self.path, of="index.npz")
+        return True
+
+    def _open(self, writable):
+        """Return the table that the index describes, or None if there is no index; raise `DamagedCache`."""
+        index_path = self.path / "index.npz"
+        if not index_path.is_file():
+            return None
+        try:
+            with np.load(index_path, allow_pickle=False) as index:
+                columns = {name: index[name] for name in index.files}
+            name, slot_shape = str(columns.pop("pixels")), columns.pop("slot_shape").tolist()
+            pixels_path = self.path / name
+            if pixels_path.stat().st_size != self._count * int(np.prod(slot_shape)):
+                raise DamagedCache("its file of pixels is cut off")
+            table = MappedImageTable(pixels_path, writable, self._count, slot_shape, *self._arguments)
+            for column, array in table.columns.items():
+                if array.shape != columns[column].shape:
+                    raise DamagedCache("its index is of other images")
+                array[:] = columns[column]
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise DamagedCache(f"its index or its pixels cannot be read: {error}") from error
+        rows = np.flatnonzero(table.columns["filled"])
+        checked = rows[:: max(1, len(rows) // MAX_CHECKED_RECORDS)]
+        if not all(table.is_intact(row) for row in checked.tolist()):
+            raise DamagedCache("pixels differ from their checksums")
+        return table
+
+    def _make(self, about, slot_shape, image_bytes):
+        """Make an empty table in the place of whatever is in the folder."""
+        for path in self.path.iterdir():
+            if path.name != "lock":
+                remove(path)
+        check_room(self.path, self._count * image_bytes)
+        write_text(self.path / "about.json", json.dumps(about, indent=2) + "\n")
+        # Under a new name: another process may still read the file before.
+        pixels_path = self.path / f"pixels-{uuid.uuid4().hex[:8]}.bin"
+        pixels_path.touch()
+        return MappedImageTable(pixels_path, True, self._count, slot_shape, *self._arguments)
+
+    def _save_and_release(self):
+        try:
+            self._save()
+        finally:
+            self._saving.release()
+
+    def _save(self):
+        table = self.table
+        filled = table.columns["filled"].copy()  # before the pixels are synced; the other columns may be newer
+        try:
+            table.sync()
+            columns = {**table.columns, "filled": filled, "pixels": table.path.name, "slot_shape": table.slot_shape}
+            write_atomically(self.path / "index.npz", lambda path: np.savez(path, **columns))
+        except (OSError, RunError) as error:
+            table.writable = False
+            warnings.warn(f"the cache of decoded images {self.path} cannot be saved: {error}", stacklevel=2)
+        self._saved_at = time.monotonic()

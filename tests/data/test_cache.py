@@ -1,0 +1,195 @@
+"""Test that a cache of decoded images changes no batch, serves later runs, and notices what makes it invalid."""
+
+import dataclasses
+import itertools
+import json
+import os
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glow_tf.config import DataConfig
+from glow_tf.data import aliased, cache, cache_folder, open_source, pipeline
+from glow_tf.data.decoded_images import MappedImageTable
+from glow_tf.data.files import RecordSource
+from helpers.source_cases import SHAPE
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Keep even the smallest source on disk."""
+    monkeypatch.setattr(cache, "MAX_BYTES_IN_MEMORY", 0)
+
+
+def make_folder(root, count=10, sizes=((12, 10), (9, 16), (20, 20))):
+    """Write images of several sizes, gray and color, in folders of two classes."""
+    for i in range(count):
+        height, width = sizes[i % len(sizes)]
+        picture = Image.fromarray(RNG.integers(0, 256, (height, width, 3), np.uint8))
+        (root / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        (picture.convert("L") if i % 3 == 1 else picture).save(root / "ab"[i % 2] / f"{i}.png")
+    return root
+
+
+def open_cached(config, cache_dir):
+    return open_source(config, SHAPE, cache="auto", cache_dir=cache_dir)
+
+
+def batches(source, config, steps=5):
+    """Return training batches of more than one epoch, and the evaluation batches of all splits, as arrays."""
+    training = pipeline.training_batches(source, config, image_shape=SHAPE, batch_size=4, seed=3)
+    result = list(itertools.islice(training.as_numpy_iterator(), steps))
+    for split in ("train", "validation", "test"):
+        options = dict(image_shape=SHAPE, batch_size=4, seed=3)
+        result += pipeline.evaluation_batches(source, split, config, **options).as_numpy_iterator()
+    return result
+
+
+def assert_same(one, two):
+    assert len(one) == len(two)
+    for a, b in zip(one, two, strict=True):
+        for key in a:
+            np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+def forbid_decoding(monkeypatch):
+    monkeypatch.setattr(RecordSource, "_load_checked", lambda self, row: pytest.fail(f"record {row} was decoded"))
+
+
+@pytest.mark.parametrize("fit", ["resize", "crop", "random_crop"])
+def test_cached_batches_equal_uncached_ones_and_decode_each_image_once(fit, tmp_path, on_disk, monkeypatch):
+    root = make_folder(tmp_path / "images")
+    (root / "a" / "0.png").write_bytes(b"no picture")
+    config = DataConfig(f"folder:{root}", fit=fit, augment="full", flip=True, labels=True, on_damaged="skip")
+    expected = batches(open_source(config, SHAPE), config)
+    source = open_cached(config, tmp_path / "caches")
+    assert_same(batches(source, config), expected)
+    assert int(source.table.columns["filled"].sum()) == 9, "the damaged image is not stored"
+    source.close()
+    again, calls, load = open_cached(config, tmp_path / "caches"), [], RecordSource._load_checked
+    monkeypatch.setattr(RecordSource, "_load_checked", lambda self, row: calls.append(int(row)) or load(self, row))
+    assert_same(batches(again, config), expected)
+    (damaged,) = set(calls)
+    assert not again.table.columns["filled"][damaged]
+
+
+def test_small_sources_are_cached_in_memory_and_leave_no_files(tmp_path, monkeypatch):
+    root = make_folder(tmp_path / "images", sizes=((8, 8),))
+    config = DataConfig(f"folder:{root}")
+    expected = batches(open_source(config, SHAPE), config)
+    source = open_cached(config, tmp_path / "caches")
+    assert_same(batches(source, config), expected)
+    forbid_decoding(monkeypatch)
+    assert_same(batches(source, config), expected)
+    assert not (tmp_path / "caches").exists()
+    assert not isinstance(open_source(config, SHAPE), cache.CachedSource), "a library's caller asks for a cache"
+
+
+def test_cache_is_renewed_when_images_or_their_preparation_change(tmp_path, on_disk):
+    root, caches = make_folder(tmp_path / "images"), tmp_path / "caches"
+    config = DataConfig(f"folder:{root}", fit="resize")
+    source = open_cached(config, caches)
+    batches(source, config)
+    source.close()
+    first = source.folder.path
+    about = json.loads((first / "about.json").read_text())
+    assert about["source"] == config.source and about["images"] == 10
+    crop = dataclasses.replace(config, fit="crop")
+    assert open_cached(crop, caches).folder.path != first
+    path = root / "b" / "1.png"
+    Image.fromarray(np.full((9, 16), 77, np.uint8)).save(path)
+    times = path.stat().st_mtime_ns
+    changed = open_cached(config, caches)
+    assert changed.folder.path != first and not changed.table.columns["filled"].any()
+    assert_same(batches(changed, config), batches(open_source(config, SHAPE), config))
+    os.utime(path, ns=(times, times))
+    assert open_cached(config, caches).folder.path != changed.folder.path, "by the time of the change itself"
+
+
+def damage_pixels(folder):
+    (path,) = folder.glob("pixels-*.bin")
+    data = bytearray(path.read_bytes())
+    data[5 * 192 + 3] ^= 1
+    path.write_bytes(data)
+
+
+def cut_pixels(folder):
+    (path,) = folder.glob("pixels-*.bin")
+    os.truncate(path, 100)
+
+
+def damage_index(folder):
+    path = folder / "index.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [damage_pixels, cut_pixels, damage_index])
+def test_damaged_cache_is_made_again(damage, tmp_path, on_disk):
+    root, caches = make_folder(tmp_path / "images"), tmp_path / "caches"
+    config = DataConfig(f"folder:{root}", fit="resize")
+    source = open_cached(config, caches)
+    expected = batches(source, config)
+    source.close()
+    damage(source.folder.path)
+    with pytest.warns(UserWarning, match="the cache of decoded images .* is damaged .* and is made again"):
+        again = open_cached(config, caches)
+    assert_same(batches(again, config), expected)
+
+
+def test_second_process_reads_what_the_first_has_saved(tmp_path, on_disk, monkeypatch):
+    root, caches = make_folder(tmp_path / "images"), tmp_path / "caches"
+    config = DataConfig(f"folder:{root}", fit="resize")
+    first = open_cached(config, caches)
+    with pytest.warns(UserWarning, match="in use by another process, which has saved nothing yet"):
+        assert isinstance(open_cached(config, caches), RecordSource)
+    expected = batches(first, config)
+    with first.folder._saving:
+        first.folder._save()
+    second = open_cached(config, caches)
+    assert not second.table.writable and second.table.columns["filled"].all()
+    forbid_decoding(monkeypatch)
+    assert_same(batches(second, config), expected)
+
+
+def test_cache_is_left_out_where_there_is_no_room_and_ends_on_a_full_disk(tmp_path, on_disk, monkeypatch):
+    config = DataConfig(f"folder:{make_folder(tmp_path / 'images')}", fit="resize")
+    usage = shutil.disk_usage(tmp_path)._replace(free=10)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: usage)
+        with pytest.warns(UserWarning, match="are not cached, and training reads more slowly: .* has 0.0 MB free"):
+            assert isinstance(open_cached(config, tmp_path / "caches"), RecordSource)
+    (tmp_path / "file").touch()
+    with pytest.warns(UserWarning, match="are not cached"):
+        assert isinstance(open_cached(config, tmp_path / "file"), RecordSource)
+    source = open_cached(config, tmp_path / "caches")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(MappedImageTable, "_write", full)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = batches(source, config)
+    assert any("no more images are cached" in str(w.message) for w in caught)
+    assert_same(result, batches(open_source(config, SHAPE), config))
+
+
+def test_cache_is_saved_while_it_is_filled(tmp_path, on_disk, monkeypatch):
+    monkeypatch.setattr(cache_folder, "SAVE_INTERVAL_SECONDS", 0)
+    config = DataConfig(f"folder:{make_folder(tmp_path / 'images')}", fit="resize")
+    source = open_cached(config, tmp_path / "caches")
+    pipeline.arrays(source, "train", config, SHAPE, 3)
+    with source.folder._saving:  # waits for a save in progress
+        with np.load(source.folder.path / "index.npz") as index:
+            assert index["filled"].any() and not index["filled"].all()
+
+
+def test_variables_share_the_memory_of_their_arrays():
+    assert aliased.is_supported()
