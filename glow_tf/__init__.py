@@ -30,6 +30,7 @@ with quiet_import(is_command()):
         TopPrior,
     )
     from glow_tf.layers.old_classes import OLD_NAMES
+    from glow_tf.likelihood_model import LikelihoodModel
     from glow_tf.model import Glow
     from glow_tf.runs import Run, load_model
     from glow_tf.training.optimizers import Adam, Adamax
@@ -50,6 +51,7 @@ __all__ = [
     "Glow",
     "GlowFlow",
     "InvertibleConv1x1",
+    "LikelihoodModel",
     "ModelConfig",
     "MultiScale",
     "Reverse",

@@ -22,6 +22,7 @@ def command(
     /,
     ema: bool = False,
     overwrite: bool = False,
+    litert: bool = False,
 ):
     """Write a trained Glow as a SavedModel that TensorFlow alone can load.
 
@@ -30,8 +31,9 @@ def command(
         out: Folder to write.
         ema: Export a run's EMA weights instead of the raw ones.
         overwrite: Replace the SavedModel at OUT.
+        litert: Write a graph whose `encode` and `decode` the LiteRT (TFLite) converter takes.
     """
-    export_model(load_model(run, ema=ema), out, overwrite)
+    export_model(load_model(run, ema=ema), out, overwrite, litert)
     print(f"{out}: a SavedModel of {run}{', EMA weights' if ema else ''}")
     print(f"look at it: saved_model_cli show --dir {shlex.quote(out)} --all")
 
