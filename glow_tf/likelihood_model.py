@@ -117,17 +117,12 @@ class LikelihoodModel(LikelihoodTraining):
         return [keras.InputSpec(self.compute_dtype, (None, *self._event_shape()), name="x"), *labels]
 
     def get_config(self):
-        return {
-            "flow": keras.saving.serialize_keras_object(self.flow),
-            "conditional": self.conditional,
-            "name": self.name,
-            "trainable": self.trainable,
-        }
+        flow = keras.saving.serialize_keras_object(self.flow)
+        return {"flow": flow, "conditional": self.conditional, **super().get_config()}
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)  # the caller's stays as it is
-        return cls(keras.saving.deserialize_keras_object(config.pop("flow")), **config)
+        return super().from_config({**config, "flow": keras.saving.deserialize_keras_object(config["flow"])})
 
     # Checks.
 

@@ -1,6 +1,7 @@
 """`compile`, `fit`, `evaluate`, `predict` and `export` of a model whose loss is its own likelihood."""
 
 import abc
+import contextlib
 import warnings
 
 import keras
@@ -10,6 +11,8 @@ from glow_tf.accumulation import batches_seen, check_accumulation
 from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.keras_contract import TracedOutputs
 from glow_tf.layers.network import mixed_precision
+from glow_tf.layers.shared_steps import inlinable_steps
+from glow_tf.layers.trainable_parts import set_trainable_parts, trainable_parts
 
 
 class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
@@ -118,7 +121,22 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         """Export `call` as `keras.Model.export` does; without `input_signature` for the model's own inputs."""
         if input_signature is None:
             input_signature = self.input_specs()
-        super().export(filepath, format=format, verbose=verbose, input_signature=input_signature, **kwargs)
+        # Only TensorFlow itself runs functions that must not be inlined.
+        with contextlib.nullcontext() if format == "tf_saved_model" else inlinable_steps():
+            super().export(filepath, format=format, verbose=verbose, input_signature=input_signature, **kwargs)
+
+    def get_config(self):
+        parts = trainable_parts(self)
+        config = {"name": self.name, "trainable": self.trainable}
+        return {**config, "trainable_parts": parts} if parts else config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)  # the caller's stays as it is
+        parts = config.pop("trainable_parts", {})
+        model = super().from_config(config)
+        set_trainable_parts(model, parts)
+        return model
 
     def _fit_terms(self, data, step):
         """Return the terms of `objective`, and the weight of each example in their means, `[n]`."""

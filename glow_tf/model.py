@@ -280,8 +280,7 @@ class Glow(SealedWeights, LikelihoodTraining):
         return summary.describe(self)
 
     def get_config(self):
-        config = dataclasses.asdict(self.config)
-        return {"config": config, "dtype": self.compute_dtype, "name": self.name, "trainable": self.trainable}
+        return {"config": dataclasses.asdict(self.config), "dtype": self.compute_dtype, **super().get_config()}
 
     # Checks.
 
