@@ -1,114 +1,147 @@
-"""`compile`, `fit` and `evaluate` of a model whose loss is its own likelihood."""
-
-import abc
-import warnings
+"""`LikelihoodModel`: `compile` and `fit` for any flow layer."""
 
 import keras
 import tensorflow as tf
 
-from glow_tf.layers.network import mixed_precision
+from glow_tf.arguments import check_count, check_temperature
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.tensors import standard_normal_log_prob
+from glow_tf.likelihood_training import LikelihoodTraining
+from glow_tf.random import as_dtype, fresh_seed
 
 
-class LikelihoodModel(keras.Model, abc.ABC):
-    """A `keras.Model` that `fit` trains on `images` or `(images, labels)` by the terms of its own `objective`.
+@keras.saving.register_keras_serializable("glow_tf")
+class LikelihoodModel(LikelihoodTraining):
+    """Density of a flow layer over standard normal latents: a `keras.Model` that `fit` trains by maximum likelihood.
 
-    A subclass defines `term_names`, `objective` and `checked_batch`. The loss is the mean over the global batch,
-    however a strategy divides it among its replicas. Noise depends on the step and the replica in `fit`, and is the
-    same in every call of `evaluate`, so that results repeat.
+    The loss is the mean of `-log_prob`, in nats. `fit` and `evaluate` take `x` `[n, *event]`, or pairs
+    `(x, condition)` for a conditional flow; `predict` returns `log_prob`. Images are for `Glow`, which dequantizes.
+
+    Args:
+        flow: a `FlowLayer`.
+        conditional: hand the second element of each pair to the flow as its condition. By default True if a layer of
+            the flow has `classes`.
+
+    Example:
+        >>> network = keras.Sequential([keras.layers.Dense(16, "relu"), keras.layers.Dense(2)])
+        >>> model = LikelihoodModel(FlowSequential([ActNorm(), InvertibleConv1x1(seed=0), Coupling(network=network)]))
+        >>> points = np.random.default_rng(0).normal(size=(256, 2))
+        >>> model.initialize(points)
+        >>> model.compile(keras.optimizers.Adam(1e-3))
+        >>> history = model.fit(points, batch_size=64, verbose=0)
+        >>> model.sample(5, seed=0).shape
+        TensorShape([5, 2])
     """
 
-    # What a subclass defines.
+    def __init__(self, flow, *, conditional=None, **kwargs):
+        if not isinstance(flow, FlowLayer):
+            raise TypeError(f"LikelihoodModel: expected a flow layer, got a {type(flow).__name__}.")
+        super().__init__(**{**kwargs, "dtype": flow.compute_dtype})
+        self.flow = flow
+        if conditional is None:
+            conditional = any(getattr(layer, "classes", 0) for layer in flow._flatten_layers())
+        self.conditional = conditional
+        if flow.built:
+            self.build((None, *flow.event_shape))
 
-    @property
-    @abc.abstractmethod
-    def term_names(self):
-        """Names of the terms of `objective` that are averaged and logged, `"loss"` first."""
+    def build(self, input_shape):
+        if not self.flow.built:
+            self.flow.build(input_shape)
 
-    @abc.abstractmethod
-    def objective(self, images, labels=None, *, seed=None, noise=None):
-        """Return a dictionary of tensors `[n]` with the `term_names`."""
+    # Likelihood.
 
-    @abc.abstractmethod
-    def checked_batch(self, images, labels):
-        """Return `(images, labels [n])` as tensors that `objective` takes, or raise; labels are None where not used."""
+    def log_prob(self, x, condition=None):
+        """Compute the log-density of `x` `[n, *event]` in nats, `[n]`."""
+        latents, log_det = self.flow.encode(self._checked(x), condition)
+        return log_det + standard_normal_log_prob(latents)
 
-    @property
-    def uninitialized(self):
-        """True if weights that `initialize` sets from data are still those of a new model."""
-        return False
+    def sample(self, n, temperature=1.0, condition=None, *, seed=None):
+        """Draw `n` examples.
+
+        Args:
+            n: number of examples.
+            temperature: the standard deviation of every latent, 0 or more.
+            condition: labels `[n]`, or one for all, of a conditional flow.
+            seed: an int or two; None draws a fresh one in an eager call.
+        """
+        n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample")
+        shapes = self._latent_shapes()
+        seeds = tf.random.split(fresh_seed(seed, "sample"), len(shapes))
+        scale = as_dtype(temperature, self.compute_dtype)
+        latents = [
+            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)
+            for i, shape in enumerate(shapes)
+        ]
+        is_list = isinstance(self.flow.encoded_shape(self.flow.event_shape), list)
+        return self.flow.decode(latents if is_list else latents[0], condition)[0]
+
+    def initialize(self, x, condition=None):
+        """Set the actnorms of a fresh flow from one batch (paper, section 3.1)."""
+        self.flow.initialize(self._checked(x), condition)
+
+    def objective(self, x, labels=None, *, seed=None):
+        """Return `loss`, the negative log-density in nats, `[n]`."""
+        return {"loss": -self.log_prob(x, labels)}
 
     # Keras.
 
-    def compile(self, optimizer="rmsprop", *, jit_compile=False, **kwargs):
-        """Configure the model for `fit`, as `keras.Model.compile` does.
+    @property
+    def term_names(self):
+        return ("loss",)
 
-        Args:
-            optimizer: a Keras optimizer or its name.
-            jit_compile: compile the step with XLA; off unless asked for, as Keras's "auto" would compile on one device.
-            **kwargs: other arguments of `keras.Model.compile`, without a loss and metrics, which are the model's own.
-        """
-        refused = [k for k in ("loss", "loss_weights", "metrics", "weighted_metrics") if kwargs.get(k) is not None]
-        if refused:
-            raise ValueError(
-                f"{self.name}.compile: the loss and the metrics are the model's own (bits/dim), so "
-                f"{' and '.join(refused)} must be left out."
-            )
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
+    @property
+    def takes_labels(self):
+        """True for a conditional flow."""
+        return self.conditional
 
-    def fit(self, *args, **kwargs):
-        """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here."""
-        optimizer = getattr(self, "optimizer", None)  # None before `compile`
-        if optimizer is not None and self.uninitialized and tf.convert_to_tensor(optimizer.iterations) == 0:
-            warnings.warn(
-                f"{self.name}.fit: the actnorms of this new model are not set from data yet (paper, section 3.1); call "
-                f"{self.name}.initialize on a batch of images before fit.",
-                stacklevel=2,
-            )
-        return super().fit(*args, **kwargs)
+    def call(self, x, condition=None):
+        """Run `log_prob`: the entry point of Keras."""
+        return self.log_prob(x, condition)
 
-    def compile_from_config(self, config):
-        """Compile a loaded model, so that `fit` continues with the optimizer that was saved."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[:1])
 
-    def train_step(self, data):
-        """Take one step of `fit`."""
-        step = tf.cast(self.optimizer.iterations.value, tf.int32)
-        with mixed_precision():
-            with tf.GradientTape() as tape:
-                terms, weight = self._fit_terms(data, step)
-                # Keras sums the gradients of the replicas, so each has its share of the mean.
-                total = tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))
-                share = self.optimizer.scale_loss(tf.reduce_sum(weight * terms["loss"]) / total)
-            gradients = tape.gradient(share, [v.value for v in self.trainable_variables])
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._fit_logs(terms, weight)
+    def fit(self, x=None, *args, **kwargs):
+        """Train as `keras.Model.fit` does; a new flow is built for the data's shape."""
+        spec = getattr(x, "element_spec", x)
+        shape = getattr(spec[0] if isinstance(spec, tuple) else spec, "shape", None)
+        if not self.built and shape is not None:
+            self.build(tuple(shape))
+        return super().fit(x, *args, **kwargs)
 
-    def test_step(self, data):
-        """Take one step of `evaluate`."""
-        return self._fit_logs(*self._fit_terms(data, tf.constant(-1)))
+    def checked_batch(self, x, labels):
+        return self._checked(x), labels
 
-    def _fit_terms(self, data, step):
-        """Return the terms of `objective`, and the weight of each image in their means, `[n]`."""
-        images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if weight is not None:
-            raise ValueError(
-                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop images instead."
-            )
-        images, labels = self.checked_batch(images, labels)
-        # A replica may get none of a small last batch, and TensorFlow's convolutions on a CPU fail on no images:
-        # it then computes on a blank one, of weight 0.
-        blank = tf.cast(tf.equal(tf.shape(images)[0], 0), tf.int32)
-        weight = tf.pad(tf.ones(tf.shape(images)[:1], self.compute_dtype), [[0, blank]])
-        images = tf.pad(images, [[0, blank], [0, 0], [0, 0], [0, 0]])
-        labels = None if labels is None else tf.pad(labels, [[0, blank]])
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.stack([step, tf.cast(replica, tf.int32)])
-        return self.objective(images, labels, seed=seed), weight
+    def input_specs(self):
+        labels = [keras.InputSpec("int32", (None,), name="condition")] if self.conditional else []
+        return [keras.InputSpec(self.compute_dtype, (None, *self._event_shape()), name="x"), *labels]
 
-    def _fit_logs(self, terms, weight):
-        self._loss_tracker.update_state(terms["loss"], sample_weight=weight)
-        for name, mean in self.term_means.items():
-            mean.update_state(terms[name], sample_weight=weight)
-        return self.get_metrics_result()
+    def get_config(self):
+        flow = keras.saving.serialize_keras_object(self.flow)
+        return {"flow": flow, "conditional": self.conditional, **super().get_config()}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config({**config, "flow": keras.saving.deserialize_keras_object(config["flow"])})
+
+    # Checks.
+
+    def _checked(self, x):
+        """Return a batch as a tensor; floats are cast to the flow's dtype, and the model is built on first use."""
+        x = tf.convert_to_tensor(x)
+        x = tf.cast(x, self.compute_dtype) if x.dtype.is_floating else x  # the flow refuses any other
+        if not self.built:
+            self.build(tuple(x.shape))
+        if x.shape.rank != self.flow.event_ndims + 1:
+            shape = ", ".join(map(str, self.flow.event_shape))
+            raise ValueError(f"{self.name}: expected a batch [n, {shape}], got the shape {x.shape}.")
+        return x
+
+    def _event_shape(self):
+        if not self.built:
+            raise ValueError(f"{self.name} does not know the shape of an example yet; call initialize or fit first.")
+        return self.flow.event_shape
+
+    def _latent_shapes(self):
+        shapes = self.flow.encoded_shape(self._event_shape())
+        return shapes if isinstance(shapes, list) else [shapes]

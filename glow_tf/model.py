@@ -12,16 +12,18 @@ from glow_tf.config import ModelConfig
 from glow_tf.deprecation import warn_renamed
 from glow_tf.labels import check_range, labels_per_image, nan_where_invalid, require_labels, to_tensor
 from glow_tf.layers.glow_flow import GlowFlow
+from glow_tf.layers.keras_contract import require_full_precision
 from glow_tf.layers.loading import forget_problems
 from glow_tf.layers.network import mixed_precision
+from glow_tf.layers.tensors import standard_normal_log_prob
 from glow_tf.layers.zero_layers import ZeroDense
-from glow_tf.likelihood_model import LikelihoodModel
+from glow_tf.likelihood_training import LikelihoodTraining
 from glow_tf.random import as_dtype, fresh_seed
 from glow_tf.weights_file import SealedWeights
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class Glow(SealedWeights, LikelihoodModel):
+class Glow(SealedWeights, LikelihoodTraining):
     """Glow (Kingma & Dhariwal, 2018): a `keras.Model` over uint8 images `[n, H, W, C]`.
 
     Everything uses one flow, `self.flow`, from float images `x` in [-0.5, 0.5) to a list of standard normal
@@ -50,6 +52,7 @@ class Glow(SealedWeights, LikelihoodModel):
 
     def __init__(self, config, *, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
+        require_full_precision(self)
         if not isinstance(config, ModelConfig | dict):
             hint = "; give its .model" if hasattr(config, "model") else ""
             raise TypeError(f"Glow: expected a ModelConfig, got {type(config).__name__}{hint}.")
@@ -86,6 +89,11 @@ class Glow(SealedWeights, LikelihoodModel):
     def latent_shapes(self):
         """The event shapes of the latents, finest level first."""
         return self.flow.encoded_shape(self.image_shape)
+
+    @property
+    def takes_labels(self):
+        """True for a conditional model."""
+        return self.config.classes > 0
 
     @property
     def term_names(self):
@@ -239,16 +247,6 @@ class Glow(SealedWeights, LikelihoodModel):
             check_range(to_tensor(labels, *options), *options)
         return self.flow.as_bijector(event_shape or self.image_shape, labels, name or self.name)
 
-    @property
-    def uninitialized(self):
-        """True if every actnorm is the identity, as in a new model."""
-        steps = [step for level in range(self.config.levels) for step in self.flow.steps(level)]
-        networks = [step.coupling.network for step in steps]
-        actnorms = [*(s.actnorm for s in steps), *(a for n in networks for a in (n.actnorm_1, n.actnorm_2))]
-        return not any(
-            tf.math.count_nonzero(variable.value) > 0 for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)
-        )
-
     # Keras.
 
     def load_weights(self, filepath, *args, **kwargs):
@@ -269,12 +267,20 @@ class Glow(SealedWeights, LikelihoodModel):
         """Run `encode` at the middle of each bin: the entry point of Keras."""
         return self.encode(images, labels)
 
+    def compute_output_shape(self, input_shape):
+        """Return the shapes of the latents for the shape of the images, `[n, H, W, C]`."""
+        return [(input_shape[0], *shape) for shape in self.latent_shapes]
+
+    def input_specs(self):
+        labels = [keras.InputSpec("int32", (None,), name="labels")] if self.takes_labels else []
+        return [keras.InputSpec("uint8", (None, *self.image_shape), name="images"), *labels]
+
     def describe(self):
         """Return a table of the model as text: shapes, steps, parameters and multiply-adds by level."""
         return summary.describe(self)
 
     def get_config(self):
-        return {"config": dataclasses.asdict(self.config), "dtype": self.compute_dtype, "name": self.name}
+        return {"config": dataclasses.asdict(self.config), "dtype": self.compute_dtype, **super().get_config()}
 
     # Checks.
 
@@ -285,16 +291,11 @@ class Glow(SealedWeights, LikelihoodModel):
 
     def _checked_images(self, images):
         images = to_bytes(images, "Glow")
-        if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(self.image_shape):
-            hint = "; set it with tf.ensure_shape" if images.shape.rank is None else ""
+        if not images.shape.is_compatible_with([None, *self.image_shape]):
             shape = ", ".join(map(str, self.image_shape))
-            raise ValueError(f"Glow: expected images [n, {shape}], got {images.shape}{hint}.")
-        return images
+            raise ValueError(f"Glow: expected images [n, {shape}], got {images.shape}.")
+        # Of a data set whose shapes only the graph knows; the shape is checked when it runs.
+        return images if images.shape[1:].is_fully_defined() else tf.ensure_shape(images, [None, *self.image_shape])
 
     def _labels(self, labels, n):
         return labels_per_image(labels, self.config.classes, n, "Glow")
-
-
-def standard_normal_log_prob(latents):
-    """Compute `log N(eps; 0, I)`, summed over the list of latents `[n, H, W, C]`: `[n]`, in nats."""
-    return tf.add_n([-0.5 * tf.reduce_sum(tf.square(e) + math.log(2.0 * math.pi), axis=[1, 2, 3]) for e in latents])

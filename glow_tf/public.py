@@ -23,6 +23,7 @@ from glow_tf.layers import (
     TopPrior,
 )
 from glow_tf.layers.old_classes import OLD_NAMES
+from glow_tf.likelihood_model import LikelihoodModel
 from glow_tf.model import Glow
 from glow_tf.quantization import quantize
 from glow_tf.runs import Run, load_model
@@ -42,6 +43,7 @@ __all__ = [
     "Glow",
     "GlowFlow",
     "InvertibleConv1x1",
+    "LikelihoodModel",
     "ModelConfig",
     "MultiScale",
     "Reverse",

@@ -154,8 +154,8 @@ MUTATIONS = (
         ("tests/test_quantization.py",),
     ),
     Mutation(
-        "likelihood-model-mean-of-one-replica",
-        "glow_tf/likelihood_model.py",
+        "likelihood-training-mean-of-one-replica",
+        "glow_tf/likelihood_training.py",
         'tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))',
         "tf.reduce_sum(weight)",
         ("tests/test_keras.py", "-k", "mirrored or strategy or replicas"),

@@ -15,6 +15,7 @@ EXPECTED = {
     "density_2d": ("nats a point", "density_2d.png"),
     "joint_inpainting": ("accepted", "inpainting.png"),
     "keras_fit": ("bits/dim", "digits.keras"),
+    "two_moons": ("nats a point", "moons.keras"),
 }
 
 

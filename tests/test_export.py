@@ -293,6 +293,24 @@ def test_export_of_a_keras_file_serves_the_example_client(smallest_glow, tmp_pat
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.decoded.png")), image)
 
 
+@pytest.mark.slow
+def test_export_for_litert_converts_and_gives_the_same_numbers(mixed_run, tmp_path):
+    main([str(mixed_run), str(tmp_path / "saved"), "--litert"])
+    names = ["encode", "decode"]
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"), signature_keys=names)
+    interpreter = tf.lite.Interpreter(model_content=converter.convert())
+    encode, decode = map(interpreter.get_signature_runner, names)
+    model = load_model(mixed_run)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+    labels = np.arange(5, dtype=np.int32)
+    eps = encode(images=images, labels=labels)
+    for i, expected in enumerate(model.encode(images, labels)):
+        np.testing.assert_allclose(eps[f"eps_{i}"], expected, atol=1e-4)
+    outputs = decode(**eps, labels=labels)
+    np.testing.assert_allclose(outputs["x"], model.dequantize(images, noise=0.5), rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(outputs["images"], images // 16 * 16)
+
+
 def test_export_command_accepts_the_old_name_of_ema_with_a_warning(smallest_glow, tmp_path):
     smallest_glow.save(tmp_path / "m.keras")
     with pytest.warns(UserWarning, match="--average is now --ema"), pytest.raises(RunError, match="one set of weights"):

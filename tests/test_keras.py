@@ -15,11 +15,11 @@ import tensorflow as tf
 from glow_tf import Glow, layers
 from glow_tf.config import ModelConfig
 from glow_tf.layers.network import mixed_precision
-from glow_tf.training.optimizers import Adamax
-from helpers import layer_cases
+from glow_tf.training.optimizers import Adam, Adamax
 from helpers.commands import ROOT, environment
 from helpers.glow_models import make_glow
 from helpers.keras_fit import CONFIG, BinMiddles, fit_under, images_and_labels
+from helpers.layer_cases import perturb
 from helpers.rounding import rounding_error
 
 
@@ -99,9 +99,11 @@ def test_fit_rejects_unsupported_losses_weights_and_types():
     model = Glow(ModelConfig(**CONFIG))
     with pytest.raises(ValueError, match="loss and metrics must be left out"):
         model.compile("adam", loss="mse", metrics=["mae"])
-    model.compile("adam")
-    with pytest.raises(ValueError, match="sample weights"):
+    model.compile("adam", metrics=[], run_eagerly=True)
+    with pytest.raises(ValueError, match="sample weights and class weights are not supported"):
         model.fit(images, np.zeros(8), sample_weight=np.ones(8), verbose=0)
+    with pytest.warns(UserWarning, match="is unconditional: the labels beside the data are not used"):
+        model.evaluate(images, np.zeros(8), verbose=0)
     with pytest.raises(TypeError, match="expected uint8 images"):
         model.fit(images.astype("float32"), verbose=0)
 
@@ -146,14 +148,72 @@ def test_model_summary_and_config_round_trip():
     assert [v.path for v in again.weights] == [v.path for v in model.weights]
 
 
-@pytest.mark.parametrize("name", layer_cases.CASES)
-def test_layer_config_round_trip(name):
-    layer = layer_cases.CASES[name].make("float32")
-    config = keras.saving.serialize_keras_object(layer)
-    json.dumps(config)
-    again = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    assert type(again) is type(layer)
-    assert keras.saving.serialize_keras_object(again) == config
+def test_gradients_accumulate_over_batches_of_fresh_noise():
+    images, _ = images_and_labels(8)
+    model = Glow(ModelConfig(**{**CONFIG, "levels": 1}))
+    model.initialize(images, seed=0)
+    expected = [v.numpy() for v in model.trainable_variables]
+    for batch in range(2):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model.bits_per_dim(images[4 * batch :][:4], seed=[batch, 0]))
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        expected = [v - 0.1 * g / 2 for v, g in zip(expected, gradients, strict=True)]
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+    model.compile(optimizer)
+    model.fit(images, batch_size=4, shuffle=False, verbose=0)
+    assert int(optimizer.iterations) == 1
+    for variable, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable, value, atol=1e-6, err_msg=variable.path)
+
+
+@pytest.mark.parametrize("optimizer", [Adam, Adamax])
+def test_our_optimizers_accumulate_gradients_of_any_model(optimizer):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 3)), rng.normal(size=(12, 1))
+    weights = []
+    for options, batch_size in (({}, 6), ({"gradient_accumulation_steps": 3}, 2)):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        model.compile(optimizer(0.1, **options), "mse")
+        model.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
+        weights.append(model.get_weights()[0])
+    np.testing.assert_allclose(*weights, atol=1e-6)
+
+
+def test_accumulation_under_mirrored_strategy_is_refused():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        message = "gradient_accumulation_steps does not work under MirroredStrategy in Keras"
+        with pytest.raises(ValueError, match=f"Adamax: {message}"):
+            Adamax(gradient_accumulation_steps=2)
+        model = Glow(ModelConfig(**{**CONFIG, "levels": 1}))
+        with pytest.raises(ValueError, match=f"compile: {message}"):
+            model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2))
+
+
+def test_conditional_model_predicts_exports_and_keeps_what_is_frozen(tmp_path):
+    images, labels = images_and_labels(8)
+    model = Glow(ModelConfig(**CONFIG, classes=10, weight_y=0.1), name="digits")
+    perturb(model.trainable_variables, np.random.default_rng(0), 0.05)
+    expected = model.encode(images, labels)
+    assert model.compute_output_shape((None, 8, 8, 1)) == [(None, *e.shape[1:]) for e in expected]
+    for data in ([images, labels], tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)):
+        for latents, value in zip(model.predict(data, verbose=0), expected, strict=True):
+            np.testing.assert_allclose(latents, value, atol=1e-5)
+    model.flow.step_0_0.actnorm.trainable = False
+    model.flow.step_1_0.coupling.network.trainable = False
+    model.flow.step_1_0.coupling.network.W_1.trainable = True
+    model.compile("adam")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    assert [v.path for v in loaded.trainable_variables] == [v.path for v in model.trainable_variables]
+    assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
+    assert not loaded.flow.step_0_0.actnorm.trainable
+    model.trainable = False
+    assert Glow.from_config(model.get_config()).trainable_variables == []
+    loaded.export(tmp_path / "served", verbose=False)  # not called before
+    served = tf.saved_model.load(tmp_path / "served")
+    for latents, value in zip(served.serve(images, labels.astype("int32")), expected, strict=True):
+        np.testing.assert_allclose(latents, value, atol=1e-5)
 
 
 def functional_model():

@@ -19,6 +19,7 @@ def command(
     /,
     ema: bool = False,
     overwrite: bool = False,
+    litert: bool = False,
 ):
     """Write a trained Glow as a SavedModel that TensorFlow alone can load.
 
@@ -27,11 +28,12 @@ def command(
         out: Folder to write.
         ema: Export a run's EMA weights instead of the raw ones.
         overwrite: Replace the SavedModel at OUT.
+        litert: Write a graph whose `encode` and `decode` the LiteRT (TFLite) converter takes.
     """
     from glow_tf.export import export_model
     from glow_tf.runs import load_model
 
-    export_model(load_model(run, ema=ema), out, overwrite)
+    export_model(load_model(run, ema=ema), out, overwrite, litert)
     print(f"{out}: a SavedModel of {run}{', EMA weights' if ema else ''}")
     print(f"look at it: saved_model_cli show --dir {shlex.quote(out)} --all")
 

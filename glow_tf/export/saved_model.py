@@ -18,6 +18,7 @@ images). Input of a wrong shape, type or range is an error that names the input.
 casts NumPy arrays and numbers of another type.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -32,6 +33,7 @@ from glow_tf.interpolation import interpolate_latents
 from glow_tf.io import cannot_write, check_not_current, temporary_path
 from glow_tf.labels import labels_per_image
 from glow_tf.layers.loading import require_finite
+from glow_tf.layers.shared_steps import inlinable_steps
 from glow_tf.model import Glow
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
@@ -44,10 +46,12 @@ class ServingModule(tf.Module):
 
     Args:
         glow: a `Glow`.
+        litert: trace the flow steps so that a converter can inline them.
     """
 
-    def __init__(self, glow):
+    def __init__(self, glow, litert=False):
         super().__init__(name="glow")
+        self._litert = litert
         config = dataclasses.replace(glow.config, network_dtype=None, recompute=False)
         copy = type(glow).from_config({**glow.get_config(), "config": dataclasses.asdict(config)})
         copy.set_weights(glow.get_weights())
@@ -75,7 +79,10 @@ class ServingModule(tf.Module):
             "interpolate": (first, second, steps),
         }
         labels = (tf.TensorSpec([None], tf.int32, "labels"),) if glow.config.classes else ()
-        return {name: _make_signature(getattr(self, name), (*specs, *labels)) for name, specs in inputs.items()}
+        context = inlinable_steps if self._litert else contextlib.nullcontext
+        return {
+            name: _make_signature(getattr(self, name), (*specs, *labels), context) for name, specs in inputs.items()
+        }
 
     # The signatures, in the order of the table above. Each gets its inputs by name, `labels` only if conditional.
 
@@ -153,13 +160,14 @@ class ServingModule(tf.Module):
             return labels_per_image(tf.identity(labels), self._glow.config.classes, n, "labels")
 
 
-def _make_signature(method, specs):
-    """Return a `tf.function` of `method` whose inputs are named and shaped as `specs`."""
+def _make_signature(method, specs, context):
+    """Return a `tf.function` of `method`, traced in a context, whose inputs are named and shaped as `specs`."""
 
     def checked(*values):
         # A signature does not check shapes itself; the error of this operation names the input and both shapes.
         pairs = zip(specs, values, strict=True)
-        return method(**{spec.name: tf.ensure_shape(value, spec.shape) for spec, value in pairs})
+        with context():
+            return method(**{spec.name: tf.ensure_shape(value, spec.shape) for spec, value in pairs})
 
     checked.__name__ = method.__name__  # TensorFlow's own errors name it
     return tf.function(checked, input_signature=specs, autograph=False)
@@ -171,13 +179,16 @@ def _require_nonempty(value, name):
         return tf.identity(value)
 
 
-def export_model(glow, path, overwrite=False):
+def export_model(glow, path, overwrite=False, litert=False):
     """Write a `Glow` as a SavedModel, under a temporary name first, then moved into place.
 
     Args:
         glow: the model.
         path: folder to write.
         overwrite: replace a SavedModel at `path`; nothing else is ever replaced.
+        litert: write a graph that `tf.lite.TFLiteConverter.from_saved_model` converts, with
+            `signature_keys=["encode", "decode"]`. TensorFlow then optimizes each flow step for itself, so that a deep
+            model takes longer to start.
 
     Raises:
         RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
@@ -190,7 +201,7 @@ def export_model(glow, path, overwrite=False):
     _check_replaceable(path, overwrite)
     temporary = temporary_path(path)
     try:
-        module = ServingModule(glow)
+        module = ServingModule(glow, litert)
         tf.saved_model.save(module, str(temporary), signatures=module.signatures())
         folders.replace_folder(temporary, path)
     except (OSError, tf.errors.OpError) as error:

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
+from glow_tf.layers.keras_contract import TracedOutputs, require_full_precision, require_one_tensor
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
@@ -28,7 +29,7 @@ from glow_tf.layers.tensors import first_latent, map_latents
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
+class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
     """Base class of all flow layers.
 
     A value is a tensor `[..., *event]`, or a list of them where a layer splits its input. Every constructor argument
@@ -48,11 +49,7 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
 
     def __init__(self, *, event_ndims=None, dtype=None, **kwargs):
         super().__init__(dtype=dtype or "float32", autocast=False, **kwargs)
-        if self.compute_dtype not in ("float32", "float64"):
-            raise ValueError(
-                f"{type(self).__name__} computes in float32 or float64, got dtype={self.compute_dtype!r}. "
-                "For mixed precision give the coupling network a policy of its own (network_dtype)."
-            )
+        require_full_precision(self)
         self.event_ndims = event_ndims
         self.event_shape = None
         self.channels = None
@@ -122,9 +119,19 @@ class FlowLayer(OldContract, FiniteWeights, keras.layers.Layer):
             raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
         return self._initialize(x, self._broadcast(condition, x, self.event_ndims, "initialize"))
 
+    def __call__(self, x, *args, **kwargs):
+        require_one_tensor(x, self.name)
+        return super().__call__(x, *args, **kwargs)
+
     def call(self, x, condition=None):
         """Run `encode`: the entry point of Keras."""
         return self.encode(x, condition)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shapes of `(z, log_det)` for the shape of `x`, `[..., *event]`."""
+        ndims = min(len(input_shape) - 1, 3) if self.event_ndims is None else self.event_ndims
+        lead, shapes = tuple(input_shape[:-ndims]), self.encoded_shape(tuple(input_shape[-ndims:]))
+        return [(*lead, *s) for s in shapes] if isinstance(shapes, list) else (*lead, *shapes), lead
 
     def as_bijector(self, event_shape=None, condition=None, name=None):
         """Return a `tfb.Bijector` over this layer's own weights: forward = `decode`, latent -> image (as in TFP).

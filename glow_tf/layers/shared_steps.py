@@ -24,10 +24,12 @@ and starting a deep flow cost little more than one step a level. Exporting a mod
 7.3 s with the function kept, and a second graph over L=3, K=8 is traced in 1.2 s instead of 1.8 s (two cores of an AMD
 EPYC).
 
-Recomputation (`tf.recompute_grad`) takes a function of the values too, so it comes with the same calls; the loop for
-XLA has a backward pass of its own.
+Recomputation (`layers/recomputation.py`) takes a function of the values too, so it comes with the same calls; the loop
+for XLA has a backward pass of its own.
 """
 
+import contextlib
+import contextvars
 import functools
 
 import keras
@@ -35,7 +37,20 @@ import tensorflow as tf
 
 from glow_tf.layers.compiled_steps import run_in_loop
 from glow_tf.layers.network import mixed_precision_active
+from glow_tf.layers.recomputation import recompute as recomputed
 from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, spatial_size
+
+_inlinable = contextvars.ContextVar("inlinable", default=False)
+
+
+@contextlib.contextmanager
+def inlinable_steps():
+    """Trace steps without `_noinline` within the context, as converters of graphs to other formats need them."""
+    token = _inlinable.set(True)
+    try:
+        yield
+    finally:
+        _inlinable.reset(token)
 
 
 def run_steps(steps, method, x, recompute=False):
@@ -104,11 +119,12 @@ def _call_with_values(template, method, x, *values):
 
 
 def _traced_call(template, method, call):
-    """Return `call` as a `tf.function`, made once for the precision in which it is traced and kept with the step."""
-    key = (method, mixed_precision_active())
+    """Return `call` as a `tf.function`, made once for the contexts in which it is traced and kept with the step."""
+    key = (method, mixed_precision_active(), _inlinable.get())
     functions = template.__dict__.setdefault("_traced_calls", {})  # not by `setattr`: Keras would track it
     if key not in functions:
-        functions[key] = tf.function(call, autograph=False, experimental_attributes={"_noinline": True})
+        attributes = {} if _inlinable.get() else {"_noinline": True}
+        functions[key] = tf.function(call, autograph=False, experimental_attributes=attributes)
     return functions[key]
 
 
@@ -120,4 +136,4 @@ def _call_recomputed(call, x, values):
         floats = iter(floats)
         return call(x, *(next(floats) if f else value for f, value in zip(is_float, values, strict=True)))
 
-    return tf.recompute_grad(run)(x, *(value for f, value in zip(is_float, values, strict=True) if f))
+    return recomputed(run, x, *(value for f, value in zip(is_float, values, strict=True) if f))

@@ -34,17 +34,15 @@ class Squeeze(FlowLayer):
     def _encode(self, x, condition=None):
         self._check_even(x.shape[1:])
         # With -1 in place of the batch, odd sizes that only the graph knows could give another number of images.
-        (batch, height, width), channels = tf.unstack(tf.shape(x)[:3]), x.shape[-1]
+        batch, height, width, channels = _sizes(x)
         z = tf.reshape(x, [batch, height // 2, 2, width // 2, 2, channels])
-        z = tf.reshape(tf.transpose(z, [0, 1, 3, 5, 2, 4]), [-1, height // 2, width // 2, 4 * channels])
-        z = tf.ensure_shape(z, [x.shape[0], *self.encoded_shape(x.shape[1:])])
+        z = tf.reshape(tf.transpose(z, [0, 1, 3, 5, 2, 4]), [batch, height // 2, width // 2, 4 * channels])
         return z, tf.zeros(tf.shape(x)[:1], x.dtype)
 
     def _decode(self, z, condition=None):
-        (height, width), channels = tf.unstack(tf.shape(z)[1:3]), z.shape[-1] // 4
-        x = tf.reshape(z, [-1, height, width, channels, 2, 2])
-        x = tf.reshape(tf.transpose(x, [0, 1, 4, 2, 5, 3]), [-1, 2 * height, 2 * width, channels])
-        x = tf.ensure_shape(x, [z.shape[0], *self.decoded_shape(z.shape[1:])])
+        batch, height, width, channels = _sizes(z)
+        x = tf.reshape(z, [batch, height, width, channels // 4, 2, 2])
+        x = tf.reshape(tf.transpose(x, [0, 1, 4, 2, 5, 3]), [batch, 2 * height, 2 * width, channels // 4])
         return x, tf.zeros(tf.shape(z)[:1], z.dtype)
 
     def encoded_shape(self, event_shape):
@@ -54,3 +52,8 @@ class Squeeze(FlowLayer):
     def decoded_shape(self, event_shape):
         height, width, channels = event_shape
         return (scaled(height, 2), scaled(width, 2), channels // 4)
+
+
+def _sizes(x):
+    """Return the sizes of all axes, each as an int where it is known, else as a scalar tensor."""
+    return [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape)]

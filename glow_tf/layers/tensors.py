@@ -1,5 +1,7 @@
 """Shapes and sums that several layers need; a value is a tensor, or a list of them where a layer splits its input."""
 
+import math
+
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util  # TFP reads the same
 
@@ -31,6 +33,12 @@ def broadcast_per_example(log_det, x):
 def sum_per_example(x):
     """Sum all but the first axis: `[B, ...] -> [B]`."""
     return tf.reduce_sum(x, axis=list(range(1, x.shape.rank)))
+
+
+def standard_normal_log_prob(latents):
+    """Compute `log N(z; 0, I)`, summed over the latents `[n, ...]`, a tensor or a list of them: `[n]`, in nats."""
+    latents = latents if isinstance(latents, list) else [latents]
+    return tf.add_n([-0.5 * sum_per_example(tf.square(z) + math.log(2.0 * math.pi)) for z in latents])
 
 
 def reshape_like(x, value, *channels):

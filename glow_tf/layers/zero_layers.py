@@ -5,15 +5,25 @@ import tensorflow as tf
 
 from glow_tf.layers.actnorm import LOG_SCALE_FACTOR
 from glow_tf.layers.convolutions import conv3x3, edge_markers
+from glow_tf.layers.keras_contract import TracedOutputs, require_full_precision
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.options import describe_layer
 
 
-class NetworkLayer(FiniteWeights, keras.layers.Layer):
+class NetworkLayer(FiniteWeights, TracedOutputs, keras.layers.Layer):
     """Base class of the networks here: weights and inputs in the flow's dtype, whatever Keras's global policy."""
 
     def __init__(self, *, dtype=None, **kwargs):
         super().__init__(dtype=dtype or "float32", autocast=False, **kwargs)
+        require_full_precision(self)
+
+    @property
+    def output_channels(self):
+        """The number of output channels."""
+        return self.filters
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.output_channels)
 
     def get_config(self):
         config = super().get_config()
@@ -73,6 +83,10 @@ class ZeroDense(NetworkLayer):
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
         self.units = units
+
+    @property
+    def output_channels(self):
+        return self.units
 
     def build(self, input_shape):
         self.W = self.add_weight(shape=(input_shape[-1], self.units), initializer="zeros", name="W")

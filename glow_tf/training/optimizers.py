@@ -5,6 +5,7 @@ from typing import Annotated
 import keras
 import tensorflow as tf
 
+from glow_tf.accumulation import check_accumulation
 from glow_tf.fields import Between, check
 from glow_tf.layers.variables import shared_zeros, unnamed_variables
 from glow_tf.training.fused_update import StepScalars, WeightHandles, apply_adam, apply_adamax, scale_weight
@@ -28,6 +29,7 @@ class GlowOptimizer(keras.optimizers.Optimizer):
 
     def __init__(self, learning_rate=1e-3, *, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_factor=1.0, **kwargs):
         super().__init__(learning_rate=learning_rate, **kwargs)
+        check_accumulation(self, tf.distribute.get_strategy(), type(self).__name__)
         self.beta1, self.beta2 = check(beta1, DecayRate, "beta1"), check(beta2, DecayRate, "beta2")
         self.epsilon = check(epsilon, Annotated[float, Between(0, 1)], "epsilon")
         self.weight_factor = check(weight_factor, Annotated[float, Between(0, 1, open_low=True)], "weight_factor")
@@ -43,7 +45,9 @@ class GlowOptimizer(keras.optimizers.Optimizer):
 
     def step_scalars(self, learning_rate, dtype):
         """Return the `StepScalars` of the present step."""
-        t = tf.cast(self.iterations.value + 1, dtype)
+        updates = self.iterations  # a tensor where gradients accumulate over several batches, else a variable
+        updates = updates.value if isinstance(updates, keras.Variable) else updates
+        t = tf.cast(updates + 1, dtype)
         beta1, beta2, epsilon = (tf.constant(v, dtype) for v in (self.beta1, self.beta2, self.epsilon))
         return StepScalars(
             learning_rate=tf.cast(learning_rate, dtype),

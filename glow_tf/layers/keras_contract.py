@@ -1,0 +1,32 @@
+"""Parts of Keras's contract of a layer that all layers here keep in the same way."""
+
+import keras
+import tensorflow as tf
+
+
+class TracedOutputs:
+    """Mixin of Keras layers and models that define `compute_output_shape`.
+
+    Keras would take the outputs of a symbolic call from that method alone; here it runs `call`, which checks the input.
+    """
+
+    def compute_output_spec(self, *args, **kwargs):
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+
+def require_full_precision(layer):
+    """Raise a `ValueError` unless a layer computes in float32 or float64: a rounded flow is not inverted exactly."""
+    if layer.compute_dtype not in ("float32", "float64"):
+        raise ValueError(
+            f"{type(layer).__name__} computes in float32 or float64, got dtype={layer.compute_dtype!r}. "
+            "For mixed precision give the coupling network a policy of its own (network_dtype)."
+        )
+
+
+def require_one_tensor(x, name):
+    """Raise a `ValueError` if `x` has several tensors, as the second flow layer of a `keras.Sequential` gets."""
+    if isinstance(x, list | tuple) and any(tf.is_tensor(v) or isinstance(v, keras.KerasTensor) for v in x):
+        raise ValueError(
+            f"{name}: expected one tensor, got {len(x)}. A flow layer returns (z, log_det), which keras.Sequential "
+            "cannot hand on; chain flow layers with FlowSequential."
+        )

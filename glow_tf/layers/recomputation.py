@@ -1,0 +1,48 @@
+"""Recompute what a function computed in the backward pass, instead of keeping it in memory.
+
+`tf.recompute_grad` does the same, but refuses derivatives of its gradient. Here the gradient consists of plain
+operations of the arguments, so it can be differentiated again.
+"""
+
+import math
+
+import tensorflow as tf
+from tensorflow.python.eager import record  # tf.recompute_grad uses the same
+
+
+def recompute(function, *args):
+    """Return `function(*args)`, whose gradient computes the function again.
+
+    Args:
+        function: function of tensors that returns a tuple of tensors and reads no variable.
+        *args: float tensors.
+    """
+
+    @tf.custom_gradient
+    def run(*args):
+        with record.stop_recording():
+            results = function(*args)
+
+        def gradient(*upstream):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                sources = _delay(args, upstream[0])
+                tape.watch(sources)
+                recomputed = function(*sources)
+            return tape.gradient(recomputed, sources, upstream, tf.UnconnectedGradients.ZERO)
+
+        return results, gradient
+
+    return run(*args)
+
+
+def _delay(values, upstream):
+    """Return the values as tensors that cannot be computed before `upstream`, the gradient from the later steps.
+
+    Otherwise a graph may compute them early and keep them. XLA ignores control dependencies, so this adds a zero that
+    depends on it.
+    """
+    if tf.executing_eagerly():
+        return [tf.identity(v) for v in values]
+    element = tf.cast(tf.reduce_max(tf.reshape(upstream, [-1])[:1]), tf.bool)  # NaN too is a bool
+    zero = tf.where(element == element, 0.0, math.nan)
+    return [v + tf.cast(zero, v.dtype) for v in values]

@@ -1,0 +1,166 @@
+"""`compile`, `fit`, `evaluate`, `predict` and `export` of a model whose loss is its own likelihood."""
+
+import abc
+import contextlib
+import warnings
+
+import keras
+import tensorflow as tf
+
+from glow_tf.accumulation import batches_seen, check_accumulation
+from glow_tf.layers.actnorm import ActNorm
+from glow_tf.layers.keras_contract import TracedOutputs
+from glow_tf.layers.network import mixed_precision
+from glow_tf.layers.shared_steps import inlinable_steps
+from glow_tf.layers.trainable_parts import set_trainable_parts, trainable_parts
+
+
+class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
+    """A `keras.Model` that `fit` trains on `x` or `(x, labels)` by the terms of its own `objective`.
+
+    A subclass defines the members below. The loss is the mean over the global batch, however a strategy divides it
+    among its replicas. Noise depends on the batch and the replica in `fit`, and is the same in every call of
+    `evaluate`, so that results repeat.
+    """
+
+    # What a subclass defines.
+
+    @property
+    @abc.abstractmethod
+    def term_names(self):
+        """Names of the terms of `objective` that are averaged and logged, `"loss"` first."""
+
+    @property
+    @abc.abstractmethod
+    def takes_labels(self):
+        """True for a conditional model."""
+
+    @abc.abstractmethod
+    def objective(self, x, labels=None, *, seed=None):
+        """Return a dictionary of tensors `[n]` with the `term_names`."""
+
+    @abc.abstractmethod
+    def checked_batch(self, x, labels):
+        """Return `(x, labels [n])` as tensors that `objective` takes, or raise; labels are None where not used."""
+
+    @abc.abstractmethod
+    def input_specs(self):
+        """Return a list of `keras.InputSpec`s, of the inputs of `call`."""
+
+    @property
+    def uninitialized(self):
+        """True if there are actnorms, and every one is the identity as in a new model."""
+        actnorms = [layer for layer in self._flatten_layers() if isinstance(layer, ActNorm) and layer.built]
+        variables = [variable for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)]
+        return bool(variables) and not any(tf.math.count_nonzero(variable.value) > 0 for variable in variables)
+
+    # Keras.
+
+    def compile(self, optimizer="rmsprop", *, jit_compile=False, **kwargs):
+        """Configure the model for `fit`, as `keras.Model.compile` does.
+
+        Args:
+            optimizer: a Keras optimizer or its name.
+            jit_compile: compile the step with XLA; off unless asked for, as Keras's "auto" would compile on one device.
+            **kwargs: other arguments of `keras.Model.compile`, without a loss and metrics, which are the model's own;
+                empty ones are taken.
+        """
+        refused = [k for k in ("loss", "loss_weights", "metrics", "weighted_metrics") if kwargs.pop(k, None)]
+        if refused:
+            raise ValueError(
+                f"{self.name}.compile: the loss and the metrics are the model's own likelihood, so "
+                f"{' and '.join(refused)} must be left out."
+            )
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        check_accumulation(self.optimizer, self.distribute_strategy, f"{self.name}.compile")
+        self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
+
+    def fit(self, *args, **kwargs):
+        """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here."""
+        optimizer = getattr(self, "optimizer", None)  # None before `compile`
+        if optimizer is not None and self.uninitialized and tf.convert_to_tensor(optimizer.iterations) == 0:
+            warnings.warn(
+                f"{self.name}.fit: the actnorms of this new model are not set from data yet (paper, section 3.1); call "
+                f"{self.name}.initialize on a batch of data before fit.",
+                stacklevel=2,
+            )
+        return super().fit(*args, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compile a loaded model, so that `fit` continues with the optimizer that was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, data):
+        """Take one step of `fit`."""
+        step = tf.cast(batches_seen(self.optimizer), tf.int32)
+        with mixed_precision():
+            with tf.GradientTape() as tape:
+                terms, weight = self._fit_terms(data, step)
+                # Keras sums the gradients of the replicas, so each has its share of the mean.
+                total = tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))
+                share = self.optimizer.scale_loss(tf.reduce_sum(weight * terms["loss"]) / total)
+            gradients = tape.gradient(share, [v.value for v in self.trainable_variables])
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._fit_logs(terms, weight)
+
+    def test_step(self, data):
+        """Take one step of `evaluate`."""
+        return self._fit_logs(*self._fit_terms(data, tf.constant(-1)))
+
+    def predict_step(self, data):
+        """Take one step of `predict`; labels come as in `fit`, in a data set of pairs, or as `[x, labels]`."""
+        x, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if isinstance(x, list | tuple) and len(x) == 2:
+            x, labels = x
+        elif not self.takes_labels:
+            labels = None  # Keras's `predict` ignores what only training needs
+        return self(x) if labels is None else self(x, labels)
+
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Export `call` as `keras.Model.export` does; without `input_signature` for the model's own inputs."""
+        if input_signature is None:
+            input_signature = self.input_specs()
+        # Only TensorFlow itself runs functions that must not be inlined.
+        with contextlib.nullcontext() if format == "tf_saved_model" else inlinable_steps():
+            super().export(filepath, format=format, verbose=verbose, input_signature=input_signature, **kwargs)
+
+    def get_config(self):
+        parts = trainable_parts(self)
+        config = {"name": self.name, "trainable": self.trainable}
+        return {**config, "trainable_parts": parts} if parts else config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)  # the caller's stays as it is
+        parts = config.pop("trainable_parts", {})
+        model = super().from_config(config)
+        set_trainable_parts(model, parts)
+        return model
+
+    def _fit_terms(self, data, step):
+        """Return the terms of `objective`, and the weight of each example in their means, `[n]`."""
+        x, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if weight is not None:
+            raise ValueError(
+                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop examples instead."
+            )
+        if labels is not None and not self.takes_labels:
+            warnings.warn(f"{self.name} is unconditional: the labels beside the data are not used.", stacklevel=2)
+            labels = None
+        x, labels = self.checked_batch(x, labels)
+        # A replica may get none of a small last batch, and TensorFlow's convolutions on a CPU fail on no images:
+        # it then computes on a blank one, of weight 0.
+        blank = tf.cast(tf.equal(tf.shape(x)[0], 0), tf.int32)
+        weight = tf.pad(tf.ones(tf.shape(x)[:1], self.compute_dtype), [[0, blank]])
+        x = tf.pad(x, [[0, blank], *[[0, 0]] * (x.shape.rank - 1)])
+        labels = None if labels is None else tf.pad(labels, [[0, blank]])
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.stack([step, tf.cast(replica, tf.int32)])
+        return self.objective(x, labels, seed=seed), weight
+
+    def _fit_logs(self, terms, weight):
+        self._loss_tracker.update_state(terms["loss"], sample_weight=weight)
+        for name, mean in self.term_means.items():
+            mean.update_state(terms[name], sample_weight=weight)
+        return self.get_metrics_result()

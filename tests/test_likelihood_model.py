@@ -1,0 +1,92 @@
+"""Test `LikelihoodModel`: `fit`, `evaluate`, `predict`, sampling and saving for any flow layer."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from glow_tf import ActNorm, Coupling, FlowSequential, Glow, GlowFlow, LikelihoodModel, ModelConfig
+from helpers.layer_cases import perturb
+
+
+@pytest.fixture(scope="module")
+def points():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(64, 2)) @ [[1.0, 0.8], [0.0, 0.6]] + 3.0
+
+
+def make_model(**options):
+    network = keras.Sequential([keras.layers.Dense(8, "tanh"), keras.layers.Dense(2, kernel_initializer="zeros")])
+    return LikelihoodModel(FlowSequential([ActNorm(), Coupling(network=network)], name="flow"), **options)
+
+
+def test_model_of_vectors_fits_saves_and_continues(points, tmp_path):
+    model = make_model(name="density")
+    model.compile(keras.optimizers.Adam(1e-2))
+    with pytest.warns(UserWarning, match=r"density\.fit: the actnorms"):
+        model.fit(points, batch_size=32, verbose=0)  # builds the flow
+    model.initialize(points)
+    history = model.fit(tf.data.Dataset.from_tensor_slices(points).batch(32), epochs=3, verbose=0).history
+    assert set(history) == {"loss"} and history["loss"][-1] < history["loss"][0]
+    expected = tfp.distributions.TransformedDistribution(
+        tfp.distributions.Sample(tfp.distributions.Normal(0.0, 1.0), 2), model.flow.as_bijector((2,))
+    ).log_prob(points.astype("float32"))
+    np.testing.assert_allclose(model.log_prob(points), expected, atol=1e-5)
+    np.testing.assert_allclose(model.predict(points, verbose=0), expected, atol=1e-5)
+    evaluation = model.evaluate(points, verbose=0, return_dict=True)
+    assert evaluation["loss"] == pytest.approx(-np.mean(expected), abs=1e-5)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded.log_prob(points), model.log_prob(points))
+    assert int(loaded.optimizer.iterations) == 8
+    loaded.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(served.serve(tf.constant(points, tf.float32)), expected, atol=1e-5)
+
+
+def test_samples_are_decoded_latents(points):
+    model = make_model()
+    with pytest.raises(ValueError, match="does not know the shape of an example yet; call initialize or fit"):
+        model.sample(2)
+    model.initialize(points)
+    samples = model.sample(500, seed=3)
+    np.testing.assert_array_equal(samples, model.sample(500, seed=3))
+    np.testing.assert_allclose(np.mean(samples, 0), points.mean(0), atol=0.2)
+    np.testing.assert_allclose(model.sample(2, 0.0, seed=0)[0], model.flow.decode(tf.zeros([1, 2]))[0][0], atol=1e-6)
+
+
+def test_conditional_flow_to_a_list_of_latents(tmp_path):
+    rng, labels = np.random.default_rng(0), np.arange(8) % 3
+    x = rng.normal(size=(8, 4, 4, 2)).astype("float32")
+    model = LikelihoodModel(GlowFlow(levels=2, depth=1, width=4, classes=3, seed=0))
+    model.compile("sgd", run_eagerly=True)
+    with pytest.warns(UserWarning, match="actnorms"):
+        model.fit(x, labels, batch_size=4, verbose=0)
+    perturb(model.trainable_variables, rng)
+    log_prob = model.log_prob(x, labels)
+    assert not np.allclose(log_prob, model.log_prob(x, (labels + 1) % 3))
+    for data in ([x, labels], tf.data.Dataset.from_tensor_slices((x, labels)).batch(8)):
+        np.testing.assert_allclose(model.predict(data, verbose=0), log_prob, rtol=1e-5)
+    assert model.sample(3, condition=1, seed=0).shape == (3, 4, 4, 2)
+    again = LikelihoodModel.from_config(model.get_config())
+    assert again.conditional and again.built
+    # The density integrates over all of its latents.
+    glow = Glow(ModelConfig(image_shape=(4, 4, 2), bits=8, levels=2, depth=1, width=4, classes=3))
+    glow.flow.set_weights(model.flow.get_weights())
+    images = rng.integers(0, 256, (8, 4, 4, 2), np.uint8)
+    expected = glow.log_prob(images, labels, noise=0.5) + glow.config.dims * np.log(256.0)
+    np.testing.assert_allclose(model.log_prob(glow.dequantize(images, noise=0.5), labels), expected, rtol=1e-5)
+
+
+def test_errors_say_what_to_give(points):
+    with pytest.raises(TypeError, match="expected a flow layer, got a Dense"):
+        LikelihoodModel(keras.layers.Dense(2))
+    model = make_model(name="density")
+    with pytest.raises(TypeError, match="expected float32, got int64"):
+        model.log_prob(np.zeros((4, 2), np.int64))
+    with pytest.raises(ValueError, match=r"density: expected a batch \[n, 2\], got the shape \(2, 4, 2\)"):
+        model.log_prob(np.zeros((2, 4, 2)))
+    model.compile("sgd", run_eagerly=True)
+    with pytest.warns(UserWarning, match="density is unconditional: the labels beside the data are not used"):
+        model.train_on_batch(points, np.zeros(64))
