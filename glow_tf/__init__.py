@@ -1,5 +1,7 @@
 """Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability: the public names."""
 
+import importlib
+
 from glow_tf.cli.start import end_on_interrupt, is_command
 
 end_on_interrupt()
@@ -16,6 +18,7 @@ with quiet_import(is_command()):
         ActNorm,
         Coupling,
         CouplingNetwork,
+        DenseNetwork,
         FlatFlow,
         FlowLayer,
         FlowSequential,
@@ -42,6 +45,7 @@ __all__ = [
     "Coupling",
     "CouplingNetwork",
     "DataConfig",
+    "DenseNetwork",
     "Experiment",
     "FlatFlow",
     "FlowLayer",
@@ -64,4 +68,10 @@ __all__ = [
     "load_model",
 ]
 
-__getattr__ = renamed_attributes(__name__, OLD_NAMES)
+_renamed = renamed_attributes(__name__, OLD_NAMES)
+
+
+def __getattr__(name):
+    if name in ("bijectors", "distributions"):  # at the first use, because TFP takes a second to import
+        return importlib.import_module(f"glow_tf.{name}")
+    return _renamed(name)

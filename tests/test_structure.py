@@ -12,9 +12,9 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 TIERS = [
     {"errors", "deprecation", "tables", "gpu_files", "backend", "cli.start", "cli.quiet"},
     {"io", "folders", "locks", "metrics_table", "weights_file", "array_files"},
-    {"random", "gpus", "fields", "config", "bijector", "labels", "arguments"},
-    {"quantization", "layers", "presets"},
-    {"distributions", "likelihood_model", "summary"},
+    {"random", "gpus", "fields", "config", "labels", "arguments", "event_shapes", "bijector_cache"},
+    {"bijector", "quantization", "layers", "presets"},
+    {"bijectors", "distributions", "likelihood_model", "summary"},
     {"model", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
     {"attributes", "batched", "export", "training"},
