@@ -155,7 +155,8 @@ class LayerBijector(tfb.Bijector):
 def deepcopy_by_parameters(original, memo):
     """Copy a bijector or distribution by a new one of copied parameters.
 
-    Copied attribute by attribute, its variables would be copied apart from those of the copied layer or model.
+    Copied attribute by attribute, its variables would be copied apart from those of the copied layer or model. (Keras
+    copies a layer as it saves and loads it, so one that cannot be saved cannot be copied.)
     """
     parameters = {k: v if tf.is_tensor(v) else copy.deepcopy(v, memo) for k, v in original.parameters.items()}
     memo[id(original)] = type(original)(**parameters)

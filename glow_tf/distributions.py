@@ -93,9 +93,10 @@ class ContinuousGlow(_OfGlow, _TransformedDistribution):
     def _checked_images(self, value):
         refuse_masked(value, self.name)
         dtype = getattr(value, "dtype", None)
-        if dtype is not None and not tf.is_tensor(value) and not tf.as_dtype(dtype).is_floating:
+        if dtype is not None and not tf.as_dtype(dtype).is_floating:
             raise TypeError(
-                f"{self.name}: expected images of floats in [-0.5, 0.5), as Glow.dequantize makes them, got {dtype}; "
+                f"{self.name}: expected images of floats in [-0.5, 0.5), as Glow.dequantize makes them, got "
+                f"{tf.as_dtype(dtype).name}; "
                 "for uint8 images take distribution(discrete=True)."
             )
         return value

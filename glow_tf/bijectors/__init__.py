@@ -3,8 +3,8 @@
 As everywhere in TFP, `forward` maps latents to data and `inverse` data to latents.
 
 Coming from `tfb.Glow`: `Glow(image_shape, levels, depth)` takes its `output_shape`, `num_glow_blocks` and
-`num_steps_per_block`, and maps one vector to an image as it does. Coming from `tfb.RealNVP`: `Coupling` changes one half
-of the channels by a network of the other, `FlowStep` puts an actnorm and a mixing of the channels before it, and
+`num_steps_per_block`, and maps one vector to an image as it does. Coming from `tfb.RealNVP`: `Coupling` changes one
+half of the channels by a network of the other, `FlowStep` puts an actnorm and a mixing of the channels before it, and
 `Chain` composes them.
 
 Example:

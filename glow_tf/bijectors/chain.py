@@ -1,5 +1,6 @@
 """A chain of flow bijectors."""
 
+import copy
 from collections.abc import Iterator, Sequence
 
 from glow_tf import layers
@@ -43,6 +44,18 @@ class Chain(OwnLayerBijector):
                 f"{name}: expected flow bijectors without labels, got {wrong[0]!r}; tfb.Chain takes any bijector."
             )
         super().__init__(_make_chain, parameters)
+
+    def copy(self, **overrides):
+        """Return a copy with other arguments; with another layer it has bijectors over the parts of that."""
+        if overrides.get("layer") is not None:
+            parts = zip(self._bijectors, overrides["layer"], strict=True)
+            overrides.setdefault("bijectors", [bijector.copy(layer=layer) for bijector, layer in parts])
+        return super().copy(**overrides)
+
+    def __deepcopy__(self, memo):
+        # As Keras copies layers by their files, copied parts would not be the parts of the copied chain.
+        memo[id(self)] = self.copy(layer=copy.deepcopy(self.layer, memo))
+        return memo[id(self)]
 
     def _track_weights(self):
         super()._track_weights()

@@ -51,11 +51,11 @@ class Coupling(FlowLayer):
         if scale not in ("sigmoid", "exp"):
             raise ValueError(f"Coupling: expected scale 'sigmoid' or 'exp', got {scale!r}.")
         check_count(width, f"{self.name}: width", minimum=1)
-        if network is not None and not isinstance(network, keras.layers.Layer):
-            if not callable(network) or isinstance(network, type | tf.Module):
-                raise TypeError(
-                    f"{self.name}: expected as network a Keras layer or a function, got {_describe_network(network)}."
-                )
+        is_function = callable(network) and not isinstance(network, type | tf.Module)
+        if not (network is None or isinstance(network, keras.layers.Layer) or is_function):
+            raise TypeError(
+                f"{self.name}: expected as network a Keras layer or a function, got {_describe_network(network)}."
+            )
         self.kind, self.scale, self.network = kind, scale, network
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
         self._own_network = network is None
