@@ -23,8 +23,9 @@ if TYPE_CHECKING or not is_command():
 
 
 def __getattr__(name: str) -> object:
-    """Return an old public name, with a warning; in a command any public name."""
-    # Python also asks here for a submodule that is not imported yet.
-    if name.startswith("_") or importlib.util.find_spec(f"{__name__}.{name}"):
+    """Return a module of the library, such as `bijectors`, an old public name, or in a command any public name."""
+    if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if importlib.util.find_spec(f"{__name__}.{name}"):
+        return importlib.import_module(f"{__name__}.{name}")
     return getattr(importlib.import_module("glow_tf.public"), name)

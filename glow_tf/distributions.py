@@ -5,39 +5,106 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from glow_tf.arguments import check_count, check_temperature, to_bytes
+# Not the public class: its subclasses are composite tensors, which a model cannot be a part of.
+from tensorflow_probability.python.distributions.transformed_distribution import _TransformedDistribution
+
+from glow_tf.arguments import check_count, check_temperature, refuse_masked, to_bytes
+from glow_tf.bijector import deepcopy_by_parameters
 from glow_tf.errors import DataError
-from glow_tf.labels import label_vector
+from glow_tf.labels import check_range, label_vector, require_labels, to_tensor
 from glow_tf.layers.flatten import FlatFlow
 from glow_tf.random import as_dtype, fresh_seed
 
 tfd = tfp.distributions
 
 
-def continuous(glow, temperature=1.0, labels=None, flat=False):
-    """Return a `Glow` as a `tfd.TransformedDistribution` over float images `x` in [-0.5, 0.5), in nats.
+class _OfGlow:
+    """Mixin of both distributions: labels as a batch parameter, copies, and values of the right type.
+
+    TFP slices and copies a distribution by a new one of sliced or changed parameters, and would cast an array of
+    another type without a word.
+    """
+
+    @property
+    def labels(self):
+        """The labels, int32 of the batch shape, or None."""
+        return self._labels
+
+    def __deepcopy__(self, memo):
+        return deepcopy_by_parameters(self, memo)
+
+    def log_prob(self, value, name="log_prob", **kwargs):
+        """Compute `log p` of images `[..., H, W, C]`, in nats; for bytes a bound on it."""
+        return super().log_prob(self._checked_images(value), name, **kwargs)
+
+    def prob(self, value, name="prob", **kwargs):
+        """Compute `p` of images `[..., H, W, C]`; for bytes a bound on it."""
+        return super().prob(self._checked_images(value), name, **kwargs)
+
+
+def _batch_parameters():
+    """Return TFP's description of the parameters of a distribution that have batch axes."""
+    return {"labels": tfp.util.ParameterProperties(event_ndims=0)}
+
+
+def _checked_labels(glow, labels, name):
+    """Return labels of any shape as int32, or None; slices have other shapes than a caller may give."""
+    options = glow.config.classes, name
+    require_labels(labels, *options)
+    return None if labels is None else check_range(to_tensor(labels, *options), *options)
+
+
+class ContinuousGlow(_OfGlow, _TransformedDistribution):
+    """Distribution of a `Glow` over float images `x` `[..., H, W, C]` in [-0.5, 0.5), in nats.
+
+    A `tfd.TransformedDistribution`: the flow's bijector over standard normal latents.
 
     Args:
         glow: the model.
         temperature: standard deviation of every latent, a scalar above 0.
-        labels: int `[n]` for a conditional model; they give batch shape `[n]`.
+        labels: int of a conditional model; their shape is the batch shape.
         flat: the base is one vector `[D]`, finest level first, instead of the list of latents.
+        validate_args: check in every call that values are finite.
     """
-    labels = label_vector(labels, glow.config.classes, "distribution")
-    lead = [] if labels is None else list(labels.shape)
-    scale = as_dtype(check_temperature(temperature, "distribution", positive=True), glow.compute_dtype)
 
-    def normal(shape):
-        zeros = tf.zeros([*lead, *shape], glow.compute_dtype)
-        return tfd.Independent(tfd.Normal(zeros, scale), reinterpreted_batch_ndims=len(shape))
+    def __init__(self, glow, temperature=1.0, labels=None, flat=False, validate_args=False, name="glow"):
+        parameters = dict(locals())
+        self._labels = _checked_labels(glow, labels, "distribution")
+        lead = tf.zeros([0], tf.int32) if labels is None else tf.shape(self._labels)
+        scale = as_dtype(check_temperature(temperature, "distribution", positive=True), glow.compute_dtype)
 
-    if flat:
-        bijector = FlatFlow(glow.flow).as_bijector(glow.image_shape, labels)
-        base = normal((math.prod(glow.image_shape),))
-    else:
-        bijector = glow.as_bijector(labels=labels)
-        base = _checkpointable(tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes]))
-    return tfd.TransformedDistribution(base, bijector, name="glow")
+        def normal(shape):
+            # TFP does not broadcast a joint distribution with the batch shape of the bijector.
+            zeros = tf.zeros(tf.concat([lead, shape], 0), glow.compute_dtype)
+            return tfd.Independent(tfd.Normal(zeros, scale), reinterpreted_batch_ndims=len(shape))
+
+        if flat:
+            flow, base = FlatFlow(glow.flow), normal((math.prod(glow.image_shape),))
+        else:
+            flow = glow.flow
+            base = _checkpointable(tfd.JointDistributionSequential([normal(s) for s in glow.latent_shapes]))
+        bijector = flow.as_bijector(glow.image_shape, self._labels, glow.name, validate_args=validate_args)
+        super().__init__(base, bijector, validate_args=validate_args, parameters=parameters, name=name)
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return _batch_parameters()
+
+    def _checked_images(self, value):
+        refuse_masked(value, self.name)
+        dtype = getattr(value, "dtype", None)
+        if dtype is not None and not tf.as_dtype(dtype).is_floating:
+            raise TypeError(
+                f"{self.name}: expected images of floats in [-0.5, 0.5), as Glow.dequantize makes them, got "
+                f"{tf.as_dtype(dtype).name}; "
+                "for uint8 images take distribution(discrete=True)."
+            )
+        return value
+
+
+def continuous(glow, temperature=1.0, labels=None, flat=False):
+    """Return `ContinuousGlow` for labels `[n]`, a column of them, or one."""
+    return ContinuousGlow(glow, temperature, label_vector(labels, glow.config.classes, "distribution"), flat)
 
 
 def _checkpointable(joint):
@@ -50,7 +117,7 @@ def _checkpointable(joint):
     return joint
 
 
-class DiscreteGlow(tfd.Distribution):
+class DiscreteGlow(_OfGlow, tfd.Distribution):
     """Distribution of a `Glow` over uint8 images `[..., H, W, C]`.
 
     `log_prob` is `log (1/k) sum_i p(x + noise_i) / n^D` over k draws of dequantization noise: a lower bound on
@@ -59,7 +126,7 @@ class DiscreteGlow(tfd.Distribution):
     Args:
         glow: the model.
         temperature: standard deviation of every latent in `sample`, 0 or more; `log_prob` is that of temperature 1.
-        labels: int `[n]` for a conditional model; they give batch shape `[n]`.
+        labels: int of a conditional model; their shape is the batch shape.
         draws: number of draws k, at least 1.
         seed: seed of the noise, an int or two; None draws fresh noise in every eager call.
     """
@@ -71,7 +138,7 @@ class DiscreteGlow(tfd.Distribution):
         if seed is not None:
             fresh_seed(seed, name)  # which checks it
         self._glow, self._temperature, self._draws, self._seed = glow, temperature, draws, seed
-        self._labels = label_vector(labels, glow.config.classes, "distribution")
+        self._labels = _checked_labels(glow, labels, "distribution")
         # Plain variables, where tf.Module finds them; those of Keras are hidden from it.
         self._weights = tuple(v.value for v in glow.trainable_variables)
         super().__init__(
@@ -85,29 +152,13 @@ class DiscreteGlow(tfd.Distribution):
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        return {}
-
-    def _batch_shape(self):
-        return tf.TensorShape([]) if self._labels is None else self._labels.shape
-
-    def _batch_shape_tensor(self):
-        return tf.constant(self._batch_shape().as_list(), tf.int32)
+        return _batch_parameters()
 
     def _event_shape(self):
         return tf.TensorShape(self._glow.image_shape)
 
     def _event_shape_tensor(self):
         return tf.constant(self._glow.image_shape, tf.int32)
-
-    # TFP would cast an array of another type, and broadcast one of another shape, without a word.
-
-    def log_prob(self, value, name="log_prob", **kwargs):
-        """Compute the bound on `log P` of uint8 images `[..., H, W, C]`, in nats."""
-        return super().log_prob(self._checked_images(value), name, **kwargs)
-
-    def prob(self, value, name="prob", **kwargs):
-        """Compute the bound on `P` of uint8 images `[..., H, W, C]`."""
-        return super().prob(self._checked_images(value), name, **kwargs)
 
     def _checked_images(self, value):
         value = to_bytes(value, self.name)
@@ -116,11 +167,11 @@ class DiscreteGlow(tfd.Distribution):
             expected = ", ".join(map(str, shape))
             raise DataError(f"{self.name}: expected images [..., {expected}], got {value.shape}.")
         try:
-            tf.broadcast_static_shape(value.shape[:-3], self._batch_shape())
+            tf.broadcast_static_shape(value.shape[:-3], self.batch_shape)
         except ValueError:
             raise DataError(
                 f"{self.name}: expected images whose leading dimensions broadcast to the labels' "
-                f"{self._batch_shape()}, got {value.shape}."
+                f"{self.batch_shape}, got {value.shape}."
             ) from None
         return value
 
@@ -129,14 +180,14 @@ class DiscreteGlow(tfd.Distribution):
 
     def _sample_n(self, n, seed=None):
         seed = tfp.random.sanitize_seed(seed)
-        lead = tf.concat([[n], self._batch_shape_tensor()], 0)
+        lead = tf.concat([[n], self.batch_shape_tensor()], 0)
         eps = self._glow.sample_latents(tf.reduce_prod(lead), self._temperature, seed=seed)
         images = self._glow.decode(eps, self._labels_of(lead))
         return tf.reshape(images, tf.concat([lead, self._event_shape_tensor()], 0))
 
     def _log_prob(self, value):
         value = tf.convert_to_tensor(value)
-        lead = tf.broadcast_dynamic_shape(tf.shape(value)[:-3], self._batch_shape_tensor())
+        lead = tf.broadcast_dynamic_shape(tf.shape(value)[:-3], self.batch_shape_tensor())
         event = self._event_shape_tensor()
         images = tf.reshape(tf.broadcast_to(value, tf.concat([lead, event], 0)), tf.concat([[-1], event], 0))
         labels = self._labels_of(lead)

@@ -10,7 +10,14 @@ from glow_tf import quantization, summary
 from glow_tf.arguments import check_count, check_latents, check_noise, check_temperature, to_bytes
 from glow_tf.config import ModelConfig
 from glow_tf.deprecation import warn_renamed
-from glow_tf.labels import check_range, labels_per_image, nan_where_invalid, require_labels, to_tensor
+from glow_tf.labels import (
+    check_range,
+    label_vector,
+    labels_per_image,
+    nan_where_invalid,
+    require_labels,
+    to_tensor,
+)
 from glow_tf.layers.glow_flow import GlowFlow
 from glow_tf.layers.keras_contract import require_full_precision
 from glow_tf.layers.loading import forget_problems
@@ -220,7 +227,7 @@ class Glow(SealedWeights, LikelihoodTraining):
             raise ValueError("distribution: expected flat or discrete, got both; bytes have no latents.")
         if not discrete and (draws != 1 or seed is not None):
             raise ValueError("distribution: draws and seed are of the noise of discrete=True; leave them out.")
-        require_labels(labels, self.config.classes, "distribution")
+        labels = label_vector(labels, self.config.classes, "distribution")
         from glow_tf.distributions import DiscreteGlow, continuous  # here, because TFP takes a second to import
 
         if discrete:

@@ -127,7 +127,7 @@ MUTATIONS = (
     # The model, its adapters, and what is written from it.
     Mutation(
         "bijector-stale-in-a-graph",
-        "glow_tf/bijector.py",
+        "glow_tf/bijector_cache.py",
         "return None if self._may_have_written(pair.graph, pair.operations) else pair.ildj",
         "return pair.ildj",
         ("tests/test_bijector_updates.py", "-k", "plainly"),

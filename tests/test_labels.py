@@ -165,19 +165,6 @@ def test_flow_layers_check_the_shape_of_labels():
     np.testing.assert_array_equal(prior.initialize(x, 2), prior.encode(x, [2] * 6)[0])
 
 
-def test_bijector_refuses_keywords_that_it_would_ignore(conditional):
-    model, images = conditional
-    bijector, x = model.as_bijector(labels=0), model.dequantize(images, noise=0.5)
-    eps = bijector.inverse(x)
-    for method, value in (("inverse", x), ("forward", eps)):
-        with pytest.raises(TypeError, match=r"got condition; .*give them to `as_bijector\(labels=...\)`"):
-            getattr(bijector, method)(value, condition=2)
-    with pytest.raises(TypeError, match="got conditon"):
-        bijector.inverse_log_det_jacobian(x, conditon=2)
-    with pytest.raises(TypeError, match="got condition"):
-        bijector.forward_log_det_jacobian(eps, condition=2)
-
-
 def test_fit_takes_columns_and_refuses_other_labels(conditional):
     _, images = conditional
     model, _, _ = make_glow(classes=3, weight_y=0.1, **SMALLEST)

@@ -12,9 +12,9 @@ ROOT = pathlib.Path(glow_tf.__file__).parent
 TIERS = [
     {"errors", "deprecation", "tables", "types", "gpu_files", "backend", "cli.start", "cli.quiet"},
     {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
-    {"random", "gpus", "fields", "config", "bijector", "labels", "arguments", "accumulation"},
-    {"quantization", "layers", "presets"},
-    {"distributions", "likelihood_model", "likelihood_training", "summary"},
+    {"random", "gpus", "fields", "config", "labels", "arguments", "accumulation", "event_shapes", "bijector_cache"},
+    {"bijector", "quantization", "layers", "presets"},
+    {"bijectors", "distributions", "likelihood_model", "likelihood_training", "summary"},
     {"model", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
     {"attributes", "batched", "datasets", "export", "optimizers", "training"},

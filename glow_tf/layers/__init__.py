@@ -3,6 +3,7 @@
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.coupling import Coupling
+from glow_tf.layers.dense_network import DenseNetwork
 from glow_tf.layers.flatten import FlatFlow
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.glow_flow import GlowFlow
@@ -21,6 +22,7 @@ __all__ = [
     "ActNorm",
     "Coupling",
     "CouplingNetwork",
+    "DenseNetwork",
     "FlatFlow",
     "FlowLayer",
     "FlowSequential",

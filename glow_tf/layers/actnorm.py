@@ -35,6 +35,8 @@ class ActNorm(FlowLayer):
         (TensorShape([64, 8, 8, 3]), TensorShape([64]))
     """
 
+    is_constant_jacobian = True
+
     def build(self, input_shape):
         super().build(input_shape)
         shape = (1,) * self.event_ndims + (self.channels,)

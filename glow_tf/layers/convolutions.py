@@ -30,7 +30,19 @@ def conv3x3(x, kernel):
         kernel: `[3, 3, in + 1, out]`, the marker's weights last.
     """
     markers = edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype)
-    return tf.nn.conv2d(x, kernel[:, :, :-1], 1, "SAME") + tf.nn.conv2d(markers, kernel[:, :, -1:], 1, "VALID")
+    return _convolve(x, kernel[:, :, :-1]) + tf.nn.conv2d(markers, kernel[:, :, -1:], 1, "VALID")
+
+
+def _convolve(x, kernel):
+    """Compute a 3x3 convolution; where the number of images is unknown, of a map of zeros if there are none.
+
+    TensorFlow's convolution on a CPU gives no images the channels of the input.
+    """
+    if x.shape[0] is not None:
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
+    count = tf.shape(x)[0]
+    padded = tf.pad(x, [[0, tf.cast(tf.equal(count, 0), tf.int32)], [0, 0], [0, 0], [0, 0]])
+    return tf.nn.conv2d(tf.ensure_shape(padded, x.shape), kernel, 1, "SAME")[:count]
 
 
 def pad(x):

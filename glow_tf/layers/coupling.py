@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from glow_tf.arguments import check_count
+from glow_tf.errors import ConfigError
+from glow_tf.layers.dense_network import DenseNetwork
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.network import CouplingNetwork
 from glow_tf.layers.tensors import reshape_like, sum_per_example
@@ -29,10 +31,15 @@ class Coupling(FlowLayer):
     Args:
         kind: `"affine"` or `"additive"`.
         scale: `"sigmoid"` (the original code, and its published results) or `"exp"` (the paper's Table 1).
-        network: a Keras layer or model `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`). By default a
-            `CouplingNetwork` for images; vectors need one of yours. If it has a method `initialize(z1)`,
-            data-dependent initialization calls that.
-        width, network_dtype, seed: options of the default network.
+        network: a Keras layer or model `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`), by default a
+            `CouplingNetwork` for images and a `DenseNetwork` for vectors. If it has a method `initialize(z1)`,
+            data-dependent initialization calls that. A plain function is taken too; weights that it uses are not the
+            layer's, and to save the layer it must be registered (`keras.saving.register_keras_serializable`).
+        width, network_dtype, seed: options of the default network; `network_dtype` is for images.
+
+    Example:
+        >>> Coupling(width=32).encode(tf.ones([5, 2]))[0].shape
+        TensorShape([5, 2])
     """
 
     def __init__(
@@ -44,6 +51,11 @@ class Coupling(FlowLayer):
         if scale not in ("sigmoid", "exp"):
             raise ValueError(f"Coupling: expected scale 'sigmoid' or 'exp', got {scale!r}.")
         check_count(width, f"{self.name}: width", minimum=1)
+        is_function = callable(network) and not isinstance(network, type | tf.Module)
+        if not (network is None or isinstance(network, keras.layers.Layer) or is_function):
+            raise TypeError(
+                f"{self.name}: expected as network a Keras layer or a function, got {_describe_network(network)}."
+            )
         self.kind, self.scale, self.network = kind, scale, network
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
         self._own_network = network is None
@@ -55,25 +67,32 @@ class Coupling(FlowLayer):
         half = self.channels // 2
         filters = self.channels if self.kind == "affine" else half
         if self.network is None:
-            if self.event_ndims != 3:
-                raise ValueError(
-                    f"{self.name}: the default network is for images [..., H, W, C], the event shape is "
-                    f"{self.event_shape}; give a network of your own with {half} inputs and {filters} outputs."
-                )
-            self.network = CouplingNetwork(
-                filters,
-                width=self.width,
-                network_dtype=self.network_dtype,
-                seed=self.seed,
-                dtype=self.compute_dtype,
-                name="network",
-            )
-        if not self.network.built:
+            self.network = self._default_network(half, filters)
+        if isinstance(self.network, keras.layers.Layer) and not self.network.built:
             self.network.build((None, *self.event_shape[:-1], half))
+
+    def _default_network(self, inputs, filters):
+        options = dict(width=self.width, seed=self.seed, dtype=self.compute_dtype, name="network")
+        if self.event_ndims == 3:
+            return CouplingNetwork(filters, network_dtype=self.network_dtype, **options)
+        if self.event_ndims != 1:
+            raise ValueError(
+                f"{self.name}: the default networks are for images [..., H, W, C] and vectors [..., C], the event "
+                f"shape is {self.event_shape}; give a network of your own with {inputs} inputs and {filters} outputs."
+            )
+        if self.network_dtype is not None:
+            raise ValueError(f"{self.name}: network_dtype is for images; leave it out for vectors.")
+        return DenseNetwork(filters, **options)
 
     def _transform(self, z1, run):
         """Return `(shift, log_scale, scale)` from the network's output; the last two are None if additive."""
-        h = tf.cast(run(z1), z1.dtype)
+        h = run(z1)
+        if isinstance(h, list | tuple | dict):
+            raise TypeError(
+                f"{self.name}: expected one tensor from the network, its even channels the shift and its odd ones the "
+                f"scale (tf.stack([shift, scale], -1), reshaped), got a {type(h).__name__} of {len(h)}."
+            )
+        h = tf.cast(h, z1.dtype)
         expected = z1.shape[-1] * (2 if self.kind == "affine" else 1)
         if h.shape[-1] != expected:
             raise ValueError(
@@ -114,11 +133,29 @@ class Coupling(FlowLayer):
 
     def get_config(self):
         config = {key: getattr(self, key) for key in ("kind", "scale", "width", "network_dtype", "seed")}
-        network = None if self._own_network else keras.saving.serialize_keras_object(self.network)
+        network = None if self._own_network else self._serialized_network()
         return {**super().get_config(), **config, "network": network}
+
+    def _serialized_network(self):
+        if not isinstance(self.network, keras.layers.Layer):
+            name = keras.saving.get_registered_name(self.network)
+            if keras.saving.get_registered_object(name) is not self.network:
+                raise ConfigError(
+                    f"{self.name}: its network is a function, which a file can name only if it is registered: decorate "
+                    "it with keras.saving.register_keras_serializable(), or give a Keras layer."
+                )
+        return keras.saving.serialize_keras_object(self.network)
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)  # the caller's stays as it is
         network = config.pop("network", None)
         return cls(network=network and keras.saving.deserialize_keras_object(network), **config)
+
+
+def _describe_network(network):
+    if isinstance(network, type):
+        return f"the class {network.__name__}; make one"
+    if isinstance(network, tf.Module):
+        return f"the tf.Module {type(network).__name__}, whose weights Keras does not see; wrap it in a Keras layer"
+    return f"{network!r}"

@@ -28,6 +28,10 @@ class FlatFlow(FlowLayer):
         super().__init__(event_ndims=kwargs.pop("event_ndims", 3), **kwargs)
         self.flow = flow
 
+    @property
+    def is_constant_jacobian(self):
+        return self.flow.is_constant_jacobian
+
     def build(self, input_shape):
         super().build(input_shape)
         if not self.flow.built:

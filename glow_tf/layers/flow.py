@@ -45,7 +45,13 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
     Attributes:
         event_shape: the shape of one example, `(..., C)`, from the first build on; an unknown size is None.
         channels: C, from the first build on.
+        is_constant_jacobian: True if the Jacobian does not depend on the input, that is for an affine map. TFP then
+            knows entropies and means.
+        is_permutation: True if the layer only moves values; TFP then knows standard deviations.
     """
+
+    is_constant_jacobian = False
+    is_permutation = False
 
     def __init__(self, *, event_ndims=None, dtype=None, **kwargs):
         super().__init__(dtype=dtype or "float32", autocast=False, **kwargs)
@@ -62,8 +68,12 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         Args:
             input_shape: `(B, *event)`; B and spatial sizes may be None.
         """
+        if not input_shape:
+            raise ValueError(f"{self.name}: expected an axis of channels, got a scalar.")
         if self.event_ndims is None:
-            self.event_ndims = min(len(input_shape) - 1, 3)
+            self.event_ndims = _default_event_ndims(len(input_shape))
+        if len(input_shape) < self.event_ndims:
+            raise ValueError(f"{self.name}: expected {self.event_ndims} event axes, got {tuple(input_shape)[1:]}.")
         self.event_shape = tuple(input_shape[-self.event_ndims :])
         self.channels = self.event_shape[-1]
         if self.channels is None:
@@ -133,28 +143,39 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         lead, shapes = tuple(input_shape[:-ndims]), self.encoded_shape(tuple(input_shape[-ndims:]))
         return [(*lead, *s) for s in shapes] if isinstance(shapes, list) else (*lead, *shapes), lead
 
-    def as_bijector(self, event_shape=None, condition=None, name=None):
+    def as_bijector(self, event_shape=None, condition=None, name=None, *, validate_args=False):
         """Return a `tfb.Bijector` over this layer's own weights: forward = `decode`, latent -> image (as in TFP).
 
         Args:
-            event_shape: the shape of one image (or vector), which builds the layer. Without it an
-                unbuilt layer builds at the first call, for images.
+            event_shape: the shape of one image (or vector), which builds the layer. Without it, or if the number of
+                channels is None, an unbuilt layer builds at the first call; without it, for images.
             condition: labels that broadcast against the leading dimensions, or None.
             name: name of the bijector.
+            validate_args: check in every call that values are finite.
         """
         from glow_tf.bijector import LayerBijector  # here, because TFP takes a second to import
 
-        if event_shape is not None:
-            event_shape = tuple(event_shape)
-            if self.built and (len(event_shape) != self.event_ndims or event_shape[-1] != self.channels):
-                raise ValueError(f"{self.name} was built for the event shape {self.event_shape}, got {event_shape}.")
-            if self.event_ndims is None:
-                self.event_ndims = len(event_shape)
-            if not self.built:
-                self.build((None, *event_shape))
-        elif self.event_ndims is None:
-            self.event_ndims = 3
-        return LayerBijector(self, condition=condition, name=name or self.name)
+        self.settle_event(event_shape)
+        return LayerBijector(self, condition, validate_args, name or self.name)
+
+    def settle_event(self, event_shape=None):
+        """Settle the number of event axes, and build the layer if the shape tells the channels.
+
+        Args:
+            event_shape: the shape of one example, or the length of a vector; None stands for an image.
+        """
+        if event_shape is None:
+            self.event_ndims = self.event_ndims or 3
+            return
+        event_shape = tuple(tf.TensorShape(event_shape))
+        if self.built and (len(event_shape) != self.event_ndims or event_shape[-1] not in (None, self.channels)):
+            raise ValueError(f"{self.name} was built for the event shape {self.event_shape}, got {event_shape}.")
+        if len(event_shape) != (self.event_ndims or len(event_shape)) or not event_shape:
+            expected = f"{self.event_ndims or 1} axes{'' if self.event_ndims else ' or more'}"
+            raise ValueError(f"{self.name}: expected an event shape of {expected}, got {event_shape}.")
+        self.event_ndims = len(event_shape)
+        if not self.built and event_shape[-1] is not None:
+            self.build((None, *event_shape))
 
     def get_config(self):
         config = super().get_config()
@@ -176,6 +197,8 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         condition = self._broadcast(condition, probe, ndims, method)
         if static_lead.num_elements() == 0:
             return self._empty_result(value, ndims, method)
+        if probe.shape.rank is None:
+            value = self._flatten_to_known_event(value, method)
         if probe.shape.rank == ndims + 1:
             return function(value, condition)
 
@@ -188,6 +211,20 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
 
         result, log_det = function(map_latents(flatten, value), condition)
         return map_latents(unflatten, result), unflatten(log_det)
+
+    def _flatten_to_known_event(self, value, method):
+        """Flatten the leading dimensions of tensors of unknown rank: their event shape is the layer's own."""
+        expected = self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
+
+        def flatten(v, event):
+            message = f"{self.name}.{method}: expected shape [..., {', '.join(map(str, event))}]"
+            assertion = tf.debugging.assert_equal(tf.shape(v)[-len(event) :], event, message)
+            with tf.control_dependencies([assertion]):
+                return tf.reshape(v, [-1, *event])
+
+        if not isinstance(value, list):
+            return flatten(value, expected)
+        return [flatten(v, event) for v, event in zip(value, expected, strict=True)]
 
     def _empty_result(self, value, ndims, method):
         """Return the result for no examples: TensorFlow's convolutions on a CPU fail on none."""
@@ -203,7 +240,8 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         if condition is None:
             return None
         shape, lead = tf.shape(value)[:-ndims], value.shape[:-ndims]
-        expected = f"{self.name}.{method}: expected labels that broadcast to the leading dimensions {list(lead)}"
+        known = "of the value" if lead.rank is None else lead.as_list()
+        expected = f"{self.name}.{method}: expected labels that broadcast to the leading dimensions {known}"
         if isinstance(condition, dict):
             raise TypeError(
                 f"{expected}, got a dictionary of {', '.join(map(str, condition))}; give one of its entries."
@@ -226,6 +264,11 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         if not self.built:
             if isinstance(value, list) and method != "decode":
                 raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
+            if first_latent(value).shape.rank is None:
+                raise ValueError(
+                    f"{self.name}.{method}: expected a tensor of known rank in the first call, which builds the layer, "
+                    "got <unknown>; set it with tf.ensure_shape, or build the layer before."
+                )
             shape = map_latents(lambda v: tuple(v.shape[-self._ndims_of(v) :]), value)
             self.build((None, *(self.decoded_shape(shape) if method == "decode" else shape)))
         expected = self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
@@ -236,6 +279,8 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
                 f"{_count_tensors(map_latents(lambda v: tuple(v.shape), value))}."
             )
         for v, shape in zip(value if is_list else [value], expected if is_list else [expected], strict=True):
+            if v.shape.rank is None and None not in shape and method != "initialize":
+                continue  # an event of the layer's own shape; `_apply` reshapes to it
             if v.shape.rank is None or v.shape.rank < len(shape) or v.shape[-1] != shape[-1]:
                 raise ValueError(
                     f"{self.name}.{method}: expected shape [..., {', '.join(map(str, shape))}] "
@@ -269,7 +314,12 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         return len(shape[0] if isinstance(shape, list) else shape)
 
     def _ndims_of(self, v):
-        return min(v.shape.rank - 1, 3) if self.event_ndims is None else self.event_ndims
+        return _default_event_ndims(v.shape.rank) if self.event_ndims is None else self.event_ndims
+
+
+def _default_event_ndims(rank):
+    """Return the number of event axes of an input of this rank; a single axis is that of the channels."""
+    return min(max(rank - 1, 1), 3)
 
 
 def _count_tensors(shape):

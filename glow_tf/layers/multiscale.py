@@ -141,16 +141,16 @@ class MultiScale(FlowLayer):
     def encoded_shape(self, event_shape):
         shapes, (height, width, channels) = [], event_shape
         for level in range(self.levels):
-            height, width, channels = scaled(height, 1, 2), scaled(width, 1, 2), 4 * channels
+            height, width, channels = scaled(height, 1, 2), scaled(width, 1, 2), scaled(channels, 4)
             if level < self.levels - 1:
-                channels //= 2
+                channels = scaled(channels, 1, 2)
             shapes.append((height, width, channels))
         return shapes
 
     def decoded_shape(self, event_shape):
         height, width, channels = event_shape[-1]
         factor = 2**self.levels
-        return (scaled(height, factor), scaled(width, factor), channels // (2 * factor))
+        return (scaled(height, factor), scaled(width, factor), scaled(channels, 1, 2 * factor))
 
     def get_config(self):
         return {**super().get_config(), **{name: getattr(self, name) for name in option_names(MultiScale)}}

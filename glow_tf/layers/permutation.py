@@ -51,6 +51,8 @@ class InvertibleConv1x1(FlowLayer):
         True
     """
 
+    is_constant_jacobian = True
+
     def __init__(self, *, lu=False, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.lu, self.seed = lu, seed
@@ -132,6 +134,8 @@ class Shuffle(FlowLayer):
     | shapes | `[B, ..., C] -> [B, ..., C]`; `indices` int32 `[C]`, saved with the weights |
     """
 
+    is_constant_jacobian = is_permutation = True
+
     def __init__(self, *, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
@@ -166,6 +170,8 @@ class Reverse(FlowLayer):
     | log-determinant | 0 |
     | shapes | `[B, ..., C] -> [B, ..., C]` |
     """
+
+    is_constant_jacobian = is_permutation = True
 
     def _encode(self, x, condition=None):
         return tf.reverse(x, [-1]), tf.zeros(tf.shape(x)[:1], x.dtype)

@@ -31,6 +31,8 @@ class TopPrior(FlowLayer):
             `classes - 1`, as its `condition`; any other label is an error, and NaN under XLA (see `glow_tf.labels`).
     """
 
+    is_constant_jacobian = True
+
     def __init__(self, *, learned=True, classes=0, **kwargs):
         super().__init__(**kwargs)
         check_count(classes, f"{self.name}: classes")

@@ -46,6 +46,27 @@ class FlowSequential(FlowLayer):
     def layers(self):
         return [getattr(self, f"layer_{i}") for i in range(self.depth)]
 
+    def __len__(self):
+        return self.depth
+
+    def __bool__(self):
+        return True
+
+    def __iter__(self):
+        return iter(self.layers)
+
+    def __getitem__(self, index):
+        """Return one layer, or for a slice a chain of these layers."""
+        return FlowSequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+    @property
+    def is_constant_jacobian(self):
+        return all(layer.is_constant_jacobian for layer in self.layers)
+
+    @property
+    def is_permutation(self):
+        return all(layer.is_permutation for layer in self.layers)
+
     def build(self, input_shape):
         super().build(input_shape)
         shape = self.event_shape

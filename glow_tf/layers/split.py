@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.layers.flow import FlowLayer
-from glow_tf.layers.tensors import sum_per_example
+from glow_tf.layers.tensors import scaled, sum_per_example
 from glow_tf.layers.zero_layers import ZeroConv3x3
 
 
@@ -48,9 +48,9 @@ class Split(FlowLayer):
         return tf.concat([z1, mean + tf.exp(logs) * eps], axis=-1), sum_per_example(logs)
 
     def encoded_shape(self, event_shape):
-        half = (*event_shape[:2], event_shape[2] // 2)
+        half = (*event_shape[:2], scaled(event_shape[2], 1, 2))
         return [half, half]
 
     def decoded_shape(self, event_shape):
         height, width, half = event_shape[0]
-        return (height, width, 2 * half)
+        return (height, width, scaled(half, 2))

@@ -21,6 +21,8 @@ class Squeeze(FlowLayer):
     `tf.nn.space_to_depth` orders the channels otherwise; this is the original code's order.
     """
 
+    is_constant_jacobian = is_permutation = True
+
     def build(self, input_shape):
         super().build(input_shape)
         if self.event_ndims != 3:
@@ -47,11 +49,11 @@ class Squeeze(FlowLayer):
 
     def encoded_shape(self, event_shape):
         height, width, channels = event_shape
-        return (scaled(height, 1, 2), scaled(width, 1, 2), 4 * channels)
+        return (scaled(height, 1, 2), scaled(width, 1, 2), scaled(channels, 4))
 
     def decoded_shape(self, event_shape):
         height, width, channels = event_shape
-        return (scaled(height, 2), scaled(width, 2), channels // 4)
+        return (scaled(height, 2), scaled(width, 2), scaled(channels, 1, 4))
 
 
 def _sizes(x):

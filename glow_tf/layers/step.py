@@ -19,7 +19,7 @@ class FlowStep(FlowLayer):
     | function | `z = coupling(permutation(actnorm(x)))` |
     | reverse function | the inverses in the opposite order |
     | log-determinant | the sum of the three |
-    | shapes | `[B, H, W, C] -> [B, H, W, C]`, C even |
+    | shapes | `[B, H, W, C] -> [B, H, W, C]` or `[B, C] -> [B, C]`, C even |
 
     With a 1x1 convolution the first two layers are computed as one matrix and one bias per position;
     `reference_encode` and `reference_decode` are the plain composition, with which the tests compare.

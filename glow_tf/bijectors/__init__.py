@@ -1,0 +1,34 @@
+"""Flow layers directly as `tfb.Bijector`s, each over a layer of its own.
+
+As everywhere in TFP, `forward` maps latents to data and `inverse` data to latents.
+
+Coming from `tfb.Glow`: `Glow(image_shape, levels, depth)` takes its `output_shape`, `num_glow_blocks` and
+`num_steps_per_block`, and maps one vector to an image as it does. Coming from `tfb.RealNVP`: `Coupling` changes one
+half of the channels by a network of the other, `FlowStep` puts an actnorm and a mixing of the channels before it, and
+`Chain` composes them.
+
+Example:
+    >>> import tensorflow_probability as tfp
+    >>> flow = Chain([FlowStep(event_shape=[2], width=32) for _ in range(4)])
+    >>> moons = flow(tfp.distributions.Sample(tfp.distributions.Normal(0.0, 1.0), 2))
+    >>> moons.sample(5).shape
+    TensorShape([5, 2])
+"""
+
+from glow_tf.bijectors.chain import Chain
+from glow_tf.bijectors.glow import Glow, MultiScale
+from glow_tf.bijectors.parts import ActNorm, Coupling, FlowStep, InvertibleConv1x1, Reverse, Shuffle, Split, Squeeze
+
+__all__ = [
+    "ActNorm",
+    "Chain",
+    "Coupling",
+    "FlowStep",
+    "Glow",
+    "InvertibleConv1x1",
+    "MultiScale",
+    "Reverse",
+    "Shuffle",
+    "Split",
+    "Squeeze",
+]

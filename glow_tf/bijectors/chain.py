@@ -1,0 +1,85 @@
+"""A chain of flow bijectors."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+from glow_tf import layers
+from glow_tf.bijector import LayerBijector
+from glow_tf.bijectors.own_layer import OwnLayerBijector
+
+
+class Chain(OwnLayerBijector):
+    """Chain of flow bijectors over a `FlowSequential` of their layers.
+
+    The order is that of `tfb.Chain`: `forward` runs the last bijector first, `inverse` the first. Unlike `tfb.Chain` it
+    never returns values from before an update of the weights, and runs each network once in a `log_prob`.
+
+    `len(chain)`, iteration and `chain[i]` give the bijectors; TFP has `[]` of a bijector for slices of its batch, which
+    no part of this chain has.
+
+    Args:
+        bijectors: bijectors of this package, or of `layer.as_bijector()`, without labels.
+        validate_args, name, layer: see `OwnLayerBijector`.
+
+    Example:
+        >>> from glow_tf.bijectors import ActNorm, Coupling
+        >>> chain = Chain([ActNorm(event_shape=[2]), Coupling(event_shape=[2], width=8)])
+        >>> len(chain), chain[0].name, chain.inverse(tf.ones([3, 2])).shape
+        (2, 'act_norm', TensorShape([3, 2]))
+    """
+
+    def __init__(
+        self,
+        bijectors: Sequence[LayerBijector],
+        *,
+        validate_args: bool = False,
+        name: str = "chain",
+        layer: layers.FlowSequential | None = None,
+    ):
+        parameters = dict(locals())
+        self._bijectors = tuple(bijectors)
+        wrong = [b for b in self._bijectors if not isinstance(b, LayerBijector) or b.condition is not None]
+        if wrong:
+            raise TypeError(
+                f"{name}: expected flow bijectors without labels, got {wrong[0]!r}; tfb.Chain takes any bijector."
+            )
+        super().__init__(_make_chain, parameters)
+
+    def copy(self, **overrides):
+        """Return a copy with other arguments; with another layer it has bijectors over the parts of that."""
+        if overrides.get("layer") is not None:
+            parts = zip(self._bijectors, overrides["layer"], strict=True)
+            overrides.setdefault("bijectors", [bijector.copy(layer=layer) for bijector, layer in parts])
+        return super().copy(**overrides)
+
+    def __deepcopy__(self, memo):
+        # As Keras copies layers by their files, copied parts would not be the parts of the copied chain.
+        memo[id(self)] = self.copy(layer=copy.deepcopy(self.layer, memo))
+        return memo[id(self)]
+
+    def _track_weights(self):
+        super()._track_weights()
+        for bijector in self._bijectors:  # whose layers the chain may have built
+            bijector._track_weights()
+
+    def __len__(self) -> int:
+        return len(self._bijectors)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[LayerBijector]:
+        return iter(self._bijectors)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Chain(self._bijectors[index], validate_args=self.validate_args)
+        return self._bijectors[index]
+
+
+def _make_chain(bijectors):
+    chain = layers.FlowSequential([bijector.layer for bijector in bijectors])
+    if len(chain):
+        chain.event_ndims = chain[0].event_ndims
+        chain.settle_event(chain[0].event_shape)
+    return chain

@@ -1,0 +1,122 @@
+"""The levels of Glow, and the whole of it, as bijectors."""
+
+from typing import Any
+
+import tensorflow_probability as tfp
+
+from glow_tf import layers
+from glow_tf.bijectors.own_layer import OwnLayerBijector
+from glow_tf.labels import check_range, require_labels, to_tensor
+
+
+class MultiScale(OwnLayerBijector):
+    """L levels of a squeeze, K flow steps and a split; `inverse` gives a list of latents, finest level first.
+
+    Args:
+        levels: L. Height and width must be multiples of 2^L.
+        depth: K, flow steps of a level.
+        permutation, coupling, scale, width, network_dtype: options of every `FlowStep`.
+        seed: seed of all random weights.
+        recompute: trade time for memory in training.
+
+    Other arguments: see `OwnLayerBijector`.
+
+    Example:
+        >>> flow = MultiScale(2, 1, width=8)
+        >>> [z.shape for z in flow.inverse(tf.ones([1, 8, 8, 1]))]
+        [TensorShape([1, 4, 4, 2]), TensorShape([1, 2, 2, 8])]
+    """
+
+    def __init__(
+        self,
+        levels: int,
+        depth: int,
+        *,
+        permutation: str = "1x1",
+        coupling: str = "affine",
+        scale: str = "sigmoid",
+        width: int = 512,
+        network_dtype: str | None = None,
+        seed: int | None = None,
+        recompute: bool = False,
+        event_shape: Any = None,
+        dtype: str = "float32",
+        validate_args: bool = False,
+        name: str = "multi_scale",
+        layer: layers.MultiScale | None = None,
+    ):
+        super().__init__(layers.MultiScale, dict(locals()))
+
+
+class Glow(OwnLayerBijector):
+    """The whole of Glow, with the layout of `tfb.Glow`: `forward` maps a vector `[H * W * C]` to an image `[H, W, C]`.
+
+    The vector holds the latents of all levels, finest first, standard normal under the model; `.layer` is a `FlatFlow`
+    over a `GlowFlow`. With `flat=False` it is the `GlowFlow`, and the latents are a list.
+
+    Args:
+        image_shape: `(H, W, C)` (`output_shape` of `tfb.Glow`), multiples of 2^levels.
+        levels: L (`num_glow_blocks`).
+        depth: K (`num_steps_per_block`).
+        permutation, coupling, scale, width, network_dtype, seed, recompute: see `MultiScale`.
+        learn_top: learn mean and standard deviation of the last latent.
+        classes: number of labels of a conditional flow; 0 is unconditional.
+        labels: labels, int from 0 to `classes - 1`; their shape is the bijector's batch shape. Without them every call
+            of a conditional flow must give some: `condition=`, or `bijector_kwargs={"condition": ...}`.
+        flat: the latents are one vector.
+        dtype, validate_args, name, layer: see `OwnLayerBijector`.
+
+    Example:
+        >>> import tensorflow_probability as tfp
+        >>> flow = Glow((8, 8, 1), levels=2, depth=1, width=8)
+        >>> images = flow(tfp.distributions.Sample(tfp.distributions.Normal(0.0, 1.0), 64))
+        >>> images.sample(4).shape
+        TensorShape([4, 8, 8, 1])
+    """
+
+    def __init__(
+        self,
+        image_shape: Any = (32, 32, 3),
+        levels: int = 3,
+        depth: int = 32,
+        *,
+        permutation: str = "1x1",
+        coupling: str = "affine",
+        scale: str = "sigmoid",
+        width: int = 512,
+        network_dtype: str | None = None,
+        seed: int | None = None,
+        recompute: bool = False,
+        learn_top: bool = True,
+        classes: int = 0,
+        labels: Any = None,
+        flat: bool = True,
+        dtype: str = "float32",
+        validate_args: bool = False,
+        name: str = "glow",
+        layer: layers.FlowLayer | None = None,
+    ):
+        parameters = dict(locals())
+        if labels is not None:
+            require_labels(labels, classes, name)
+            labels = check_range(to_tensor(labels, classes, name), classes, name)
+        super().__init__(_make_glow, parameters, labels)
+
+    @property
+    def labels(self):
+        """The labels as a tensor, or None."""
+        return self.condition
+
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        return {"labels": tfp.util.ParameterProperties(event_ndims=0)}
+
+
+def _make_glow(image_shape, flat, **options):
+    flow = layers.GlowFlow(**options)
+    flow.settle_event(image_shape)
+    if not flat:
+        return flow
+    flat_flow = layers.FlatFlow(flow)
+    flat_flow.settle_event(image_shape)
+    return flat_flow
