@@ -1,177 +1,28 @@
-"""The run folder: a file format, how it is written and read.
-
-| | |
-|---|---|
-| `config.json` | the experiment, with a format number |
-| `metrics.csv` | one row per epoch |
-| `weights/last.weights.h5`, `weights/best.weights.h5` | raw weights, of the last and of the best epoch |
-| `weights/last_average.weights.h5`, `weights/best_average.weights.h5` | EMA weights of each |
-| `checkpoints/` | training state, to resume from |
-| `pictures/` | figures of the training: learning curve, samples |
-| `evaluation/` | output of `evaluate.py`, which writes nothing else |
-"""
+"""The models of run folders and `.keras` files; `run_files.py` describes the folder."""
 
 import dataclasses
-import hashlib
-import json
-import os
 import pathlib
 import warnings
 
 import keras
 
-from glow_tf.config import Experiment
-from glow_tf.deprecation import warn_renamed
-from glow_tf.errors import ConfigError, RunError
-from glow_tf.io import write_text
+from glow_tf.errors import RunError
 from glow_tf.layers.loading import loading_problem
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
+from glow_tf.run_files import EMA_SUFFIX as EMA_SUFFIX
+from glow_tf.run_files import FORMAT as FORMAT
+from glow_tf.run_files import RunFiles, renamed_average
 from glow_tf.weights_file import FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
-
-FORMAT = 3
-"""Number of the format of run folders, in `config.json`.
-
-2 has the record of the split of the data; 3 has the weights that the run started from, the names of the classes, and a
-digest of the file.
-"""
-
-EMA_SUFFIX = "_average"
-"""Suffix of the weights files and of the columns of `metrics.csv` that belong to the EMA weights."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """A run folder.
+class Run(RunFiles):
+    """A run folder, with the models in it.
 
     Args:
         path: path of the folder, which need not exist.
     """
-
-    path: pathlib.Path
-
-    def __post_init__(self):
-        object.__setattr__(self, "path", pathlib.Path(self.path))
-
-    @classmethod
-    def create(cls, path, experiment):
-        """Make the folder and write its configuration; return the `Run`.
-
-        Raises:
-            RunError: the folder holds a run of another configuration, or cannot be written.
-        """
-        run = cls(path)
-        if run.exists and run.experiment() != experiment:
-            raise RunError(f"{run.path} holds a run of another configuration, which would be lost; give another path.")
-        run.write_config(experiment)
-        return run
-
-    @classmethod
-    def open(cls, path):
-        """Return the `Run` of an existing folder.
-
-        Raises:
-            RunError: it is not a run folder.
-        """
-        run = cls(path)
-        if not run.exists:
-            raise RunError(f"{run.path} is not a run folder (no {run.config_path.name} in it); train.py makes one.")
-        return run
-
-    @property
-    def config_path(self):
-        return self.path / "config.json"
-
-    @property
-    def exists(self):
-        """True if the folder has a configuration; False, too, where the system does not take the path."""
-        return os.path.isfile(self.config_path)
-
-    @property
-    def metrics_path(self):
-        return self.path / "metrics.csv"
-
-    @property
-    def weights(self):
-        return self.path / "weights"
-
-    @property
-    def checkpoints(self):
-        return self.path / "checkpoints"
-
-    @property
-    def pictures(self):
-        return self.path / "pictures"
-
-    @property
-    def evaluation(self):
-        return self.path / "evaluation"
-
-    def weights_path(self, which="best", ema=False, *, average=None):
-        """Return the path of a weights file.
-
-        Args:
-            which: `"best"` or `"last"`.
-            ema: bool, EMA weights instead of raw ones.
-            average: old name of `ema`.
-        """
-        ema = _renamed_average("Run.weights_path", average, ema)
-        if which not in ("best", "last"):
-            raise ConfigError(f"which: expected best or last, got {which!r}.")
-        return self.weights / f"{which}{EMA_SUFFIX if ema else ''}.weights.h5"
-
-    @property
-    def results(self):
-        """Paths of the results of training that the folder holds: weights files and `metrics.csv`."""
-        return [path for path in (*sorted(self.weights.glob("*.weights.h5")), self.metrics_path) if path.is_file()]
-
-    @property
-    def has_ema(self):
-        """True if the folder holds EMA weights."""
-        return any(self.weights_path(which, ema=True).is_file() for which in ("best", "last"))
-
-    @property
-    def has_average(self):
-        """`has_ema` under its old name."""
-        warn_renamed("Run.has_average", "Run.has_ema")
-        return self.has_ema
-
-    def write_config(self, experiment):
-        """Write the configuration, an `Experiment`."""
-        values = {"format": FORMAT, **experiment.to_dict()}
-        write_text(self.config_path, json.dumps({**values, "digest": _digest(values)}, indent=2) + "\n")
-
-    def experiment(self):
-        """Return the configuration, an `Experiment`; warn if the file is not as it was written.
-
-        Raises:
-            RunError: `config.json` is damaged, or of a later format.
-        """
-        try:
-            values = json.loads(self.config_path.read_text("utf-8-sig"), object_pairs_hook=_unique_fields)
-            if not isinstance(values, dict):
-                raise ValueError("expected an object with the fields of an experiment")
-            digest = values.pop("digest", None)
-            is_changed = digest is not None and digest != _digest(values)
-            run_format = values.pop("format")
-            if type(run_format) is not int or run_format < 1:
-                raise ValueError(f"format: expected a whole number from 1, got {run_format!r}")
-            if run_format > FORMAT:
-                raise RunError(
-                    f"{self.config_path} has format {run_format}, this glow_tf reads up to {FORMAT}; update it."
-                )
-            if run_format < 2:
-                values["data"]["split_record"] = {"rule": "position"}
-            experiment = Experiment.from_dict(values)
-        # A ConfigError and the errors of JSON and UTF-8 are ValueErrors.
-        except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError, OSError) as error:
-            raise RunError(f"{self.config_path} cannot be read as a configuration: {error}") from error
-        if is_changed:
-            warnings.warn(
-                f"{self.config_path} was edited or damaged after it was written (its digest differs); check it",
-                stacklevel=2,
-            )
-        return experiment
 
     def model(self, which="best", ema=False, *, average=None):
         """Return the trained model, a `Glow`.
@@ -184,7 +35,7 @@ class Run:
         Raises:
             RunError: the weights are missing or damaged.
         """
-        ema = _renamed_average("Run.model", average, ema)
+        ema = renamed_average("Run.model", average, ema)
         experiment = self.experiment()
         path = self.weights_path(which, ema)
         if not path.is_file() and which == "best":
@@ -239,32 +90,10 @@ def load_model(path, ema=False, *, average=None):
     Raises:
         RunError: the model cannot be read.
     """
-    ema = _renamed_average("load_model", average, ema)
+    ema = renamed_average("load_model", average, ema)
     path = pathlib.Path(path)
     if not is_keras_file(path):
         return Run.open(path).model(ema=ema)
     if ema:
         raise RunError(f"{path} holds one set of weights; only a run folder has EMA weights besides.")
     return load_keras(path)
-
-
-def _digest(values):
-    """Return the digest of the fields of a configuration, in hexadecimal; spaces and the order do not matter."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _unique_fields(pairs):
-    """Return the fields of an object of JSON; raise a `ValueError` for one that is there twice."""
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is there twice")
-    return fields
-
-
-def _renamed_average(function, average, ema):
-    """Return `ema`, or the value of its old name `average` with a warning where that is given."""
-    if average is None:
-        return ema
-    warn_renamed(f"{function}(average=...)", f"{function}(ema=...)", stacklevel=4)
-    return average

@@ -13,7 +13,7 @@ TIERS = [
     {"errors", "deprecation", "tables", "types", "gpu_files", "backend", "cli.start", "cli.quiet"},
     {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "labels", "arguments", "accumulation", "event_shapes", "bijector_cache"},
-    {"bijector", "quantization", "layers", "presets"},
+    {"bijector", "quantization", "layers", "presets", "run_files"},
     {"bijectors", "distributions", "likelihood_model", "likelihood_training", "summary"},
     {"model", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
@@ -26,7 +26,7 @@ TIERS = [
 
 WITHOUT_TENSORFLOW = (
     *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "cache", "metrics_table"),
-    *("weights_file", "array_files", "fields", "config", "cli.start", "cli.quiet"),
+    *("weights_file", "array_files", "fields", "config", "presets", "run_files", "cli.start", "cli.quiet"),
 )
 
 

@@ -1,7 +1,6 @@
 """Run one training session: print the setup, train, write figures, print the output paths."""
 
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -25,14 +24,6 @@ from glow_tf.training.trainer import Trainer
 
 NO_CHECKPOINT = -1
 """Step, in the comparison of machines, of one that found no checkpoint."""
-
-
-def format_config(experiment):
-    """Return the configuration as JSON, with the values that the anchor rule fills in."""
-    values = experiment.to_dict()
-    anchored = experiment.training.anchored(experiment.model.image_shape)
-    values["training"] = {name: getattr(anchored, name) for name in values["training"]}
-    return json.dumps(values, indent=2)
 
 
 def set_up(options):

@@ -1,0 +1,66 @@
+"""The experiment that the options of `train.py` change: a preset's, a run's, or one chosen by the images."""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from glow_tf import presets
+from glow_tf.cli.command import start_tensorflow
+from glow_tf.config import Experiment
+from glow_tf.run_files import RunFiles
+
+
+def starting_experiment(arguments: Sequence[str]) -> Experiment:
+    """Return the `Experiment` that the options change.
+
+    That is the preset's, that of the run in --run-dir, that of the run whose weights are the first, or one that is
+    chosen by the images. TensorFlow is started where weights or images are read.
+
+    Args:
+        arguments: words of the command line.
+    """
+    options = _parse_some(arguments)
+    if options.preset is not None:
+        return presets.get(options.preset)
+    run_dir = options.run_dir or (options.init_from and f"runs/{Experiment.name}")
+    if run_dir and RunFiles(run_dir).exists:
+        return RunFiles.open(run_dir).experiment()
+    if options.init_from:
+        start_tensorflow()
+        from glow_tf.training import initial_weights
+
+        return initial_weights.starting_experiment(options.init_from)
+    default = presets.get(presets.DEFAULT)
+    if options.source in (None, default.data.source) or {"-h", "--help"} & set(arguments):
+        return default
+    return _experiment_of_source(options.source, options.run_dir, options.image_shape)
+
+
+def _parse_some(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the values of the options that decide where to start; what is wrong is found when all are parsed."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--preset", "--run-dir", "--source", "--init-from"):
+        parser.add_argument(name, nargs="?")
+    parser.add_argument("--image-shape", nargs="*")
+    # Underscores in the name of an option are read as hyphens, here as by the parser of all words.
+    words = [word.partition("=") for word in arguments]
+    words = [(name.replace("_", "-") if name.startswith("--") else name) + rest + value for name, rest, value in words]
+    return parser.parse_known_args(words)[0]
+
+
+def _experiment_of_source(source: str, run_dir: str | None, image_shape: Sequence[str] | None) -> Experiment:
+    """Return the `Experiment` of the run that trains on a source already, or one chosen by the images, and say why."""
+    start_tensorflow()
+    from glow_tf.training import own_images
+
+    earlier = RunFiles(pathlib.Path("runs") / own_images.run_name(source))
+    if not run_dir and earlier.exists and earlier.experiment().data.source == source:
+        return earlier.experiment()
+    try:
+        shape = tuple(map(int, image_shape)) if image_shape and len(image_shape) == 3 else None
+    except ValueError:
+        shape = None  # the parser of all words says what is wrong
+    experiment, reasons = own_images.choose_experiment(source, shape)
+    print(reasons, file=sys.stderr)
+    return experiment
