@@ -8,8 +8,6 @@ import math
 import re
 from typing import Annotated, Literal
 
-import tyro
-
 from glow_tf.errors import ConfigError, did_you_mean
 from glow_tf.fields import Between, PathText, TensorFlowPath, check_fields
 
@@ -159,7 +157,7 @@ class DataConfig:
     """What to do with a damaged image or record: stop and name it, or name it and skip it."""
     paper_protocol: bool = False
     """Train on the whole training split and select on the test split, as the original did."""
-    split_record: Annotated[SplitRecord | None, tyro.conf.Fixed, tyro.conf.Suppress] = None
+    split_record: SplitRecord | None = None
     """How a run held its images out; no option: the run folder keeps it. None of a run that is not started yet."""
 
     def __post_init__(self):

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from glow_tf.config import DataConfig
-from glow_tf.data import open_source, pipeline
+from glow_tf.extras import optional_packages
 
 Split: TypeAlias = tuple[np.ndarray, np.ndarray]
 """Images uint8 `[n, H, W, C]` and labels int32 `[n]`."""
@@ -40,7 +40,10 @@ def load(
         DataError: the source cannot be read.
     """
     config = DataConfig(source=source, fit=fit, labels=labels)
-    opened = open_source(config, image_shape)
+    with optional_packages():
+        from glow_tf.data import open_source
+
+        opened = open_source(config, image_shape)
     return _read(opened, config, image_shape, ("train", "validation")), _read(opened, config, image_shape, ("test",))
 
 
@@ -65,5 +68,7 @@ def _read(source, config, image_shape, splits):
     rows = np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
     if not len(rows):
         return np.zeros((0, *image_shape), np.uint8), np.zeros(0, np.int32)
+    from glow_tf.data import pipeline
+
     images, labels, _ = pipeline.arrays(source, splits[0], config, image_shape, rows=rows)
     return images, labels

@@ -27,6 +27,10 @@ class BackendError(GlowError, ImportError):
     """Report another backend of Keras than TensorFlow."""
 
 
+class MissingPackageError(GlowError, ImportError):
+    """Report an optional package that is not installed."""
+
+
 class ConversionError(GlowError):
     """Report a foreign checkpoint that cannot be converted."""
 

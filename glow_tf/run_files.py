@@ -12,23 +12,12 @@
 """
 
 import dataclasses
-import hashlib
-import json
 import os
 import pathlib
-import warnings
 
-from glow_tf.config import Experiment
 from glow_tf.deprecation import warn_renamed
 from glow_tf.errors import ConfigError, RunError
-from glow_tf.io import write_text
-
-FORMAT = 3
-"""Number of the format of run folders, in `config.json`.
-
-2 has the record of the split of the data; 3 has the weights that the run started from, the names of the classes, and a
-digest of the file.
-"""
+from glow_tf.experiment_file import read_experiment, write_experiment
 
 EMA_SUFFIX = "_average"
 """Suffix of the weights files and of the columns of `metrics.csv` that belong to the EMA weights."""
@@ -132,8 +121,7 @@ class RunFiles:
 
     def write_config(self, experiment):
         """Write the configuration, an `Experiment`."""
-        values = {"format": FORMAT, **experiment.to_dict()}
-        write_text(self.config_path, json.dumps({**values, "digest": _digest(values)}, indent=2) + "\n")
+        write_experiment(self.config_path, experiment)
 
     def experiment(self):
         """Return the configuration, an `Experiment`; warn if the file is not as it was written.
@@ -141,45 +129,7 @@ class RunFiles:
         Raises:
             RunError: `config.json` is damaged, or of a later format.
         """
-        try:
-            values = json.loads(self.config_path.read_text("utf-8-sig"), object_pairs_hook=_unique_fields)
-            if not isinstance(values, dict):
-                raise ValueError("expected an object with the fields of an experiment")
-            digest = values.pop("digest", None)
-            is_changed = digest is not None and digest != _digest(values)
-            run_format = values.pop("format")
-            if type(run_format) is not int or run_format < 1:
-                raise ValueError(f"format: expected a whole number from 1, got {run_format!r}")
-            if run_format > FORMAT:
-                raise RunError(
-                    f"{self.config_path} has format {run_format}, this glow_tf reads up to {FORMAT}; update it."
-                )
-            if run_format < 2:
-                values["data"]["split_record"] = {"rule": "position"}
-            experiment = Experiment.from_dict(values)
-        # A ConfigError and the errors of JSON and UTF-8 are ValueErrors.
-        except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError, OSError) as error:
-            raise RunError(f"{self.config_path} cannot be read as a configuration: {error}") from error
-        if is_changed:
-            warnings.warn(
-                f"{self.config_path} was edited or damaged after it was written (its digest differs); check it",
-                stacklevel=2,
-            )
-        return experiment
-
-
-def _digest(values):
-    """Return the digest of the fields of a configuration, in hexadecimal; spaces and the order do not matter."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _unique_fields(pairs):
-    """Return the fields of an object of JSON; raise a `ValueError` for one that is there twice."""
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is there twice")
-    return fields
+        return read_experiment(self.config_path)
 
 
 def renamed_average(function, average, ema):

@@ -11,7 +11,6 @@ from glow_tf.layers.loading import loading_problem
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
 from glow_tf.run_files import EMA_SUFFIX as EMA_SUFFIX
-from glow_tf.run_files import FORMAT as FORMAT
 from glow_tf.run_files import RunFiles, renamed_average
 from glow_tf.weights_file import FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
 

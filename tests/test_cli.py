@@ -1,5 +1,7 @@
 """Test the start of the commands, the end of one by an error, and renamed options."""
 
+import importlib
+import inspect
 import io
 import pathlib
 import sys
@@ -9,12 +11,13 @@ import warnings
 import pytest
 import tensorflow as tf
 
+import glow_tf
 from glow_tf import backend, presets
-from glow_tf.cli import parsing
-from glow_tf.cli.command import rename_options, run_command
-from glow_tf.cli.start import command_name, is_command
+from glow_tf.cli import main, parsing, train
+from glow_tf.cli.command import rename_options, run_command, start_tensorflow
+from glow_tf.cli.start import command_name, is_command, spell
 from glow_tf.config import RunOptions
-from glow_tf.errors import DataError, GlowError
+from glow_tf.errors import ConfigError, DataError, GlowError, RunError
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.training import session
 from helpers.commands import call, run_python
@@ -85,7 +88,7 @@ def test_commands_that_training_prints_quote_the_path():
     )
     lines = []
     session.print_tail(trainer, lines.append)
-    assert "python evaluate.py 'my runs/a', or python -m glow_tf.demo 'my runs/a' for" in lines[-2]
+    assert "glow-tf evaluate 'my runs/a', or glow-tf demo 'my runs/a' for" in lines[-2]
     assert "python train.py --preset faces" in lines[-1]
 
 
@@ -94,13 +97,21 @@ INTERRUPTING_KERAS = "import os, signal, time; os.kill(os.getpid(), signal.SIGIN
 
 
 @pytest.mark.parametrize(
-    "words", [("train.py",), ("evaluate.py", "x"), *(("-m", f"glow_tf.{m}") for m in ("demo", "export", "openai"))]
+    "words",
+    [
+        ("train.py",),
+        ("evaluate.py", "x"),
+        ("-m", "glow_tf.demo", "x"),
+        ("-m", "glow_tf.export", "x", "y"),
+        ("-m", "glow_tf.openai", "x", "y", "--bits", "8", "--image-size", "32"),
+        ("-m", "glow_tf", "train"),
+    ],
 )
 def test_interrupt_during_the_imports_is_one_line(words, tmp_path):
     (tmp_path / "keras.py").write_text(INTERRUPTING_KERAS)
     out, err = run_python(*words, code=130, PYTHONPATH=str(tmp_path))
     name = words[0] if words[0] != "-m" else f"python -m {words[1]}"
-    assert (out, err) == ("", f"{name}: interrupted.\n")
+    assert out == "" and err.endswith(f"{name}: interrupted.\n") and err.count("\n") == 1 + ("openai" in name)
 
 
 def test_interrupt_of_another_program_that_imports_the_library_stays_an_exception(tmp_path):
@@ -110,7 +121,7 @@ def test_interrupt_of_another_program_that_imports_the_library_stays_an_exceptio
 
 
 def test_another_backend_of_keras_is_refused_in_one_line():
-    _, err = run_python("train.py", "--print-config", code=2, KERAS_BACKEND="jax")
+    _, err = run_python("train.py", "--run-dir", "nowhere", code=2, KERAS_BACKEND="jax")
     assert err == (
         "train.py: glow_tf needs Keras with TensorFlow as its backend, but the environment variable KERAS_BACKEND says "
         "jax; set KERAS_BACKEND=tensorflow in the environment before Keras is imported.\n"
@@ -140,10 +151,16 @@ def tf32():
 
 
 def test_tf32_is_off_in_every_command(tf32):
-    seen = []
-    with pytest.raises(SystemExit):
-        run_command(lambda arguments: seen.append(tf32()), "any", [])
-    assert seen == [False]
+    start_tensorflow()
+    assert not tf32()
+
+
+@pytest.mark.parametrize("name", [*main.COMMANDS, "starting_experiment"])
+def test_command_starts_tensorflow(name):
+    module = importlib.import_module(f"glow_tf.cli.{name}")
+    assert "start_tensorflow()" in inspect.getsource(module)
+    heavy = {"tensorflow", "keras", "tensorflow_probability"}
+    assert not heavy & {value.__name__.split(".")[0] for value in vars(module).values() if inspect.ismodule(value)}
 
 
 @pytest.mark.parametrize("enabled", [False, True])
@@ -277,3 +294,41 @@ def test_new_names_of_options_stay_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert rename_options(words, {"--average": "--ema"}) == words
+
+
+def test_one_command_names_the_others():
+    out, _ = call(main.main, "glow-tf", "--help")
+    assert out.startswith("usage: glow-tf COMMAND [OPTIONS]") and all(f"\n  {name}" in out for name in main.COMMANDS)
+    assert call(main.main, "glow-tf", "--version")[0] == f"glow-tf {glow_tf.__version__}\n"
+    _, err = call(main.main, "glow-tf", "evalute", "x", code=2)
+    assert err.startswith("glow-tf: expected one of train, ") and err.endswith("Did you mean evaluate?\n")
+    _, err = call(main.main, "glow-tf", "train", "--depht", "3", code=2)
+    assert err == "glow-tf train: Unrecognized options: --depht, 3. Did you mean --depth?\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "flag", "expected"),
+    [
+        ("/usr/bin/glow-tf", False, "glow-tf evaluate"),
+        ("glow-tf.exe", False, "glow-tf evaluate"),
+        ("train.py", True, "python evaluate.py"),
+        ("a_notebook.py", False, "glow-tf evaluate"),
+    ],
+)
+def test_next_command_is_spelled_as_this_process_was_started(script, flag, expected, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [script])
+    monkeypatch.setattr(sys, "orig_argv", ["python", script])
+    monkeypatch.setitem(sys.modules, "__main__", types.SimpleNamespace(GLOW_TF_COMMAND=flag))
+    assert spell("evaluate") == expected
+
+
+def test_configuration_that_was_printed_is_read_again(tmp_path):
+    out, _ = call(train.main, "train.py", "--print-config", "--depth", "3", "--epochs", "2")
+    (tmp_path / "config.json").write_text(out)
+    experiment, _, _ = train.parse(["--config", str(tmp_path / "config.json"), "--epochs", "7"])
+    assert (experiment.model.depth, experiment.training.epochs, experiment.name) == (3, 7, "digits")
+    with pytest.raises(ConfigError, match="either --preset or --config"):
+        train.parse(["--config", str(tmp_path / "config.json"), "--preset", "digits"])
+    (tmp_path / "config.json").write_text(out.replace("depth", "dept"))
+    with pytest.raises(RunError, match=r"config.json cannot be read as a configuration: .*dept"):
+        train.parse(["--config", str(tmp_path / "config.json")])

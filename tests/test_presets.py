@@ -10,8 +10,9 @@ import tensorflow as tf
 from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.errors import ConfigError
+from glow_tf.experiment_file import FORMAT
 from glow_tf.model import Glow
-from glow_tf.runs import FORMAT, Run
+from glow_tf.runs import Run
 from glow_tf.training import session
 from glow_tf.training.state import TrainingState
 from glow_tf.training.step import TrainingStep

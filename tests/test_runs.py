@@ -14,9 +14,10 @@ from glow_tf import deprecation, presets
 from glow_tf.cli import train
 from glow_tf.config import DataConfig, Experiment, ModelConfig, SplitRecord, TrainingConfig
 from glow_tf.errors import RunError
+from glow_tf.experiment_file import FORMAT
 from glow_tf.io import write_atomically, write_text
 from glow_tf.model import Glow
-from glow_tf.runs import FORMAT, MetricsTable, Run, load_model
+from glow_tf.runs import MetricsTable, Run, load_model
 from glow_tf.training.state import TrainingState
 from glow_tf.weights_file import check_config
 from helpers.commands import ROOT

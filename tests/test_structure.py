@@ -10,10 +10,10 @@ import glow_tf
 ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
-    {"errors", "deprecation", "tables", "types", "gpu_files", "backend", "cli.start", "cli.quiet"},
+    {"errors", "extras", "deprecation", "tables", "types", "gpu_files", "backend", "cli.start", "cli.quiet"},
     {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "labels", "arguments", "accumulation", "event_shapes", "bijector_cache"},
-    {"bijector", "quantization", "layers", "presets", "run_files"},
+    {"bijector", "quantization", "layers", "presets", "experiment_file", "run_files"},
     {"bijectors", "distributions", "likelihood_model", "likelihood_training", "summary"},
     {"model", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
@@ -24,9 +24,11 @@ TIERS = [
 ]
 """Modules by tier, the lowest first; a module imports modules of its own tier or below."""
 
+
 WITHOUT_TENSORFLOW = (
     *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "cache", "metrics_table"),
-    *("weights_file", "array_files", "fields", "config", "presets", "run_files", "cli.start", "cli.quiet"),
+    *("weights_file", "array_files", "fields", "config", "presets", "experiment_file", "run_files"),
+    *("cli.start", "cli.quiet", "cli.parsing"),
 )
 
 

@@ -11,6 +11,7 @@ from glow_tf.backend import check_backend
 from glow_tf.cli.quiet import quiet_import
 from glow_tf.cli.start import INTERRUPTED, end_import, is_command
 from glow_tf.errors import GlowError
+from glow_tf.extras import optional_packages
 from glow_tf.gpu_files import card_files
 
 
@@ -31,7 +32,8 @@ def run_command(main, name, arguments=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
     try:
-        sys.exit(main(sys.argv[1:] if arguments is None else arguments))
+        with optional_packages():
+            sys.exit(main(sys.argv[1:] if arguments is None else arguments))
     except GlowError as error:
         _fail(name, error)
     except BrokenPipeError:

@@ -48,7 +48,8 @@ def command(
         port: Port to listen at; 0 takes a free one.
         no_browser: Only print the address.
     """
-    app, origins, server = _import_server()
+    from glow_tf.demo import app, origins, server
+
     with listen(host, port) as listener:  # first, because a model takes its time
         address, port = listener.getsockname()[:2]
         if not origins.is_loopback(address):
@@ -86,19 +87,6 @@ def _reason(error):
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
         return os.strerror(error.errno).lower()
     return getattr(error, "strerror", None) or str(error)
-
-
-def _import_server():
-    """Return the modules `app`, `origins` and `server` of `glow_tf.demo`, which need the extra `demo`.
-
-    Raises:
-        ConfigError: a package of it is missing.
-    """
-    try:
-        from glow_tf.demo import app, origins, server
-    except ImportError as error:
-        raise ConfigError(f"the page needs the package {error.name}: pip install 'glow_tf[demo]'.") from None
-    return app, origins, server
 
 
 def _has_display():

@@ -39,10 +39,10 @@ def is_command():
     main = sys.modules.get("__main__")
     if getattr(main, "GLOW_TF_COMMAND", False) or _is_console_command():
         return True
-    if getattr(main, "__spec__", None):  # of the module that -m names
-        return main.__spec__.name.split(".")[0] == "glow_tf"
-    # Before, while Python imports the package of that module, `sys.argv` begins with "-m".
-    return sys.argv[:1] == ["-m"] and (_module_name() or "").split(".")[0] == "glow_tf"
+    if sys.argv[:1] == ["-m"]:  # while Python imports the package of the module that -m names
+        return (_module_name() or "").split(".")[0] == "glow_tf"
+    spec = getattr(main, "__spec__", None)  # of that module, once it runs
+    return spec is not None and spec.name.split(".")[0] == "glow_tf"
 
 
 def command_name():

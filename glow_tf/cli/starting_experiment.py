@@ -1,6 +1,7 @@
 """The experiment that the options of `train.py` change: a preset's, a run's, or one chosen by the images."""
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -8,21 +9,29 @@ from collections.abc import Sequence
 from glow_tf import presets
 from glow_tf.cli.command import start_tensorflow
 from glow_tf.config import Experiment
+from glow_tf.errors import ConfigError
+from glow_tf.experiment_file import FORMAT, read_experiment
 from glow_tf.run_files import RunFiles
 
 
 def starting_experiment(arguments: Sequence[str]) -> Experiment:
     """Return the `Experiment` that the options change.
 
-    That is the preset's, that of the run in --run-dir, that of the run whose weights are the first, or one that is
-    chosen by the images. TensorFlow is started where weights or images are read.
+    That is the preset's, that of the file in --config, that of the run in --run-dir, that of the run whose weights are
+    the first, or one that is chosen by the images. TensorFlow is started where weights or images are read.
 
     Args:
         arguments: words of the command line.
     """
     options = _parse_some(arguments)
+    if options.preset is not None and options.config is not None:
+        raise ConfigError("expected either --preset or --config, got both; leave one of them out.")
     if options.preset is not None:
         return presets.get(options.preset)
+    if options.config is not None:
+        experiment = read_experiment(options.config, default_format=FORMAT)
+        # The record of a run's splits belongs to that run.
+        return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, split_record=None))
     run_dir = options.run_dir or (options.init_from and f"runs/{Experiment.name}")
     if run_dir and RunFiles(run_dir).exists:
         return RunFiles.open(run_dir).experiment()
@@ -40,7 +49,7 @@ def starting_experiment(arguments: Sequence[str]) -> Experiment:
 def _parse_some(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the values of the options that decide where to start; what is wrong is found when all are parsed."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--run-dir", "--source", "--init-from"):
+    for name in ("--preset", "--config", "--run-dir", "--source", "--init-from"):
         parser.add_argument(name, nargs="?")
     parser.add_argument("--image-shape", nargs="*")
     # Underscores in the name of an option are read as hyphens, here as by the parser of all words.

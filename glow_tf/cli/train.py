@@ -1,7 +1,9 @@
 """The command that trains a Glow: `python train.py`."""
 
 import dataclasses
+import functools
 import json
+import pathlib
 from typing import Annotated
 
 import tyro
@@ -10,7 +12,7 @@ from glow_tf import presets
 from glow_tf.cli import parsing, start
 from glow_tf.cli.command import run_command, start_tensorflow
 from glow_tf.cli.starting_experiment import starting_experiment
-from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, SplitRecord, TrainingConfig
 
 NAME = start.spell("train").removeprefix("python ")
 
@@ -24,6 +26,13 @@ earlier run; Ctrl-C and SIGTERM save and stop.
 
 
 @dataclasses.dataclass(frozen=True)
+class DataOptions(DataConfig):
+    """`DataConfig` without an option for the record of the splits, which the run folder keeps."""
+
+    split_record: Annotated[SplitRecord | None, tyro.conf.Fixed, tyro.conf.Suppress] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Arguments:
     """Arguments of the command line: a preset, and any field of its configuration."""
 
@@ -31,8 +40,10 @@ class Arguments:
     """Name of the preset to start from (listed above)."""
     print_config: bool
     """Print the configuration and stop."""
+    config: pathlib.Path | None
+    """File to start from instead of a preset, as --print-config prints it, or config.json of a run."""
     model: ModelConfig
-    data: DataConfig
+    data: DataOptions
     training: TrainingConfig
     run: RunOptions
 
@@ -48,17 +59,34 @@ def parse(arguments):
         and stop.
     """
     first = starting_experiment(arguments)
-    if {"-h", "--help"} & set(arguments):
-        print(HELP)  # here, because tyro would make one paragraph of the table
-    args = parsing.parse(
+    parse_all = functools.partial(
+        parsing.parse,
         Annotated[Arguments, tyro.conf.OmitArgPrefixes],
         arguments,
-        default=Arguments(first.name, False, first.model, first.data, first.training, RunOptions()),
+        default=Arguments(
+            preset=first.name,
+            print_config=False,
+            config=None,
+            model=first.model,
+            data=_as_type(first.data, DataOptions),
+            training=first.training,
+            run=RunOptions(),
+        ),
         prog=NAME,
         description="Train a Glow. Any field of the configuration is an option.",
     )
-    experiment = dataclasses.replace(first, model=args.model, data=args.data, training=args.training)
+    try:
+        args = parse_all()
+    finally:
+        if {"-h", "--help"} & set(arguments):
+            print(HELP)  # here, because tyro would make one paragraph of the table
+    data = _as_type(args.data, DataConfig)
+    experiment = dataclasses.replace(first, model=args.model, data=data, training=args.training)
     return experiment, args.run, args.print_config
+
+
+def _as_type(config: DataConfig, kind: type[DataConfig]) -> DataConfig:
+    return kind(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 
 def format_config(experiment: Experiment) -> str:

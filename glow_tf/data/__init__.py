@@ -14,6 +14,7 @@ from glow_tf.data.source import Source
 from glow_tf.data.tfds_source import open_tfds
 from glow_tf.data.tfrecord import open_tfrecord
 from glow_tf.errors import DataError
+from glow_tf.extras import optional_packages
 
 OPENERS = {
     "bundled": open_bundled,
@@ -47,8 +48,8 @@ def open_source(config, image_shape, *, cache="off", cache_dir=None):
     kind, _, where = config.source.partition(":")
     if config.class_attributes:
         config_without_labels = dataclasses.replace(config, labels=False, class_attributes=())
-        return AttributeClasses(OPENERS[kind](where, config_without_labels, image_shape), config.class_attributes)
-    source = OPENERS[kind](where, config, image_shape)
+        return AttributeClasses(_open(kind, where, config_without_labels, image_shape), config.class_attributes)
+    source = _open(kind, where, config, image_shape)
     if config.labels and not source.classes:
         advice = "make classes of its attributes by --class-attributes, " if source.attribute_names else ""
         raise DataError(
@@ -60,3 +61,8 @@ def open_source(config, image_shape, *, cache="off", cache_dir=None):
     if cache == "auto" and isinstance(source, RecordSource):
         return cached(source, config, image_shape, cache_dir)
     return source
+
+
+def _open(kind, where, config, image_shape):
+    with optional_packages():
+        return OPENERS[kind](where, config, image_shape)

@@ -11,8 +11,8 @@ import keras
 from glow_tf import presets
 from glow_tf.config import Experiment, RunOptions
 from glow_tf.errors import ConfigError, did_you_mean
+from glow_tf.extras import optional_packages
 from glow_tf.runs import Run
-from glow_tf.training import session
 
 
 def train(
@@ -63,6 +63,8 @@ def train(
             raise ConfigError(f"train: there is no option {name}.{did_you_mean(name, names)}")
     run_dir = f"runs/{experiment.name}" if run_dir is None else os.fspath(run_dir)
     run_options = RunOptions(run_dir=run_dir, **options)
+    with optional_packages():  # for data, pictures and the progress bar
+        from glow_tf.training import session
     code = session.run(experiment, run_options, print_line=print if verbose else None, callbacks=callbacks)
     if code == 128 + signal.SIGINT:
         raise KeyboardInterrupt
