@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Callable
 
 from glow_tf.errors import DataError, RunError
 from glow_tf.io import cannot_write, write_atomically
@@ -11,14 +12,14 @@ SWITCH = "GLOW_TF_CACHE"
 """Environment variable: path of the folder."""
 
 
-def cache_folder():
-    """Return the folder of cached files, a `pathlib.Path`; it need not exist."""
+def cache_folder() -> pathlib.Path:
+    """Return the folder of cached files, which need not exist."""
     if path := os.environ.get(SWITCH):
         return pathlib.Path(path).expanduser()
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "glow_tf"
 
 
-def cached(name, read, write):
+def cached(name: str, read: Callable, write: Callable):
     """Return what a cached file holds; the first process that asks for it writes it, and others wait for that.
 
     Args:
@@ -28,6 +29,10 @@ def cached(name, read, write):
 
     Raises:
         RunError: the file cannot be written.
+
+    Example:
+        >>> cached("squares.npy", np.load, lambda path: np.save(path, np.arange(3) ** 2))
+        array([0, 1, 4])
     """
     path = cache_folder() / name
     contents = _read(path, read)

@@ -18,7 +18,7 @@ from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.cli.start import command_name, is_command, spell
 from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError, DataError, GlowError, RunError
-from glow_tf.runs import MetricsTable, Run
+from glow_tf.runs import Run
 from glow_tf.training import session
 from helpers.commands import call, run_python
 
@@ -79,17 +79,17 @@ def test_name_that_the_terminal_cannot_show_is_printed_in_escapes(monkeypatch):
 
 def test_commands_that_training_prints_quote_the_path():
     counters = types.SimpleNamespace(best=tf.constant([2.0, 3.0]))
-    run = Run(pathlib.Path("my runs/a"))
     trainer = types.SimpleNamespace(
-        run=run,
+        run=Run(pathlib.Path("my runs/a")),
         state=types.SimpleNamespace(counters=counters),
-        table=MetricsTable(run.metrics_path),
+        table=types.SimpleNamespace(rows=lambda: [{"epoch": 4.0, "val_bits_x": 2.0, "val_bits_x_average": 3.1}]),
         experiment=presets.get("digits"),
     )
     lines = []
     session.print_tail(trainer, lines.append)
     assert "glow-tf evaluate 'my runs/a', or glow-tf demo 'my runs/a' for" in lines[-2]
-    assert "python train.py --preset faces" in lines[-1]
+    assert "glow-tf train --preset faces" in lines[-1]
+    assert lines[0] == "best validation: 2.0000 bits/dim (epoch 4), with EMA weights 3.0000 bits/dim"
 
 
 INTERRUPTING_KERAS = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"

@@ -42,7 +42,7 @@ class Look(NamedTuple):
     bits: int
 
 
-def choose_experiment(source_name, image_shape=None):
+def choose_experiment(source_name: str, image_shape: tuple[int, int, int] | None = None) -> tuple[Experiment, str]:
     """Choose an experiment that trains on a source.
 
     Args:
@@ -55,6 +55,10 @@ def choose_experiment(source_name, image_shape=None):
     Raises:
         DataError: the source cannot be used.
         ConfigError: `source_name` names none.
+
+    Example:
+        >>> choose_experiment("bundled:faces")[0].name
+        'faces'
     """
     for experiment in presets.PRESETS.values():
         if source_name.startswith("bundled:") and experiment.data.source == source_name and image_shape is None:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import tomllib
+import types
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from glow_tf.data import face_drawings, faces, open_source
 from glow_tf.data.attribute_classes import combination
 from glow_tf.data.hold_out import digest
 from glow_tf.errors import ConfigError, DataError, RunError
+from glow_tf.evaluation.context import EvaluationContext
 from helpers.commands import ROOT
 from helpers.source_cases import arrays
 
@@ -79,7 +81,10 @@ def test_faces_are_drawn_once_for_both_sizes_and_again_if_the_file_is_damaged(fe
     block = large.images[3, 10:12, 20:22].astype(float).mean((0, 1))
     assert np.abs(small.images[3, 5, 10] - block).max() <= 0.5
     assert {split: small.size(split) for split in small.rows} == {"train": 36, "test": 8, "validation": 4}
-    assert small.credits == face_drawings.CREDITS
+    model = types.SimpleNamespace(image_shape=SHAPE, config=types.SimpleNamespace(classes=0))
+    context = EvaluationContext(tmp_path, config, None, tmp_path, file_model=model)
+    assert context.source.credits == small.credits == face_drawings.CREDITS
+    assert capsys.readouterr().err == f"{face_drawings.CREDITS}\n", "an evaluation names them as well"
     (path,) = (tmp_path / "cache").glob("faces*.npz")
     path.write_bytes(path.read_bytes()[:-5000])
     np.testing.assert_array_equal(open_source(config, SHAPE).images, small.images)
