@@ -211,6 +211,8 @@ def _is_another_process(pid):
     """Return whether a process of this machine other than this one has a number."""
     if pid == os.getpid():
         return False
+    if os.name == "nt":
+        return True  # unknown: there `os.kill` would send Ctrl-C, and so what a kill left stays
     try:
         os.kill(pid, 0)
     except PermissionError:

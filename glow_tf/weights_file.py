@@ -98,7 +98,7 @@ def _differences(path, config, ignored):
     return "; ".join(f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name])
 
 
-def written_config(path):
+def written_config(path: str | os.PathLike) -> dict:
     """Return the fields of the configuration of the model that wrote a weights file, or {} if the file does not say."""
     try:
         with h5py.File(path, "r") as file:

@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ MAX_CLASSES = 100_000
 """Number of classes above which labels are taken for something else; ImageNet-21k has 21,841."""
 
 
-def check_class_names(names, recorded, source_name):
+def check_class_names(names: Sequence[str], recorded: Sequence[str] | None, source_name: str) -> None:
     """Raise a `DataError` if the labels mean other classes than when a run was started.
 
     Args:

@@ -2,24 +2,27 @@
 
 import csv
 import io
+import os
 import pathlib
 import unicodedata
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from glow_tf.batched import chunk_size, index_labels
-from glow_tf.data.folder_listing import list_images
+from glow_tf.data.folder_listing import ImageFile, list_images
 from glow_tf.errors import DataError
 from glow_tf.evaluation.context import read_own_images
 from glow_tf.evaluation.likelihood import Bits
 from glow_tf.io import write_bytes
+from glow_tf.model import Glow
 
 NUMBER_FORMAT = "{:.6f}"
 
 
-def list_folder(folder):
+def list_folder(folder: str) -> list[tuple[str, ImageFile]]:
     """Return the image files below a folder as `[(name, ImageFile)]`, sorted by name: the path below the folder.
 
     Raises:
@@ -34,7 +37,7 @@ def list_folder(folder):
     return sorted((file.path.relative_to(root).as_posix(), file) for file in files)
 
 
-def class_labels(files, class_names, classes):
+def class_labels(files: list, class_names: Sequence[str] | None, classes: int) -> np.ndarray | None:
     """Return the labels of images by the names of their folders, int32 `[n]`; None for an unconditional model.
 
     Args:
@@ -63,7 +66,16 @@ def class_labels(files, class_names, classes):
     return np.array([numbers[name] for name in folders], np.int32)
 
 
-def measure_files(model, files, labels=None, *, fit="resize", draws=8, batch_size=None, bar=None):
+def measure_files(
+    model: Glow,
+    files: list,
+    labels: np.ndarray | None = None,
+    *,
+    fit: str = "resize",
+    draws: int = 8,
+    batch_size: int | None = None,
+    bar=None,
+) -> Bits:
     """Measure the bits/dim of image files; the noise of an image depends on its name and the draw alone.
 
     Args:
@@ -99,7 +111,7 @@ def measure_files(model, files, labels=None, *, fit="resize", draws=8, batch_siz
     return Bits(values, model.config.dims)
 
 
-def write_table(path, files, bits):
+def write_table(path: str | os.PathLike, files: list, bits: Bits) -> None:
     """Write a CSV file of columns `path`, `bits_per_dim`, `error` and, if all images lie in such folders, `class`.
 
     `error` is the standard error over the draws of the noise, empty for one draw.

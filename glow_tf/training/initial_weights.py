@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import presets
-from glow_tf.config import Experiment, InitialWeights, ModelConfig
+from glow_tf.config import Experiment, InitialWeights, ModelConfig, RunOptions
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
@@ -33,7 +33,7 @@ PACKAGED_WEIGHTS = pathlib.Path(presets.__file__).parent / "weights"
 """Folder of the weights that come with glow_tf, `PRESET.weights.h5`."""
 
 
-def recorded_weights(run, experiment, options):
+def recorded_weights(run: Run, experiment: Experiment, options: RunOptions) -> InitialWeights | None:
     """Return the `InitialWeights` of a training, or None for an initialization from data.
 
     Args:
@@ -59,7 +59,7 @@ def recorded_weights(run, experiment, options):
     return record
 
 
-def starting_experiment(path):
+def starting_experiment(path: str) -> Experiment:
     """Return the `Experiment` whose options a fine-tuning changes: that of a run folder, or of a file's model.
 
     A file names no data and no training; these are those of the default preset.
@@ -83,7 +83,7 @@ def starting_experiment(path):
     return Experiment(config, data, default.training)
 
 
-def load_initial_weights(model, record):
+def load_initial_weights(model: Glow, record: InitialWeights) -> InitialWeights:
     """Set a model to recorded weights; warn of the layers that only one of both models has.
 
     Args:
@@ -95,6 +95,11 @@ def load_initial_weights(model, record):
 
     Raises:
         RunError: the weights cannot be read, are not those of the record, or do not fit the model.
+
+    Example:
+        >>> source, model = (Glow(ModelConfig((8, 8, 1), bits, levels=1, depth=1, width=4)) for bits in (8, 5))
+        >>> source.save_weights("eight_bits.weights.h5")
+        >>> record = load_initial_weights(model, InitialWeights("eight_bits.weights.h5"))
     """
     location = _locate(record.path)
     with tf.device("CPU:0"):  # an accelerator has room for one model
