@@ -1,8 +1,8 @@
 """Recompute what a function computed in the backward pass, instead of keeping it in memory.
 
 `tf.recompute_grad` does the same, but refuses second-order gradients. Here the gradient consists of plain operations of
-the arguments, so it can be differentiated again. Forward mode (`tf.autodiff.ForwardAccumulator`) is refused too, but for
-a whole `tf.function`, whose tangents TensorFlow gets in another way.
+the arguments, so it can be differentiated again. Forward mode (`tf.autodiff.ForwardAccumulator`) is refused too, unless
+around a whole `tf.function`, whose tangents TensorFlow gets in another way.
 """
 
 import math
