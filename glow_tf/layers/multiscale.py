@@ -30,7 +30,8 @@ class MultiScale(FlowLayer):
         depth: K, steps per level.
         permutation, coupling, scale, width, network_dtype: options of every `FlowStep`.
         seed: seed of all random weights.
-        recompute: trade time for memory in training (see `shared_steps.run_steps`).
+        recompute: trade time for memory in training (see `shared_steps.run_steps`); forward-mode derivatives are then
+            refused.
     """
 
     def __init__(

@@ -1,13 +1,16 @@
 """Recompute what a function computed in the backward pass, instead of keeping it in memory.
 
-`tf.recompute_grad` does the same, but refuses derivatives of its gradient. Here the gradient consists of plain
-operations of the arguments, so it can be differentiated again.
+`tf.recompute_grad` does the same, but refuses second-order gradients. Here the gradient consists of plain operations of
+the arguments, so it can be differentiated again. Forward mode (`tf.autodiff.ForwardAccumulator`) is refused too, unless
+around a whole `tf.function`, whose tangents TensorFlow gets in another way.
 """
 
 import math
 
 import tensorflow as tf
-from tensorflow.python.eager import record  # tf.recompute_grad uses the same
+from tensorflow.python.eager import forwardprop_util, record  # tf.recompute_grad uses the same
+
+FORWARD_MODE = "forward-mode derivatives do not go through recompute=True; make the flow with recompute=False for them."
 
 
 def recompute(function, *args):
@@ -16,7 +19,13 @@ def recompute(function, *args):
     Args:
         function: function of tensors that returns a tuple of tensors and reads no variable.
         *args: float tensors.
+
+    Raises:
+        NotImplementedError: a `tf.autodiff.ForwardAccumulator` follows an argument.
     """
+
+    if forwardprop_util.pack_tangents(list(args)).tangents:  # they would be lost without a word
+        raise NotImplementedError(FORWARD_MODE)
 
     @tf.custom_gradient
     def run(*args):

@@ -97,9 +97,13 @@ def test_steps_of_a_graph_match_the_plain_loop(method, permutation, recompute, j
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.slow
-def test_second_order_gradients_through_the_compiled_loop_match_the_plain_loop():
+@pytest.mark.parametrize(
+    ("recompute", "graph", "jit_compile"),
+    [(True, False, False), (True, True, False), pytest.param(False, True, True, marks=pytest.mark.slow)],
+)
+def test_second_order_gradients_match_the_plain_loop(recompute, graph, jit_compile):
     steps, x = steps_and_input("1x1")
+    weight = steps[0].coupling.network.W_1.value
     direction = tf.constant(np.random.default_rng(4).normal(size=x.shape))
 
     def second_order(run):
@@ -110,14 +114,36 @@ def test_second_order_gradients_through_the_compiled_loop_match_the_plain_loop()
                 z, log_det = run(x)
                 value = tf.reduce_sum(z**2) + tf.reduce_sum(log_det)
             projected = tf.reduce_sum(tape.gradient(value, x) * direction)
-        return outer.gradient(projected, x)
+        return outer.gradient(projected, [x, weight])
 
-    @tf.function(jit_compile=True)
-    def compiled():
-        return second_order(lambda x: shared_steps.run_steps(steps, "encode", x))
+    def compute():
+        return second_order(lambda x: shared_steps.run_steps(steps, "encode", x, recompute))
 
+    compute = tf.function(compute, jit_compile=jit_compile) if graph else compute
     expected = second_order(lambda x: shared_steps.run_steps_plainly(steps, "encode", x))
-    np.testing.assert_allclose(compiled(), expected, rtol=1e-8, atol=1e-9)
+    for a, b in zip(compute(), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
+
+
+def test_forward_mode_through_recomputation_is_right_or_refused():
+    steps, x = steps_and_input("1x1")
+    direction = tf.constant(np.random.default_rng(4).normal(size=x.shape))
+
+    def tangents(run):
+        with tf.autodiff.ForwardAccumulator(x, direction) as accumulator:
+            outputs = run()
+        return accumulator.jvp(outputs)
+
+    def recomputed(x):
+        return shared_steps.run_steps(steps, "encode", x, recompute=True)
+
+    with pytest.raises(NotImplementedError, match="forward-mode derivatives do not go through recompute=True"):
+        tangents(lambda: recomputed(x))
+    function = tf.function(recomputed)
+    for a, b in zip(
+        tangents(lambda: function(x)), tangents(lambda: shared_steps.run_steps_plainly(steps, "encode", x)), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
 
 
 def steps_and_input(permutation):
