@@ -152,7 +152,9 @@ def feed(args):
             with tempfile.TemporaryDirectory() as folder:
                 processes.result("feeding", "make", kind, size, count, folder)
                 rows = {n: processes.result("feeding", "measure", kind, size, n, folder) for n in cores}
-            text = ", ".join(f"{n} cores: first {r['first']:,.0f}/s, later {r['later']:,.0f}/s" for n, r in rows.items())
+            text = ", ".join(
+                f"{n} cores: first {r['first']:,.0f}/s, later {r['later']:,.0f}/s" for n, r in rows.items()
+            )
             most = rows[cores[-1]]
             gain, disk = most["later"] / rows[1]["later"], most["cache_bytes"] / count
             print(f"{size:4} px {kind:14}{text}, {gain:.2f}x, {disk / 1e3:.1f} kB of disk an image", flush=True)

@@ -285,8 +285,8 @@ class RunOptions:
     sample_every: Count | None = None
     """Epochs between sample sheets; None: only at the end."""
     cache: Literal["auto", "off"] = "auto"
-    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it in memory (up to 256 MiB in all) or
-    in files; off: decode it anew each time."""
+    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it, in memory (up to 256 MiB in all)
+    or in files; off: decode it anew each time."""
     cache_dir: PathText | None = None
     """Folder for the files of decoded images; None: $XDG_CACHE_HOME/glow_tf/images, or that in ~/.cache."""
 

@@ -42,9 +42,7 @@ class RecordSource(Source):
             images are never kept on disk.
     """
 
-    def __init__(
-        self, name, rows, load, *, check, on_damaged="stop", labels=False, contents=lambda: None, **options
-    ):
+    def __init__(self, name, rows, load, *, check, on_damaged="stop", labels=False, contents=lambda: None, **options):
         super().__init__(name, rows, **options)
         self.contents, self.skips_damaged = contents, on_damaged == "skip"
         self._load, self._check, self._on_damaged, self._labels = load, check, on_damaged, labels

@@ -12,8 +12,8 @@ import unicodedata
 
 from glow_tf.data.files import RecordSource, stamp
 from glow_tf.data.folder_listing import list_images, list_images_of_format_1
-from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.data.hold_out import digest
+from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError

@@ -160,6 +160,8 @@ def print_head(trainer, print_line=print):
         ),
         ("folder", f"{trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else "")),
     ]
+    if cache := trainer.source.describe_cache():
+        rows.insert(1, ("cache", cache))
     if experiment.data.paper_protocol:
         rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
     print_line(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)
