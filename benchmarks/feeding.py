@@ -13,7 +13,7 @@ LATER_PASSES = 3
 
 
 def main():
-    """Run `make KIND SIZE COUNT FOLDER`, or `measure KIND SIZE CORES FOLDER`; print its result as JSON."""
+    """Run `make KIND SIZE COUNT FOLDER`, or `measure KIND SIZE CORES FOLDER`; print the latter's result as JSON."""
     task, kind, size, number, folder = sys.argv[1:]
     folder = pathlib.Path(folder)
     os.environ["TFDS_DATA_DIR"] = str(folder / "tfds")

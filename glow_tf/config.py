@@ -328,7 +328,7 @@ class RunOptions:
     init_ema: bool = False
     """Take the EMA weights of the run folder in init_from instead of the raw ones."""
     cache: Literal["auto", "off"] = "auto"
-    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it in memory (up to 256 MiB in all)
+    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it, in memory (up to 256 MiB in all)
     or in files; off: decode it anew each time."""
     cache_dir: PathText | None = None
     """Folder for the files of decoded images; None: $XDG_CACHE_HOME/glow_tf/images, or that in ~/.cache."""

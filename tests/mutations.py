@@ -306,7 +306,7 @@ MUTATIONS = (
     Mutation(
         "likelihood-counts-padding",
         "glow_tf/evaluation/likelihood.py",
-        'values[batch["weight"].numpy() > 0]',
+        'values[gathered(batch["weight"]) > 0]',
         "values",
         ("tests/evaluation/test_likelihood.py", "-m", "not slow"),
     ),

@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import scaling
+from benchmarks import feeding, scaling
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import parts as gpu_parts
 from benchmarks.work import CELEBAHQ, PAPER, SMALL, Work
+from glow_tf.data import cache
 from helpers.commands import ROOT, environment
 
 
@@ -83,3 +84,11 @@ def test_gpu_benchmark_goes_on_after_a_part_that_fails(tmp_path, monkeypatch, ca
     gpu.main(["--out", str(tmp_path / "results.jsonl")])
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert [row.get("error") for row in rows] == [None, "ValueError: out of memory", None]
+
+
+def test_feeding_benchmark_measures_a_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "MAX_BYTES_IN_MEMORY", cache.MAX_BYTES_IN_MEMORY)  # which the benchmark changes
+    feeding.make_files(tmp_path, feeding.pictures(80, 8))
+    result = feeding.measure("folder, PNG", 8, tmp_path)
+    assert min(result["first"], result["later"]) > 0
+    assert result["cache_bytes"] >= 60 * 8 * 8 * 3

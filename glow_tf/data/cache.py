@@ -8,6 +8,7 @@ so it serves later runs too.
 """
 
 import math
+import os
 import pathlib
 import time
 import warnings
@@ -66,6 +67,12 @@ class CachedSource(Source):
     @property
     def uncached(self):
         return self._uncached
+
+    def describe_cache(self):
+        if self.folder is None:
+            return ""
+        filled = int(self.table.columns["filled"].sum(dtype=np.int64))
+        return f"{self.folder.path}, {filled:,} of {self.table.count:,} images so far"
 
     def close(self):
         """Save what is on disk and let another process fill it."""
@@ -157,7 +164,7 @@ def cached(source, config, image_shape, cache_dir=None):
         return CachedSource(source, config, image_shape, ImageTable(count, image_shape, *arguments[1:]))
     about = _describe(source, config, image_shape)
     try:
-        if (contents := source.contents()) is None:
+        if (contents := source.contents()) is None or not hasattr(os, "pwrite"):  # which Windows has not
             return source
         path = pathlib.Path(cache_dir or default_folder()).expanduser() / digest(contents, repr(sorted(about.items())))
         about = {"source": source.name, "images": count, "made": time.strftime("%Y-%m-%d"), **about}

@@ -38,6 +38,10 @@ class Source:
         """The source whose records are as they are stored, before they are fitted to a model's images."""
         return self
 
+    def describe_cache(self):
+        """Return a few words about the files of decoded images, or "" if there are none."""
+        return ""
+
     @property
     def classes(self):
         """Return the number of classes; 0 without labels."""

@@ -175,6 +175,8 @@ def print_head(trainer, print_line=print):
         rows.insert(1, ("credits", trainer.source.credits))
     if weights := experiment.initial_weights:
         rows.insert(-1, ("start", f"{'EMA ' if weights.ema else ''}weights of {weights.path}"))
+    if cache := trainer.source.describe_cache():
+        rows.insert(1, ("cache", cache))
     if experiment.data.paper_protocol:
         rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
     print_line(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)
