@@ -45,11 +45,24 @@ def open_source(config, image_shape, *, cache="off", cache_dir=None):
     Raises:
         DataError: if the source cannot be used, or its classes are not those that a run has recorded.
     """
-    kind, _, where = config.source.partition(":")
     if config.class_attributes:
-        config_without_labels = dataclasses.replace(config, labels=False, class_attributes=())
-        return AttributeClasses(_open(kind, where, config_without_labels, image_shape), config.class_attributes)
-    source = _open(kind, where, config, image_shape)
+        source = _open(dataclasses.replace(config, labels=False, class_attributes=()), image_shape)
+    else:
+        source = _open(config, image_shape)
+        _check_labels(source, config)
+    if cache == "auto" and isinstance(source, RecordSource):
+        source = cached(source, config, image_shape, cache_dir)
+    return AttributeClasses(source, config.class_attributes) if config.class_attributes else source
+
+
+def _open(config, image_shape):
+    kind, _, where = config.source.partition(":")
+    with optional_packages():
+        return OPENERS[kind](where, config, image_shape)
+
+
+def _check_labels(source, config):
+    """Raise a `DataError` if labels are asked for and there are none, or not those of the run; record their names."""
     if config.labels and not source.classes:
         advice = "make classes of its attributes by --class-attributes, " if source.attribute_names else ""
         raise DataError(
@@ -58,11 +71,3 @@ def open_source(config, image_shape, *, cache="off", cache_dir=None):
     if config.labels and source.split_record is not None:
         check_class_names(source.class_names, config.split_record and config.split_record.classes, config.source)
         source.split_record = dataclasses.replace(source.split_record, classes=source.class_names)
-    if cache == "auto" and isinstance(source, RecordSource):
-        return cached(source, config, image_shape, cache_dir)
-    return source
-
-
-def _open(kind, where, config, image_shape):
-    with optional_packages():
-        return OPENERS[kind](where, config, image_shape)

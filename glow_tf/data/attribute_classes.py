@@ -20,7 +20,7 @@ class AttributeClasses(Source):
     """
 
     def __init__(self, source, names):
-        self.source = source
+        self.source, self.skips_damaged = source, source.skips_damaged
         self._columns = [_column(source, name) for name in names]
         class_names = [combination(names, label) for label in range(2 ** len(names))]
         super().__init__(
@@ -35,6 +35,9 @@ class AttributeClasses(Source):
 
     def image(self, row):
         return self.source.image(row)
+
+    def describe_cache(self):
+        return self.source.describe_cache()
 
     def read(self, row):
         return self.source.read(row)

@@ -68,6 +68,9 @@ class CachedSource(Source):
     def uncached(self):
         return self._uncached
 
+    def image(self, row):
+        return self._uncached.image(row)
+
     def describe_cache(self):
         if self.folder is None:
             return ""

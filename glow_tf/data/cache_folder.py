@@ -6,8 +6,6 @@ after those pixels are on the disk, so that neither a kill nor a power failure l
 
 import contextlib
 import json
-import os
-import pathlib
 import threading
 import time
 import uuid
@@ -16,6 +14,7 @@ import zipfile
 
 import numpy as np
 
+from glow_tf.cache import cache_folder
 from glow_tf.data.decoded_images import MappedImageTable
 from glow_tf.errors import RunError
 from glow_tf.folders import check_room, remove, remove_leftovers
@@ -36,9 +35,8 @@ class DamagedCache(Exception):
 
 
 def default_folder():
-    """Return the folder of all caches: `$XDG_CACHE_HOME/glow_tf/images`, or that in `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(base) / "glow_tf" / "images"
+    """Return the folder of all caches: `images` in `glow_tf.cache.cache_folder()`."""
+    return cache_folder() / "images"
 
 
 def open_folder(path, *arguments):
