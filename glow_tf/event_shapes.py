@@ -35,13 +35,22 @@ def map_event_shape(function, shape, ndims, result_ndims, name):
 
 def map_event_shape_tensor(function, shape, ndims, result_ndims):
     """Return the shape on the other side as an int32 tensor (or a list); arguments as in `map_event_shape`."""
-    shapes, counts = tf.nest.flatten(shape), tf.nest.flatten(ndims)
-    result = _apply(function, shape, [_sizes(s, n) for s, n in zip(shapes, counts, strict=True)])
-    lead = tf.cast(shapes[0][: tf.size(shapes[0]) - counts[0]], tf.int32)
-    results = [
-        tf.concat([lead, tf.stack([tf.cast(size, tf.int32) for size in s])], 0) for s in _as_list(result, result_ndims)
-    ]
+    pairs = [_split(s, n) for s, n in zip(tf.nest.flatten(shape), tf.nest.flatten(ndims), strict=True)]
+    result = _apply(function, shape, [event for _, event in pairs])
+    results = [tf.concat([pairs[0][0], tf.stack(s)], 0) for s in _as_list(result, result_ndims)]
     return tf.nest.pack_sequence_as(result_ndims, results)
+
+
+def _split(shape, count):
+    """Return the leading sizes of a shape tensor as a tensor, and the last `count` as ints, or scalars of a graph."""
+    value = tf.get_static_value(shape)
+    if value is None:
+        # `tf.split`, as a slice of too short a shape would begin at its end.
+        lead, event = tf.split(tf.cast(shape, tf.int32), [tf.size(shape) - count, count])
+        return lead, tuple(tf.unstack(event, num=count))
+    if len(value) < count:
+        raise ValueError(f"expected a shape of at least {count} event axes, got {value.tolist()}.")
+    return tf.constant(value[: len(value) - count], tf.int32), tuple(int(size) for size in value[len(value) - count :])
 
 
 def _apply(function, shape, events):
@@ -50,10 +59,3 @@ def _apply(function, shape, events):
 
 def _as_list(result, ndims):
     return result if isinstance(ndims, (list, tuple)) else [result]
-
-
-def _sizes(shape, count):
-    """Return the last `count` sizes of a shape tensor: ints where Python knows them, else scalar tensors."""
-    sizes = tf.unstack(shape[tf.size(shape) - count :], num=count)
-    known = [tf.get_static_value(size) for size in sizes]
-    return tuple(size if value is None else int(value) for size, value in zip(sizes, known, strict=True))

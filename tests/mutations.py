@@ -133,6 +133,20 @@ MUTATIONS = (
         ("tests/test_bijector_updates.py", "-k", "plainly"),
     ),
     Mutation(
+        "bijector-condition-not-in-the-key",
+        "glow_tf/bijector_cache.py",
+        "pair = self.pairs.pop((side, _ids(value), _key(condition)), None)",
+        "pair = next((p for k, p in self.pairs.items() if k[:2] == (side, _ids(value))), None)",
+        ("tests/test_tfp_semantics.py", "-k", "condition_of_a_call"),
+    ),
+    Mutation(
+        "event-shape-without-its-leading-axes",
+        "glow_tf/event_shapes.py",
+        "lead.concatenate(tf.TensorShape(s))",
+        "tf.TensorShape(s)",
+        ("tests/test_tfp_semantics.py", "-k", "event_shapes"),
+    ),
+    Mutation(
         "distributions-variance-for-deviation",
         "glow_tf/distributions.py",
         "tfd.Normal(zeros, scale)",

@@ -25,7 +25,7 @@ from glow_tf.layers.keras_contract import TracedOutputs, require_full_precision,
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
-from glow_tf.layers.tensors import first_latent, map_latents
+from glow_tf.layers.tensors import first_latent, flatten_to_event, map_latents
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -198,7 +198,7 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         if static_lead.num_elements() == 0:
             return self._empty_result(value, ndims, method)
         if probe.shape.rank is None:
-            value = self._flatten_to_known_event(value, method)
+            value = flatten_to_event(value, self._expected_shape(method), f"{self.name}.{method}")
         if probe.shape.rank == ndims + 1:
             return function(value, condition)
 
@@ -211,20 +211,6 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
 
         result, log_det = function(map_latents(flatten, value), condition)
         return map_latents(unflatten, result), unflatten(log_det)
-
-    def _flatten_to_known_event(self, value, method):
-        """Flatten the leading dimensions of tensors of unknown rank: their event shape is the layer's own."""
-        expected = self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
-
-        def flatten(v, event):
-            message = f"{self.name}.{method}: expected shape [..., {', '.join(map(str, event))}]"
-            assertion = tf.debugging.assert_equal(tf.shape(v)[-len(event) :], event, message)
-            with tf.control_dependencies([assertion]):
-                return tf.reshape(v, [-1, *event])
-
-        if not isinstance(value, list):
-            return flatten(value, expected)
-        return [flatten(v, event) for v, event in zip(value, expected, strict=True)]
 
     def _empty_result(self, value, ndims, method):
         """Return the result for no examples: TensorFlow's convolutions on a CPU fail on none."""
@@ -271,7 +257,7 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
                 )
             shape = map_latents(lambda v: tuple(v.shape[-self._ndims_of(v) :]), value)
             self.build((None, *(self.decoded_shape(shape) if method == "decode" else shape)))
-        expected = self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
+        expected = self._expected_shape(method)
         is_list = isinstance(value, list)
         if is_list != isinstance(expected, list) or (is_list and len(value) != len(expected)):
             raise ValueError(
@@ -307,6 +293,10 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
                 f"cast the input or make the layer with another dtype."
             )
         return v
+
+    def _expected_shape(self, method):
+        """Return the event shape of a value for `method`, or a list of them."""
+        return self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
 
     def _latent_ndims(self):
         """Return the number of axes of one latent."""

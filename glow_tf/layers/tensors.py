@@ -18,6 +18,19 @@ def first_latent(value):
     return value[0] if isinstance(value, (list, tuple)) else value
 
 
+def flatten_to_event(value, event_shape, name):
+    """Flatten the leading dimensions of a tensor of unknown rank, or of a list of them, to `[B, *event_shape]`.
+
+    The last sizes are asserted to be those of `event_shape`, a tuple of ints, or a list of tuples.
+    """
+    if isinstance(value, (list, tuple)):
+        return [flatten_to_event(v, shape, name) for v, shape in zip(value, event_shape, strict=True)]
+    message = f"{name}: expected shape [..., {', '.join(map(str, event_shape))}]"
+    assertion = tf.debugging.assert_equal(tf.shape(value)[-len(event_shape) :], event_shape, message)
+    with tf.control_dependencies([assertion]):
+        return tf.reshape(value, [-1, *event_shape])
+
+
 def spatial_size(x):
     """Return the number of spatial positions of `x` `[B, ..., C]` as a scalar of its dtype (1 for a vector)."""
     if x.shape[1:-1].is_fully_defined():
