@@ -5,10 +5,13 @@ from glow_tf.cli.start import end_on_interrupt, is_command
 end_on_interrupt()
 
 from glow_tf.backend import check_backend  # noqa: E402
+from glow_tf.cli.lean import hidden_packages  # noqa: E402
 from glow_tf.cli.quiet import quiet_import  # noqa: E402
 
 with quiet_import(is_command()):
     check_backend()
+    with hidden_packages(is_command()):
+        import keras  # noqa: F401
 
     from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
     from glow_tf.deprecation import renamed_attributes

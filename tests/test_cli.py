@@ -1,6 +1,8 @@
 """Test the start of the commands, the end of one by an error, and renamed options."""
 
+import importlib
 import io
+import json
 import pathlib
 import sys
 import types
@@ -10,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from glow_tf import backend
-from glow_tf.cli import parsing
+from glow_tf.cli import lean, parsing
 from glow_tf.cli.command import rename_options, run_command
 from glow_tf.cli.start import command_name, is_command
 from glow_tf.config import RunOptions
@@ -207,6 +209,19 @@ names = before.keys() | os.environ.keys()
 print("changed:", sorted(name for name in names if before.get(name) != os.environ.get(name)))
 """
 """The `__init__` of a package that imports glow_tf. Keras and TensorFlow, which set variables, come first."""
+
+
+def test_optional_packages_are_hidden_from_keras_only_while_it_is_imported(monkeypatch):
+    monkeypatch.setattr(lean, "PACKAGES", ("colorsys", "json"))
+    sys.modules.pop("colorsys", None)
+    with lean.hidden_packages():
+        with pytest.raises(ImportError):
+            importlib.import_module("colorsys")
+        assert importlib.import_module("json") is json, "it was imported before"
+    importlib.import_module("colorsys")
+    sys.modules.pop("colorsys")
+    with lean.hidden_packages(False):
+        importlib.import_module("colorsys")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import glow_tf
 ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
-    {"errors", "deprecation", "tables", "gpu_files", "backend", "cli.start", "cli.quiet"},
+    {"errors", "deprecation", "tables", "gpu_files", "backend", "cli.start", "cli.lean", "cli.quiet"},
     {"io", "folders", "locks", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "bijector", "labels", "arguments"},
     {"quantization", "layers", "presets"},
@@ -26,7 +26,7 @@ TIERS = [
 
 WITHOUT_TENSORFLOW = (
     *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "metrics_table"),
-    *("weights_file", "array_files", "fields", "config", "cli.start", "cli.quiet"),
+    *("weights_file", "array_files", "fields", "config", "cli.start", "cli.lean", "cli.quiet"),
 )
 
 
