@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import io
+import json
 import pathlib
 import sys
 import types
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 import glow_tf
 from glow_tf import backend, presets
-from glow_tf.cli import main, parsing, train
+from glow_tf.cli import lean, main, parsing, train
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.cli.start import command_name, is_command, spell
 from glow_tf.config import RunOptions
@@ -231,6 +232,19 @@ names = before.keys() | os.environ.keys()
 print("changed:", sorted(name for name in names if before.get(name) != os.environ.get(name)))
 """
 """The `__init__` of a package that imports glow_tf. Keras and TensorFlow, which set variables, come first."""
+
+
+def test_optional_packages_are_hidden_from_keras_only_while_it_is_imported(monkeypatch):
+    monkeypatch.setattr(lean, "PACKAGES", ("colorsys", "json"))
+    sys.modules.pop("colorsys", None)
+    with lean.hidden_packages():
+        with pytest.raises(ImportError):
+            importlib.import_module("colorsys")
+        assert importlib.import_module("json") is json, "it was imported before"
+    importlib.import_module("colorsys")
+    sys.modules.pop("colorsys")
+    with lean.hidden_packages(False):
+        importlib.import_module("colorsys")
 
 
 @pytest.mark.slow

@@ -10,7 +10,18 @@ import glow_tf
 ROOT = pathlib.Path(glow_tf.__file__).parent
 
 TIERS = [
-    {"errors", "extras", "deprecation", "tables", "types", "gpu_files", "backend", "cli.start", "cli.quiet"},
+    {
+        "errors",
+        "extras",
+        "deprecation",
+        "tables",
+        "types",
+        "gpu_files",
+        "backend",
+        "cli.start",
+        "cli.lean",
+        "cli.quiet",
+    },
     {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "labels", "arguments", "accumulation", "event_shapes", "bijector_cache"},
     {"bijector", "quantization", "layers", "presets", "experiment_file", "run_files"},
@@ -28,7 +39,7 @@ TIERS = [
 WITHOUT_TENSORFLOW = (
     *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "cache", "metrics_table"),
     *("weights_file", "array_files", "fields", "config", "presets", "experiment_file", "run_files"),
-    *("cli.start", "cli.quiet", "cli.parsing"),
+    *("extras", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),
 )
 
 

@@ -8,6 +8,7 @@ import sys
 import warnings
 
 from glow_tf.backend import check_backend
+from glow_tf.cli.lean import hidden_packages
 from glow_tf.cli.quiet import quiet_import
 from glow_tf.cli.start import INTERRUPTED, end_import, is_command
 from glow_tf.errors import GlowError
@@ -72,6 +73,8 @@ def start_tensorflow():
     """
     with quiet_import(is_command()):
         check_backend()
+        with hidden_packages():
+            import keras  # noqa: F401
         import tensorflow as tf
 
         from glow_tf import gpus

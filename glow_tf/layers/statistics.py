@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from glow_tf.layers.convolutions import marked_neighbors
 
-CHUNK_POSITIONS = 2048
+CHUNK_POSITIONS = 1024
 """Approximate positions per chunk, so that `[CHUNK_POSITIONS, width]` stays in cache."""
 
 

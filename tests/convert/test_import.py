@@ -176,15 +176,15 @@ def forget_warnings(monkeypatch):
 
 
 def test_old_package_name_works_and_warns(forget_warnings):
+    package = importlib.import_module("glow_tf.openai")
     with pytest.warns(DeprecationWarning, match="glow_tf.openai is now glow_tf.convert.openai_glow"):
-        package = importlib.import_module("glow_tf.openai")
-    assert package.original_names is original_names
+        assert package.original_names is original_names
 
 
 def test_old_command_name_works_and_warns(forget_warnings):
     command = importlib.import_module("glow_tf.openai.__main__")
     with (
-        pytest.warns(DeprecationWarning, match="python -m glow_tf.openai is now python -m glow_tf.cli.convert"),
+        pytest.warns(DeprecationWarning, match="python -m glow_tf.openai is now glow-tf convert"),
         pytest.raises(ConversionError, match="expected CHECKPOINT"),
     ):
         command.main([])
