@@ -38,8 +38,8 @@ def fit(image, image_shape, mode, seed=None, valid=True):
         uint8 `[H, W, C]`.
     """
     height, width, channels = image_shape
-    if image.shape == tuple(image_shape):
-        return image
+    if image.shape == tuple(image_shape):  # as it is at every step where the source is an array or a cache
+        return tf.convert_to_tensor(image)
     if valid is not True:
         image = tf.cond(valid, lambda: image, lambda: tf.zeros(image_shape, tf.uint8))
     image = with_channels(image, channels)
