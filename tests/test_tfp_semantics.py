@@ -228,9 +228,10 @@ def test_condition_of_a_call_acts_and_an_unknown_keyword_raises():
     @tf.function
     def in_a_graph():
         """The log-determinant of one condition is not that of another."""
-        bijector.inverse(x, condition=1)
-        chained = tfb.Chain([bijector]).inverse(x, flat_flow=dict(condition=2), **{bijector.name: dict(condition=2)})
-        return bijector.inverse_log_det_jacobian(x, condition=2), chained
+        value = tf.constant(x)
+        bijector.inverse(value, condition=1)
+        log_det = bijector.inverse_log_det_jacobian(value, condition=2)
+        return log_det, tfb.Chain([bijector]).inverse(value, **{bijector.name: dict(condition=2)})
 
     log_det, chained = in_a_graph()
     np.testing.assert_allclose(log_det, other.inverse_log_det_jacobian(x), rtol=1e-12)
@@ -358,13 +359,15 @@ def test_empty_results_as_tfps(conditional_glow):
         assert d.sample(0, seed=1).shape == (0, 2, 4, 4, 1), kind
         assert glow.distribution(labels=[], **options).sample(2, seed=1).shape == (2, 0, 4, 4, 1)
     for name in ("split", "glow"):
-        case, layer, _ = shared_bijector(name)
-        traced = tf.function(layer.encode, input_signature=[tf.TensorSpec([None, *case.shape], tf.float64)])
+        case = layer_cases.CASES[name]
+        layer = case.make("float32")  # whose convolution on a CPU gives no images the wrong shape
+        layer.build((None, *case.shape))
+        traced = tf.function(layer.encode, input_signature=[tf.TensorSpec([None, *case.shape])])
         for count in (0, 1):
-            x = layer_cases.images(case, count)
+            x = layer_cases.images(case, count, dtype="float32")
             for result, expected in zip(tf.nest.flatten(traced(x)), tf.nest.flatten(layer.encode(x)), strict=True):
                 assert result.shape == expected.shape
-                np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-12)
+                np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_tensor_of_unknown_rank_is_computed_as_tfps_is():
