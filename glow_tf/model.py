@@ -25,12 +25,13 @@ from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.tensors import standard_normal_log_prob
 from glow_tf.layers.zero_layers import ZeroDense
 from glow_tf.likelihood_training import LikelihoodTraining
+from glow_tf.model_files import FromPreset
 from glow_tf.random import as_dtype, fresh_seed
 from glow_tf.weights_file import SealedWeights
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class Glow(SealedWeights, LikelihoodTraining):
+class Glow(FromPreset, SealedWeights, LikelihoodTraining):
     """Glow (Kingma & Dhariwal, 2018): a `keras.Model` over uint8 images `[n, H, W, C]`.
 
     Everything uses one flow, `self.flow`, from float images `x` in [-0.5, 0.5) to a list of standard normal

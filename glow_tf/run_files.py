@@ -14,6 +14,7 @@
 import dataclasses
 import os
 import pathlib
+import warnings
 
 from glow_tf.deprecation import warn_renamed
 from glow_tf.errors import ConfigError, RunError
@@ -112,6 +113,27 @@ class RunFiles:
     def has_ema(self):
         """True if the folder holds EMA weights."""
         return any(self.weights_path(which, ema=True).is_file() for which in ("best", "last"))
+
+    def weights_to_load(self, which="best", ema=False):
+        """Return the path of the weights file to load.
+
+        Args:
+            which: `"best"`, which falls back to the last weights where no epoch was validated yet, or `"last"`.
+            ema: bool, EMA weights instead of raw ones.
+
+        Raises:
+            RunError: there are no such weights.
+        """
+        path = self.weights_path(which, ema)
+        if not path.is_file() and which == "best":
+            path = self.weights_path("last", ema)
+            if path.is_file():
+                warnings.warn(f"{self.weights_path(which, ema)} is missing; {path.name} is taken", stacklevel=3)
+        if ema and not self.has_ema and self.weights_path("last").is_file():
+            raise RunError(f"{self.path} holds raw weights only, no EMA weights; leave --ema out.")
+        if not path.is_file():
+            raise RunError(f"{self.path} holds no weights yet (expected {path.name}); train it first.")
+        return path
 
     @property
     def has_average(self):

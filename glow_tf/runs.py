@@ -2,17 +2,14 @@
 
 import dataclasses
 import pathlib
-import warnings
-
-import keras
 
 from glow_tf.errors import RunError
-from glow_tf.layers.loading import loading_problem
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
+from glow_tf.model_files import is_keras_file as is_keras_file
+from glow_tf.model_files import load_keras_file, load_weights_file
 from glow_tf.run_files import EMA_SUFFIX as EMA_SUFFIX
 from glow_tf.run_files import RunFiles, renamed_average
-from glow_tf.weights_file import FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,29 +32,10 @@ class Run(RunFiles):
             RunError: the weights are missing or damaged.
         """
         ema = renamed_average("Run.model", average, ema)
-        experiment = self.experiment()
-        path = self.weights_path(which, ema)
-        if not path.is_file() and which == "best":
-            path = self.weights_path("last", ema)
-            if path.is_file():
-                warnings.warn(f"{self.weights_path(which, ema)} is missing; {path.name} is taken", stacklevel=2)
-        if ema and not self.has_ema and self.weights_path("last").is_file():
-            raise RunError(f"{self.path} holds raw weights only, no EMA weights; leave --ema out.")
-        if not path.is_file():
-            raise RunError(f"{self.path} holds no weights yet (expected {path.name}); train it first.")
-        check_config(path, experiment.model, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
-        model = Glow(experiment.model)
-        try:
-            model.load_weights(path)
-        except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
-            raise RunError(f"{path} does not hold this configuration's weights: {loading_problem(error)}") from error
+        path = self.weights_to_load(which, ema)
+        model = Glow(self.experiment().model)
+        load_weights_file(model, path)
         return model
-
-
-def is_keras_file(path):
-    """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
-    path = pathlib.Path(path)
-    return path.suffix == ".keras" and not path.is_dir()
 
 
 def load_keras(path):
@@ -66,16 +44,7 @@ def load_keras(path):
     Raises:
         RunError: the file is missing or damaged, or holds another model.
     """
-    if not pathlib.Path(path).is_file():
-        raise RunError(f"{path}: no such file.")
-    try:
-        check_seal(path)
-        model = keras.saving.load_model(path)
-    except Exception as error:  # Keras raises many kinds for a damaged or foreign file
-        raise RunError(f"{path} cannot be read as a Keras model: {loading_problem(error)}") from error
-    if not isinstance(model, Glow):
-        raise RunError(f"{path} holds a {type(model).__name__}, expected a Glow.")
-    return model
+    return load_keras_file(path, Glow)
 
 
 def load_model(path, ema=False, *, average=None):

@@ -25,7 +25,7 @@ TIERS = [
     {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "labels", "arguments", "accumulation", "event_shapes", "bijector_cache"},
     {"bijector", "quantization", "layers", "presets", "experiment_file", "run_files"},
-    {"bijectors", "distributions", "likelihood_model", "likelihood_training", "summary"},
+    {"bijectors", "distributions", "likelihood_model", "likelihood_training", "model_files", "summary"},
     {"model", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
     {"attributes", "batched", "datasets", "export", "optimizers", "training"},

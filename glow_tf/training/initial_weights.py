@@ -17,6 +17,7 @@ from glow_tf.config import Experiment, InitialWeights, ModelConfig, RunOptions
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
+from glow_tf.model_files import packaged_weights
 from glow_tf.runs import Run, is_keras_file, load_keras
 from glow_tf.weights_file import ENDING, written_config
 
@@ -28,9 +29,6 @@ All others may differ: height and width, bits, classes, learn_top and weight_y, 
 
 OPTIONAL_PARTS = ("flow/prior/conv/", "flow/prior/embedding/", "classifier/")
 """Layers that only some models have, those of learn_top, classes and weight_y; all of them start at zero."""
-
-PACKAGED_WEIGHTS = pathlib.Path(presets.__file__).parent / "weights"
-"""Folder of the weights that come with glow_tf, `PRESET.weights.h5`."""
 
 
 def recorded_weights(run: Run, experiment: Experiment, options: RunOptions) -> InitialWeights | None:
@@ -136,8 +134,8 @@ def _locate(path):
     if os.path.lexists(location):
         raise RunError(f"{path} is no run folder and no .keras or .weights.h5 file, from which a training can start.")
     if str(path) in presets.PRESETS:
-        packaged = PACKAGED_WEIGHTS / f"{path}.{ENDING}"
-        if packaged.is_file():
+        packaged = packaged_weights(str(path))
+        if packaged is not None:
             return packaged
         raise RunError(
             f"no weights of the preset {path} come with this glow_tf; give a run folder, or a .keras or .weights.h5 "

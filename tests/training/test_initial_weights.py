@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from glow_tf import Glow
+from glow_tf import Glow, model_files
 from glow_tf.cli import train as train_command
 from glow_tf.config import DataConfig, RunOptions
 from glow_tf.errors import ConfigError, RunError
@@ -160,7 +160,7 @@ def test_source_that_is_no_source_is_one_sentence(tiny_run, tuned, tmp_path, mon
         RunOptions(init_ema=True)
     _, err = call_train("--init-from", "cifar11", "--run-dir", tmp_path / "run", code=2)
     assert err.count("\n") == 1 and "Did you mean cifar10?" in err and not (tmp_path / "run").exists()
-    monkeypatch.setattr(initial_weights, "PACKAGED_WEIGHTS", tmp_path)
+    monkeypatch.setattr(model_files, "PACKAGED_WEIGHTS", tmp_path)
     shutil.copy(Run(tiny_run).weights_path(), tmp_path / "cifar10.weights.h5")
     trainer = start(tmp_path / "run", tuned, "cifar10")
     assert trainer.experiment.initial_weights.path == "cifar10"

@@ -1,0 +1,124 @@
+"""Trained models in files: weights that come with the package, run folders, and `.keras` files."""
+
+import os
+import pathlib
+from typing import Any, Self
+
+import keras
+
+from glow_tf import presets
+from glow_tf.config import Experiment
+from glow_tf.errors import ConfigError, RunError, did_you_mean
+from glow_tf.layers.loading import loading_problem
+from glow_tf.run_files import RunFiles
+from glow_tf.weights_file import ENDING, FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
+
+PACKAGED_WEIGHTS = pathlib.Path(presets.__file__).parent / "weights"
+"""Folder of the weights that come with the package: `NAME.weights.h5`, and `NAME.json`, how they were trained."""
+
+
+class FromPreset:
+    """Mixin of a model with a `ModelConfig`: `from_preset`."""
+
+    @classmethod
+    def from_preset(cls, preset: str | os.PathLike[str], *, load_weights: bool = True, ema: bool = False) -> Self:
+        """Return the model of a preset with the weights that come with the package, or that of a run or file.
+
+        Args:
+            preset: name of a preset, such as `"digits"`, or path of a run folder or `.keras` file.
+            load_weights: False returns a new model of the same configuration.
+            ema: take the EMA weights of a run folder instead of the raw ones.
+
+        Raises:
+            ConfigError: there is no such preset or path, or no weights come with the preset.
+            RunError: the run folder or the file is damaged.
+
+        Example:
+            >>> from glow_tf import Glow
+            >>> glow = Glow.from_preset("cifar10", load_weights=False)
+            >>> glow.image_shape
+            (32, 32, 3)
+        """
+        path = pathlib.Path(preset)
+        if is_keras_file(path):
+            model = load_keras_file(path, cls)
+            return model if load_weights else cls(model.config)
+        if path.is_dir():
+            run = RunFiles.open(path)
+            config, weights = run.experiment().model, run.weights_to_load(ema=ema) if load_weights else None
+        else:
+            config = find_preset(str(preset)).model
+            weights = packaged_weights(str(preset)) if load_weights else None
+            if load_weights and weights is None:
+                raise ConfigError(
+                    f"no weights of the preset {preset} come with glow_tf, only those of "
+                    f"{', '.join(filter(packaged_weights, presets.PRESETS)) or 'none'}; train it, or take "
+                    "load_weights=False for a new model."
+                )
+        model = cls(config)
+        if weights is not None:
+            load_weights_file(model, weights)
+        return model
+
+
+def find_preset(name: str) -> Experiment:
+    """Return the preset of a name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in presets.PRESETS:
+        hint = did_you_mean(name, presets.PRESETS)
+        raise ConfigError(f"expected the name of a preset, a run folder or a .keras file, got {name!r}.{hint}")
+    return presets.get(name)
+
+
+def packaged_weights(name: str) -> pathlib.Path | None:
+    """Return the path of the weights of a preset that come with the package, or None if there are none."""
+    path = PACKAGED_WEIGHTS / f"{name}.{ENDING}"
+    return path if path.is_file() else None
+
+
+def load_weights_file(model: Any, path: pathlib.Path) -> None:
+    """Set a model to the weights in a file.
+
+    Args:
+        model: a model with a `ModelConfig`.
+        path: path of a `.weights.h5` file.
+
+    Raises:
+        RunError: the file is damaged, or of another configuration.
+    """
+    check_config(path, model.config, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py and Keras raise many kinds for a damaged or foreign file
+        raise RunError(f"{path} does not hold this configuration's weights: {loading_problem(error)}") from error
+
+
+def is_keras_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
+    path = pathlib.Path(path)
+    return path.suffix == ".keras" and not path.is_dir()
+
+
+def load_keras_file(path: str | os.PathLike[str], kind: type) -> Any:
+    """Return the model in a `.keras` file.
+
+    Args:
+        path: path of the file.
+        kind: class of the model.
+
+    Raises:
+        RunError: the file is missing or damaged, or holds another model.
+    """
+    if not pathlib.Path(path).is_file():
+        raise RunError(f"{path}: no such file.")
+    try:
+        check_seal(path)
+        model = keras.saving.load_model(path)
+    except Exception as error:  # Keras raises many kinds for a damaged or foreign file
+        raise RunError(f"{path} cannot be read as a Keras model: {loading_problem(error)}") from error
+    if not isinstance(model, kind):
+        raise RunError(f"{path} holds a {type(model).__name__}, expected a {kind.__name__}.")
+    return model

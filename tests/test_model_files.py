@@ -1,0 +1,43 @@
+"""Test models from presets, run folders and files."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from glow_tf import Glow, model_files, presets
+from glow_tf.errors import ConfigError, RunError
+from glow_tf.runs import Run
+
+
+def test_new_model_of_a_preset():
+    glow = Glow.from_preset("digits", load_weights=False)
+    assert glow.config == presets.get("digits").model and glow.uninitialized
+
+
+def test_model_of_a_run_folder_or_a_keras_file(tiny_run, tmp_path):
+    expected = Run(tiny_run).model(ema=True)
+    glow = Glow.from_preset(tiny_run, ema=True)
+    for ours, theirs in zip(glow.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    glow.save(tmp_path / "a.keras")
+    loaded = Glow.from_preset(tmp_path / "a.keras")
+    np.testing.assert_array_equal(loaded.get_weights()[0], expected.get_weights()[0])
+    fresh = Glow.from_preset(str(tiny_run), load_weights=False)
+    assert fresh.config == expected.config and fresh.uninitialized
+
+
+def test_preset_without_weights_and_unknown_names_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"no weights of the preset cifar10 come with glow_tf, .* load_weights=False"):
+        Glow.from_preset("cifar10")
+    with pytest.raises(ConfigError, match="expected the name of a preset, .*, got 'cifar11'. Did you mean cifar10?"):
+        Glow.from_preset("cifar11")
+    with pytest.raises(RunError, match="is not a run folder"):
+        Glow.from_preset(tmp_path)
+
+
+def test_packaged_weights_are_those_of_their_preset(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_files, "PACKAGED_WEIGHTS", tmp_path)
+    shutil.copy(Run(tiny_run).weights_path(), tmp_path / "digits.weights.h5")
+    with pytest.raises(RunError, match="was written with another configuration"):
+        Glow.from_preset("digits")
