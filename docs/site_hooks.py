@@ -1,7 +1,7 @@
 """Hooks of MkDocs: pages whose text is another file of the repository, and links to files that the site does not have.
 
-A page in INCLUDED is a link to its file, for readers of the repository; the site shows the file itself. Links of any page
-to files outside of `docs/` work in the repository; the site has no address for them and shows their text alone.
+A page in INCLUDED is a link to its file, for readers of the repository; the site shows the file itself. Links of any
+page to files outside of `docs/` work in the repository; the site has no address for them and shows their text alone.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""Read the pages of the documentation, their code and their commands, and run their Python, so that what they show works."""
+"""Read the pages of the documentation, their code and their commands, and run their Python."""
 
 import functools
 import pathlib
