@@ -1,21 +1,35 @@
-"""Read the code blocks of the documentation, and run the Python of the guides, so that what they show works."""
+"""Read the pages of the documentation, their code and their commands, and run their Python."""
 
 import functools
 import pathlib
 import re
 
-GUIDES = pathlib.Path(__file__).parents[2] / "docs" / "guides"
+ROOT = pathlib.Path(__file__).parents[2]
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+"""The README and the pages of the site."""
 
 
 def code_blocks(path, language="python"):
     """Return the code blocks of a Markdown file in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands():
+    """Return the lines of all shell blocks of all pages, without comments, each once."""
+    lines = [line for page in PAGES for block in code_blocks(page, "bash") for line in block.splitlines()]
+    return sorted({line.split("  #")[0].strip() for line in lines})
+
+
+def page_name(path):
+    """Return the name of a page below the root of the repository."""
+    return path.relative_to(ROOT).as_posix()
 
 
 @functools.cache
-def run_blocks(name, count=None):
-    """Run the first `count` Python blocks of a guide (all by default) once; return their global names."""
-    names = {"__name__": f"guide_{name.partition('.')[0]}"}
-    for block in code_blocks(GUIDES / name)[:count]:
-        exec(compile(block, name, "exec"), names)
+def run_blocks(path, count=None):
+    """Run the first `count` Python blocks of a page (all by default) once; return their global names."""
+    names = {"__name__": f"page_{path.stem}"}
+    for block in code_blocks(path)[:count]:
+        exec(compile(block, page_name(path), "exec"), names)
     return names

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import layers
-from helpers.guides import run_blocks
+from helpers.guides import ROOT, run_blocks
 
 DTYPE = "float64"
 
@@ -47,7 +47,7 @@ def _steps():
 
 
 def _guide_layer(dtype=DTYPE):
-    return run_blocks("write_a_layer.md", 1)["LeakyReLUFlow"](dtype=dtype)
+    return run_blocks(ROOT / "docs/guides/write_a_layer.md", 1)["LeakyReLUFlow"](dtype=dtype)
 
 
 CASES = {

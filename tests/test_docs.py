@@ -1,0 +1,203 @@
+"""Test the documentation: its Python runs, its commands parse, its names, options and links exist."""
+
+import ast
+import contextlib
+import functools
+import importlib.util
+import inspect
+import re
+import shlex
+import tomllib
+
+import numpy as np
+import pytest
+import tyro
+from PIL import Image
+
+import glow_tf
+from glow_tf import public
+from glow_tf.cli import convert, demo, export, parsing, train
+from glow_tf.evaluation.commands import COMMANDS
+from helpers import guides
+from helpers.commands import call_train
+from helpers.guides import PAGES, ROOT, code_blocks, page_name
+
+GUIDES = ROOT / "docs" / "guides"
+SETUP = [f"pip install -r requirements.txt && {command}" for command in ("python train.py", "python -m pytest")]
+SLOW = ("docs/quickstart.md", "docs/guides/keras.md", "docs/guides/serving.md")
+"""Pages whose Python trains or exports, which takes more than a few seconds."""
+
+WITH_PYTHON = [page for page in PAGES if code_blocks(page)]
+
+
+def test_readme_is_short_and_has_the_commands_of_the_setup():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 150
+    assert set(SETUP) <= set(lines)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page_name(page), marks=pytest.mark.slow if page_name(page) in SLOW else [])
+        for page in WITH_PYTHON
+    ],
+)
+def test_python_of_page_runs(page, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "digits").symlink_to(tiny_run)
+    guides.run_blocks(page)
+
+
+def test_printed_layer_in_the_guide_is_what_print_gives():
+    page = GUIDES / "write_a_layer.md"
+    assert f"print(layer)  # {guides.run_blocks(page)['layer']!r}" in page.read_text()
+
+
+@functools.cache
+def documented_names():
+    """Return the names on the API pages, as `glow_tf.NAME`: of modules, classes and functions, and their headings."""
+    names = set()
+    for page in (ROOT / "docs" / "api").glob("*.md"):
+        text = page.read_text()
+        names |= set(re.findall(r"^::: (\S+)", text, re.MULTILINE))
+        names |= {f"glow_tf.{name}" for name in re.findall(r"heading: ([\w.]+)", text)}
+    return names
+
+
+def is_documented(name):
+    """Return whether the API reference has a public name of `glow_tf`: itself, its module, or parts of this module."""
+    value = getattr(public, name)
+    if inspect.ismodule(value):
+        return any(f"{documented}.".startswith(f"glow_tf.{name}.") for documented in documented_names())
+    return bool({value.__module__, f"{value.__module__}.{name}", f"glow_tf.{name}"} & documented_names())
+
+
+def test_every_public_name_is_in_the_api_reference():
+    assert not [name for name in public.__all__ if not is_documented(name)]
+
+
+def imported_names(page):
+    """Yield the names of glow_tf that the Python of a page uses, as `glow_tf.NAME`."""
+    for node in ast.walk(ast.parse("\n".join(code_blocks(page)))):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "glow_tf":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "glow_tf":
+            yield f"glow_tf.{node.attr}"
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=page_name)
+def test_python_of_page_uses_public_names_only(page):
+    public_names = documented_names() | {f"glow_tf.{name}" for name in public.__all__}
+    used = set(imported_names(page))
+    assert not {name for name in used if name not in public_names and name.rpartition(".")[0] not in documented_names()}
+    assert not {name for name in used if name.rpartition(".")[2].startswith("_")}
+
+
+def parse_command(line):
+    """Parse a line of a shell block as its program would; raise an error or a `SystemExit` if it does not."""
+    words = shlex.split(line.split(" && ")[-1])
+    words = words[1:] if words[0] == "python" else words
+    program, rest = (words[1], words[2:]) if words[0] == "-m" else (words[0], words[1:])
+    if program == "train.py":
+        experiment, _, _ = train.parse(rest)
+        preset = re.search(r"--preset (\S+)", line)
+        assert not preset or experiment.name == preset[1]
+    elif program == "evaluate.py":
+        parse_evaluation(rest if rest[0] in COMMANDS else ["report", *rest])
+    elif program in COMMANDS_WITHOUT_SCRIPT:
+        parsing.parse(COMMANDS_WITHOUT_SCRIPT[program], rest)
+    elif words[0] == "-m":
+        assert importlib.util.find_spec(program)
+    elif program == "pip":
+        parse_pip(rest)
+    elif program != "export":  # of the shell
+        assert (ROOT / program).is_file(), line
+
+
+parse_evaluation = functools.partial(parsing.parse_subcommand, COMMANDS, config=(tyro.conf.OmitArgPrefixes,))
+
+COMMANDS_WITHOUT_SCRIPT = {
+    "glow_tf.export": export.command,
+    "glow_tf.demo": demo.command,
+    "glow_tf.cli.convert": convert.Options,
+}
+
+
+def parse_pip(words):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for word in words[1:]:
+        if word.startswith(".["):
+            assert set(word[2:-1].split(",")) <= extras.keys()
+        else:
+            assert word in ("-r", ".") or (ROOT / word).is_file(), word
+
+
+@pytest.mark.parametrize("line", [line for line in guides.commands() if "--help" not in line])
+def test_command_parses(line, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "digits").symlink_to(tiny_run)
+    write_photographs(tmp_path / "my" / "images", 4)
+    parse_command(line)
+
+
+def write_photographs(folder, count):
+    """Write `count` images of noise, 48x64 pixels in color."""
+    folder.mkdir(parents=True)
+    for i in range(count):
+        pixels = np.random.default_rng(i).integers(0, 256, (48, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.jpg")
+
+
+@pytest.mark.slow
+def test_command_for_own_images_trains_on_photographs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_photographs(tmp_path / "my" / "images", 40)
+    assert "python train.py --source folder:my/images" in guides.commands()
+    small = "--levels 1 --depth 1 --width 8 --batch-size 8 --epoch-steps 2 --epochs 1 --init-images 8".split()
+    out, err = call_train("--source", "folder:my/images", *small)
+    assert "64x64x3 at 5 bits" in out and "40 of 40 images decide:\n  64x64 pixels" in err
+
+
+def help_text(capsys):
+    """Return the help of all commands and sub-commands."""
+    calls = [lambda: train.parse(["--help"])]
+    calls += [functools.partial(parse_evaluation, [name, "--help"]) for name in COMMANDS]
+    calls += [functools.partial(parsing.parse, target, ["--help"]) for target in COMMANDS_WITHOUT_SCRIPT.values()]
+    for call in calls:
+        with contextlib.suppress(SystemExit):
+            call()
+    return capsys.readouterr().out
+
+
+def test_every_option_in_the_text_exists(capsys):
+    text = re.sub(r"[│\s]+", " ", help_text(capsys))
+    named = set()
+    for page in PAGES:
+        prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        if page.name == "training.md":
+            prose = re.sub(r"^\| `--[^|]*\|", "", prose, flags=re.MULTILINE)  # the original's flags
+        named |= {option for code in re.findall(r"`([^`]+)`", prose) for option in re.findall(r"--[\w-]+", code)}
+    assert len(named) > 50
+    assert not {name for name in named if not re.search(rf"{name}\b", text)}
+
+
+def test_table_of_flags_has_every_row():
+    table = (GUIDES / "training.md").read_text().split("## The original's flags")[1].split("\n## ")[0]
+    assert len([row for row in table.splitlines() if row.startswith("| `--")]) == 16
+
+
+LINK = re.compile(r"\[[^\]]*\]\((?![a-z]+:)([^)#\s]+)")
+"""A Markdown link, or picture, of a file; the group is its path."""
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("[CT]*.md"))], ids=page_name)
+def test_files_behind_links_exist(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert not [path for path in LINK.findall(text) if not (page.parent / path).exists()]
+
+
+def test_version_of_the_citation_is_that_of_the_package():
+    assert f"version: {glow_tf.__version__}\n" in (ROOT / "CITATION.cff").read_text()
