@@ -41,8 +41,10 @@ def _convolve(x, kernel):
     if x.shape[0] is not None:
         return tf.nn.conv2d(x, kernel, 1, "SAME")
     count = tf.shape(x)[0]
-    padded = tf.pad(x, [[0, tf.cast(tf.equal(count, 0), tf.int32)], [0, 0], [0, 0], [0, 0]])
-    return tf.nn.conv2d(tf.ensure_shape(padded, x.shape), kernel, 1, "SAME")[:count]
+    missing = tf.cast(tf.equal(count, 0), tf.int32)
+    # Not tf.pad, which the LiteRT converter does not take here.
+    filled = tf.concat([x, tf.zeros(tf.concat([[missing], tf.shape(x)[1:]], 0), x.dtype)], 0)
+    return tf.nn.conv2d(filled, kernel, 1, "SAME")[:count]
 
 
 def pad(x):
