@@ -1,7 +1,10 @@
-"""Attribute vectors: directions in latent space along which an image gains or loses an attribute (paper, section 6)."""
+"""Attribute vectors: directions in latent space along which an image gains or loses an attribute."""
 
 import dataclasses
 import numbers
+import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -11,6 +14,7 @@ from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import DataError
 from glow_tf.io import write_atomically
+from glow_tf.types import TensorLike
 
 SCALE = 1.6
 """Length of a direction over the distance of the two means; the original code's factor."""
@@ -21,7 +25,9 @@ INVERSE_REGULARIZATION = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Attributes:
-    """Directions in latent space.
+    """Directions in latent space along which an image gains or loses an attribute.
+
+    Section 6 of the paper, https://arxiv.org/abs/1807.03039.
 
     Args:
         names: names of the attributes.
@@ -29,12 +35,18 @@ class Attributes:
 
     Raises:
         DataError: there is not one direction per name, a name comes twice, or a direction is zero or not finite.
+
+    Example:
+        >>> attributes = Attributes(("smiling",), np.array([[0.0, 2.0]]))
+        >>> z = np.zeros([1, 2], np.float32)
+        >>> attributes.apply(z, {"smiling": 0.5}).tolist()
+        [[0.0, 1.0]]
     """
 
-    names: tuple
+    names: tuple[str, ...]
     directions: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "names", _checked_names(self.names))
         # The squares of integers and of half precision would overflow without a word.
         directions = np.asarray(self.directions)
@@ -51,42 +63,53 @@ class Attributes:
             if not np.all(np.isfinite(direction)) or not np.any(direction):
                 raise DataError(f"attribute {name!r}: expected a finite direction that is not zero.")
 
-    def apply(self, z, strengths):
-        """Move flat latents `[n, D]` by `strengths`, a dictionary of name -> float; several add up."""
-        z = self._checked_latents(z)
+    def apply(self, z: TensorLike, strengths: Mapping[str, float]) -> np.ndarray:
+        """Move flat latents along directions.
+
+        Args:
+            z: floats `[n, D]`.
+            strengths: how far, by the name of the attribute; several add up.
+
+        Returns:
+            float32 `[n, D]`.
+
+        Raises:
+            DataError: a name is unknown, a strength is not a finite number, or the latents have another size.
+        """
+        moved = self._checked_latents(z)
         for name, strength in strengths.items():
             if not isinstance(strength, numbers.Real) or not np.isfinite(strength):
                 raise DataError(f"attribute {name!r}: expected a finite number as strength, got {strength!r}.")
-            z = z + strength * self.direction(name)
-        return z.astype(np.float32)
+            moved = moved + strength * self.direction(name)
+        return moved.astype(np.float32)
 
-    def direction(self, name):
-        """Return the direction `[D]` of a name."""
+    def direction(self, name: str) -> np.ndarray:
+        """Return the direction `[D]` of an attribute; raise a `DataError` if there is none of that name."""
         if name not in self.names:
             raise DataError(f"attribute: expected one of {', '.join(self.names)}, got {name!r}.")
         return self.directions[self.names.index(name)]
 
-    def positions(self, z):
+    def positions(self, z: TensorLike) -> np.ndarray:
         """Compute slider positions `z . d / |d|^2` of flat latents `[n, D]` on each direction: float `[n, names]`."""
         return self._checked_latents(z) @ self.directions.T / np.sum(np.square(self.directions), 1)
 
-    def _checked_latents(self, z):
-        z, dims = np.asarray(z), self.directions.shape[1]
-        if z.ndim == 0 or z.shape[-1] != dims or z.dtype.kind != "f":
-            raise DataError(f"z: expected flat latents, floats [n, {dims}], got {z.dtype} {list(z.shape)}.")
-        return z
+    def _checked_latents(self, z: TensorLike) -> np.ndarray:
+        array, dims = np.asarray(z), self.directions.shape[1]
+        if array.ndim == 0 or array.shape[-1] != dims or array.dtype.kind != "f":
+            raise DataError(f"z: expected flat latents, floats [n, {dims}], got {array.dtype} {list(array.shape)}.")
+        return array
 
-    def save(self, path):
-        """Write a `.npz` file that `load_attributes` reads."""
+    def save(self, path: pathlib.Path | str) -> None:
+        """Write a `.npz` file that `load_attributes` reads; raise a `RunError` if it cannot be written."""
 
-        def write(temporary):
+        def write(temporary: pathlib.Path) -> None:
             with open(temporary, "wb") as file:
                 np.savez(file, names=np.array(self.names), directions=self.directions)
 
         write_atomically(path, write)
 
 
-def difference_of_means(z, tags, names):
+def difference_of_means(z: TensorLike, tags: TensorLike, names: Sequence[str]) -> Attributes:
     """Compute directions as the original code does: `1.6 * (mean z of the positives - mean z of the negatives)`.
 
     Args:
@@ -95,33 +118,54 @@ def difference_of_means(z, tags, names):
         names: names of the attributes.
 
     Returns:
-        An `Attributes`.
+        The directions.
 
     Raises:
         DataError: an attribute has no positives or no negatives, or shapes or types do not fit.
+
+    Example:
+        >>> z = np.array([[0.0, 0.0], [0.0, 5.0]])
+        >>> difference_of_means(z, [[False], [True]], ["smiling"]).direction("smiling").tolist()
+        [0.0, 8.0]
     """
-    masks = _check_tags(z, tags, names)
-    return _to_attributes(names, [SCALE * _mean_difference(z, mask) for mask in masks])
+    latents, masks = _check_tags(z, tags, names)
+    return _to_attributes(names, [SCALE * _mean_difference(latents, mask) for mask in masks])
 
 
-def by_logistic_regression(z, tags, names):
+def by_logistic_regression(z: TensorLike, tags: TensorLike, names: Sequence[str]) -> Attributes:
     """Compute directions of classifiers on latents, each as long as the projection of `difference_of_means` on it.
 
     Arguments, result and errors are those of `difference_of_means`.
     """
-    return _to_attributes(names, [_logistic_direction(z, mask) for mask in _check_tags(z, tags, names)])
+    latents, masks = _check_tags(z, tags, names)
+    return _to_attributes(names, [_logistic_direction(latents, mask) for mask in masks])
 
 
-METHODS = {"means": difference_of_means, "logistic": by_logistic_regression}
+METHODS: dict[str, Callable[[TensorLike, TensorLike, Sequence[str]], Attributes]] = {
+    "means": difference_of_means,
+    "logistic": by_logistic_regression,
+}
+"""Functions that compute directions, by the name of the method."""
 
 
-def load_attributes(path, dims):
+def load_attributes(path: pathlib.Path | str, dims: int) -> Attributes:
     """Read attributes of a model of D = `dims` from our `.npz`, or the original code's `z_manipulate.npy` `[n, D]`.
 
     Nothing pickled is loaded. The original code's file has no names: 40 directions get the names of CelebA's 40 tags.
 
+    Args:
+        path: the file to read.
+        dims: D, the number of values of an image.
+
     Raises:
         DataError: the file is damaged or its directions have another size.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Attributes(("smiling",), np.ones([1, 64])).save(f"{folder}/attributes.npz")
+        ...     load_attributes(f"{folder}/attributes.npz", dims=64).names
+        ('smiling',)
     """
     if file_kind(path) == NPY:
         directions = read_array(path)
@@ -140,15 +184,19 @@ def load_attributes(path, dims):
         raise DataError(f"{path}: {error}") from error
 
 
-def _names_of(array):
+def _names_of(array: np.ndarray) -> tuple[str, ...]:
     """Return the names in an array of text or bytes, without the marks that text files of Windows leave."""
     if array.dtype.kind == "S":
         array = np.strings.decode(array, "utf-8", "replace")
     return tuple(str(name).strip("\ufeff\r\n ") for name in array.ravel())
 
 
-def _check_tags(z, tags, names):
-    """Return a bool mask `[n]` of the positives per name; raise a `DataError` for one that is constant."""
+def _check_tags(z: TensorLike, tags: TensorLike, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the latents, and a mask of the positives per name, bool `[names, n]`.
+
+    Raises:
+        DataError: an attribute is constant, or shapes or types do not fit.
+    """
     z, tags = np.asarray(z), np.asarray(tags)
     if z.ndim != 2 or z.dtype.kind != "f" or not np.all(np.isfinite(z)):
         raise DataError(f"z: expected finite flat latents, floats [n, D], got {z.dtype} {list(z.shape)}.")
@@ -159,20 +207,20 @@ def _check_tags(z, tags, names):
     for name, mask in zip(names, masks, strict=True):
         if mask.all() or not mask.any():
             raise DataError(f"attribute {name!r}: all {len(mask)} images are alike in it; give some of both.")
-    return masks
+    return z, masks
 
 
-def _mean_difference(z, mask):
+def _mean_difference(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return z[mask].mean(0) - z[~mask].mean(0)
 
 
-def _logistic_direction(z, mask):
+def _logistic_direction(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
     weights = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=1000).fit(z, mask).coef_[0]
     unit = weights / np.linalg.norm(weights)
     return SCALE * unit * (unit @ _mean_difference(z, mask))
 
 
-def _checked_names(names):
+def _checked_names(names: str | Iterable[Any]) -> tuple[str, ...]:
     """Return names as a tuple; raise a `DataError` if they are not several texts."""
     names = (names,) if isinstance(names, str) else tuple(names)
     wrong = [name for name in names if not isinstance(name, str)]
@@ -181,11 +229,11 @@ def _checked_names(names):
     return names
 
 
-def _to_attributes(names, directions):
+def _to_attributes(names: Iterable[str], directions: Sequence[np.ndarray]) -> Attributes:
     return Attributes(tuple(names), np.stack(directions).astype(np.float32))
 
 
-def _default_names(count):
+def _default_names(count: int) -> tuple[str, ...]:
     return ATTRIBUTES if count == len(ATTRIBUTES) else tuple(f"attribute_{i}" for i in range(count))
 
 

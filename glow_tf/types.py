@@ -27,6 +27,9 @@ Images: TypeAlias = np.ndarray
 ShapeLike: TypeAlias = tf.TensorShape | Sequence[int | None]
 """The static shape of a tensor; None stands for an unknown size."""
 
+ImageShape: TypeAlias = tuple[int, int, int]
+"""The shape `(H, W, C)` of an image."""
+
 Config: TypeAlias = dict[str, Any]
 """The configuration of a Keras object, as `get_config` returns it."""
 

@@ -1,7 +1,11 @@
 """Images: sources, and the one pipeline over them."""
 
 import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Literal
 
+from glow_tf.config import DataConfig
 from glow_tf.data.arrays import open_npy, open_npz
 from glow_tf.data.attribute_classes import AttributeClasses
 from glow_tf.data.bundled import open_bundled
@@ -15,8 +19,9 @@ from glow_tf.data.tfds_source import open_tfds
 from glow_tf.data.tfrecord import open_tfrecord
 from glow_tf.errors import DataError
 from glow_tf.extras import optional_packages
+from glow_tf.types import ImageShape
 
-OPENERS = {
+OPENERS: dict[str, Callable[[str, DataConfig, ImageShape], Source]] = {
     "bundled": open_bundled,
     "tfds": open_tfds,
     "folder": open_folder,
@@ -25,25 +30,36 @@ OPENERS = {
     "tfrecord": open_tfrecord,
     "lsun-lmdb": open_lsun,
 }
-"""For each of `config.SOURCE_KINDS`, the function `(where, config, image_shape) -> Source`."""
+"""Functions `(where, config, image_shape) -> Source`, one for each of `config.SOURCE_KINDS`."""
 
 __all__ = ["OPENERS", "DataError", "Source", "open_source"]
 
 
-def open_source(config, image_shape, *, cache="off", cache_dir=None):
+def open_source(
+    config: DataConfig,
+    image_shape: ImageShape,
+    *,
+    cache: Literal["off", "auto"] = "off",
+    cache_dir: pathlib.Path | str | None = None,
+) -> Source:
     """Open the source of images that a configuration names.
 
     Args:
-        config: a `DataConfig`.
-        image_shape: shape `(H, W, C)` that the pipeline fits the images to.
+        config: the source, and how its images are fitted and split.
+        image_shape: the shape that the pipeline fits the images to.
         cache: `"off"`, or `"auto"`: each record is decoded once (see `glow_tf.data.cache`).
         cache_dir: folder of the caches on disk; None: `~/.cache/glow_tf/images`.
 
     Returns:
-        a `Source`.
+        The source, with the rows of the three splits.
 
     Raises:
-        DataError: if the source cannot be used, or its classes are not those that a run has recorded.
+        DataError: the source cannot be used, or its classes are not those that a run has recorded.
+
+    Example:
+        >>> source = open_source(DataConfig("bundled:digits", labels=True), (8, 8, 1))
+        >>> source.size("train"), source.size("validation"), source.size("test"), source.classes
+        (1422, 75, 300, 10)
     """
     if config.class_attributes:
         source = _open(dataclasses.replace(config, labels=False, class_attributes=()), image_shape)
@@ -55,13 +71,13 @@ def open_source(config, image_shape, *, cache="off", cache_dir=None):
     return AttributeClasses(source, config.class_attributes) if config.class_attributes else source
 
 
-def _open(config, image_shape):
+def _open(config: DataConfig, image_shape: ImageShape) -> Source:
     kind, _, where = config.source.partition(":")
     with optional_packages():
         return OPENERS[kind](where, config, image_shape)
 
 
-def _check_labels(source, config):
+def _check_labels(source: Source, config: DataConfig) -> None:
     """Raise a `DataError` if labels are asked for and there are none, or not those of the run; record their names."""
     if config.labels and not source.classes:
         advice = "make classes of its attributes by --class-attributes, " if source.attribute_names else ""

@@ -3,28 +3,30 @@
 import concurrent.futures
 import functools
 import mmap
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import DTypeLike
 
 
-def zeros(shape, dtype):
+def zeros(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     """Return a NumPy array of zeros at the start of a page of memory, as `variable` needs it."""
     dtype = np.dtype(dtype)
     size = int(np.prod(shape)) * dtype.itemsize
     return np.frombuffer(mmap.mmap(-1, max(size, 1)), dtype, int(np.prod(shape))).reshape(shape)
 
 
-def variable(array):
+def variable(array: np.ndarray) -> tf.Variable:
     """Return a `tf.Variable` on the CPU that shares the memory of an array: what NumPy writes is read in graphs.
 
     A tensor that a data set captures is copied into its graph, a variable is not.
 
     Args:
-        array: writable NumPy array whose memory begins at a multiple of 64 bytes (see `zeros`).
+        array: a writable array whose memory begins at a multiple of 64 bytes (see `zeros`).
     """
 
-    def make():
+    def make() -> tf.Variable:
         with tf.device("CPU:0"):
             return tf.Variable(tf.experimental.dlpack.from_dlpack(array.__dlpack__()), trainable=False)
 
@@ -34,7 +36,7 @@ def variable(array):
 
 
 @functools.cache
-def is_supported():
+def is_supported() -> bool:
     """Return whether a `variable` of this TensorFlow does share the memory of its array."""
     array = zeros([64], np.uint8)
     try:

@@ -1,9 +1,14 @@
 """Classes that are made of the attributes of a source, for a model conditional on them."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
 from glow_tf.data.source import Source
 from glow_tf.errors import DataError, did_you_mean
+from glow_tf.types import Tensor
 
 
 class AttributeClasses(Source):
@@ -12,14 +17,14 @@ class AttributeClasses(Source):
     Bit i of a label is 1 if the image has the attribute `names[i]`.
 
     Args:
-        source: a `Source` with attributes.
+        source: a source with attributes.
         names: names of attributes.
 
     Raises:
         DataError: the source has no such attribute.
     """
 
-    def __init__(self, source, names):
+    def __init__(self, source: Source, names: Sequence[str]) -> None:
         self.source, self.skips_damaged = source, source.skips_damaged
         self._columns = [_column(source, name) for name in names]
         class_names = [combination(names, label) for label in range(2 ** len(names))]
@@ -33,29 +38,33 @@ class AttributeClasses(Source):
             source.credits,
         )
 
-    def image(self, row):
+    def image(self, row: int) -> np.ndarray | None:
+        """Return the image of a record of the source, or None if it is damaged."""
         return self.source.image(row)
 
-    def describe_cache(self):
+    def describe_cache(self) -> str:
+        """Describe the files of decoded images of the source, or return "" if there are none."""
         return self.source.describe_cache()
 
-    def read(self, row):
+    def read(self, row: Tensor) -> Any:
+        """Read a raw record of the source."""
         return self.source.read(row)
 
-    def decode(self, record):
+    def decode(self, record: Any) -> dict[str, Tensor]:
+        """Decode a raw record; its label is made of its attributes."""
         example = self.source.decode(record)
         present = tf.cast(tf.gather(example["attributes"], self._columns) > 0, tf.int32)
         bits = tf.constant([2**i for i in range(len(self._columns))], tf.int32)
         return {**example, "label": tf.reduce_sum(present * bits)}
 
 
-def combination(names, label):
+def combination(names: Sequence[str], label: int) -> str:
     """Return the name of the class in which the attributes of the label's bits are present, such as "bun + beard"."""
     present = [name for i, name in enumerate(names) if label >> i & 1]
     return " + ".join(present) or f"no {' or '.join(names)}"
 
 
-def _column(source, name):
+def _column(source: Source, name: str) -> int:
     if not source.attribute_names:
         raise DataError(f"{source.name} has no attributes to make classes of; leave --class-attributes out.")
     if name not in source.attribute_names:

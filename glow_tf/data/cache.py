@@ -13,18 +13,22 @@ import pathlib
 import time
 import warnings
 import weakref
+from typing import Any
 
 import numpy as np
 import PIL
 import tensorflow as tf
 
+from glow_tf.config import DataConfig
 from glow_tf.data import aliased
 from glow_tf.data import images as image_ops
-from glow_tf.data.cache_folder import default_folder, open_folder
+from glow_tf.data.cache_folder import CacheFolder, default_folder, open_folder
 from glow_tf.data.decoded_images import ImageTable
+from glow_tf.data.files import RecordSource
 from glow_tf.data.hold_out import digest
 from glow_tf.data.source import Source
 from glow_tf.errors import RunError
+from glow_tf.types import ImageShape, Tensor
 
 FORMAT = 1
 """Number of the form of a disk cache; another number makes another key."""
@@ -43,14 +47,21 @@ class CachedSource(Source):
     """A source that decodes each record of another one once.
 
     Args:
-        uncached: a `RecordSource`.
-        config: its `DataConfig`.
-        image_shape: shape `(H, W, C)` that the images are fitted to.
-        table: an `ImageTable`.
-        folder: the `CacheFolder` of the table, or None.
+        uncached: the other source.
+        config: its configuration.
+        image_shape: the shape that the images are fitted to.
+        table: the table that keeps the images.
+        folder: the folder of the table; None keeps it in memory.
     """
 
-    def __init__(self, uncached, config, image_shape, table, folder=None):
+    def __init__(
+        self,
+        uncached: RecordSource,
+        config: DataConfig,
+        image_shape: ImageShape,
+        table: ImageTable,
+        folder: CacheFolder | None = None,
+    ) -> None:
         super().__init__(
             uncached.name,
             uncached.rows,
@@ -60,39 +71,44 @@ class CachedSource(Source):
             split_record=uncached.split_record,
         )
         self._uncached, self.skips_damaged = uncached, uncached.skips_damaged
-        self._config, self._image_shape, self.table, self.folder = config, tuple(image_shape), table, folder
+        self._config, self._image_shape, self.table, self.folder = config, image_shape, table, folder
         if folder is not None:
             self._finalizer = weakref.finalize(self, folder.close)
 
     @property
-    def uncached(self):
+    def uncached(self) -> Source:
+        """Return the source whose records are decoded once."""
         return self._uncached
 
-    def image(self, row):
+    def image(self, row: int) -> np.ndarray | None:
+        """Return the image of a record as it is stored, or None if it is damaged."""
         return self._uncached.image(row)
 
-    def describe_cache(self):
+    def describe_cache(self) -> str:
+        """Return the path of the folder and how many images are in it, or "" of a cache in memory."""
         if self.folder is None:
             return ""
         filled = int(self.table.columns["filled"].sum(dtype=np.int64))
         return f"{self.folder.path}, {filled:,} of {self.table.count:,} images so far"
 
-    def close(self):
+    def close(self) -> None:
         """Save what is on disk and let another process fill it."""
         if self.folder is not None:
             self._finalizer()
 
-    def read(self, row):
+    def read(self, row: Tensor) -> Tensor:
+        """Return the number of a record, which `decode` takes."""
         return row
 
-    def decode(self, record):
+    def decode(self, record: Tensor) -> dict[str, Tensor]:
+        """Look a record up in the table, or decode and store it."""
         is_filled = self.table.variables["filled"].read_value()[record] > 0
         image, label, attributes, valid = tf.cond(
             is_filled, lambda: self._stored(record), lambda: self._decode_and_store(record)
         )
         return {"image": image, "label": label, "attributes": attributes, "valid": valid}
 
-    def _stored(self, row):
+    def _stored(self, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return image, label, attributes and validity of a record that is in the table."""
         variables = self.table.variables
         image = variables["pixels"].read_value()[row]
@@ -104,7 +120,7 @@ class CachedSource(Source):
         attributes = variables["attributes"].read_value()[row] if has_attributes else tf.zeros([0], tf.int32)
         return image, variables["label"].read_value()[row], attributes, tf.constant(True)
 
-    def _decode_and_store(self, row):
+    def _decode_and_store(self, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         record = self._uncached.decode(self._uncached.read(row))
         image = self._fit(record["image"], record["valid"])
         values = [row, image, record["label"], record["attributes"], record["valid"]]
@@ -113,10 +129,10 @@ class CachedSource(Source):
         return image, record["label"], record["attributes"], valid
 
     @property
-    def _keeps_size(self):
+    def _keeps_size(self) -> bool:
         return self._config.fit == "random_crop"
 
-    def _fit(self, image, valid):
+    def _fit(self, image: Tensor, valid: Tensor) -> Tensor:
         if not self._keeps_size:
             return image_ops.fit(image, self._image_shape, self._config.fit, valid=valid)
         channels = self._image_shape[2]
@@ -127,12 +143,15 @@ class CachedSource(Source):
         )
         return tf.ensure_shape(image, [None, None, channels])
 
-    def _store(self, row, image, label, attributes, valid):
+    def _store(
+        self, row: np.integer, image: np.ndarray, label: np.integer, attributes: np.ndarray, valid: np.bool_
+    ) -> np.bool_:
         """Fill a record of the table; return whether it is valid."""
         if valid:
             try:
                 self.table.fill(int(row), np.ascontiguousarray(image), label, attributes)
             except OSError as error:  # the disk is full
+                assert self.folder is not None  # memory raises no such error
                 self.table.writable = False
                 warnings.warn(f"no more images are cached in {self.folder.path}: {error.strerror}.", stacklevel=2)
             if self.folder is not None and self.table.writable:
@@ -140,13 +159,15 @@ class CachedSource(Source):
         return np.bool_(valid)
 
 
-def cached(source, config, image_shape, cache_dir=None):
+def cached(
+    source: RecordSource, config: DataConfig, image_shape: ImageShape, cache_dir: pathlib.Path | str | None = None
+) -> Source:
     """Return a `CachedSource` of a `RecordSource`, or the source itself where no cache can be made.
 
     Args:
-        source: a `RecordSource`.
-        config: its `DataConfig`.
-        image_shape: shape `(H, W, C)` of the model's images.
+        source: the source to keep decoded images of.
+        config: its configuration.
+        image_shape: shape of the model's images.
         cache_dir: folder of all caches on disk; None: see `default_folder`.
     """
     if not aliased.is_supported():
@@ -154,10 +175,10 @@ def cached(source, config, image_shape, cache_dir=None):
     count, channels = 1 + max(int(rows.max()) for rows in source.rows.values() if len(rows)), image_shape[2]
     arguments = count, channels, len(source.attribute_names)
 
-    def slot_shape():
+    def slot_shape() -> tuple[tuple[int, ...], int]:
         """Return the shape of a slot, and the mean bytes of an image."""
         if config.fit != "random_crop":
-            return tuple(image_shape), math.prod(image_shape)
+            return image_shape, math.prod(image_shape)
         sizes = [channels * height * width for height, width in source.sample_sizes(SAMPLED_RECORDS)]
         sizes = sizes or [math.prod(image_shape)]
         return (SLOT_FACTOR * max(sizes) if len(set(sizes)) > 1 else sizes[0],), int(np.mean(sizes))
@@ -179,7 +200,7 @@ def cached(source, config, image_shape, cache_dir=None):
     return CachedSource(source, config, image_shape, folder.table, folder)
 
 
-def _describe(source, config, image_shape):
+def _describe(source: Source, config: DataConfig, image_shape: ImageShape) -> dict[str, Any]:
     """Return plain values of all that decoded images depend on besides the contents of their source."""
     return {
         "image_shape": list(image_shape),

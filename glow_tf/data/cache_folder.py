@@ -6,11 +6,14 @@ after those pixels are on the disk, so that neither a kill nor a power failure l
 
 import contextlib
 import json
+import pathlib
 import threading
 import time
 import uuid
 import warnings
 import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -25,25 +28,35 @@ SAVE_INTERVAL_SECONDS = 60
 MAX_CHECKED_RECORDS = 1024
 """Records whose checksums are compared when a cache is opened."""
 
-
-_open_folders = {}
+_open_folders: "dict[pathlib.Path, CacheFolder]" = {}
 """The open `CacheFolder`s of this process by path: several sources of the same images share one."""
 
 
-class DamagedCache(Exception):
-    """A cache that cannot be used; the message says why."""
+class DamagedCacheError(Exception):
+    """Report a cache that cannot be used; the message says why."""
 
 
-def default_folder():
+def default_folder() -> pathlib.Path:
     """Return the folder of all caches: `images` in `glow_tf.cache.cache_folder()`."""
     return cache_folder() / "images"
 
 
-def open_folder(path, *arguments):
-    """Return the `CacheFolder` of a path, opened by the arguments of its class; each caller closes it once."""
+def open_folder(
+    path: pathlib.Path,
+    about: Mapping[str, Any],
+    count: int,
+    channels: int,
+    attribute_count: int,
+    make_slot_shape: Callable[[], tuple[tuple[int, ...], int]],
+) -> "CacheFolder":
+    """Return the `CacheFolder` of a path, which is made of the arguments if it is not open; each caller closes it once.
+
+    Arguments and errors are those of `CacheFolder`.
+    """
     folder = _open_folders.get(path)
     if folder is None:
-        folder = _open_folders[path] = CacheFolder(path, *arguments)
+        folder = CacheFolder(path, about, count, channels, attribute_count, make_slot_shape)
+        _open_folders[path] = folder
     folder.users += 1
     return folder
 
@@ -52,8 +65,8 @@ class CacheFolder:
     """A table of decoded images in a folder. One process fills it; others read what was saved when they opened it.
 
     Args:
-        path: `pathlib.Path` of the folder.
-        about: dictionary of plain values that describe the images.
+        path: path of the folder.
+        about: plain values that describe the images.
         count, channels, attribute_count: see `ImageTable`.
         make_slot_shape: function that returns the shape of a slot for a new table, and the mean bytes of an image.
 
@@ -61,33 +74,42 @@ class CacheFolder:
         RunError: there is no room, or the folder cannot be written and holds no cache.
     """
 
-    def __init__(self, path, about, count, channels, attribute_count, make_slot_shape):
+    def __init__(
+        self,
+        path: pathlib.Path,
+        about: Mapping[str, Any],
+        count: int,
+        channels: int,
+        attribute_count: int,
+        make_slot_shape: Callable[[], tuple[tuple[int, ...], int]],
+    ) -> None:
         self.path, self._arguments = path, (channels, attribute_count)
         self._count, self._stack, self.users = count, contextlib.ExitStack(), 0
         self._saved_at, self._saving = time.monotonic(), threading.Lock()
         writable = self._lock()
         try:
-            self.table = self._open(writable)
-        except DamagedCache as error:
+            table = self._open(writable)
+        except DamagedCacheError as error:
             warnings.warn(f"the cache of decoded images {path} is damaged ({error}) and is made again.", stacklevel=2)
-            self.table = None
+            table = None
         try:
-            if self.table is None and writable:
-                self.table = self._make(about, *make_slot_shape())
+            if table is None and writable:
+                table = self._make(about, *make_slot_shape())
         except BaseException:
             self._stack.close()
             raise
-        if self.table is None:
+        if table is None:
             raise RunError(f"{path} is in use by another process, which has saved nothing yet")
+        self.table = table
 
-    def filled(self):
+    def filled(self) -> None:
         """Save the table after a record was filled, if that is due."""
         is_due = time.monotonic() - self._saved_at > SAVE_INTERVAL_SECONDS
         if (is_due or self.table.is_complete) and self._saving.acquire(blocking=False):
             # In a thread, as the disk may take seconds to write what is buffered.
             threading.Thread(target=self._save_and_release, daemon=True).start()
 
-    def close(self):
+    def close(self) -> None:
         """Save the table and end the lock, if nobody else in this process uses it."""
         self.users -= 1
         if self.users:
@@ -99,7 +121,7 @@ class CacheFolder:
             self.table.writable = False
         self._stack.close()
 
-    def _lock(self):
+    def _lock(self) -> bool:
         """Return whether this process may fill the table."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -109,8 +131,12 @@ class CacheFolder:
         remove_leftovers(self.path, of="index.npz")
         return True
 
-    def _open(self, writable):
-        """Return the table that the index describes, or None if there is no index; raise `DamagedCache`."""
+    def _open(self, writable: bool) -> MappedImageTable | None:
+        """Return the table that the index describes, or None if there is no index.
+
+        Raises:
+            DamagedCacheError: the index or the pixels cannot be used.
+        """
         index_path = self.path / "index.npz"
         if not index_path.is_file():
             return None
@@ -120,21 +146,21 @@ class CacheFolder:
             name, slot_shape = str(columns.pop("pixels")), columns.pop("slot_shape").tolist()
             pixels_path = self.path / name
             if pixels_path.stat().st_size != self._count * int(np.prod(slot_shape)):
-                raise DamagedCache("its file of pixels is cut off")
+                raise DamagedCacheError("its file of pixels is cut off")
             table = MappedImageTable(pixels_path, writable, self._count, slot_shape, *self._arguments)
             for column, array in table.columns.items():
                 if array.shape != columns[column].shape:
-                    raise DamagedCache("its index is of other images")
+                    raise DamagedCacheError("its index is of other images")
                 array[:] = columns[column]
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise DamagedCache(f"its index or its pixels cannot be read: {error}") from error
+            raise DamagedCacheError(f"its index or its pixels cannot be read: {error}") from error
         rows = np.flatnonzero(table.columns["filled"])
         checked = rows[:: max(1, len(rows) // MAX_CHECKED_RECORDS)]
         if not all(table.is_intact(row) for row in checked.tolist()):
-            raise DamagedCache("pixels differ from their checksums")
+            raise DamagedCacheError("pixels differ from their checksums")
         return table
 
-    def _make(self, about, slot_shape, image_bytes):
+    def _make(self, about: Mapping[str, Any], slot_shape: tuple[int, ...], image_bytes: int) -> MappedImageTable:
         """Make an empty table in the place of whatever is in the folder."""
         for path in self.path.iterdir():
             if path.name != "lock":
@@ -146,18 +172,19 @@ class CacheFolder:
         pixels_path.touch()
         return MappedImageTable(pixels_path, True, self._count, slot_shape, *self._arguments)
 
-    def _save_and_release(self):
+    def _save_and_release(self) -> None:
         try:
             self._save()
         finally:
             self._saving.release()
 
-    def _save(self):
+    def _save(self) -> None:
         table = self.table
         filled = table.columns["filled"].copy()  # before the pixels are synced; the other columns may be newer
         try:
             table.sync()
-            columns = {**table.columns, "filled": filled, "pixels": table.path.name, "slot_shape": table.slot_shape}
+            columns: dict[str, Any] = {**table.columns, "filled": filled}
+            columns |= {"pixels": table.path.name, "slot_shape": table.slot_shape}
             write_atomically(self.path / "index.npz", lambda path: np.savez(path, **columns))
         except (OSError, RunError) as error:
             table.writable = False

@@ -15,6 +15,8 @@ import io
 import json
 import signal
 import sys
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -35,7 +37,10 @@ BLACK, BROWN, RED, GOLDEN, BLOND = "2c1b18", "724133", "a55728", "b58143", "d6b3
 """Colors of hair."""
 DARK_BROWN_SKIN, BROWN_SKIN, ROSY_SKIN, TAN_SKIN, PALE_SKIN = "5c3829", "a36b4f", "c68e7a", "b98e6a", "f1c3a5"
 
-FEATURES = {
+Features: TypeAlias = dict[str, str | None]
+"""A value of each feature of a face, by DiceBear's names; None: the face has none."""
+
+FEATURES: dict[str, tuple[str | None, ...]] = {
     "mouth": ("laugh", "laugh", "agape", "angry", "sad"),
     "eyes": ("bow", "happy", "humble", "wide", "wink"),
     "eyebrows": ("angry", "happy", "neutral", "raised"),
@@ -47,7 +52,7 @@ FEATURES = {
 }
 """Values of each feature, by DiceBear's names, all equally likely and independent; None: the face has none."""
 
-ATTRIBUTES = {
+ATTRIBUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "smiling": ("mouth", ("laugh",)),
     "beard": ("beard", ("fullBeard", "longBeard")),
     "moustache": ("beard", ("chinMoustache", "moustacheTwirl")),  # without a full beard
@@ -71,9 +76,10 @@ ATTRIBUTES = {
 """For each attribute a feature, and the values with which a face has the attribute."""
 
 
-def list_features(count):
-    """Return the features of the first `count` faces, a list of dictionaries like `FEATURES`; no two are alike."""
-    seen, number = {}, 0
+def list_features(count: int) -> list[Features]:
+    """Return the features of the first `count` faces; no two are alike."""
+    seen: dict[tuple[str | None, ...], Features] = {}
+    number = 0
     while len(seen) < count:
         features = _draw_features(number)
         seen.setdefault(tuple(features.values()), features)
@@ -81,30 +87,30 @@ def list_features(count):
     return list(seen.values())
 
 
-def attributes_of(faces):
+def attributes_of(faces: Sequence[Features]) -> np.ndarray:
     """Return which attributes faces have: bool `[len(faces), len(ATTRIBUTES)]`."""
     return np.array([[face[feature] in values for feature, values in ATTRIBUTES.values()] for face in faces])
 
 
-def recipe():
+def recipe() -> str:
     """Return a text that differs where the same number would give another drawing."""
     return repr((STYLE, SIZE, FEATURES, [_options(features) for features in list_features(3)]))
 
 
 class Painter:
-    """Painter of faces."""
+    """Draw faces as images."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from dicebear import Style
 
         text = (importlib.resources.files("dicebear_styles") / f"{STYLE}.json").read_text("utf-8")
         self.style = Style(json.loads(text))
 
-    def __call__(self, features):
+    def __call__(self, features: Features) -> np.ndarray:
         """Return the image of a face, uint8 `[SIZE, SIZE, 3]`.
 
         Args:
-            features: dictionary like those of `list_features`.
+            features: the features of the face, such as those of `list_features`.
         """
         import resvg_py
         from dicebear import Avatar
@@ -114,16 +120,16 @@ class Painter:
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def _draw_features(number):
+def _draw_features(number: int) -> Features:
     """Return features that depend on a number only, on no generator whose stream a new version may change."""
     digest = hashlib.sha256(f"glow_tf faces {number}".encode()).digest()
     draws = np.frombuffer(digest, ">u4")  # one for each feature
     return {name: values[int(draw) % len(values)] for (name, values), draw in zip(FEATURES.items(), draws, strict=True)}
 
 
-def _options(features):
+def _options(features: Features) -> dict[str, Any]:
     """Return DiceBear's options that draw a face."""
-    options = {"seed": "glow_tf", "backgroundColor": [BACKGROUND], "scale": ZOOM, "translateY": DOWN}
+    options: dict[str, Any] = {"seed": "glow_tf", "backgroundColor": [BACKGROUND], "scale": ZOOM, "translateY": DOWN}
     options["clothesVariant"] = "tShirt"  # below the image
     for name, value in features.items():
         if name.endswith("Color"):
@@ -134,7 +140,7 @@ def _options(features):
     return options
 
 
-def main(first, step, count):
+def main(first: int, step: int, count: int) -> None:
     """Write the pixels of the faces `first`, `first + step`, ... below `count` to standard output."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the process that reads says so
     paint = Painter()

@@ -9,17 +9,20 @@ import itertools
 import os
 import pathlib
 import unicodedata
+from collections.abc import Iterable
 
-from glow_tf.data.files import RecordSource, stamp
-from glow_tf.data.folder_listing import list_images, list_images_of_format_1
+from glow_tf.config import DataConfig
+from glow_tf.data.files import LoadedRecord, RecordSource, stamp
+from glow_tf.data.folder_listing import ImageFile, list_images, list_images_of_format_1
 from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
+from glow_tf.types import ImageShape
 
 
-def open_folder(where, config, image_shape):
+def open_folder(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
     """Open a folder of images, with labels if every image lies in a folder of its class."""
     root = pathlib.Path(where).expanduser()
     if not root.is_dir():
@@ -33,16 +36,17 @@ def open_folder(where, config, image_shape):
     rows = consecutive_rows({split or "train": len(part) for split, part in split_files.items()})
     if not len(rows.get("train", ())):
         raise DataError(f"{config.source}: {len(files)} images, but none of them to train on.")
-    folder_names = {file.class_name for file in files}
-    labels, class_names = ({}, ()) if None in folder_names else _number_classes(folder_names)
+    folder_names = {file.class_name for file in files if file.class_name is not None}
+    has_classes = all(file.class_name is not None for file in files)
+    labels, class_names = _number_classes(folder_names) if has_classes else ({}, ())
     if config.labels and not class_names:
         raise DataError(f"{config.source}: labels are wanted, so every image must lie in a folder of its class.")
     names = [file.path.relative_to(root).as_posix() for file in files]
     rows, split_record = draw_splits(rows, config, test=0.1 if None in split_files else None, names=names)
 
-    def load(row):
+    def load(row: int) -> LoadedRecord:
         path, name = files[row]
-        return read_image(path), labels.get(name), None
+        return read_image(path), None if name is None else labels.get(name), None
 
     return RecordSource(
         config.source,
@@ -56,16 +60,17 @@ def open_folder(where, config, image_shape):
     )
 
 
-def _name_and_stamp(name, file):
+def _name_and_stamp(name: str, file: ImageFile) -> str:
     return name + stamp(file.path)
 
 
-def _number_classes(folder_names):
+def _number_classes(folder_names: Iterable[str]) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return `({name of a folder: label}, names of the classes)`, in the order of the folders' names.
 
     A name whose letters are composed in one split and not in another, as file systems differ in it, is one class.
     """
-    classes, labels = {}, {}
+    classes: dict[str, int] = {}
+    labels: dict[str, int] = {}
     for name in sorted(folder_names):
         labels[name] = classes.setdefault(unicodedata.normalize("NFC", name), len(classes))
     return labels, tuple(classes)

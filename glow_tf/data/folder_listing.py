@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from glow_tf.data.image_files import ENDINGS, OTHER_ENDINGS
@@ -25,7 +26,7 @@ class ImageFile(NamedTuple):
     """An image file of a folder.
 
     Args:
-        path: a `pathlib.Path`.
+        path: path of the file.
         class_name: name of the folder of its class, or None if the image lies in no such folder.
     """
 
@@ -33,15 +34,15 @@ class ImageFile(NamedTuple):
     class_name: str | None
 
 
-def list_images(root, source_name):
+def list_images(root: pathlib.Path, source_name: str) -> dict[str | None, list[ImageFile]]:
     """List the images below a folder: links are followed, names that begin with a dot are left out.
 
     Args:
-        root: a `pathlib.Path`.
-        source_name: str, for messages.
+        root: the folder.
+        source_name: name of the source, for messages.
 
     Returns:
-        `{split: list of ImageFile}`; of a folder without splits `{None: ...}`.
+        The images of each split; without splits those of the key None.
 
     Raises:
         DataError: a folder cannot be listed, an image is there twice by a link, or images lie beside the folders of the
@@ -53,7 +54,7 @@ def list_images(root, source_name):
     real_paths = {path: real_path for path, real_path in real_paths.items() if path.suffix.lower() in ENDINGS}
     _check_listed_once(real_paths, source_name)
     paths = list(real_paths)
-    folders = {}
+    folders: dict[str | None, list[pathlib.Path]] = {}
     for path in paths:
         folders.setdefault(path.relative_to(root).parts[0] if path.parent != root else None, []).append(path)
     splits = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name and name.lower() in SPLIT_FOLDERS}
@@ -63,7 +64,7 @@ def list_images(root, source_name):
     return {split: _with_classes(root / name, folders[name]) for name, split in splits.items()}
 
 
-def list_images_of_format_1(root, source_name):
+def list_images_of_format_1(root: pathlib.Path, source_name: str) -> dict[str | None, list[ImageFile]]:
     """List the images below a folder as runs of format 1 did, whose splits depend on the list; see `list_images`."""
     with _errors_named(source_name):
         folders = [p for p in sorted(root.iterdir()) if p.is_dir() and p.name in SPLIT_FOLDERS]
@@ -76,7 +77,7 @@ def list_images_of_format_1(root, source_name):
 
 
 @contextlib.contextmanager
-def _errors_named(source_name):
+def _errors_named(source_name: str) -> Iterator[None]:
     """Turn the `OSError` of a folder that cannot be listed into a `DataError`."""
     try:
         yield
@@ -84,7 +85,7 @@ def _errors_named(source_name):
         raise DataError(f"{source_name}: {error.filename} cannot be listed: {error.strerror}.") from error
 
 
-def _walk(folder, above=()):
+def _walk(folder: pathlib.Path | str, above: tuple[str, ...] = ()) -> Iterator[tuple[pathlib.Path, str]]:
     """Yield `(path, path without links)` of all files below a folder; raise an `OSError` if one cannot be listed."""
     real_path = os.path.realpath(folder)
     if real_path in above:
@@ -101,12 +102,14 @@ def _walk(folder, above=()):
                 yield pathlib.Path(entry.path), os.path.join(real_path, entry.name)
 
 
-def _with_classes(folder, paths):
+def _with_classes(folder: pathlib.Path, paths: Iterable[pathlib.Path]) -> list[ImageFile]:
     """Return the `ImageFile`s of paths below a folder: its subfolders are the classes."""
     return [ImageFile(p, p.relative_to(folder).parts[0] if p.parent != folder else None) for p in paths]
 
 
-def _check_splits(splits, folders, source_name):
+def _check_splits(
+    splits: Mapping[str, str], folders: Mapping[str | None, list[pathlib.Path]], source_name: str
+) -> None:
     """Raise a `DataError` if a split has two folders, or if images lie outside of all of them."""
     names = ", ".join(splits)
     if len(set(splits.values())) < len(splits):
@@ -120,9 +123,9 @@ def _check_splits(splits, folders, source_name):
         )
 
 
-def _check_listed_once(real_paths, source_name):
+def _check_listed_once(real_paths: Mapping[pathlib.Path, str], source_name: str) -> None:
     """Raise a `DataError` if two paths are one file, whose copies could be trained on and tested on."""
-    paths = {}
+    paths: dict[str, pathlib.Path] = {}
     for path, real_path in real_paths.items():
         first = paths.setdefault(real_path, path)
         if first != path:
@@ -132,7 +135,7 @@ def _check_listed_once(real_paths, source_name):
             )
 
 
-def _warn_of_other_endings(paths, source_name):
+def _warn_of_other_endings(paths: Iterable[pathlib.Path], source_name: str) -> None:
     """Warn if there are images of a kind that is not read."""
     endings = [path.suffix.lower() for path in paths if path.suffix.lower() in OTHER_ENDINGS]
     if endings:

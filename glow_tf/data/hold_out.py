@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import math
 import unicodedata
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,16 +28,17 @@ class HoldOutByName:
     the cutoffs that it began with.
 
     Args:
-        source_name: str, for messages.
-        names: a str or bytes for each row.
-        recorded: the `SplitRecord` of a run, or None.
+        source_name: name of the source, for messages.
+        names: name of the image of each row.
+        recorded: the record of a run, or None.
     """
 
-    def __init__(self, source_name, names, recorded):
+    def __init__(self, source_name: str, names: Sequence[str | bytes], recorded: SplitRecord | None) -> None:
         self.source_name, self.names, self.recorded = source_name, names, recorded
-        self.images, self.cutoffs = 0, {}
+        self.images = 0
+        self.cutoffs: dict[str, float] = {}
 
-    def __call__(self, rows, split, share):
+    def __call__(self, rows: np.ndarray, split: str, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Return `(train, held out)` rows; the latter in the order of their hashes."""
         self.images = self.images or len(rows)
         hashes = np.array([name_hash(self.names[row], split) for row in rows])
@@ -54,13 +56,15 @@ class HoldOutByName:
         held_out = rows[is_held_out]
         return rows[~is_held_out], held_out[np.argsort(hashes[is_held_out], kind="stable")]
 
-    def record(self):
-        """Return the `SplitRecord`.
+    def record(self) -> SplitRecord:
+        """Return the record of the splits.
 
         Raises:
             DataError: other splits were held out than the run records.
         """
-        record = SplitRecord("name", self.images, **self.cutoffs)
+        record = SplitRecord(
+            "name", self.images, test=self.cutoffs.get("test"), validation=self.cutoffs.get("validation")
+        )
         _require_same_splits(record, self.recorded, self.source_name)
         return record
 
@@ -69,28 +73,34 @@ class HoldOutByPosition:
     """Hold out positions of a fixed permutation of the rows.
 
     Args:
-        source_name: str, for messages.
-        names: a str or bytes for each row, or None.
-        fingerprint: function that returns a str that differs for other images; of images with names it is not needed.
-        recorded: the `SplitRecord` of a run, or None.
+        source_name: name of the source, for messages.
+        names: name of the image of each row, or None.
+        fingerprint: function that returns a text that differs for other images; images with names need none.
+        recorded: the record of a run, or None.
     """
 
-    def __init__(self, source_name, names, fingerprint, recorded):
+    def __init__(
+        self,
+        source_name: str,
+        names: Sequence[str | bytes] | None,
+        fingerprint: Callable[[], str] | None,
+        recorded: SplitRecord | None,
+    ) -> None:
         self.source_name, self.recorded, self.images = source_name, recorded, 0
         self.fingerprint = fingerprint if names is None else lambda: digest(*(_encoded(name) + b"\0" for name in names))
 
-    def __call__(self, rows, split, share):
+    def __call__(self, rows: np.ndarray, split: str, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Return `(train, held out)` rows; the latter in a random order."""
         self.images = self.images or len(rows)
         return hold_out(rows, share)
 
-    def record(self):
-        """Return the `SplitRecord`.
+    def record(self) -> SplitRecord:
+        """Return the record of the splits.
 
         Raises:
             DataError: it is not that of the run.
         """
-        record = SplitRecord("position", self.images, self.fingerprint() if self.images else None)
+        record = SplitRecord("position", self.images, self._digest())
         recorded = self.recorded
         _require_same_splits(record, recorded, self.source_name)
         if recorded is None or recorded.images is None:
@@ -104,8 +114,15 @@ class HoldOutByPosition:
             )
         return record
 
+    def _digest(self) -> str | None:
+        """Return the digest of the images; None if none were held out."""
+        if not self.images:
+            return None
+        assert self.fingerprint is not None  # needed where the images have no names
+        return self.fingerprint()
 
-def same_splits(record, recorded):
+
+def same_splits(record: SplitRecord, recorded: SplitRecord) -> bool:
     """Return whether two `SplitRecord`s hold out the same splits, as far as they tell.
 
     By position they tell only whether any was held out; a record of format 1 tells nothing.
@@ -115,18 +132,18 @@ def same_splits(record, recorded):
     return _held_out(record) == _held_out(recorded)
 
 
-def _held_out(record):
-    return record.test is not None, record.validation is not None, record.images > 0
+def _held_out(record: SplitRecord) -> tuple[bool, bool, bool]:
+    return record.test is not None, record.validation is not None, bool(record.images)
 
 
-def _require_same_splits(record, recorded, source_name):
+def _require_same_splits(record: SplitRecord, recorded: SplitRecord | None, source_name: str) -> None:
     if recorded is not None and not same_splits(record, recorded):
         raise DataError(
             f"{source_name} has other splits than when the run was started; bring them back, or give another --run-dir."
         )
 
 
-def hold_out(rows, fraction, seed=0):
+def hold_out(rows: np.ndarray, fraction: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Split rows by position into `(train, held out)`.
 
     A fraction of the rows, at least one, is held out, chosen and shuffled by a fixed seed.
@@ -137,13 +154,13 @@ def hold_out(rows, fraction, seed=0):
     return rows[np.sort(order[count:])], rows[order[:count]]
 
 
-def name_hash(name, split):
-    """Return a number in [0, 1) that depends on a name, a str or bytes, and on the name of a split."""
+def name_hash(name: str | bytes, split: str) -> float:
+    """Return a number in [0, 1) that depends on a name and on the name of a split."""
     hashed = hashlib.blake2b(_encoded(name), digest_size=8, salt=split.encode()).digest()
     return (int.from_bytes(hashed, "big") >> 11) / 2**53
 
 
-def digest(*parts):
+def digest(*parts: str | bytes | np.ndarray) -> str:
     """Return a hexadecimal digest of strings, bytes and NumPy arrays."""
     state = hashlib.sha256()
     for part in parts:
@@ -154,6 +171,6 @@ def digest(*parts):
     return state.hexdigest()[:32]
 
 
-def _encoded(name):
+def _encoded(name: str | bytes) -> bytes:
     """Return a name as bytes; of a str in Unicode's composed form, in which file systems differ."""
     return unicodedata.normalize("NFC", name).encode(errors="surrogateescape") if isinstance(name, str) else name

@@ -1,11 +1,12 @@
 """Image files: which endings are taken, and how a file becomes gray or color pixels of 8 bits."""
 
 import pathlib
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from glow_tf.data.files import DamagedRecord
+from glow_tf.data.files import DamagedRecordError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 OTHER_ENDINGS = (".avif", ".heic", ".heif", ".jfif", ".jp2", ".pgm", ".ppm", ".tga")
@@ -17,14 +18,14 @@ WHITE_IS_ZERO = 0
 """A value of the latter."""
 
 
-def read_image(file):
+def read_image(file: pathlib.Path | str | IO[bytes]) -> np.ndarray:
     """Read an image file as uint8 `[h, w, 1]` or `[h, w, 3]`, upright (see `pixels`); of an animation the first image.
 
     Args:
         file: path, or an open file whose `str` is a name for messages.
 
     Raises:
-        DamagedRecord: the file is damaged or not a picture of 8 or 16 bits.
+        DamagedRecordError: the file is damaged or not a picture of 8 or 16 bits.
     """
     try:
         if isinstance(file, str | pathlib.Path):
@@ -32,25 +33,25 @@ def read_image(file):
         with Image.open(file) as image:
             ImageOps.exif_transpose(image, in_place=True)
             return pixels(image)
-    except DamagedRecord:
+    except DamagedRecordError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise DamagedRecord(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
+        raise DamagedRecordError(f"{file} cannot be read as an image: {error or type(error).__name__}") from error
 
 
-def bits_per_sample(image):
+def bits_per_sample(image: Image.Image) -> int:
     """Return the bits of a sample of an image of PIL's mode `I;16`, as the file has it. A TIFF may have 12."""
     return getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
 
 
-def pixels(image, bits=None):
-    """Return an opened PIL image as uint8 `[h, w, 1]` or `[h, w, 3]`.
+def pixels(image: Image.Image, bits: int | None = None) -> np.ndarray:
+    """Return an opened image as uint8 `[h, w, 1]` or `[h, w, 3]`.
 
     Palettes are resolved, transparent pixels are laid on white, and of 16 bits the upper 8 are taken.
 
     Args:
-        image: a PIL image.
-        bits: int, `bits_per_sample` of the file that the image is a part or a copy of; None for the file itself.
+        image: the opened image.
+        bits: `bits_per_sample` of the file that the image is a part or a copy of; None for the file itself.
 
     Raises:
         ValueError: the pixels are 32-bit integers or floats, whose range is unknown.
@@ -70,7 +71,7 @@ def pixels(image, bits=None):
     return np.asarray(image.convert("RGB"))
 
 
-def _upper_8_bits(image, bits):
+def _upper_8_bits(image: Image.Image, bits: int) -> np.ndarray:
     """Return an image of so many bits as uint8 `[h, w]`; Pillow's own conversion would clip at 255."""
     values, tags = np.asarray(image), getattr(image, "tag_v2", {})
     gray = (values >> (bits - 8)).astype(np.uint8)
@@ -80,7 +81,7 @@ def _upper_8_bits(image, bits):
     return gray if transparent is None else np.where(values == transparent, np.uint8(255), gray)
 
 
-def _require_regular(path):
+def _require_regular(path: pathlib.Path) -> None:
     """Raise an error if a path is no file to read to its end, such as a named pipe, which would hang."""
     if path.exists() and not path.is_file():
-        raise DamagedRecord(f"{path} cannot be read as an image: it is not a regular file")
+        raise DamagedRecordError(f"{path} cannot be read as an image: it is not a regular file")

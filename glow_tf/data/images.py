@@ -1,17 +1,28 @@
-"""Preprocessing of one image inside `tf.data`: channels, size, augmentation. All on uint8 `[h, w, c]`."""
+"""Preprocessing of one image inside `tf.data`: channels, size, augmentation. All on uint8 `[h, w, c]`.
+
+The comments `pyright: ignore` are for arguments that TensorFlow takes and its stubs leave out.
+"""
 
 import functools
 import math
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
+from glow_tf.config import DataConfig
 from glow_tf.errors import DataError
+from glow_tf.types import ImageShape, Tensor, TensorLike
+
+FitMode: TypeAlias = Literal["exact", "pad", "resize", "crop", "random_crop"]
+"""How an image of another size is fitted (see `DataConfig.fit`)."""
 
 MAX_RESIZED_PIXELS = 2**26
 """Pixels of an image after it was resized and before it is cropped, at most; a narrow strip would take all memory."""
 
 
-def with_channels(image, channels):
+def with_channels(image: Tensor, channels: int) -> Tensor:
     """Convert an image to 1 or 3 channels.
 
     Gray is repeated, color becomes luminance (ITU-R 601), and alpha is dropped. An image of another number of channels
@@ -21,38 +32,52 @@ def with_channels(image, channels):
         return image
     is_color = tf.shape(image)[-1] >= 3
     rgb = tf.gather(image, tf.where(is_color, [0, 1, 2], [0, 0, 0]), axis=-1)
-    return rgb if channels == 3 else tf.where(is_color, tf.image.rgb_to_grayscale(rgb), image[..., :1])
+    if channels == 3:
+        return rgb
+    first = image[..., :1]  # pyright: ignore[reportArgumentType]
+    return tf.where(is_color, tf.image.rgb_to_grayscale(rgb), first)
 
 
-def fit(image, image_shape, mode, seed=None, valid=True):
-    """Fit an image of any size to `image_shape` (see `DataConfig.fit`).
+def fit(
+    image: Tensor | np.ndarray,
+    image_shape: ImageShape,
+    mode: FitMode,
+    seed: Tensor | tuple[int, int] | None = None,
+    valid: Tensor | bool = True,
+) -> Tensor:
+    """Fit an image of any size to the shape of a model's images.
 
     Args:
         image: uint8 `[h, w, c]`.
-        image_shape: `(H, W, C)`.
-        mode: `"exact"`, `"pad"`, `"resize"`, `"crop"` or `"random_crop"`.
+        image_shape: the shape of the result.
+        mode: how an image of another size is fitted.
         seed: int `[2]`, for the random crop; None crops the center.
         valid: bool scalar, False if there is no image; the result is then black.
 
     Returns:
         uint8 `[H, W, C]`.
+
+    Example:
+        >>> fit(np.zeros([10, 12, 3], np.uint8), (8, 8, 1), "resize").shape
+        TensorShape([8, 8, 1])
     """
     height, width, channels = image_shape
-    if image.shape == tuple(image_shape):  # as it is at every step where the source is an array or a cache
-        return tf.convert_to_tensor(image)
+    fitted = tf.convert_to_tensor(image)
+    if fitted.shape == tuple(image_shape):  # as it is at every step where the source is an array or a cache
+        return fitted
     if valid is not True:
-        image = tf.cond(valid, lambda: image, lambda: tf.zeros(image_shape, tf.uint8))
-    image = with_channels(image, channels)
+        fitted = tf.cond(valid, lambda: image, lambda: tf.zeros(image_shape, tf.uint8))
+    fitted = with_channels(fitted, channels)
     if mode == "pad":
-        image = _pad(image, height, width)
+        fitted = _pad(fitted, height, width)
     elif mode == "resize":
-        image = _crop(_resize(image, height, width), height, width)
+        fitted = _crop(_resize(fitted, height, width), height, width)
     elif mode != "exact":
-        image = _crop(image, height, width, seed if mode == "random_crop" else None)
-    return tf.ensure_shape(image, image_shape)
+        fitted = _crop(fitted, height, width, seed if mode == "random_crop" else None)
+    return tf.ensure_shape(fitted, image_shape)
 
 
-def check_shape(shape, image_shape, config):
+def check_shape(shape: Sequence[int], image_shape: ImageShape, config: DataConfig) -> None:
     """Raise a `DataError` if images of that shape cannot be fitted as configured, or are no pictures.
 
     Pictures are gray, RGB or RGBA (1, 3, 4 channels); other channels must be those of the model.
@@ -60,7 +85,7 @@ def check_shape(shape, image_shape, config):
     Args:
         shape: `(h, w, c)` of an image.
         image_shape: `(H, W, C)` of the model.
-        config: a `DataConfig`.
+        config: the configuration that says how images are fitted.
     """
     height, width, channels = shape
     if channels != image_shape[2] and not (channels in (1, 3, 4) and image_shape[2] in (1, 3)):
@@ -90,19 +115,21 @@ def check_shape(shape, image_shape, config):
         )
 
 
-def shape_check(image_shape, config):
+def shape_check(image_shape: ImageShape, config: DataConfig) -> Callable[[Sequence[int]], None]:
     """Return `check_shape` as a function of the shape of an image alone."""
     return functools.partial(check_shape, image_shape=image_shape, config=config)
 
 
-def augment(image, level, flip, seed):
+def augment(
+    image: Tensor, level: Literal["none", "shift", "full"], flip: bool, seed: Tensor | tuple[int, int]
+) -> Tensor:
     """Augment an image at random as the original code does (Keras's `ImageDataGenerator`, nearest fill mode).
 
     Args:
         image: uint8 `[H, W, C]`.
         level: `"none"`; `"shift"`: by up to 10 % of height and width; `"full"`: also flips, rotation by up to 15
             degrees, zoom by up to 0.1 (independent for the two axes), shear by up to 0.02 degrees.
-        flip: bool, horizontal flips at any level.
+        flip: horizontal flips at any level.
         seed: int `[2]`; the result is a function of the image and the seed.
 
     Returns:
@@ -116,6 +143,8 @@ def augment(image, level, flip, seed):
     if level == "none":
         return image
     height, width = image.shape[:2]
+    assert height is not None  # the shape of a fitted image is static
+    assert width is not None
     matrix = _translation(0.1 * height * draws[1], 0.1 * width * draws[2])
     if level == "full":
         radians = math.pi / 180
@@ -126,14 +155,15 @@ def augment(image, level, flip, seed):
     return _transform(image, matrix)
 
 
-def _pad(image, height, width):
+def _pad(image: Tensor, height: int, width: int) -> Tensor:
     """Add zeros around an image."""
     size = tf.shape(image)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    return tf.pad(image, [[top, height - size[0] - top], [left, width - size[1] - left], [0, 0]])
+    paddings = [[top, height - size[0] - top], [left, width - size[1] - left], [0, 0]]
+    return tf.pad(image, paddings)  # pyright: ignore[reportArgumentType]
 
 
-def _resize(image, height, width):
+def _resize(image: Tensor, height: int, width: int) -> Tensor:
     """Resize an image by area to the smallest size of its aspect ratio that covers `height` x `width`."""
     size = tf.shape(image)
     scale = tf.maximum(height / size[0], width / size[1])
@@ -142,7 +172,7 @@ def _resize(image, height, width):
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
 
-def _crop(image, height, width, seed=None):
+def _crop(image: Tensor, height: int, width: int, seed: Tensor | tuple[int, int] | None = None) -> Tensor:
     """Crop an image at the center, or at random if there is a seed."""
     margin = tf.shape(image)[:2] - [height, width]
     if seed is None:
@@ -153,20 +183,20 @@ def _crop(image, height, width, seed=None):
     return image[top : top + height, left : left + width]
 
 
-def _translation(down, right):
+def _translation(down: TensorLike, right: TensorLike) -> Tensor:
     return tf.convert_to_tensor([[1.0, 0.0, down], [0.0, 1.0, right], [0.0, 0.0, 1.0]])
 
 
-def _rotation(angle):
+def _rotation(angle: Tensor) -> Tensor:
     c, s = tf.cos(angle), tf.sin(angle)
     return tf.convert_to_tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
-def _shear(angle):
+def _shear(angle: Tensor) -> Tensor:
     return tf.convert_to_tensor([[1.0, -tf.sin(angle), 0.0], [0.0, tf.cos(angle), 0.0], [0.0, 0.0, 1.0]])
 
 
-def _transform(image, matrix):
+def _transform(image: Tensor, matrix: Tensor) -> Tensor:
     """Set each output pixel (row, column) to the value at `matrix @ (row, column, 1)`, by linear interpolation."""
     (a, b, c), (d, e, f), _ = (tf.unstack(row) for row in tf.unstack(matrix))
     transformed = tf.raw_ops.ImageProjectiveTransformV3(

@@ -13,12 +13,15 @@ MAX_CLASSES = 100_000
 
 
 def check_class_names(names: Sequence[str], recorded: Sequence[str] | None, source_name: str) -> None:
-    """Raise a `DataError` if the labels mean other classes than when a run was started.
+    """Check that the labels mean the classes that they meant when a run was started.
 
     Args:
         names: names of the classes, in the order of their labels.
         recorded: those that the run has recorded, or None.
-        source_name: str, for messages.
+        source_name: name of the source, for messages.
+
+    Raises:
+        DataError: the names differ.
     """
     if recorded is None or tuple(names) == tuple(recorded):
         return
@@ -30,13 +33,13 @@ def check_class_names(names: Sequence[str], recorded: Sequence[str] | None, sour
     )
 
 
-def label_column(labels, count, name):
+def label_column(labels: np.ndarray | None, count: int, name: str) -> np.ndarray:
     """Return the labels of an array as integers `[n]`.
 
     Args:
         labels: array `[n]` or `[n, 1]`, or None where there are none.
         count: n, the number of images.
-        name: str, for messages.
+        name: name of the source, for messages.
 
     Raises:
         DataError: it does not hold a class for each image.
@@ -49,15 +52,19 @@ def label_column(labels, count, name):
     return labels
 
 
-def count_classes(labels, name):
-    """Return the number of classes of labels: the largest label and one.
+def count_classes(labels: np.ndarray, name: str) -> int:
+    """Return the number of classes of labels: one more than the largest label.
 
     Args:
         labels: integers, a non-empty array of any type.
-        name: str, for messages.
+        name: name of the source, for messages.
 
     Raises:
         DataError: a label is negative, or too large to be one.
+
+    Example:
+        >>> count_classes(np.array([0, 2, 1]), "npz:images.npz")
+        3
     """
     smallest, largest = int(labels.min()), int(labels.max())
     if smallest < 0 or largest >= MAX_CLASSES:
@@ -68,7 +75,7 @@ def count_classes(labels, name):
     return largest + 1
 
 
-def warn_of_gaps(labels, classes, name):
+def warn_of_gaps(labels: np.ndarray, classes: int, name: str) -> None:
     """Warn if some of the classes have no images: numbers that are not consecutive make more classes than there are."""
     present = len(np.unique(labels))
     if present < classes:

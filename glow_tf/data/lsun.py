@@ -7,19 +7,23 @@ latter is the test split.
 import io
 import pathlib
 import weakref
+from types import ModuleType
+from typing import Any
 
-from glow_tf.data.files import DamagedRecord, RecordSource, stamp
+from glow_tf.config import DataConfig
+from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource, stamp
 from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
+from glow_tf.types import ImageShape
 
-_environments = weakref.WeakValueDictionary()
+_environments: weakref.WeakValueDictionary[pathlib.Path, Any] = weakref.WeakValueDictionary()
 """Open databases by path: LMDB allows a process to open one only once."""
 
 
-def open_lsun(where, config, image_shape):
+def open_lsun(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
     """Open LSUN's databases of one category; without a validation database 1 % of the images is held out."""
     try:
         import lmdb
@@ -35,14 +39,14 @@ def open_lsun(where, config, image_shape):
     records = [(split, key) for split, keys in split_keys.items() for key in keys]
     rows, split_record = draw_splits(rows, config, test=0.01, names=[key for _, key in records])
 
-    def load(row):
+    def load(row: int) -> LoadedRecord:
         split, key = records[row]
         name = f"{databases[split]}, key {key.decode(errors='replace')}"
         try:
             with environments[split].begin() as transaction:
                 data = transaction.get(key)
         except lmdb.Error as error:
-            raise DamagedRecord(f"{name} cannot be read: {error}") from error
+            raise DamagedRecordError(f"{name} cannot be read: {error}") from error
         return read_image(_NamedBytes(data, name)), 0, None
 
     return RecordSource(
@@ -56,8 +60,8 @@ def open_lsun(where, config, image_shape):
     )
 
 
-def _find_databases(path):
-    """Return `{split: folder}`: the databases of which `path` is the prefix, or `path` itself for training."""
+def _find_databases(path: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Return the folder of each split: the databases of which `path` is the prefix, or `path` itself for training."""
     folders = {
         "train": path.with_name(path.name + "_train_lmdb"),
         "test": path.with_name(path.name + "_val_lmdb"),
@@ -68,8 +72,8 @@ def _find_databases(path):
     return present
 
 
-def _read_keys(lmdb, path, source_name):
-    """Open a database and read its keys; return `(lmdb.Environment, list of bytes)`."""
+def _read_keys(lmdb: ModuleType, path: pathlib.Path, source_name: str) -> tuple[Any, list[bytes]]:
+    """Open a database and read its keys; return its `lmdb.Environment` and the keys."""
     if not (path / "data.mdb").is_file():
         raise DataError(f"{source_name}: no database (data.mdb) in {path}; LSUN's zip files hold them.")
     try:
@@ -80,7 +84,7 @@ def _read_keys(lmdb, path, source_name):
         raise DataError(f"{source_name}: {path} cannot be read as an LMDB database: {error}") from error
 
 
-def _open_environment(lmdb, path):
+def _open_environment(lmdb: ModuleType, path: pathlib.Path) -> Any:
     environment = _environments.get(path)
     if environment is None:
         environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False, meminit=False)
@@ -91,9 +95,9 @@ def _open_environment(lmdb, path):
 class _NamedBytes(io.BytesIO):
     """Bytes with a name for messages."""
 
-    def __init__(self, data, name):
+    def __init__(self, data: bytes, name: str) -> None:
         super().__init__(data)
         self.name = name
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name

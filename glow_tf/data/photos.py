@@ -11,17 +11,21 @@ The photographs are first halved, so that a crop shows objects rather than surfa
 
 import numpy as np
 
+from glow_tf.config import DataConfig
 from glow_tf.data.arrays import array_source
+from glow_tf.data.source import ArraySource
 from glow_tf.data.splits import consecutive_rows
+from glow_tf.types import Images, ImageShape
 
 TRAINING = ("astronaut", "coffee", "rocket", "stereo_motorcycle")
 TEST = ("chelsea",)
 CROP_SIZE = 32
 
 
-def photos(config, image_shape):
+def photos(config: DataConfig, image_shape: ImageShape) -> ArraySource:
     """Open the source `bundled:photos`."""
-    splits = {"train": [], "validation": [], "test": [crops(photograph(name), 8) for name in TEST]}
+    splits: dict[str, list[Images]] = {"train": [], "validation": []}
+    splits["test"] = [crops(photograph(name), 8) for name in TEST]
     for name in TRAINING:
         image = photograph(name)
         border = image.shape[0] * 4 // 5
@@ -32,7 +36,7 @@ def photos(config, image_shape):
     return array_source("bundled:photos", np.concatenate(list(images.values())), None, rows, config, image_shape)
 
 
-def photograph(name):
+def photograph(name: str) -> np.ndarray:
     """Return a photograph as uint8 `[h, w, 3]`, halved by averaging 2x2 pixels."""
     import skimage.data
 
@@ -43,7 +47,7 @@ def photograph(name):
     return np.round(blocks.mean((1, 3))).astype(np.uint8)
 
 
-def crops(image, stride):
+def crops(image: np.ndarray, stride: int) -> Images:
     """Return all crops `[n, 32, 32, 3]` of an image, every `stride` pixels down and across."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (CROP_SIZE, CROP_SIZE), axis=(0, 1))
     return np.moveaxis(windows[::stride, ::stride], 2, -1).reshape(-1, CROP_SIZE, CROP_SIZE, 3)

@@ -1,9 +1,14 @@
 """The contract of a source of images: a table of raw records, read by index and decoded separately."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
+from glow_tf.config import SplitRecord
 from glow_tf.errors import DataError
+from glow_tf.types import Images, Tensor
 
 
 class Source:
@@ -13,70 +18,81 @@ class Source:
     reading what lies before it.
 
     Args:
-        name: str, as in `DataConfig.source`.
-        rows: dictionary of split -> int64 `[n]`, the records of "train", "validation" and "test"; a missing split is
-            absent.
+        name: as in `DataConfig.source`.
+        rows: int `[n]` by split, the records of "train", "validation" and "test"; a missing split is absent.
         class_names: names of the labels 0, 1, ...; empty without labels.
-        attribute_names: names of yes/no attributes: of what a class is made (see `attribute_classes`), and what
-            directions in latent space are computed for.
-        variant: str that tells several data sets of one name apart, such as "oord".
-        split_record: the `SplitRecord` of held-out images (see `glow_tf.data.splits`).
+        attribute_names: names of yes/no attributes, which classes are made of (see `attribute_classes`) and directions
+            in latent space are computed for.
+        variant: name that tells several data sets of one name apart, such as "oord".
+        split_record: the record of held-out images (see `glow_tf.data.splits`).
         credits: author, source and license of the images, to be named where they are shown; "" if none need be.
     """
 
-    def __init__(self, name, rows, class_names=(), attribute_names=(), variant="", split_record=None, credits=""):
+    def __init__(
+        self,
+        name: str,
+        rows: Mapping[str, np.ndarray],
+        class_names: Sequence[str] = (),
+        attribute_names: Sequence[str] = (),
+        variant: str = "",
+        split_record: SplitRecord | None = None,
+        credits: str = "",
+    ) -> None:
         self.name, self.variant, self.split_record = name, variant, split_record
         self.rows = {split: np.asarray(r, np.int64) for split, r in rows.items()}
         self.class_names, self.attribute_names = tuple(class_names), tuple(attribute_names)
         self.credits = credits
 
     skips_damaged = False
-    """Whether `decode` may give a record that is not valid."""
+    """True if `decode` may return a record that is not valid."""
 
     @property
-    def uncached(self):
-        """The source whose records are as they are stored, before they are fitted to a model's images."""
+    def uncached(self) -> "Source":
+        """Return the source whose records are as they are stored, before they are fitted to a model's images."""
         return self
 
-    def describe_cache(self):
+    def describe_cache(self) -> str:
         """Return a few words about the files of decoded images, or "" if there are none."""
         return ""
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """Return the number of classes; 0 without labels."""
         return len(self.class_names)
 
-    def size(self, split):
+    def size(self, split: str) -> int:
         """Return the number of images in a split; raise a `DataError` if there are none."""
         return len(self.rows_of(split))
 
-    def rows_of(self, split):
+    def rows_of(self, split: str) -> np.ndarray:
         """Return the records of a split, int64 `[n]`; raise a `DataError` if there are none."""
         if split not in self.rows or not len(self.rows[split]):
             raise DataError(f"{self.name} has no {split} images; it has {self._describe_splits()}.")
         return self.rows[split]
 
-    def _describe_splits(self):
+    def _describe_splits(self) -> str:
         return ", ".join(f"{len(r):,} {s}" for s, r in self.rows.items() if len(r)) or "none at all"
 
-    def read(self, row):
+    def read(self, row: Tensor) -> Any:
         """Read a raw record, inside `tf.data`.
 
         Args:
-            row: int64 scalar.
+            row: number of the record, an int64 scalar.
 
         Returns:
-            tensors of any form that `decode` takes.
+            Tensors of any form that `decode` takes.
         """
         raise NotImplementedError
 
-    def image(self, row):
+    def image(self, row: int) -> np.ndarray | None:
         """Return the image of a record as uint8 `[h, w, c]`, or None if it is damaged; TensorFlow is not needed."""
         raise NotImplementedError
 
-    def decode(self, record):
+    def decode(self, record: Any) -> dict[str, Tensor]:
         """Decode a raw record, inside `tf.data`.
+
+        Args:
+            record: the tensors that `read` returns.
 
         Returns:
             `{"image": uint8 [h, w, c], "label": int32 [], "attributes": int32 [a], "valid": bool []}`. An attribute is
@@ -87,26 +103,47 @@ class Source:
 
 
 class ArraySource(Source):
-    """Images that are held in memory.
+    """A source whose images are in memory.
 
     Args:
+        name: as in `DataConfig.source`.
         images: uint8 array `[n, h, w, c]`.
         labels: int array `[n]`, or None.
+        rows: the records of each split, int `[n]`.
         attributes: bool array `[n, len(attribute_names)]`, or None.
         check: function of the shape `(h, w, c)` of the images that raises a `DataError` if they cannot be used.
+        **options: further ones of `Source`.
+
+    Example:
+        >>> rows = {"train": np.arange(3), "test": np.array([3])}
+        >>> source = ArraySource("zeros", np.zeros([4, 8, 8, 1], np.uint8), None, rows, check=lambda shape: None)
+        >>> source.size("train"), source.image(3).shape
+        (3, (8, 8, 1))
     """
 
-    def __init__(self, name, images, labels, rows, *, check, attributes=None, **options):
+    def __init__(
+        self,
+        name: str,
+        images: Images,
+        labels: np.ndarray | None,
+        rows: Mapping[str, np.ndarray],
+        *,
+        check: Callable[[Sequence[int]], None],
+        attributes: np.ndarray | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(name, rows, **options)
         check(images.shape[1:])
         self.images = images
         self.labels = np.zeros(len(images), np.int32) if labels is None else np.asarray(labels, np.int32)
         self.attributes = np.zeros([len(images), 0], bool) if attributes is None else np.asarray(attributes, bool)
 
-    def image(self, row):
+    def image(self, row: int) -> np.ndarray:
+        """Return the image of a record as uint8 `[h, w, c]`."""
         return self.images[row]
 
-    def read(self, row):
+    def read(self, row: Tensor) -> tuple[Tensor, ...]:
+        """Return the image, the label and the attributes of a record."""
         # A NumPy array would be copied into the graph; a tensor is captured.
         if not hasattr(self, "_tensors"):
             with tf.init_scope(), tf.device("CPU:0"):
@@ -114,6 +151,7 @@ class ArraySource(Source):
                 self._tensors = tuple(map(tf.constant, columns))
         return tuple(column[row] for column in self._tensors)
 
-    def decode(self, record):
+    def decode(self, record: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Name the parts of a record, which is valid."""
         image, label, attributes = record
         return {"image": image, "label": label, "attributes": attributes, "valid": tf.constant(True)}

@@ -4,13 +4,23 @@ What a source does not hold out itself is held out here, by one of the two rules
 of how that was done (`SplitRecord`) is kept in the configuration of a run.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 
+from glow_tf.config import DataConfig, SplitRecord
 from glow_tf.data.hold_out import HoldOutByName, HoldOutByPosition
 from glow_tf.errors import DataError
 
 
-def draw_splits(rows, config, *, test=None, names=None, fingerprint=None):
+def draw_splits(
+    rows: Mapping[str, np.ndarray],
+    config: DataConfig,
+    *,
+    test: float | None = None,
+    names: Sequence[str | bytes] | None = None,
+    fingerprint: Callable[[], str] | None = None,
+) -> tuple[dict[str, np.ndarray], SplitRecord]:
     """Return the rows of all three splits, and the record of how they were drawn.
 
     A missing validation split is held out from the training split. A missing test split is held out as well, or is the
@@ -18,15 +28,17 @@ def draw_splits(rows, config, *, test=None, names=None, fingerprint=None):
     training.
 
     Args:
-        rows: dictionary of split -> int `[n]`, the splits that the source has.
-        config: a `DataConfig`; if it has the record of a run, the splits are drawn as they were for that run.
+        rows: int `[n]` by split, the splits that the source has.
+        config: the configuration of the source; if it has the record of a run, the splits are drawn as they were for
+            that run.
         test: share of the training split to hold out as the test split where there is none; None: that is the
             validation split.
-        names: a str or bytes for each row, or None.
-        fingerprint: function that returns a str that differs for other images; needed where there are no names.
+        names: name of the image of each row, or None.
+        fingerprint: function that returns a text that differs for other images; needed where there are no names.
 
     Returns:
-        `({split: int64 [n]}, SplitRecord)`; the record has 0 images if nothing was held out.
+        `(rows, record)`: int64 `[n]` by split, and how they were drawn; the record has 0 images if nothing was held
+        out.
 
     Raises:
         DataError: there are too few images, or they or their splits are not those of the run.
@@ -51,9 +63,9 @@ def draw_splits(rows, config, *, test=None, names=None, fingerprint=None):
     return rows, rule.record()
 
 
-def _hold_out(rows, split, share, rule):
+def _hold_out(rows: dict[str, np.ndarray], split: str, share: float, rule: HoldOutByName | HoldOutByPosition) -> None:
     """Move a share of the training rows to another split, in place."""
-    train = rows.get("train", ())
+    train = rows.get("train", np.zeros(0, np.int64))
     if len(train) < 2:
         raise DataError(
             f"{rule.source_name}: {len(train)} images to train on are too few to hold out any for the {split} split; "
@@ -62,14 +74,18 @@ def _hold_out(rows, split, share, rule):
     rows["train"], rows[split] = rule(train, split, share)
 
 
-def consecutive_rows(counts):
+def consecutive_rows(counts: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Return the rows of parts that are stored one after another.
 
     Args:
-        counts: dictionary of part -> number of records.
+        counts: number of records by part.
 
     Returns:
-        dictionary of part -> int64 `[n]`.
+        int64 `[n]` by part.
+
+    Example:
+        >>> {part: rows.tolist() for part, rows in consecutive_rows({"train": 3, "test": 2}).items()}
+        {'train': [0, 1, 2], 'test': [3, 4]}
     """
     rows, start = {}, 0
     for part, count in counts.items():

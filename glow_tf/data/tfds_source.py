@@ -7,15 +7,19 @@ The builder is prepared as array records, which can be read by index. Two data s
 
 import errno
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from glow_tf.data.files import DamagedRecord, RecordSource, stamp
+from glow_tf.config import DataConfig
+from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource, stamp
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
+from glow_tf.types import ImageShape
 
 SPLITS = ("train", "validation", "test")
 
@@ -35,7 +39,7 @@ CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ERO
 """Numbers of the errors of a disk that is full or protected."""
 
 
-def open_tfds(where, config, image_shape):
+def open_tfds(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
     """Open a data set of TensorFlow Datasets, with its labels and attributes."""
     name = where.split("/")[0].split(":")[0]
     info, data_sources = _prepare(where, name, config.source)
@@ -52,13 +56,13 @@ def open_tfds(where, config, image_shape):
         _split_rows(sizes, config.source), config, test=0.1, fingerprint=lambda: digest(info.full_name, repr(sizes))
     )
 
-    def load(row):
+    def load(row: int) -> LoadedRecord:
         split, i = records[row]
         try:
             record = data_sources[split][i]
         except Exception as error:  # the type depends on the damage: to the file, the record or the image
             reason = describe_error(error)
-            raise DamagedRecord(f"{config.source}, {split} record {i} cannot be read: {reason}") from error
+            raise DamagedRecordError(f"{config.source}, {split} record {i} cannot be read: {reason}") from error
         attributes = [2 * int(record["attributes"][a]) - 1 for a in attribute_names] if attribute_names else None
         return np.asarray(record["image"]), int(record["label"]) if label is not None else None, attributes
 
@@ -77,12 +81,13 @@ def open_tfds(where, config, image_shape):
     )
 
 
-def _prepare(where, name, source_name):
-    """Download and prepare a data set; return its `DatasetInfo` and `{split: data source}`."""
+def _prepare(where: str, name: str, source_name: str) -> tuple[Any, dict[str, Sequence[Mapping[str, Any]]]]:
+    """Download and prepare a data set; return its `DatasetInfo` and the records of each split."""
     import tensorflow_datasets as tfds
 
     try:
-        builder = tfds.builder(where, file_format="array_record")
+        # `Any`: TFDS annotates neither the features of a data set nor the options of its data sources.
+        builder: Any = tfds.builder(where, file_format="array_record")
     except Exception as error:  # TFDS raises many types for an unknown name or configuration
         raise DataError(f"{source_name}: TFDS has no such data set: {describe_error(error)}.") from error
     try:
@@ -97,12 +102,12 @@ def _prepare(where, name, source_name):
     return builder.info, data_sources
 
 
-def _files(info):
+def _files(info: Any) -> list[pathlib.Path]:
     """Return the files of a prepared data set."""
     return sorted(pathlib.Path(info.data_dir).iterdir())
 
 
-def _advice(name, error):
+def _advice(name: str, error: Exception) -> str:
     """Return what to do about an error of the preparation of a data set."""
     if name in ADVICE:
         return ADVICE[name]
@@ -113,8 +118,8 @@ def _advice(name, error):
     return "prepare it where there is a network, and copy it to the same place here"
 
 
-def _class_label(features, config):
-    """Return the feature of the classes, or None; raise a `DataError` if labels are wanted and are something else."""
+def _class_label(features: Mapping[str, Any], config: DataConfig) -> Any:
+    """Return the feature of the classes, or None; raise a `DataError` if labels are requested and are another."""
     import tensorflow_datasets as tfds
 
     label = dict(features).get("label")
@@ -125,7 +130,7 @@ def _class_label(features, config):
     return None
 
 
-def _split_rows(sizes, source_name):
+def _split_rows(sizes: Mapping[str, int], source_name: str) -> dict[str, np.ndarray]:
     """Return the rows of each split; the only one besides the training split is the test split."""
     rows = consecutive_rows({split: sizes.get(split, 0) for split in SPLITS})
     if not len(rows["train"]):

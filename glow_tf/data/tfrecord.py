@@ -10,20 +10,23 @@ import pathlib
 import re
 import struct
 import warnings
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.lib.io.tf_record import tf_record_random_reader  # TensorFlow's only reader by position
 
+from glow_tf.config import DataConfig
 from glow_tf.data.celeba import ATTRIBUTES
-from glow_tf.data.files import DamagedRecord, RecordSource
+from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check
 from glow_tf.data.labels import count_classes, warn_of_gaps
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
+from glow_tf.types import ImageShape
 
 GZIP = b"\x1f\x8b"
 """The first bytes of a compressed file."""
@@ -35,7 +38,7 @@ FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d
 
 
 class Location(NamedTuple):
-    """The bytes of a record's data in a file, and their checksum."""
+    """The place of a record's data in a file, and their checksum."""
 
     path: pathlib.Path
     offset: int
@@ -43,7 +46,7 @@ class Location(NamedTuple):
     checksum: bytes
 
 
-def open_tfrecord(where, config, image_shape):
+def open_tfrecord(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
     """Open the original's TFRecords, with CelebA's attributes and, if the configuration asks for them, labels."""
     root = pathlib.Path(where).expanduser()
     locations, rows = _list_records(root, max(image_shape[:2]))
@@ -78,8 +81,8 @@ def open_tfrecord(where, config, image_shape):
     )
 
 
-def _list_records(root, size):
-    """Return the `Location`s of all records and the rows of each split: `(list, {split: int64 [n]})`."""
+def _list_records(root: pathlib.Path, size: int) -> tuple[list[Location], dict[str, np.ndarray]]:
+    """Return the locations of all records, and the rows of each split, int64 `[n]`."""
     split_locations = {
         split: [location for path in _list_files(root, split, size) for location in _locate_records(path)]
         for split in ("train", "validation", "test")
@@ -88,13 +91,13 @@ def _list_records(root, size):
     return list(itertools.chain.from_iterable(split_locations.values())), rows
 
 
-def _list_files(root, split, size):
+def _list_files(root: pathlib.Path, split: str, size: int) -> list[pathlib.Path]:
     """Return the files of a split at the smallest resolution of at least `size`, or else at the largest.
 
     Raises:
         DataError: if there are not as many as their names say.
     """
-    files = {}
+    files: dict[int, list[tuple[int, int, pathlib.Path]]] = {}
     for path in sorted((root / split).glob("*.tfrecords")):
         match = FILE_NAME.fullmatch(path.name)
         if match and match["split"] == split:
@@ -116,13 +119,14 @@ def _list_files(root, split, size):
     return paths
 
 
-def _locate_records(path):
+def _locate_records(path: pathlib.Path) -> list[Location]:
     """Return the `Location` of the data of each record of a file.
 
     Only headers and checksums are read. A record is its length (8 bytes), a checksum of it (4), the data, and a
     checksum of the data (4).
     """
-    locations, offset, end = [], 0, path.stat().st_size
+    locations: list[Location] = []
+    offset, end = 0, path.stat().st_size
     if not end:
         warnings.warn(f"{path} is empty; copy it again if it should hold images.", stacklevel=2)
     with open(path, "rb") as file:
@@ -140,7 +144,7 @@ def _locate_records(path):
     return locations
 
 
-def _features(location):
+def _features(location: Location) -> Mapping[str, Any]:
     """Read the features of a record, with its image still as bytes, after its checksums were compared."""
     try:
         data = tf_record_random_reader(os.fsencode(location.path)).read(location.offset - HEADER_LENGTH)[0]
@@ -154,15 +158,15 @@ def _features(location):
         raise _damaged(location, error) from error
 
 
-def _features_or_none(location):
+def _features_or_none(location: Location) -> Mapping[str, Any] | None:
     try:
         return _features(location)
-    except DamagedRecord:
+    except DamagedRecordError:
         return None
 
 
-def _decode(location, labels, has_attributes):
-    """Return the image, its label if labels are wanted, and its attributes if the source has any."""
+def _decode(location: Location, labels: bool, has_attributes: bool) -> LoadedRecord:
+    """Return the image, its label if labels are requested, and its attributes if the source has any."""
     feature = _features(location)
     try:
         shape = tuple(feature["shape"].int64_list.value)
@@ -175,7 +179,7 @@ def _decode(location, labels, has_attributes):
     return image, _label(location, feature) if labels else None, attributes
 
 
-def _count_classes(locations, source_name):
+def _count_classes(locations: Sequence[Location], source_name: str) -> int:
     """Return the number of classes of all records that can be read."""
     features = ((location, _features_or_none(location)) for location in locations)
     labels = np.array([_label(location, feature) for location, feature in features if feature is not None], np.int64)
@@ -184,7 +188,7 @@ def _count_classes(locations, source_name):
     return classes
 
 
-def _label(location, feature):
+def _label(location: Location, feature: Mapping[str, Any]) -> int:
     """Return the label of a record; raise a `DataError` unless it has exactly one."""
     values = feature["label"].int64_list.value if "label" in feature else ()
     if len(values) != 1:
@@ -195,11 +199,11 @@ def _label(location, feature):
     return int(values[0])
 
 
-def _attributes(feature):
+def _attributes(feature: Mapping[str, Any]) -> np.ndarray | None:
     """Return CelebA's attributes, int32 `[40]` in {-1, 1}, or None if there are none."""
     values = np.array(feature["attr"].int64_list.value, np.int64)
     return values.astype(np.int32) if len(values) == len(ATTRIBUTES) and np.all(np.abs(values) == 1) else None
 
 
-def _damaged(location, error):
-    return DamagedRecord(f"{location.path}, the record at byte {location.offset} cannot be read: {error}")
+def _damaged(location: Location, error: object) -> DamagedRecordError:
+    return DamagedRecordError(f"{location.path}, the record at byte {location.offset} cannot be read: {error}")

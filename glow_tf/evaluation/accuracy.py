@@ -12,6 +12,9 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.svm import SVC
 
 from glow_tf import batched
+from glow_tf.batched import ProgressBar
+from glow_tf.evaluation.context import EvaluationContext
+from glow_tf.types import Images
 
 FEATURE_SIDE = 32
 """Larger images are averaged down to about this many pixels a side before they are classified."""
@@ -20,15 +23,21 @@ MAX_TEST_IMAGES = 5000
 
 
 class SampleClassifier:
-    """A support vector machine on the pixels of real images.
+    """A support vector machine on the pixels of real images, which detects classes or attributes.
 
     Args:
         images: uint8 `[n, H, W, C]`, real training images.
         tags: bool `[n, a]`. Where every image has exactly one they are classes, and one multi-class SVM is fitted;
             else one SVM per tag.
+
+    Example:
+        >>> images = np.repeat(np.array([0, 255], np.uint8), 4)[:, None, None, None] * np.ones([8, 8, 1], np.uint8)
+        >>> tags = np.repeat([[True, False], [False, True]], 4, axis=0)
+        >>> SampleClassifier(images, tags).predict(images[-1:]).tolist()
+        [[False, True]]
     """
 
-    def __init__(self, images, tags):
+    def __init__(self, images: Images, tags: np.ndarray) -> None:
         self.tag_count = tags.shape[1]
         self.exclusive = self.tag_count > 1 and bool((tags.sum(1) == 1).all())
         machine = SVC(C=10, gamma="scale", class_weight=None if self.exclusive else "balanced")
@@ -37,7 +46,7 @@ class SampleClassifier:
         else:
             self._machine = MultiOutputClassifier(machine).fit(_features(images), tags.astype(int))
 
-    def predict(self, images):
+    def predict(self, images: Images) -> np.ndarray:
         """Predict the tags of images: bool `[n, a]`."""
         predicted = self._machine.predict(_features(images))
         return predicted[:, None] == np.arange(self.tag_count) if self.exclusive else predicted.astype(bool)
@@ -51,7 +60,7 @@ class ConditionalAccuracy:
         real: accuracy on real test images.
         samples: accuracy on samples of the model, against the class that each was drawn for.
         shuffled: accuracy on the same samples, against their classes in a random order.
-        by_class: list of `samples` for each class alone.
+        by_class: `samples` for each class alone.
         images: the samples, uint8 `[n, H, W, C]`.
         classes: int `[n]`, the class that each was drawn for.
     """
@@ -59,26 +68,33 @@ class ConditionalAccuracy:
     real: float
     samples: float
     shuffled: float
-    by_class: list
+    by_class: list[float]
     images: np.ndarray
     classes: np.ndarray
 
 
-def measure_accuracy(context, *, count=500, temperature=0.7, seed=0, bar=None):
+def measure_accuracy(
+    context: EvaluationContext,
+    *,
+    count: int = 500,
+    temperature: float = 0.7,
+    seed: int = 0,
+    bar: ProgressBar | None = None,
+) -> ConditionalAccuracy:
     """Measure how accurately a classifier, trained on real images, predicts the class of conditional samples.
 
     `shuffled` is the chance level of the very same samples: only the labels are shuffled, after sampling; no second
     model is trained on shuffled labels. An even draw of k classes gives 1/k.
 
     Args:
-        context: an `EvaluationContext` of a conditional model.
+        context: a conditional model and its data.
         count: number of samples, evenly of all classes.
         temperature: temperature of the samples.
         seed: seed of the samples and of the shuffling.
         bar: progress bar that counts images, or None.
 
     Returns:
-        A `ConditionalAccuracy`.
+        The accuracies, and the samples.
     """
     classes = context.model.config.classes
     images, labels, _ = context.arrays("train", limit=MAX_TRAINING_IMAGES)
@@ -99,7 +115,7 @@ def measure_accuracy(context, *, count=500, temperature=0.7, seed=0, bar=None):
     )
 
 
-def _features(images):
+def _features(images: Images) -> np.ndarray:
     """Average images down by a whole factor and flatten them: float32 `[n, features]` in [0, 1]."""
     n, height, width, channels = images.shape
     factor = max(1, min(height, width) // FEATURE_SIDE)

@@ -7,7 +7,8 @@ import math
 import pathlib
 import sys
 import warnings
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -15,9 +16,10 @@ import tyro
 
 from glow_tf.config import DataConfig, Experiment
 from glow_tf.data import images, open_source, pipeline
-from glow_tf.data.files import DamagedRecord
+from glow_tf.data.files import DamagedRecordError
 from glow_tf.data.hold_out import same_splits
 from glow_tf.data.image_files import ENDINGS, read_image
+from glow_tf.data.source import Source
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
@@ -25,6 +27,7 @@ from glow_tf.model import Glow
 from glow_tf.runs import Run, is_keras_file, load_model
 from glow_tf.training import devices
 from glow_tf.training.old_splits import check_old_split
+from glow_tf.types import Images, ImageShape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +54,7 @@ class TargetOptions:
     cache_dir: PathText | None = None
     """Folder for the files of decoded images, as in training."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.devices, str):
             object.__setattr__(self, "devices", str(self.devices))  # a number
         check_fields(self, lambda name: "RUN" if name == "path" else option_name(name))
@@ -59,16 +62,16 @@ class TargetOptions:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationContext:
-    """A trained model with its data.
+    """A trained model with its data, as `open_context` opens it.
 
     Args:
         path: run folder or `.keras` file.
-        data: source of its images.
+        data: configuration of the source of its images.
         experiment: the experiment of a run folder, else None.
         out: folder for pictures and numbers.
         ema: whether `model` has the EMA weights.
         file_model: the model of a `.keras` file, else None.
-        strategy: the `tf.distribute` strategy that holds the models.
+        strategy: the `tf.distribute` strategy of the models.
         cache_options: keyword arguments `cache` and `cache_dir` of `open_source`.
     """
 
@@ -79,23 +82,23 @@ class EvaluationContext:
     ema: bool = False
     file_model: Glow | None = None
     strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
-    cache_options: dict = dataclasses.field(default_factory=dict)
+    cache_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
-    def model(self):
-        """The `Glow`."""
+    def model(self) -> Glow:
+        """Return the model, with the weights that `ema` says."""
         return self.load(self.ema)
 
-    def load(self, ema):
-        """Load the `Glow` with its raw or its EMA weights; a `.keras` file holds only one set of weights."""
+    def load(self, ema: bool) -> Glow:
+        """Load the model with its raw or its EMA weights; a `.keras` file holds only one set of weights."""
         if self.file_model is not None:
             return self.file_model
         with self.strategy.scope():
             return load_model(self.path, ema=ema)
 
     @functools.cached_property
-    def source(self):
-        """The `Source` of the images, with labels as the model needs them.
+    def source(self) -> Source:
+        """Open the source of the images, with labels as the model needs them.
 
         Raises:
             DataError: its number of classes is not that of a conditional model.
@@ -116,20 +119,23 @@ class EvaluationContext:
         return source
 
     @property
-    def weight_sets(self):
-        """Dictionary of name -> `ema` for `load`; a `.keras` file holds one set, and so may an imported run."""
+    def weight_sets(self) -> dict[str, bool]:
+        """Return `ema` for `load` by the name of the weights.
+
+        A `.keras` file holds one set, and so may an imported run.
+        """
         if self.experiment is None:
             return {"file": self.ema}
         return {"raw": False} | ({"ema": True} if Run(self.path).has_ema else {})
 
     @property
-    def weights_name(self):
-        """The weights of `model`, in words."""
+    def weights_name(self) -> str:
+        """Name the weights of `model`."""
         if self.experiment is None:
             return "the file's weights"
         return "EMA weights" if self.ema else "raw weights"
 
-    def describe_test_split(self):
+    def describe_test_split(self) -> str:
         """Describe the test split in words: its size, and whether it was used for model selection."""
         rows, count = self.source.rows, self.source.size("test")
         if self.data.paper_protocol:
@@ -138,34 +144,40 @@ class EvaluationContext:
             return f"{count:,} validation images (there is no test split)"
         return f"{count:,} test images"
 
-    def batches(self, split="test", *, batch_size=128, draw=0, limit=None):
+    def batches(
+        self, split: str = "test", *, batch_size: int = 128, draw: int = 0, limit: int | None = None
+    ) -> tf.data.Dataset:
         """Return evaluation batches of a split (see `glow_tf.data.pipeline`), enough for `limit` images."""
-        options = dict(image_shape=self.model.image_shape, batch_size=batch_size, seed=0, draw=draw)
-        batches = pipeline.evaluation_batches(self.source, split, self.data, **options)
+        shape = self.model.image_shape
+        batches = pipeline.evaluation_batches(
+            self.source, split, self.data, image_shape=shape, batch_size=batch_size, seed=0, draw=draw
+        )
         return batches if limit is None else batches.take(math.ceil(limit / batch_size))
 
-    def arrays(self, split="test", limit=None):
+    def arrays(self, split: str = "test", limit: int | None = None) -> tuple[Images, np.ndarray, np.ndarray]:
         """Return `(images, labels, attributes)` of the first `limit` images of a split as NumPy arrays."""
         return pipeline.arrays(self.source, split, self.data, self.model.image_shape, limit)
 
-    def model_labels(self, labels):
+    def model_labels(self, labels: Any) -> Any:
         """Return the labels for a conditional model, None for an unconditional one."""
         return labels if self.model.config.classes else None
 
-    def write_json(self, name, values):
-        """Write `values` with the path, source and weights that they belong to; return the path of the file."""
+    def write_json(self, name: str, values: Mapping[str, Any]) -> pathlib.Path:
+        """Write values with the path, source and weights that they belong to; return the path of the file."""
         path = self.out / name
         values = {"path": str(self.path), "source": self.data.source, "weights": self.weights_name, **values}
         write_text(path, json.dumps(_to_plain(values), indent=2, allow_nan=False) + "\n")
         return path
 
 
-def open_context(target, strategy=None):
-    """Open the `EvaluationContext` of a `TargetOptions`, or of a path.
+def open_context(
+    target: TargetOptions | pathlib.Path | str, strategy: tf.distribute.Strategy | None = None
+) -> EvaluationContext:
+    """Open a trained model and its data.
 
     Args:
-        target: a `TargetOptions`, or a path.
-        strategy: the `tf.distribute` strategy that holds the models; None: that of the option `devices`.
+        target: the options, or the path of a run folder.
+        strategy: the `tf.distribute` strategy of the models; None: that of the option `devices`.
 
     Raises:
         ConfigError: a `.keras` file comes without a source of images.
@@ -196,8 +208,8 @@ def open_context(target, strategy=None):
     return EvaluationContext(path, data, experiment, out, target.ema, model, strategy, cache_options)
 
 
-def _moved(data, source, labels):
-    """Return the `DataConfig` of another source than the run's.
+def _moved(data: DataConfig, source: str, labels: bool) -> DataConfig:
+    """Return the configuration of another source than the run's.
 
     One of the same kind may be the run's data at another place, so its splits are drawn as they were for the run.
     """
@@ -210,14 +222,16 @@ def _moved(data, source, labels):
     return dataclasses.replace(moved, paper_protocol=data.paper_protocol, split_record=record)
 
 
-def _may_be_moved(data, source):
+def _may_be_moved(data: DataConfig, source: str) -> bool:
     """Return whether a source is another one than that of a run's `DataConfig`, of the same kind."""
     return source != data.source and source.partition(":")[0] == data.source.partition(":")[0]
 
 
-def _warn_of_other_splits(data, source):
-    """Warn if a `Source`, which may be that of a run's `DataConfig` at another place, has other splits."""
-    if data.split_record is not None and not same_splits(source.split_record, data.split_record):
+def _warn_of_other_splits(data: DataConfig, source: Source) -> None:
+    """Warn if a source, which may be that of a run's configuration at another place, has other splits."""
+    if data.split_record is None or source.split_record is None:
+        return
+    if not same_splits(source.split_record, data.split_record):
         warnings.warn(
             f"{source.name} has other splits than {data.source}: if it holds the images that the run was trained on, "
             "some of them are in its test split now.",
@@ -225,30 +239,40 @@ def _warn_of_other_splits(data, source):
         )
 
 
-def read_own_images(paths, image_shape, fit="resize"):
+def read_own_images(
+    paths: Sequence[pathlib.Path | str], image_shape: ImageShape, fit: images.FitMode = "resize"
+) -> Images:
     """Read a user's image files as uint8 `[n, H, W, C]`.
 
     Args:
         paths: paths of the files.
-        image_shape: `(H, W, C)`.
+        image_shape: the shape that the images are fitted to.
         fit: how images of another size are fitted (see `DataConfig.fit`).
 
     Raises:
         DataError: a file cannot be read as an image, or not be fitted.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (20, 16)).save(f"{folder}/image.png")
+        ...     read_own_images(find_image_files(folder), (8, 8, 3)).shape
+        (1, 8, 8, 3)
     """
     try:
         return np.stack([_fit(read_image(path), path, image_shape, fit) for path in paths])
-    except DamagedRecord as error:
+    except DamagedRecordError as error:
         raise DataError(f"{error}.") from error
 
 
-def _fit(image, path, image_shape, fit):
+def _fit(image: np.ndarray, path: pathlib.Path | str, image_shape: ImageShape, fit: images.FitMode) -> np.ndarray:
     images.check_shape(image.shape, image_shape, DataConfig(f"folder:{path}", fit=fit))
     return images.fit(image, image_shape, fit).numpy()
 
 
-def find_image_files(folder):
-    """Return the image files in a folder, sorted by name.
+def find_image_files(folder: pathlib.Path | str) -> list[pathlib.Path]:
+    """Return the paths of the image files in a folder, sorted by name.
 
     Raises:
         DataError: there are none.
@@ -262,7 +286,7 @@ def find_image_files(folder):
     return paths
 
 
-def _to_plain(value):
+def _to_plain(value: Any) -> Any:
     """Convert a value to what JSON can hold: NumPy's numbers to Python's, non-finite ones to null."""
     if isinstance(value, dict):
         return {str(k): _to_plain(v) for k, v in value.items()}

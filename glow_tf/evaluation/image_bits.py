@@ -7,23 +7,29 @@ import pathlib
 import unicodedata
 import zlib
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.batched import chunk_size, index_labels
+from glow_tf.batched import ProgressBar, chunk_size, index_labels
 from glow_tf.data.folder_listing import ImageFile, list_images
+from glow_tf.data.images import FitMode
 from glow_tf.errors import DataError
 from glow_tf.evaluation.context import read_own_images
 from glow_tf.evaluation.likelihood import Bits
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
+from glow_tf.types import ImageShape
 
 NUMBER_FORMAT = "{:.6f}"
 
+NamedFile: TypeAlias = tuple[str, ImageFile]
+"""The path of an image file below a folder, and the file."""
 
-def list_folder(folder: str) -> list[tuple[str, ImageFile]]:
-    """Return the image files below a folder as `[(name, ImageFile)]`, sorted by name: the path below the folder.
+
+def list_folder(folder: str) -> list[NamedFile]:
+    """Return the image files below a folder, each with its path below the folder, and sorted by that.
 
     Raises:
         DataError: there are none, or the folder cannot be read.
@@ -37,11 +43,11 @@ def list_folder(folder: str) -> list[tuple[str, ImageFile]]:
     return sorted((file.path.relative_to(root).as_posix(), file) for file in files)
 
 
-def class_labels(files: list, class_names: Sequence[str] | None, classes: int) -> np.ndarray | None:
+def class_labels(files: Sequence[NamedFile], class_names: Sequence[str] | None, classes: int) -> np.ndarray | None:
     """Return the labels of images by the names of their folders, int32 `[n]`; None for an unconditional model.
 
     Args:
-        files: list of `(name, ImageFile)`.
+        files: the files of a folder.
         class_names: names of the model's classes in the order of their labels, or None where they are not known;
             then all folders in the order of their names are the classes.
         classes: number of classes of the model.
@@ -57,30 +63,32 @@ def class_labels(files: list, class_names: Sequence[str] | None, classes: int) -
         if len(class_names) != classes:
             raise DataError(f"the images lie in the folders of {len(class_names)} classes, the model has {classes}.")
     numbers = {name: label for label, name in enumerate(class_names)}
+    labels = []
     for (path, _), name in zip(files, folders, strict=True):
-        if name not in numbers:
+        if name is None or name not in numbers:
             raise DataError(
                 f"{path} lies in no folder of a class of the model, {', '.join(class_names[:10])}"
                 f"{', ...' if len(class_names) > 10 else ''}; move it into one."
             )
-    return np.array([numbers[name] for name in folders], np.int32)
+        labels.append(numbers[name])
+    return np.array(labels, np.int32)
 
 
 def measure_files(
     model: Glow,
-    files: list,
+    files: Sequence[NamedFile],
     labels: np.ndarray | None = None,
     *,
-    fit: str = "resize",
+    fit: FitMode = "resize",
     draws: int = 8,
     batch_size: int | None = None,
-    bar=None,
+    bar: ProgressBar | None = None,
 ) -> Bits:
     """Measure the bits/dim of image files; the noise of an image depends on its name and the draw alone.
 
     Args:
-        model: a `Glow`.
-        files: list of `(name, ImageFile)`.
+        model: the model that measures them.
+        files: the files of a folder.
         labels: int `[n]` for a conditional model, else None.
         fit: how images of another size are fitted (see `DataConfig.fit`).
         draws: draws of the dequantization noise.
@@ -88,7 +96,7 @@ def measure_files(
         bar: progress bar that counts images, or None.
 
     Returns:
-        A `Bits`.
+        The bits/dim of each file and draw.
 
     Raises:
         DataError: a file cannot be read as an image, or not be fitted.
@@ -111,15 +119,18 @@ def measure_files(
     return Bits(values, model.config.dims)
 
 
-def write_table(path: str | os.PathLike, files: list, bits: Bits) -> None:
+def write_table(path: str | os.PathLike, files: Sequence[NamedFile], bits: Bits) -> None:
     """Write a CSV file of columns `path`, `bits_per_dim`, `error` and, if all images lie in such folders, `class`.
 
     `error` is the standard error over the draws of the noise, empty for one draw.
 
     Args:
         path: path of the file to write.
-        files: list of `(name, ImageFile)`.
-        bits: a `Bits` of these.
+        files: the files of a folder.
+        bits: the bits/dim of these.
+
+    Raises:
+        RunError: the file cannot be written.
     """
     draws, with_class = len(bits.values), all(file.class_name is not None for _, file in files)
     means = bits.values.mean(0)
@@ -133,7 +144,7 @@ def write_table(path: str | os.PathLike, files: list, bits: Bits) -> None:
     write_bytes(path, text.getvalue().encode(errors="surrogateescape"))  # names of files in their own bytes
 
 
-def _noise(name, draw, shape):
-    """Return the dequantization noise of an image, float32 of the given shape."""
+def _noise(name: str, draw: int, shape: ImageShape) -> np.ndarray:
+    """Return the dequantization noise of an image, float32 of that shape."""
     key = zlib.crc32(name.encode(errors="surrogateescape"))
     return np.random.default_rng([draw, key]).random(shape, np.float32)

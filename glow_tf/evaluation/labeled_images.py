@@ -1,13 +1,16 @@
 """Images with yes/no attributes: to compute attribute directions from, and held out to measure them on."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from glow_tf.batched import index_labels
 from glow_tf.data import pipeline
+from glow_tf.data.source import Source
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation.context import find_image_files, read_own_images
+from glow_tf.evaluation.context import EvaluationContext, find_image_files, read_own_images
+from glow_tf.types import Images
 
 MIN_IMAGES_TO_HOLD_OUT = 8
 """Images that each of a user's folders must have so that a quarter of them is held out."""
@@ -22,14 +25,19 @@ class LabeledImages:
         labels: int `[n]` for a conditional model, else None.
         tags: bool `[n, len(names)]`, the attributes.
         names: names of the attributes.
+
+    Example:
+        >>> images = LabeledImages(np.zeros([3, 8, 8, 1], np.uint8), None, np.eye(3, 2, dtype=bool), ("bun", "beard"))
+        >>> images.select("bun", False, count=5)[0].shape
+        (2, 8, 8, 1)
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     tags: np.ndarray
-    names: tuple
+    names: tuple[str, ...]
 
-    def select(self, name, present, count):
+    def select(self, name: str, present: bool, count: int) -> tuple[Images, np.ndarray | None]:
         """Return `(images, labels)` of the first `count` images whose attribute `name` is `present`."""
         indices = np.flatnonzero(self.tags[:, self.names.index(name)] == present)[:count]
         return self.images[indices], index_labels(self.labels, indices)
@@ -48,13 +56,13 @@ class TrainHeldOut:
     held_out: LabeledImages | None
 
 
-def attribute_names(source):
+def attribute_names(source: Source) -> tuple[str, ...]:
     """Return the names of a source's attributes, or of its classes where it has no attributes."""
     return source.attribute_names or source.class_names
 
 
-def read_labeled_images(context, split, limit):
-    """Read at most `limit` images of a split as `LabeledImages`.
+def read_labeled_images(context: EvaluationContext, split: str, limit: int) -> LabeledImages:
+    """Read at most `limit` images of a split with their attributes, or classes.
 
     The images are spread evenly over the split, because folders and databases are sorted by class.
 
@@ -72,18 +80,20 @@ def read_labeled_images(context, split, limit):
     return LabeledImages(images, context.model_labels(labels), tags, names)
 
 
-def read_splits(context, limit):
-    """Read training images, and test images as held out, at most `limit` of each, as a `TrainHeldOut`."""
+def read_splits(context: EvaluationContext, limit: int) -> TrainHeldOut:
+    """Read training images, and test images as held out, at most `limit` of each."""
     return TrainHeldOut(read_labeled_images(context, "train", limit), read_labeled_images(context, "test", limit))
 
 
-def read_folders(context, folders, limit, name="attribute"):
-    """Read a user's two folders of images, with and without an attribute, as a `TrainHeldOut`.
+def read_folders(
+    context: EvaluationContext, folders: Sequence[str], limit: int, name: str = "attribute"
+) -> TrainHeldOut:
+    """Read a user's two folders of images, with and without an attribute.
 
     Every fourth image is held out if each folder has `MIN_IMAGES_TO_HOLD_OUT`.
 
     Args:
-        context: an `EvaluationContext`.
+        context: the model that the images are fitted to.
         folders: the folder of images with the attribute, and the folder of images without.
         limit: images per folder, at most.
         name: name of the attribute.
@@ -102,7 +112,7 @@ def read_folders(context, folders, limit, name="attribute"):
     return TrainHeldOut(_label_groups(context, train, name), _label_groups(context, held_out, name))
 
 
-def _label_groups(context, groups, name):
-    """Return `LabeledImages` of two groups, with and without the attribute `name`; the class of all is 0."""
+def _label_groups(context: EvaluationContext, groups: Sequence[Images], name: str) -> LabeledImages:
+    """Label the images of two groups, with and without the attribute `name`; the class of all is 0."""
     tags = np.repeat([[True], [False]], [len(images) for images in groups], axis=0)
     return LabeledImages(np.concatenate(groups), context.model_labels(np.zeros(len(tags), int)), tags, (name,))

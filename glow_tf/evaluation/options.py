@@ -22,7 +22,7 @@ DrawCount = Annotated[int, Between(1, 100_000)]
 Temperature = Annotated[float, Between(0, 10)]
 
 
-def progress_bar(total, description):
+def progress_bar(total: int, description: str) -> tqdm.tqdm:
     """Return a progress bar over `total` images on standard error.
 
     The bar is cleared at the end. It is disabled where standard error is not a terminal.
@@ -30,6 +30,6 @@ def progress_bar(total, description):
     return tqdm.tqdm(total=total, desc=description, unit=" images", leave=False, disable=None, dynamic_ncols=True)
 
 
-def format_error(error):
+def format_error(error: float) -> str:
     """Return a standard error as text; one draw, or one image, has none."""
     return f"{error:.4f}" if math.isfinite(error) else "unknown"

@@ -3,15 +3,32 @@
 import numpy as np
 
 from glow_tf import batched, quantization
+from glow_tf.batched import ProgressBar
 from glow_tf.latents import flatten_latents
+from glow_tf.model import Glow
+from glow_tf.types import Images
 
 
-def reconstruct(model, images, labels=None, *, bar=None):
+def reconstruct(
+    model: Glow, images: Images, labels: np.ndarray | None = None, *, bar: ProgressBar | None = None
+) -> tuple[Images, int]:
     """Encode and decode images.
+
+    Args:
+        model: the model that encodes and decodes.
+        images: uint8 `[n, H, W, C]`.
+        labels: int `[n]` for a conditional model, else None.
+        bar: progress bar that counts each image twice, or None.
 
     Returns:
         `(reconstructions, largest error)`: uint8 `[n, H, W, C]`, and the largest absolute difference from the
         quantized images, in gray levels.
+
+    Example:
+        >>> from glow_tf import ModelConfig
+        >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))
+        >>> reconstruct(glow, np.zeros([3, 8, 8, 1], np.uint8))[1]
+        0
     """
     z = batched.encode(model, images, labels, bar=bar)
     reconstructions = batched.decode(model, z, labels, bar=bar)
@@ -19,7 +36,7 @@ def reconstruct(model, images, labels=None, *, bar=None):
     return reconstructions, int(np.max(np.abs(reconstructions.astype(int) - expected)))
 
 
-def float_error(model, images, labels=None):
+def float_error(model: Glow, images: Images, labels: np.ndarray | None = None) -> float:
     """Compute the largest difference of `x` and `flow.decode(flow.encode(x))`, floats in [-0.5, 0.5).
 
     All images are processed at once, so there must be few.
@@ -29,8 +46,26 @@ def float_error(model, images, labels=None):
     return float(np.max(np.abs(reconstruction - x)))
 
 
-def redraw_levels(model, images, labels=None, *, temperature=0.7, seed=0, bar=None):
-    """Redraw the latents of the finest levels of images, to show what each level stands for (paper, figure 2b).
+def redraw_levels(
+    model: Glow,
+    images: Images,
+    labels: np.ndarray | None = None,
+    *,
+    temperature: float = 0.7,
+    seed: int = 0,
+    bar: ProgressBar | None = None,
+) -> np.ndarray:
+    """Redraw the latents of the finest levels of images, to show what each level stands for.
+
+    The levels are those of figure 2b of https://arxiv.org/abs/1807.03039.
+
+    Args:
+        model: the model that encodes and decodes.
+        images: uint8 `[n, H, W, C]`.
+        labels: int `[n]` for a conditional model, else None.
+        temperature: standard deviation of the new latents.
+        seed: seed of the new latents.
+        bar: progress bar that counts `levels + 2` images for each, or None.
 
     Returns:
         uint8 `[levels + 1, n, H, W, C]`. Row i keeps the coarsest `levels - i` levels, so row 0 is the reconstruction

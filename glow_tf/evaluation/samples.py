@@ -1,11 +1,15 @@
 """Samples: their bits/dim, and the training images nearest to them, which show that samples are no copies."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from glow_tf import batched
+from glow_tf.batched import ProgressBar
+from glow_tf.model import Glow
+from glow_tf.types import Images
 
 MAX_SEARCH_IMAGES = 20_000
 MAX_SEARCH_VALUES = 10**8
@@ -25,11 +29,27 @@ class Samples:
     bits: np.ndarray
 
 
-def draw_samples(model, count, temperatures, labels=None, *, seed=0, bar=None):
+def draw_samples(
+    model: Glow,
+    count: int,
+    temperatures: Sequence[float],
+    labels: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    bar: ProgressBar | None = None,
+) -> dict[float, Samples]:
     """Draw samples from the same latents at several temperatures and measure their bits/dim.
 
+    Args:
+        model: the model that draws and measures them.
+        count: n, the number of samples at each temperature.
+        temperatures: standard deviations of the latents.
+        labels: int `[n]` for a conditional model, else None.
+        seed: seed of the latents and of the dequantization noise.
+        bar: progress bar that counts each sample twice, or None.
+
     Returns:
-        Dictionary of temperature -> `Samples`.
+        The samples by temperature.
     """
     result = {}
     for temperature in dict.fromkeys(temperatures):
@@ -38,12 +58,12 @@ def draw_samples(model, count, temperatures, labels=None, *, seed=0, bar=None):
     return result
 
 
-def search_limit(dims):
+def search_limit(dims: int) -> int:
     """Return the number of training images of D = `dims` to search for nearest ones."""
     return min(MAX_SEARCH_IMAGES, max(1, MAX_SEARCH_VALUES // dims))
 
 
-def nearest_images(samples, images, count=3):
+def nearest_images(samples: Images, images: Images, count: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """Find the `count` images nearest to each sample.
 
     Args:
@@ -54,11 +74,17 @@ def nearest_images(samples, images, count=3):
     Returns:
         `(nearest, distances)`: uint8 `[n, count, H, W, C]` and float `[n, count]`, the root mean square difference
         of pixels in gray levels.
+
+    Example:
+        >>> images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones([8, 8, 1], np.uint8)
+        >>> nearest, distances = nearest_images(images[:1], images[2:], count=2)
+        >>> nearest.shape, distances.tolist()
+        ((1, 2, 8, 8, 1), [[2.0, 3.0]])
     """
     search = NearestNeighbors(n_neighbors=min(count, len(images))).fit(_flatten(images))
     distances, indices = search.kneighbors(_flatten(samples))
     return images[indices], distances / np.sqrt(samples[0].size)
 
 
-def _flatten(images):
+def _flatten(images: Images) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source
-from glow_tf.data.files import DamagedRecord
+from glow_tf.data.files import DamagedRecordError
 from glow_tf.data.image_files import read_image
 from glow_tf.errors import DataError
 from glow_tf.evaluation.context import find_image_files, read_own_images
@@ -57,7 +57,7 @@ def test_pixels_of_unknown_range_are_refused(dtype, kind, tmp_path):
     path = tmp_path / "a.tif"
     Image.fromarray(np.full((8, 8), 0.5, dtype)).save(path)
     message = f"a.tif cannot be read as an image: its pixels are {kind}, whose range is unknown"
-    with pytest.raises(DamagedRecord, match=message):
+    with pytest.raises(DamagedRecordError, match=message):
         read_image(path)
     with pytest.raises(DataError, match=message):
         read_own_images([path], SHAPE)
@@ -75,7 +75,7 @@ def test_what_is_no_file_is_refused_and_does_not_hang(tmp_path):
     source = open_source(DataConfig(f"folder:{tmp_path}", on_damaged="skip"), SHAPE)
     assert sum(bool(source._load_checked(row)[3]) for rows in source.rows.values() for row in rows) == 40
     for path in ("/dev/zero", tmp_path / "pipe.png", tmp_path / "none.png"):
-        with pytest.raises(DamagedRecord, match="cannot be read as an image"):
+        with pytest.raises(DamagedRecordError, match="cannot be read as an image"):
             read_image(path)
 
 

@@ -26,6 +26,8 @@ def test_center_crop_and_zero_padding():
     padded = images.fit(IMAGE, (12, 16, 3), "pad").numpy()
     np.testing.assert_array_equal(padded[1:11, 1:15], IMAGE)
     assert padded.sum() == IMAGE.sum()
+    unchanged = images.fit(IMAGE, IMAGE.shape, "exact").numpy()  # a tensor, as of any other size
+    np.testing.assert_array_equal(unchanged, IMAGE)
 
 
 def test_random_crops_cover_every_position():

@@ -251,7 +251,7 @@ def test_old_names_of_a_command_and_options_warn_and_work(tiny_run, tmp_path, ca
     assert json.loads((tmp_path / "bits.json").read_text())["weights"] == "EMA weights"
     with pytest.warns(UserWarning, match="judge is now accuracy"), pytest.raises(SystemExit) as end:
         evaluate.main(["judge", "--help"])
-    assert end.value.code == 0 and "evaluate.py accuracy" in capsys.readouterr().out
+    assert end.value.code == 0 and f"{evaluate.NAME} accuracy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)

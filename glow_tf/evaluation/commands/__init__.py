@@ -4,6 +4,8 @@ Each is a function of a `TargetOptions` and its own options, which prints short 
 is the command line, its docstring the help.
 """
 
+from collections.abc import Callable
+
 from glow_tf.evaluation.commands.accuracy import accuracy
 from glow_tf.evaluation.commands.attributes import attributes
 from glow_tf.evaluation.commands.bits import bits
@@ -14,7 +16,7 @@ from glow_tf.evaluation.commands.reconstruct import reconstruct
 from glow_tf.evaluation.commands.report import report
 from glow_tf.evaluation.commands.samples import samples
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "bits": bits,
     "samples": samples,

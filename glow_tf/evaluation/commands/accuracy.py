@@ -1,8 +1,12 @@
 """`accuracy`: the accuracy on conditional samples of a classifier that is trained on real images only."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from glow_tf.errors import ConfigError
-from glow_tf.evaluation.accuracy import measure_accuracy
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.accuracy import ConditionalAccuracy, measure_accuracy
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.evaluation.options import ImageCount, Temperature, progress_bar
 from glow_tf.fields import Seed32, check_arguments
 from glow_tf.pictures import save_png, sheet
@@ -14,13 +18,16 @@ MAX_SAMPLES_SHOWN_PER_CLASS = 10
 
 
 @check_arguments
-def accuracy(target: TargetOptions, *, temperature: Temperature = 0.7, count: ImageCount = 500, seed: Seed32 = 0):
+def accuracy(
+    target: TargetOptions, *, temperature: Temperature = 0.7, count: ImageCount = 500, seed: Seed32 = 0
+) -> None:
     """Measure the accuracy, on conditional samples, of a classifier trained on real images (GAN-test).
 
     Labels enter through the top prior alone, as in the original code: the fewer the levels, the more of the latents
     they reach. "Labels shuffled" are the very same samples with their labels in a random order.
 
     Args:
+        target: The model, its data, and where the results go.
         temperature: Temperature of the samples.
         count: Samples, evenly of all classes.
         seed: Seed of the samples.
@@ -62,15 +69,16 @@ def accuracy(target: TargetOptions, *, temperature: Temperature = 0.7, count: Im
     print(f"numbers:  {context.write_json('accuracy.json', values)}")
 
 
-def _training_steps(context):
+def _training_steps(context: EvaluationContext) -> int | None:
     """Return the number of steps that a run was trained for; None for a `.keras` file or a run without metrics."""
     if context.experiment is None:
         return None
     rows = MetricsTable(Run(context.path).metrics_path).rows()
-    return int(rows[-1]["step"]) if rows else None
+    step = rows[-1]["step"] if rows else None
+    return None if step is None else int(step)
 
 
-def _class_sheet(result, names, temperature):
+def _class_sheet(result: ConditionalAccuracy, names: Sequence[str], temperature: float) -> np.ndarray:
     """Draw the first samples of each class."""
     rows = [
         (name, result.images[result.classes == label][:MAX_SAMPLES_SHOWN_PER_CLASS])

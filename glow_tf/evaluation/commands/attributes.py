@@ -1,17 +1,19 @@
 """`attributes`: directions in latent space from labels or attributes, applied to test images, and measured."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from glow_tf import animation, batched
-from glow_tf.attributes import METHODS, load_attributes
+from glow_tf.attributes import METHODS, Attributes, load_attributes
+from glow_tf.batched import ProgressBar
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import balanced_accuracies, detection_rates
-from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.labeled_images import attribute_names, read_folders, read_splits
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.labeled_images import TrainHeldOut, attribute_names, read_folders, read_splits
 from glow_tf.evaluation.options import MAX_IMAGES, ShownCount, progress_bar
 from glow_tf.fields import Between, NotEmpty, PathText, check_arguments
 from glow_tf.pictures import enlarged, grid, save_png, sheet
@@ -40,13 +42,14 @@ def attributes(
     limit: Annotated[int, Between(2, MAX_IMAGES)] = 2000,
     measured: Annotated[int, Between(0, MAX_IMAGES)] = 50,
     video: Literal["gif", "mp4"] | None = None,
-):
+) -> None:
     """Compute attribute directions from labels or attributes, apply them to test images, and measure their effect.
 
     A classifier trained on real training images detects the attribute in test images, before and after they are moved
     along the direction of either method.
 
     Args:
+        target: The model, its data, and where the results go.
         names: Attributes to show: classes or attributes of the source; the first ten if not given.
         folders: Two folders of your own: images with an attribute, and images without.
         load: Directions saved earlier (.npz), or the original code's z_manipulate.npy.
@@ -68,6 +71,7 @@ def attributes(
     if load:
         directions = {"loaded": load_attributes(load, context.model.config.dims)}
     else:
+        assert labeled is not None  # only with directions of a file there may be no attributes
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
     first = next(iter(directions.values()))
     names = _choose_names(names, first.names)
@@ -94,8 +98,10 @@ def attributes(
     print(f"numbers:  {context.write_json('attributes.json', values)}")
 
 
-def _read_labeled(context, folders, load, limit):
-    """Read a `TrainHeldOut`; None if the directions come from a file and the source has no attributes."""
+def _read_labeled(
+    context: EvaluationContext, folders: Sequence[str], load: str | None, limit: int
+) -> TrainHeldOut | None:
+    """Read images with attributes; None if the directions come from a file and the source has no attributes."""
     if folders:
         return read_folders(context, folders, limit)
     if load and not attribute_names(context.source):
@@ -103,8 +109,10 @@ def _read_labeled(context, folders, load, limit):
     return read_splits(context, limit)
 
 
-def _compute_directions(context, labeled, names, method, others):
-    """Return `{method: Attributes}`, `method` first; the others, to be measured, only if `others`."""
+def _compute_directions(
+    context: EvaluationContext, labeled: TrainHeldOut, names: Sequence[str], method: str, others: bool
+) -> dict[str, Attributes]:
+    """Compute the directions of each method, `method` first; the others, to be measured, only if `others`."""
     train = labeled.train
     _choose_names(names, train.names)
     with progress_bar(len(train.images), "encoding") as bar:
@@ -115,7 +123,7 @@ def _compute_directions(context, labeled, names, method, others):
     return {m: METHODS[m](z, train.tags, train.names) for m in methods}
 
 
-def _choose_names(names, available):
+def _choose_names(names: Sequence[str], available: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names to show; raise a `ConfigError` for one that is not available."""
     for name in names:
         if name not in available:
@@ -123,7 +131,16 @@ def _choose_names(names, available):
     return tuple(dict.fromkeys(names)) or available[:MAX_ATTRIBUTES_SHOWN]
 
 
-def _draw(context, directions, name, z, labels, strengths, ending, bar):
+def _draw(
+    context: EvaluationContext,
+    directions: Attributes,
+    name: str,
+    z: np.ndarray,
+    labels: np.ndarray | None,
+    strengths: Sequence[float],
+    ending: str,
+    bar: ProgressBar,
+) -> None:
     """Draw a sheet of the images at each strength, and an animation from the least to the greatest."""
     all_strengths = [*strengths, *np.linspace(min(strengths), max(strengths), FRAMES)]
     moved = np.concatenate([directions.apply(z, {name: strength}) for strength in all_strengths])
@@ -139,18 +156,25 @@ def _draw(context, directions, name, z, labels, strengths, ending, bar):
     animation.save_animation(path.with_name(path.name + ending), frames, seconds=SECONDS)
 
 
-def _measure(context, directions, labeled, names, count):
+def _measure(
+    context: EvaluationContext,
+    directions: Mapping[str, Attributes],
+    labeled: TrainHeldOut,
+    names: Sequence[str],
+    count: int,
+) -> dict[str, Any]:
     """Measure and print how often a classifier detects each attribute before and after edits; return it for JSON."""
     train, held_out = labeled.train, labeled.held_out
+    assert held_out is not None  # else nothing is measured
     classifier = SampleClassifier(train.images[:MAX_TRAINING_IMAGES], train.tags[:MAX_TRAINING_IMAGES])
     accuracies = balanced_accuracies(classifier, held_out)
     names = [name for name in names if name in accuracies]
     if not names:
         return {}
     with progress_bar(2 * count * len(names) * (1 + len(directions)), "classifying") as bar:
-        options = dict(count=count, bar=bar)
         rates = {
-            name: detection_rates(context.model, classifier, held_out, directions, name, **options) for name in names
+            name: detection_rates(context.model, classifier, held_out, directions, name, count=count, bar=bar)
+            for name in names
         }
     accuracies = {name: accuracies[name] for name in names}
     mean = "mean" if "mean" not in names else "mean of all"  # an attribute may have that name

@@ -4,13 +4,16 @@ With a folder of images of one's own, the bits/dim of each as a table.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from glow_tf import presets
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import image_bits, likelihood
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.evaluation.options import BatchSize, DrawCount, ImageCount, format_error, progress_bar
 from glow_tf.fields import PathText, check_arguments
+from glow_tf.model import Glow
 from glow_tf.tables import format_table
 
 MAX_BY_LEVEL_IMAGES = 256
@@ -25,10 +28,11 @@ def bits(
     draws: DrawCount = 8,
     limit: ImageCount | None = None,
     batch_size: BatchSize | None = None,
-):
+) -> None:
     """Measure bits/dim on the test split: raw and EMA weights, standard errors, k-draw bound, shares by level.
 
     Args:
+        target: The model, its data, and where the results go.
         images: Folder of images of your own: write the bits/dim of each to bits_per_image.csv instead; they are resized
             to the model's size if --fit says nothing else.
         draws: Draws of the dequantization noise, and k of the importance-weighted bound.
@@ -46,11 +50,11 @@ def bits(
     total = len(context.weight_sets) * (draws * min(limit or size, size) + len(originals))
     with progress_bar(total, "bits/dim") as bar:
         for name, ema in context.weight_sets.items():
-            model, options = context.load(ema), dict(draws=draws, batch_size=batch_size, limit=limit, bar=bar)
-            results[name] = likelihood.measure(context, model, **options)
+            model = context.load(ema)
+            results[name] = likelihood.measure(context, model, draws=draws, batch_size=batch_size, limit=limit, bar=bar)
             shares[name] = likelihood.by_level(model, originals, labels, bar=bar)
     paper = presets.PAPER_BITS.get(context.experiment.name) if context.experiment is not None else None
-    values = {
+    values: dict[str, Any] = {
         name: {**result.to_dict(), "by_level": shares[name], "by_level_images": len(originals)}
         for name, result in results.items()
     }
@@ -66,7 +70,7 @@ def bits(
     print(f"numbers: {context.write_json('bits.json', values)}")
 
 
-def _measure_folder(target, folder, draws, limit, batch_size):
+def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int | None, batch_size: int | None) -> None:
     """Write the bits/dim of each image of a folder as CSV, and print their mean."""
     if target.data is not None:
         raise ConfigError("give --images or --data, not both: either says which images are measured.")
@@ -74,22 +78,24 @@ def _measure_folder(target, folder, draws, limit, batch_size):
     files = image_bits.list_folder(folder)[:limit]
     labels = image_bits.class_labels(files, _recorded_classes(context), context.model.config.classes)
     with progress_bar(draws * len(files), "bits/dim") as bar:
-        options = dict(fit=target.fit or "resize", draws=draws, batch_size=batch_size, bar=bar)
-        result = image_bits.measure_files(context.model, files, labels, **options)
+        fit = target.fit or "resize"
+        result = image_bits.measure_files(
+            context.model, files, labels, fit=fit, draws=draws, batch_size=batch_size, bar=bar
+        )
     path = context.out / "bits_per_image.csv"
     image_bits.write_table(path, files, result)
     print(f"{folder}, {len(files):,} images, {context.weights_name}: mean {result.mean:.4f} bits/dim")
     print(f"table: {path}")
 
 
-def _recorded_classes(context):
+def _recorded_classes(context: EvaluationContext) -> tuple[str, ...] | None:
     """Return the names of the classes that the run was trained with, or None if it has not recorded them."""
     record = context.experiment.data.split_record if context.experiment is not None else None
     return None if record is None else record.classes
 
 
-def _bits_rows(results, draws, paper):
-    rows = [("weights", "bits/dim", "+- draws", "+- images", f"{draws}-draw bound")]
+def _bits_rows(results: Mapping[str, likelihood.Bits], draws: int, paper: float | None) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("weights", "bits/dim", "+- draws", "+- images", f"{draws}-draw bound")]
     for name, result in results.items():
         errors = (format_error(error) for error in (result.error_over_draws, result.error_over_images))
         rows.append((name, f"{result.mean:.4f}", *errors, f"{result.importance_weighted:.4f}"))
@@ -98,6 +104,6 @@ def _bits_rows(results, draws, paper):
     return rows
 
 
-def _share_rows(model, shares):
+def _share_rows(model: Glow, shares: Mapping[str, Sequence[float]]) -> list[tuple[str, ...]]:
     header = ("latents", *("x".join(map(str, shape)) for shape in model.latent_shapes))
     return [header, *((name, *(f"{share:.3f}" for share in level)) for name, level in shares.items())]

@@ -16,10 +16,11 @@ from glow_tf.tables import format_table
 @check_arguments
 def compare(
     target: TargetOptions, *, against: Annotated[PathText, tyro.conf.arg(metavar="SOURCE")], limit: ImageCount = 1000
-):
+) -> None:
     """Draw histograms of the bits/dim of two data sets under the model; compute the AUROC of telling them apart by it.
 
     Args:
+        target: The model, its data, and where the results go.
         against: The other source, such as tfds:svhn_cropped; its images are resized to the model's.
         limit: Test images of each, at most.
     """

@@ -13,10 +13,11 @@ from glow_tf.tables import format_table
 @check_arguments
 def encode(
     target: TargetOptions, *, split: Literal["train", "validation", "test"] = "test", limit: ImageCount | None = None
-):
+) -> None:
     """Write x.npy, uint8 images [n, H, W, C], and z.npy, their latents [n, D] in the original code's order.
 
     Args:
+        target: The model, its data, and where the results go.
         split: Split of the images.
         limit: Only the first so many images.
     """
@@ -24,7 +25,7 @@ def encode(
     images, labels, _ = context.arrays(split, limit)
     with progress_bar(len(images), "encoding") as bar:
         z = batched.encode(context.model, images, context.model_labels(labels), bar=bar)
-    rows = [("file", "dtype", "shape")]
+    rows: list[tuple[object, ...]] = [("file", "dtype", "shape")]
     for name, array in (("x.npy", images), ("z.npy", z)):
         save_array(context.out / name, array)
         rows.append((context.out / name, array.dtype, "x".join(map(str, array.shape))))

@@ -1,18 +1,22 @@
 """`interpolate`: images between pairs of images."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
 from glow_tf import animation, batched
+from glow_tf.batched import ProgressBar
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation.context import TargetOptions, open_context, read_own_images
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context, read_own_images
 from glow_tf.evaluation.options import MAX_LABEL, MAX_SHOWN, ShownCount, progress_bar
 from glow_tf.fields import Between, PathText, check_arguments
 from glow_tf.interpolation import interpolate_latents
+from glow_tf.model import Glow
 from glow_tf.pictures import enlarged, grid, save_png, sheet
 from glow_tf.tables import format_table
+from glow_tf.types import Images
 
 FRAMES_PER_PAIR = 24
 """Frames of the animation from one image to the next."""
@@ -26,13 +30,13 @@ class Pairs(NamedTuple):
     Args:
         first, second: uint8 `[n, H, W, C]`.
         labels: int `[n]`, the class of both images of each pair for a conditional model, else None.
-        names: list of n descriptions.
+        names: n descriptions.
     """
 
     first: np.ndarray
     second: np.ndarray
     labels: np.ndarray | None
-    names: list
+    names: list[str]
 
 
 @check_arguments
@@ -44,10 +48,11 @@ def interpolate(
     steps: Annotated[int, Between(2, MAX_SHOWN)] = 9,
     label: Annotated[int, Between(0, MAX_LABEL)] | None = None,
     video: Literal["gif", "mp4"] | None = None,
-):
+) -> None:
     """Interpolate between test images, or between your own files: a sheet and an animation, linear in the latents.
 
     Args:
+        target: The model, its data, and where the results go.
         images: Your own image files, two or more; each is blended into the next.
         pairs: Pairs of test images.
         steps: Images of a strip, ends included.
@@ -62,9 +67,9 @@ def interpolate(
     ends = _pairs_of_files(context, images, label or 0) if images else _pairs_of_test_images(context, pairs)
     count = len(ends.names)
     with progress_bar(count * (2 + 2 * steps + FRAMES_PER_PAIR), "interpolating") as bar:
-        z = [batched.encode(model, end, ends.labels, bar=bar) for end in (ends.first, ends.second)]
-        strips = _interpolate_images(model, *z, steps, ends.labels, bar)
-        smooth = _interpolate_images(model, *z, FRAMES_PER_PAIR, ends.labels, bar)
+        first, second = (batched.encode(model, end, ends.labels, bar=bar) for end in (ends.first, ends.second))
+        strips = _interpolate_images(model, first, second, steps, ends.labels, bar)
+        smooth = _interpolate_images(model, first, second, FRAMES_PER_PAIR, ends.labels, bar)
         labels = None if ends.labels is None else np.repeat(ends.labels, steps)
         bits = batched.bits_per_dim(model, np.concatenate(strips), labels, bar=bar).reshape(count, steps)
     sheet_path, animation_path = context.out / "interpolation.png", context.out / f"interpolation{ending}"
@@ -81,7 +86,7 @@ def interpolate(
     print(f"numbers:   {context.write_json('interpolation.json', values)}")
 
 
-def _check_label(label, classes, images):
+def _check_label(label: int | None, classes: int, images: Sequence[str]) -> None:
     """Raise a `ConfigError` for a label that the model does not have, or that would be ignored."""
     if label is None:
         return
@@ -93,7 +98,7 @@ def _check_label(label, classes, images):
         raise ConfigError("--label is the class of your own files, and test images have their own; give --images too.")
 
 
-def _pairs_of_files(context, paths, label):
+def _pairs_of_files(context: EvaluationContext, paths: Sequence[str], label: int) -> Pairs:
     """Pair each image file with the next."""
     if len(paths) < 2:
         raise ConfigError("--images: expected two files or more, got one.")
@@ -102,7 +107,7 @@ def _pairs_of_files(context, paths, label):
     return Pairs(images[:-1], images[1:], context.model_labels(np.full(len(names), label)), names)
 
 
-def _pairs_of_test_images(context, count):
+def _pairs_of_test_images(context: EvaluationContext, count: int) -> Pairs:
     """Pair the first `count` test images with the following ones."""
     images, labels, _ = context.arrays("test", 2 * count)
     count = len(images) // 2
@@ -112,14 +117,16 @@ def _pairs_of_test_images(context, count):
     return Pairs(images[:count], images[count : 2 * count], context.model_labels(labels[:count]), names)
 
 
-def _interpolate_images(model, first, second, steps, labels, bar):
+def _interpolate_images(
+    model: Glow, first: np.ndarray, second: np.ndarray, steps: int, labels: np.ndarray | None, bar: ProgressBar
+) -> np.ndarray:
     """Decode images `[n, steps, H, W, C]` on the lines between flat latents `[n, D]`."""
     z = interpolate_latents([first], [second], np.linspace(0, 1, steps))[0].numpy()
     images = batched.decode(model, z, None if labels is None else np.repeat(labels, steps), bar=bar)
     return images.reshape(len(first), steps, *model.image_shape)
 
 
-def _side_by_side(strips):
+def _side_by_side(strips: np.ndarray) -> Images:
     """Lay out strips `[n, steps, H, W, C]` as `steps` frames, each of n images."""
     columns = min(MAX_ANIMATION_COLUMNS, len(strips))
     return np.stack([grid(enlarged(images), columns=columns) for images in np.swapaxes(strips, 0, 1)])

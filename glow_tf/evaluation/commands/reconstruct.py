@@ -11,10 +11,13 @@ from glow_tf.tables import format_table
 
 
 @check_arguments
-def reconstruct(target: TargetOptions, *, images: ShownCount = 10, temperature: Temperature = 0.7, seed: Seed32 = 0):
+def reconstruct(
+    target: TargetOptions, *, images: ShownCount = 10, temperature: Temperature = 0.7, seed: Seed32 = 0
+) -> None:
     """Reconstruct test images, measure the largest error, and draw the images with their fine latents redrawn.
 
     Args:
+        target: The model, its data, and where the results go.
         images: Images shown and measured.
         temperature: Temperature of the redrawn latents.
         seed: Seed of the redrawn latents.
@@ -24,8 +27,9 @@ def reconstruct(target: TargetOptions, *, images: ShownCount = 10, temperature: 
     labels, levels = context.model_labels(labels), context.model.config.levels
     with progress_bar((levels + 4) * len(originals), "reconstructing") as bar:
         decoded, error = reconstruction.reconstruct(context.model, originals, labels, bar=bar)
-        options = dict(temperature=temperature, seed=seed, bar=bar)
-        redrawn = reconstruction.redraw_levels(context.model, originals, labels, **options)
+        redrawn = reconstruction.redraw_levels(
+            context.model, originals, labels, temperature=temperature, seed=seed, bar=bar
+        )
     names = ["none", *(f"finest {i}" for i in range(1, levels)), "all"]
     path = context.out / "reconstructions.png"
     redrawn_rows = [(f"{name} drawn", row) for name, row in zip(names[1:], redrawn[1:], strict=True)]

@@ -14,10 +14,11 @@ MIN_RECONSTRUCTED_IMAGES = 256
 
 
 @check_arguments
-def report(target: TargetOptions, *, draws: DrawCount = 4, images: ShownCount = 10):
+def report(target: TargetOptions, *, draws: DrawCount = 4, images: ShownCount = 10) -> None:
     """Report test bits/dim and reconstruction error, and draw samples and reconstructions.
 
     Args:
+        target: The model, its data, and where the results go.
         draws: Draws of the dequantization noise.
         images: Images shown.
     """

@@ -1,15 +1,18 @@
 """`samples`: sheets of samples, their bits/dim and nearest training images."""
 
+import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
 
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.evaluation.options import ShownCount, Temperature, progress_bar
-from glow_tf.evaluation.samples import draw_samples, nearest_images, search_limit
+from glow_tf.evaluation.samples import Samples, draw_samples, nearest_images, search_limit
 from glow_tf.fields import NotEmpty, Seed32, check_arguments
 from glow_tf.pictures import TEMPERATURES, save_png, sheet
 from glow_tf.tables import format_table
+from glow_tf.types import Images
 
 MAX_CLASSES_SHOWN = 20
 NEAREST_SHOWN_AT = 0.7
@@ -24,12 +27,13 @@ def samples(
     rows: ShownCount = 4,
     temperatures: Annotated[tuple[Temperature, ...], NotEmpty()] = TEMPERATURES,
     seed: Seed32 = 0,
-):
+) -> None:
     """Draw a sheet of samples per temperature, by class where conditional, and their nearest training images.
 
     Labels enter through the top prior alone, as in the original code.
 
     Args:
+        target: The model, its data, and where the results go.
         columns: Samples in a row.
         rows: Rows of a sheet; a conditional model has one for each class instead, at most 20.
         temperatures: One sheet each, and a row of the overview.
@@ -49,10 +53,10 @@ def samples(
     usual = min(drawn, key=lambda t: abs(t - NEAREST_SHOWN_AT))
     _draw_nearest(context.out, usual, drawn[usual].images[overview], nearest[usual][0][overview])
 
-    values, table = {}, [("temperature", "bits/dim", "gray levels to the nearest training image")]
+    by_temperature, table = {}, [("temperature", "bits/dim", "gray levels to the nearest training image")]
     for t, s in drawn.items():
         distance = float(np.median(nearest[t][1][:, 0]))
-        values[f"{t:g}"] = {"bits_per_dim": float(s.bits.mean()), "distance_to_training": distance}
+        by_temperature[f"{t:g}"] = {"bits_per_dim": float(s.bits.mean()), "distance_to_training": distance}
         table.append((f"{t:g}", f"{s.bits.mean():.3f}", f"{distance:.1f}"))
     test_distance, searched = float(np.median(test_distances)), len(training_images)
     table.append(("test images", "", f"{test_distance:.1f}"))
@@ -63,11 +67,13 @@ def samples(
     print(f"overview:     {context.out / 'samples.png'}")
     print(f"sheets:       {context.out / 'samples' / 'temperature_*.png'}")
     print(f"no copies:    {context.out / 'nearest.png'}")
-    values = {"temperatures": values, "test_distance_to_training": test_distance, "searched": searched}
+    values = {"temperatures": by_temperature, "test_distance_to_training": test_distance, "searched": searched}
     print(f"numbers:      {context.write_json('samples.json', values)}")
 
 
-def _lay_out(context, columns, rows):
+def _lay_out(
+    context: EvaluationContext, columns: int, rows: int
+) -> tuple[Sequence[str], np.ndarray | None, np.ndarray]:
     """Return the row names of a sheet, the labels of its samples, and the indices of samples for the overview."""
     classes = min(context.model.config.classes, MAX_CLASSES_SHOWN)
     if not classes:
@@ -76,7 +82,9 @@ def _lay_out(context, columns, rows):
     return context.source.class_names[:classes], np.repeat(np.arange(classes), columns), overview
 
 
-def _draw_sheets(folder, drawn, names, overview):
+def _draw_sheets(
+    folder: pathlib.Path, drawn: Mapping[float, Samples], names: Sequence[str], overview: np.ndarray
+) -> None:
     """Draw a sheet per temperature, and an overview with a row per temperature."""
     rows = [(f"{t:g}", s.images[overview]) for t, s in drawn.items()]
     save_png(folder / "samples.png", sheet(rows, title="samples by temperature"))
@@ -86,7 +94,7 @@ def _draw_sheets(folder, drawn, names, overview):
         save_png(folder / "samples" / f"temperature_{t:g}.png", page)
 
 
-def _draw_nearest(folder, temperature, images, nearest):
+def _draw_nearest(folder: pathlib.Path, temperature: float, images: Images, nearest: np.ndarray) -> None:
     """Draw samples `[n, H, W, C]` above their nearest training images `[n, count, H, W, C]`."""
     rows = [("sample", images), *((f"nearest {i + 1}", nearest[:, i]) for i in range(nearest.shape[1]))]
     title = f"samples at {temperature:g}, and the training images nearest to them"
