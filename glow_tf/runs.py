@@ -1,6 +1,7 @@
 """The models of run folders and `.keras` files; `run_files.py` describes the folder."""
 
 import dataclasses
+import os
 import pathlib
 import warnings
 
@@ -11,7 +12,7 @@ from glow_tf.layers.loading import loading_problem
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
 from glow_tf.run_files import EMA_SUFFIX as EMA_SUFFIX
-from glow_tf.run_files import RunFiles, renamed_average
+from glow_tf.run_files import RunFiles, Which, renamed_average
 from glow_tf.weights_file import FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
 
 
@@ -21,14 +22,26 @@ class Run(RunFiles):
 
     Args:
         path: path of the folder, which need not exist.
+
+    Example:
+        >>> import tempfile
+        >>> from glow_tf import DataConfig, Experiment, ModelConfig, TrainingConfig
+        >>> config = ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run = Run.create(folder, Experiment(config, DataConfig(), TrainingConfig()))
+        ...     run.weights.mkdir()
+        ...     Glow(config).save_weights(run.weights_path("last"))
+        ...     model = Run.open(folder).model("last")
+        >>> model.sample(2).shape
+        TensorShape([2, 8, 8, 1])
     """
 
-    def model(self, which="best", ema=False, *, average=None):
-        """Return the trained model, a `Glow`.
+    def model(self, which: Which = "best", ema: bool = False, *, average: bool | None = None) -> Glow:
+        """Return the trained model.
 
         Args:
             which: `"best"`, which falls back to the last weights where no epoch was validated yet, or `"last"`.
-            ema: bool, EMA weights instead of raw ones.
+            ema: EMA weights instead of raw ones.
             average: old name of `ema`.
 
         Raises:
@@ -54,13 +67,13 @@ class Run(RunFiles):
         return model
 
 
-def is_keras_file(path):
+def is_keras_file(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
     path = pathlib.Path(path)
     return path.suffix == ".keras" and not path.is_dir()
 
 
-def load_keras(path):
+def load_keras(path: str | os.PathLike[str]) -> Glow:
     """Return the `Glow` of a `.keras` file.
 
     Raises:
@@ -78,16 +91,26 @@ def load_keras(path):
     return model
 
 
-def load_model(path, ema=False, *, average=None):
+def load_model(path: str | os.PathLike[str], ema: bool = False, *, average: bool | None = None) -> Glow:
     """Return the `Glow` of a run folder or of a `.keras` file.
 
     Args:
         path: path of the run folder, whose best weights are taken, or of the file.
-        ema: bool, EMA weights instead of raw ones; only a run folder has both.
+        ema: EMA weights instead of raw ones; only a run folder has both.
         average: old name of `ema`.
 
     Raises:
         RunError: the model cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from glow_tf import ModelConfig
+        >>> model = Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/digits.keras")
+        ...     loaded = load_model(f"{folder}/digits.keras")
+        >>> loaded.sample(2).shape
+        TensorShape([2, 8, 8, 1])
     """
     ema = renamed_average("load_model", average, ema)
     path = pathlib.Path(path)
