@@ -3,10 +3,13 @@
 import os
 import pathlib
 from collections.abc import Callable
+from typing import TypeVar
 
 from glow_tf.errors import DataError, RunError
 from glow_tf.io import cannot_write, write_atomically
 from glow_tf.locks import locked
+
+Contents = TypeVar("Contents")
 
 SWITCH = "GLOW_TF_CACHE"
 """Environment variable: path of the folder."""
@@ -19,18 +22,20 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "glow_tf"
 
 
-def cached(name: str, read: Callable, write: Callable):
-    """Return what a cached file holds; the first process that asks for it writes it, and others wait for that.
+def cached(name: str, read: Callable[[pathlib.Path], Contents], write: Callable[[pathlib.Path], object]) -> Contents:
+    """Return the contents of a cached file, which the first process that asks for it writes while others wait.
 
     Args:
         name: name of the file in the cache folder; other contents need another name.
-        read: function of the path of the file; raises a `DataError` if the file is damaged, which is written again.
-        write: function of a path that writes the file.
+        read: function that reads the file at a path; it raises a `DataError` for a damaged file, which is then written
+            again.
+        write: function that writes the file at a path.
 
     Raises:
         RunError: the file cannot be written.
 
     Example:
+        >>> import numpy as np
         >>> cached("squares.npy", np.load, lambda path: np.save(path, np.arange(3) ** 2))
         array([0, 1, 4])
     """
@@ -51,8 +56,8 @@ def cached(name: str, read: Callable, write: Callable):
     return read(path)
 
 
-def _read(path, read):
-    """Return what a file holds; None if it is not there or damaged."""
+def _read(path: pathlib.Path, read: Callable[[pathlib.Path], Contents]) -> Contents | None:
+    """Return the contents of a file; None if it is not there or damaged."""
     try:
         return read(path) if path.is_file() else None
     except DataError:

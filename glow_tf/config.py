@@ -6,7 +6,8 @@ The docstring of a field is its help text on the command line, and the values of
 import dataclasses
 import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
 
 from glow_tf.errors import ConfigError, did_you_mean
 from glow_tf.fields import Between, PathText, TensorFlowPath, check_fields
@@ -38,7 +39,12 @@ Side = Annotated[int, Between(1, 4096)]
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The architecture of a Glow (paper, section 3 and Table 4)."""
+    """The architecture of a Glow (section 3 and Table 4 of https://arxiv.org/abs/1807.03039).
+
+    Example:
+        >>> ModelConfig(image_shape=(64, 64, 3), bits=5, levels=4).dims
+        12288
+    """
 
     image_shape: tuple[Side, Side, Annotated[int, Between(1, 64)]] = (32, 32, 3)
     """Height, width, channels; height and width multiples of 2^levels."""
@@ -69,7 +75,7 @@ class ModelConfig:
     init_seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     """Seed of the random initial weights."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         _require(
             self.weight_y == 0 or self.classes > 0,
@@ -83,7 +89,8 @@ class ModelConfig:
             f"channels, expected at most {MAX_CHANNELS:,}.",
         )
 
-    def _check_size(self):
+    def _check_size(self) -> None:
+        """Raise a `ConfigError` if the levels do not halve the image evenly."""
         factor = 2**self.levels
         height, width, _ = self.image_shape
         if height % factor == 0 and width % factor == 0:
@@ -98,12 +105,12 @@ class ModelConfig:
         )
 
     @property
-    def dims(self):
+    def dims(self) -> int:
         """Return D, the number of values in an image."""
         return math.prod(self.image_shape)
 
     @property
-    def recomputes(self):
+    def recomputes(self) -> bool:
         """Return `recompute`, with None replaced by the default for the image size."""
         height, width, _ = self.image_shape
         return height * width >= 64 * 64 if self.recompute is None else self.recompute
@@ -126,13 +133,18 @@ class SplitRecord:
     classes: tuple[str, ...] | None = None
     """Names of the classes in the order of their labels; None without labels, and of runs before format 3."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """The source of the images and their processing before quantization."""
+    """The source of the images and their processing before quantization.
+
+    Example:
+        >>> DataConfig("folder:my/images", fit="resize", flip=True).validation
+        0.05
+    """
 
     source: str = "bundled:digits"
     """`kind:where`, kind one of bundled, tfds, folder, npz, npy, tfrecord, lsun-lmdb."""
@@ -160,7 +172,7 @@ class DataConfig:
     split_record: SplitRecord | None = None
     """How a run held its images out; no option: the run folder keeps it. None of a run that is not started yet."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.split_record, dict):  # of a configuration file
             object.__setattr__(self, "split_record", SplitRecord(**self.split_record))
         check_fields(self)
@@ -184,7 +196,12 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """The training of a model. `None` derives a value by the paper's anchor rule (see `anchored`)."""
+    """The training of a model; `None` derives a value by the anchor rule of the original code (see `anchored`).
+
+    Example:
+        >>> TrainingConfig(batch_size=64).anchored((32, 32, 3)).epoch_steps
+        782
+    """
 
     batch_size: Annotated[int, Between(1, 10**6)] = 512
     """Images per step over all replicas and machines."""
@@ -213,30 +230,43 @@ class TrainingConfig:
     patience: Count = 50
     """Stop after this many steps in a row with a non-finite loss or gradient, each of which is skipped."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
         _require(
             self.schedule == "constant" or self.epochs is not None,
             "schedule: a cosine decay ends at the last epoch, so it needs epochs.",
         )
 
-    def anchored(self, image_shape):
+    def anchored(self, image_shape: Sequence[int]) -> "AnchoredTraining":
         """Return this configuration with every None of the anchor rule filled in, for images of that shape.
 
         The original counts an epoch as 50,000 images at 32x32 pixels, and an image of s x s pixels as (s / 32)^2 of
         them. With `A = batch_size * H * W / 32^2`: `epoch_steps = ceil(50000 / A)`, `warmup_steps = 10 * 50000 / A`,
         `beta2 = 1 - 1 / epoch_steps`; the initialization takes `256 * 32^2 / (H * W)` images.
+
+        Args:
+            image_shape: `(H, W, C)`.
         """
         size = image_shape[0] * image_shape[1] / ANCHOR_SIZE**2
         images = self.batch_size * size
         epoch_steps = self.epoch_steps or math.ceil(ANCHOR_EPOCH / images)
-        return dataclasses.replace(
-            self,
-            epoch_steps=epoch_steps,
-            warmup_steps=10 * ANCHOR_EPOCH / images if self.warmup_steps is None else self.warmup_steps,
-            beta2=1 - 1 / epoch_steps if self.beta2 is None else self.beta2,
-            init_images=self.init_images or max(1, int(256 / max(size, 1))),
-        )
+        derived = {
+            "epoch_steps": epoch_steps,
+            "warmup_steps": 10 * ANCHOR_EPOCH / images if self.warmup_steps is None else self.warmup_steps,
+            "beta2": 1 - 1 / epoch_steps if self.beta2 is None else self.beta2,
+            "init_images": self.init_images or max(1, int(256 / max(size, 1))),
+        }
+        return AnchoredTraining(**{**vars(self), **derived})
+
+
+@dataclasses.dataclass(frozen=True)
+class AnchoredTraining(TrainingConfig):
+    """A training whose values are all known, as `TrainingConfig.anchored` returns it."""
+
+    epoch_steps: Count = dataclasses.field(kw_only=True)
+    warmup_steps: Annotated[float, Between(0, 10**9)] = dataclasses.field(kw_only=True)
+    beta2: Annotated[float, Between(0, 1, open_high=True)] = dataclasses.field(kw_only=True)
+    init_images: Annotated[int, Between(1, 10**6)] = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,13 +280,20 @@ class InitialWeights:
     digest: str | None = None
     """SHA-256 of the weights; None until they are read."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A model, its data and its training: the contents of a preset and of a run's configuration file."""
+    """A model, its data and its training: the contents of a preset and of a run's configuration file.
+
+    Example:
+        >>> model = ModelConfig(image_shape=(8, 8, 1), levels=2, depth=4, width=64)
+        >>> experiment = Experiment(model, DataConfig("bundled:digits"), TrainingConfig(batch_size=64))
+        >>> Experiment.from_dict(experiment.to_dict()) == experiment
+        True
+    """
 
     model: ModelConfig
     data: DataConfig
@@ -270,7 +307,7 @@ class Experiment:
     initial_weights: InitialWeights | None = None
     """Weights that the training starts from; None: an initialization from data."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.initial_weights, dict):  # of a configuration file
             object.__setattr__(self, "initial_weights", InitialWeights(**self.initial_weights))
         check_fields(self)
@@ -280,19 +317,19 @@ class Experiment:
         )
         self._check_batches()
 
-    def _check_batches(self):
+    def _check_batches(self) -> None:
         """Raise a `ConfigError` if TensorFlow cannot hold a batch of so many images."""
         most, shape = MAX_BATCH_VALUES // self.model.dims, "x".join(map(str, self.model.image_shape))
         for name in ("batch_size", "init_images"):
             count = getattr(self.training, name) or 0  # None is derived, and small
             _require(count <= most, f"{name}: expected at most {most:,} images of {shape}, got {count:,}.")
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return nested dictionaries that JSON can store."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """Return the experiment of the dictionaries of `to_dict`."""
         parts = {"model": ModelConfig, "data": DataConfig, "training": TrainingConfig}
         return cls(**{k: parts[k](**v) if k in parts else v for k, v in values.items()})
@@ -300,7 +337,12 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Options of a run that do not define it; all but `init_from` may change when it is resumed."""
+    """Options of a run that do not define it; all but `init_from` may change when it is resumed.
+
+    Example:
+        >>> RunOptions(run_dir="runs/digits", devices="cpu").checkpoint_minutes
+        10.0
+    """
 
     run_dir: TensorFlowPath | None = None
     """The run folder; None: runs/<preset>."""
@@ -333,7 +375,7 @@ class RunOptions:
     cache_dir: PathText | None = None
     """Folder for the files of decoded images; None: $XDG_CACHE_HOME/glow_tf/images, or that in ~/.cache."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.devices, str):
             object.__setattr__(self, "devices", str(self.devices))  # a number
         if isinstance(self.jit_compile, bool):  # as in earlier versions
@@ -346,6 +388,6 @@ class RunOptions:
         _require(not self.init_ema or self.init_from is not None, "init_ema: give init_from, the run to start from.")
 
 
-def _require(condition, message):
+def _require(condition: object, message: str) -> None:
     if not condition:
         raise ConfigError(message)

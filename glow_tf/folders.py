@@ -13,6 +13,7 @@ import pathlib
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 
 from glow_tf.errors import RunError
 from glow_tf.io import cannot_write, named_path, temporary_path
@@ -30,10 +31,13 @@ RENAME_EXCHANGE, AT_FDCWD = 2, -100
 """Constants of Linux's `renameat2`."""
 
 
-def check_pattern_free(path):
-    """Raise a `RunError` if TensorFlow takes a path for a pattern.
+def check_pattern_free(path: str | os.PathLike[str]) -> None:
+    """Check that TensorFlow does not take a path for a pattern.
 
     It would find no file, or those of another folder, which it would read or remove.
+
+    Raises:
+        RunError: the path has characters of a pattern.
     """
     path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
     characters = sorted(set(path.as_posix()) & set(PATTERN_CHARACTERS))  # Windows' own \ is no part of a name
@@ -44,7 +48,7 @@ def check_pattern_free(path):
         )
 
 
-def check_writable(folder):
+def check_writable(folder: str | os.PathLike[str]) -> None:
     """Make a folder if it is missing and write a byte into it: better now than after hours of work.
 
     Raises:
@@ -61,7 +65,7 @@ def check_writable(folder):
             probe.unlink()
 
 
-def check_room(folder, size):
+def check_room(folder: str | os.PathLike[str], size: int) -> None:
     """Raise a `RunError` unless the disk of an existing folder has `size` bytes free."""
     usage = shutil.disk_usage(folder)
     if usage.total and usage.free < size:  # some network file systems report 0 of 0
@@ -71,11 +75,11 @@ def check_room(folder, size):
         )
 
 
-def is_unfinished(path, names):
+def is_unfinished(path: pathlib.Path, names: Iterable[str]) -> bool:
     """Return whether a path is a regular file with the name of an unfinished write of one of the files `names`.
 
     Args:
-        path: `pathlib.Path` of anything.
+        path: path of anything.
         names: names of files, in which `*` stands for any characters.
     """
     match = TEMPORARY_NAME.fullmatch(path.name)
@@ -83,13 +87,14 @@ def is_unfinished(path, names):
     return is_ours and path.is_file() and not path.is_symlink()
 
 
-def leftovers(folder):
-    """Return a list of `(path, name)` of the unfinished writes of processes that ended, and what they were to become.
-
-    Processes are those of this machine.
+def leftovers(folder: str | os.PathLike[str]) -> list[tuple[pathlib.Path, str]]:
+    """List the unfinished writes of processes of this machine that ended.
 
     Args:
         folder: path of the folder, which need not exist.
+
+    Returns:
+        List of `(path, name)`, the name that the file or folder was to get.
     """
     try:
         matches = [(path, TEMPORARY_NAME.fullmatch(path.name)) for path in pathlib.Path(folder).iterdir()]
@@ -98,7 +103,7 @@ def leftovers(folder):
     return [(path, match[2]) for path, match in matches if match and not _is_another_process(int(match[1]))]
 
 
-def remove_leftovers(folder, of):
+def remove_leftovers(folder: str | os.PathLike[str], of: str) -> None:
     """Remove what processes of this machine that ended left of the write of one file or folder.
 
     Args:
@@ -110,7 +115,7 @@ def remove_leftovers(folder, of):
             remove(path)
 
 
-def remove_unfinished(folder, names):
+def remove_unfinished(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
     """Remove the unfinished files (see `is_unfinished`) of processes of this machine that ended.
 
     Args:
@@ -122,7 +127,7 @@ def remove_unfinished(folder, names):
             remove(path)
 
 
-def remove(path):
+def remove(path: pathlib.Path) -> None:
     """Remove a file or a folder, as far as the system allows it."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
@@ -131,7 +136,7 @@ def remove(path):
             path.unlink()
 
 
-def move_aside(path):
+def move_aside(path: pathlib.Path) -> pathlib.Path:
     """Rename something damaged to `NAME.damaged`, or the first free of `NAME.damaged.2`, ...; return the new path.
 
     Raises:
@@ -146,10 +151,8 @@ def move_aside(path):
     return aside
 
 
-def prepare_folder(path):
-    """Return the path of a folder that is to be written anew, after a look at the place.
-
-    What killed processes left there is moved back or removed.
+def prepare_folder(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Check that a folder can be written anew, move back or remove what killed processes left there; return its path.
 
     Raises:
         RunError: the path cannot be written, or TensorFlow takes it for a pattern.
@@ -164,7 +167,7 @@ def prepare_folder(path):
     return path
 
 
-def replace_folder(new, path):
+def replace_folder(new: pathlib.Path, path: pathlib.Path) -> None:
     """Move the folder `new` to `path`, in the place of the folder that may be there.
 
     Linux exchanges the two names at once, so that `path` is never missing. Elsewhere the old folder is first moved
@@ -185,7 +188,7 @@ def replace_folder(new, path):
         remove(aside)
 
 
-def recover_folder(path):
+def recover_folder(path: pathlib.Path) -> None:
     """Move the folder back that was at `path` when a kill interrupted `replace_folder`."""
     if not os.path.lexists(path):
         for aside, name in leftovers(path.parent):
@@ -197,7 +200,7 @@ def recover_folder(path):
                 return
 
 
-def _exchange(first, second):
+def _exchange(first: pathlib.Path, second: pathlib.Path) -> bool:
     """Exchange two names at once; return whether that was possible."""
     if not sys.platform.startswith("linux"):
         return False
@@ -207,7 +210,7 @@ def _exchange(first, second):
     return rename(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE) == 0
 
 
-def _is_another_process(pid):
+def _is_another_process(pid: int) -> bool:
     """Return whether a process of this machine other than this one has a number."""
     if pid == os.getpid():
         return False

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,15 +14,22 @@ MAX_REASON_LENGTH = 300
 """Characters of an error of a library that a message quotes."""
 
 
-def write_atomically(path, write):
+def write_atomically(path: str | os.PathLike[str], write: Callable[[pathlib.Path], object]) -> None:
     """Write a file under a temporary name, then move it into place: a reader never meets half a file.
 
     Args:
         path: the file to write; missing parent folders are made.
-        write: function of the temporary path, which lies in the same folder and has the same ending.
+        write: function that writes to the temporary path, which lies in the same folder and has the same ending.
 
     Raises:
         RunError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "new", "file.txt")
+        >>> write_atomically(path, lambda temporary: temporary.write_text("whole"))
+        >>> path.read_text()
+        'whole'
     """
     path = named_path(path)
     temporary = temporary_path(path)
@@ -36,31 +44,34 @@ def write_atomically(path, write):
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file atomically (see `write_atomically`)."""
     write_bytes(path, text.encode())
 
 
-def write_bytes(path, data):
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a binary file atomically (see `write_atomically`)."""
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
-def save_array(path, array):
+def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Write a NumPy array as a `.npy` file, atomically; nothing is pickled."""
 
-    def write(temporary):
+    def write(temporary: pathlib.Path) -> None:
         with open(temporary, "wb") as file:
             np.save(file, array, allow_pickle=False)
 
     write_atomically(path, write)
 
 
-def check_not_current(path):
-    """Raise a `RunError` if a folder to write is the current one or lies above it: it could not be moved into place.
+def check_not_current(path: pathlib.Path) -> None:
+    """Check that a folder to write is not the current one, nor above it: it could not be moved into place.
 
     Args:
-        path: `pathlib.Path` of the folder.
+        path: the folder.
+
+    Raises:
+        RunError: the folder is the current one or lies above it.
     """
     current = pathlib.Path.cwd()
     if path.resolve() in (current, *current.parents):
@@ -69,7 +80,7 @@ def check_not_current(path):
         )
 
 
-def temporary_path(path):
+def temporary_path(path: pathlib.Path) -> pathlib.Path:
     """Return the path `.PID.NAME` beside `path`, under which this process writes before it moves the file into place.
 
     Keras insists on the endings of names, so the mark is in front.
@@ -77,22 +88,19 @@ def temporary_path(path):
     return path.with_name(f".{os.getpid()}.{path.name}")
 
 
-def named_path(path):
+def named_path(path: str | os.PathLike[str]) -> pathlib.Path:
     """Return a path whose last part is a name, which `.` and `..` are not."""
     path = pathlib.Path(path)
     return path if path.name not in ("", "..") else path.resolve()
 
 
-def cannot_write(path, error):
+def cannot_write(path: str | os.PathLike[str], error: BaseException) -> RunError:
     """Return the `RunError` that says that `path` cannot be written, and why."""
     return RunError(f"cannot write {path}: {describe_error(error)}. Free some space or choose another folder.")
 
 
-def describe_error(error):
-    """Return the reason of an error of Python's or TensorFlow's in a few words.
-
-    Those are the first line, without the names of TensorFlow's functions.
-    """
+def describe_error(error: BaseException) -> str:
+    """Return the reason of an error of Python or TensorFlow: its first line, without TensorFlow's function names."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "a part of the path is a file, not a folder"
     if isinstance(error, OSError) and error.strerror:

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 
 from glow_tf.errors import RunError
 from glow_tf.io import cannot_write
@@ -24,7 +25,7 @@ MAX_HOLDER_LENGTH = 200
 
 
 @contextlib.contextmanager
-def locked(path, description, wait=False):
+def locked(path: str | os.PathLike[str], description: str, wait: bool = False) -> Iterator[None]:
     """Hold a lock file within the context.
 
     The lock is the system's (`flock`) and ends with the process, however that ends; the text in the file only names
@@ -34,7 +35,7 @@ def locked(path, description, wait=False):
     Args:
         path: path of the lock file in an existing folder.
         description: name of what is locked, for the message.
-        wait: bool, wait for a process that holds the lock.
+        wait: wait for a process that holds the lock.
 
     Raises:
         RunError: another process holds it, unless `wait`; or the file cannot be written.
@@ -55,7 +56,7 @@ def locked(path, description, wait=False):
         os.close(file)
 
 
-def _acquire(path, description, wait):
+def _acquire(path: pathlib.Path, description: str, wait: bool) -> int:
     """Return the descriptor of the lock file at `path`, locked and with the name of this process in it."""
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -71,7 +72,7 @@ def _acquire(path, description, wait):
         os.close(file)  # the process that held it has removed it: the next file of this name counts
 
 
-def _lock(file, path, description, wait):
+def _lock(file: int, path: pathlib.Path, description: str, wait: bool) -> None:
     try:
         if fcntl is None:
             raise OSError("this system has no flock")
@@ -80,6 +81,7 @@ def _lock(file, path, description, wait):
         holder = os.read(file, MAX_HOLDER_LENGTH).decode(errors="replace").strip() or "another process"
         if wait:
             print(f"waiting for {holder}, which writes {description}", file=sys.stderr)
+            assert fcntl is not None  # as the error is its own
             fcntl.flock(file, fcntl.LOCK_EX)
             return
         raise RunError(
@@ -94,7 +96,7 @@ def _lock(file, path, description, wait):
         )
 
 
-def _is_at(file, path):
+def _is_at(file: int, path: pathlib.Path) -> bool:
     """Return whether an open file is the one that has the name `path`."""
     try:
         return os.path.samestat(os.fstat(file), os.stat(path))
@@ -102,6 +104,6 @@ def _is_at(file, path):
         return False
 
 
-def _this_process():
+def _this_process() -> str:
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     return f"process {os.getpid()} on {socket.gethostname()} since {since}\n"

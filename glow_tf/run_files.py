@@ -15,13 +15,18 @@ import dataclasses
 import os
 import pathlib
 import warnings
+from typing import Literal, Self, TypeAlias
 
+from glow_tf.config import Experiment
 from glow_tf.deprecation import warn_renamed
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.experiment_file import read_experiment, write_experiment
 
 EMA_SUFFIX = "_average"
 """Suffix of the weights files and of the columns of `metrics.csv` that belong to the EMA weights."""
+
+Which: TypeAlias = Literal["best", "last"]
+"""The epoch of weights: the one of the best validation, or the last one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,70 +39,79 @@ class RunFiles:
 
     path: pathlib.Path
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "path", pathlib.Path(self.path))
 
     @classmethod
-    def create(cls, path, experiment):
+    def create(cls, path: str | os.PathLike[str], experiment: Experiment) -> Self:
         """Make the folder and write its configuration; return the `Run`.
 
         Raises:
             RunError: the folder holds a run of another configuration, or cannot be written.
         """
-        run = cls(path)
+        run = cls(pathlib.Path(path))
         if run.exists and run.experiment() != experiment:
             raise RunError(f"{run.path} holds a run of another configuration, which would be lost; give another path.")
         run.write_config(experiment)
         return run
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: str | os.PathLike[str]) -> Self:
         """Return the `Run` of an existing folder.
 
         Raises:
             RunError: it is not a run folder.
         """
-        run = cls(path)
+        run = cls(pathlib.Path(path))
         if not run.exists:
             raise RunError(f"{run.path} is not a run folder (no {run.config_path.name} in it); train.py makes one.")
         return run
 
     @property
-    def config_path(self):
+    def config_path(self) -> pathlib.Path:
+        """Path of `config.json`."""
         return self.path / "config.json"
 
     @property
-    def exists(self):
+    def exists(self) -> bool:
         """True if the folder has a configuration; False, too, where the system does not take the path."""
         return os.path.isfile(self.config_path)
 
     @property
-    def metrics_path(self):
+    def metrics_path(self) -> pathlib.Path:
+        """Path of `metrics.csv`."""
         return self.path / "metrics.csv"
 
     @property
-    def weights(self):
+    def weights(self) -> pathlib.Path:
+        """Path of the folder of weights files."""
         return self.path / "weights"
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> pathlib.Path:
+        """Path of the folder of checkpoints."""
         return self.path / "checkpoints"
 
     @property
-    def pictures(self):
+    def pictures(self) -> pathlib.Path:
+        """Path of the folder of figures of the training."""
         return self.path / "pictures"
 
     @property
-    def evaluation(self):
+    def evaluation(self) -> pathlib.Path:
+        """Path of the folder that `evaluate.py` writes."""
         return self.path / "evaluation"
 
-    def weights_path(self, which="best", ema=False, *, average=None):
+    def weights_path(self, which: Which = "best", ema: bool = False, *, average: bool | None = None) -> pathlib.Path:
         """Return the path of a weights file.
 
         Args:
             which: `"best"` or `"last"`.
-            ema: bool, EMA weights instead of raw ones.
+            ema: EMA weights instead of raw ones.
             average: old name of `ema`.
+
+        Raises:
+            ConfigError: `which` is something else.
         """
         ema = renamed_average("Run.weights_path", average, ema)
         if which not in ("best", "last"):
@@ -105,21 +119,21 @@ class RunFiles:
         return self.weights / f"{which}{EMA_SUFFIX if ema else ''}.weights.h5"
 
     @property
-    def results(self):
+    def results(self) -> list[pathlib.Path]:
         """Paths of the results of training that the folder holds: weights files and `metrics.csv`."""
         return [path for path in (*sorted(self.weights.glob("*.weights.h5")), self.metrics_path) if path.is_file()]
 
     @property
-    def has_ema(self):
+    def has_ema(self) -> bool:
         """True if the folder holds EMA weights."""
         return any(self.weights_path(which, ema=True).is_file() for which in ("best", "last"))
 
-    def weights_to_load(self, which="best", ema=False):
+    def weights_to_load(self, which: Which = "best", ema: bool = False) -> pathlib.Path:
         """Return the path of the weights file to load.
 
         Args:
             which: `"best"`, which falls back to the last weights where no epoch was validated yet, or `"last"`.
-            ema: bool, EMA weights instead of raw ones.
+            ema: EMA weights instead of raw ones.
 
         Raises:
             RunError: there are no such weights.
@@ -136,17 +150,17 @@ class RunFiles:
         return path
 
     @property
-    def has_average(self):
+    def has_average(self) -> bool:
         """`has_ema` under its old name."""
         warn_renamed("Run.has_average", "Run.has_ema")
         return self.has_ema
 
-    def write_config(self, experiment):
-        """Write the configuration, an `Experiment`."""
+    def write_config(self, experiment: Experiment) -> None:
+        """Write the configuration."""
         write_experiment(self.config_path, experiment)
 
-    def experiment(self):
-        """Return the configuration, an `Experiment`; warn if the file is not as it was written.
+    def experiment(self) -> Experiment:
+        """Return the configuration; warn if the file is not as it was written.
 
         Raises:
             RunError: `config.json` is damaged, or of a later format.
@@ -154,8 +168,8 @@ class RunFiles:
         return read_experiment(self.config_path)
 
 
-def renamed_average(function, average, ema):
-    """Return `ema`, or the value of its old name `average` with a warning where that is given."""
+def renamed_average(function: str, average: bool | None, ema: bool) -> bool:
+    """Return `ema`, or with a warning the value of its old name `average` if that is not None."""
     if average is None:
         return ema
     warn_renamed(f"{function}(average=...)", f"{function}(ema=...)", stacklevel=4)

@@ -1,6 +1,7 @@
 """The models of run folders and `.keras` files; `run_files.py` describes the folder."""
 
 import dataclasses
+import os
 import pathlib
 
 from glow_tf.errors import RunError
@@ -9,7 +10,7 @@ from glow_tf.model import Glow
 from glow_tf.model_files import is_keras_file as is_keras_file
 from glow_tf.model_files import load_keras_file, load_weights_file
 from glow_tf.run_files import EMA_SUFFIX as EMA_SUFFIX
-from glow_tf.run_files import RunFiles, renamed_average
+from glow_tf.run_files import RunFiles, Which, renamed_average
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,14 +19,26 @@ class Run(RunFiles):
 
     Args:
         path: path of the folder, which need not exist.
+
+    Example:
+        >>> import tempfile
+        >>> from glow_tf import DataConfig, Experiment, ModelConfig, TrainingConfig
+        >>> config = ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run = Run.create(folder, Experiment(config, DataConfig(), TrainingConfig()))
+        ...     run.weights.mkdir()
+        ...     Glow(config).save_weights(run.weights_path("last"))
+        ...     model = Run.open(folder).model("last")
+        >>> model.sample(2).shape
+        TensorShape([2, 8, 8, 1])
     """
 
-    def model(self, which="best", ema=False, *, average=None):
-        """Return the trained model, a `Glow`.
+    def model(self, which: Which = "best", ema: bool = False, *, average: bool | None = None) -> Glow:
+        """Return the trained model.
 
         Args:
             which: `"best"`, which falls back to the last weights where no epoch was validated yet, or `"last"`.
-            ema: bool, EMA weights instead of raw ones.
+            ema: EMA weights instead of raw ones.
             average: old name of `ema`.
 
         Raises:
@@ -38,7 +51,7 @@ class Run(RunFiles):
         return model
 
 
-def load_keras(path):
+def load_keras(path: str | os.PathLike[str]) -> Glow:
     """Return the `Glow` of a `.keras` file.
 
     Raises:
@@ -47,16 +60,26 @@ def load_keras(path):
     return load_keras_file(path, Glow)
 
 
-def load_model(path, ema=False, *, average=None):
+def load_model(path: str | os.PathLike[str], ema: bool = False, *, average: bool | None = None) -> Glow:
     """Return the `Glow` of a run folder or of a `.keras` file.
 
     Args:
         path: path of the run folder, whose best weights are taken, or of the file.
-        ema: bool, EMA weights instead of raw ones; only a run folder has both.
+        ema: EMA weights instead of raw ones; only a run folder has both.
         average: old name of `ema`.
 
     Raises:
         RunError: the model cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from glow_tf import ModelConfig
+        >>> model = Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/digits.keras")
+        ...     loaded = load_model(f"{folder}/digits.keras")
+        >>> loaded.sample(2).shape
+        TensorShape([2, 8, 8, 1])
     """
     ema = renamed_average("load_model", average, ema)
     path = pathlib.Path(path)

@@ -4,17 +4,30 @@ Both are attributes of the file, so they stay with a copy. Files without them, t
 are taken as they are. A `.keras` file is a zip archive, which has checksums of its own.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
 import os
 import zipfile
 import zlib
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from glow_tf.errors import RunError
+
+if TYPE_CHECKING:
+    import keras
+
+    from glow_tf.config import ModelConfig
+
+    KerasModel = keras.Model
+else:
+    KerasModel = object  # this module imports no TensorFlow
 
 ATTRIBUTE = "glow_tf_sha256"
 """Attribute of the file's root: SHA-256 of all arrays (see `digest`), in hexadecimal."""
@@ -34,16 +47,18 @@ READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)
 """What h5py raises for a damaged file."""
 
 
-class SealedWeights:
+class SealedWeights(KerasModel):
     """Base of a Keras model, before `keras.Model`, whose weights files carry a digest that every load checks."""
 
-    def save_weights(self, filepath, *args, **kwargs):
+    config: ModelConfig
+
+    def save_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Save the weights as `keras.Model.save_weights` does, with a digest of them in the file."""
         super().save_weights(filepath, *args, **kwargs)
         if str(filepath).endswith(ENDING) and os.path.isfile(filepath):
             seal(filepath, self.config)
 
-    def load_weights(self, filepath, *args, **kwargs):
+    def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Load weights as `keras.Model.load_weights` does.
 
         Raises:
@@ -59,30 +74,39 @@ class SealedWeights:
         super().load_weights(filepath, *args, **kwargs)
 
 
-def seal(path, config):
-    """Write the digest of a weights file, and the `ModelConfig` of its model, into it."""
+def seal(path: str | os.PathLike[str], config: ModelConfig) -> None:
+    """Write the digest of a weights file, and the configuration of its model, into it."""
     with h5py.File(path, "r+") as file:
         file.attrs[CONFIG_ATTRIBUTE] = json.dumps(dataclasses.asdict(config))
         file.attrs[ATTRIBUTE] = digest(file)
 
 
-def check_seal(path):
-    """Raise a `RunError` if the arrays of a weights file, or the parts of a `.keras` file, are not those written."""
+def check_seal(path: str | os.PathLike[str]) -> None:
+    """Check that the arrays of a weights file, or the parts of a `.keras` file, are those that were written.
+
+    Raises:
+        RunError: they are not, or the file cannot be read.
+    """
     if str(path).endswith(".keras"):
         _check_archive(path)
     elif str(path).endswith(ENDING):
         _check_digest(path)
 
 
-def check_config(path, config, may_differ=FIELDS_THAT_MAY_DIFFER):
-    """Raise a `RunError` if a weights file was written by a model of another configuration.
+def check_config(
+    path: str | os.PathLike[str], config: ModelConfig, may_differ: Collection[str] = FIELDS_THAT_MAY_DIFFER
+) -> None:
+    """Check that a weights file was written by a model of this configuration.
 
     The shapes of the weights tell most of it, but not the bits per channel, for one.
 
     Args:
         path: path of the file; one that is missing, or does not say, is not refused.
-        config: a `ModelConfig`.
+        config: the configuration that is expected.
         may_differ: names of fields that are not compared.
+
+    Raises:
+        RunError: the configurations differ in another field.
     """
     differences = _differences(path, config, may_differ)
     if differences:
@@ -91,14 +115,14 @@ def check_config(path, config, may_differ=FIELDS_THAT_MAY_DIFFER):
         )
 
 
-def _differences(path, config, ignored):
-    """Return in words how a `ModelConfig` differs from that of the model which wrote a weights file; "" if not."""
+def _differences(path: str | os.PathLike[str], config: ModelConfig, ignored: Collection[str]) -> str:
+    """Describe how a configuration differs from that of the model which wrote a weights file; "" if it does not."""
     written, values = written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
     names = [name for name in values if name in written and name not in ignored]
     return "; ".join(f"{name} {values[name]}, not {written[name]}" for name in names if values[name] != written[name])
 
 
-def written_config(path: str | os.PathLike) -> dict:
+def written_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the fields of the configuration of the model that wrote a weights file, or {} if the file does not say."""
     try:
         with h5py.File(path, "r") as file:
@@ -108,18 +132,18 @@ def written_config(path: str | os.PathLike) -> dict:
     return values if isinstance(values, dict) else {}
 
 
-def digest(file):
+def digest(file: h5py.File) -> str:
     """Return the SHA-256 of the names, types, shapes and bytes of all arrays in an open HDF5 file, in order of name."""
     arrays = {}
     file.visititems(lambda name, item: arrays.update({name: item}) if isinstance(item, h5py.Dataset) else None)
     result = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         result.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        result.update(np.ascontiguousarray(array[()]).reshape(-1).view(np.uint8))
+        result.update(np.ascontiguousarray(array[()]).reshape(-1).view(np.uint8).data)
     return result.hexdigest()
 
 
-def _check_digest(path):
+def _check_digest(path: str | os.PathLike[str]) -> None:
     try:
         with h5py.File(path, "r") as file:
             written = file.attrs.get(ATTRIBUTE)
@@ -130,7 +154,7 @@ def _check_digest(path):
         raise RunError(f"{path} is damaged: its numbers are not those that were written (their digest differs).")
 
 
-def _check_archive(path):
+def _check_archive(path: str | os.PathLike[str]) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

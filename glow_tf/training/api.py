@@ -49,7 +49,7 @@ def train(
         >>> import glow_tf
         >>> experiment = glow_tf.presets.get("digits")
         >>> training = dataclasses.replace(experiment.training, epochs=1, epoch_steps=2)
-        >>> model = dataclasses.replace(experiment.model, depth=1, width=8)
+        >>> model = dataclasses.replace(experiment.model, levels=1, depth=1, width=4)
         >>> experiment = dataclasses.replace(experiment, model=model, training=training)
         >>> run = glow_tf.train(experiment, f"{tempfile.mkdtemp()}/run", devices="cpu", verbose=False)
         >>> run.model().sample(2).shape

@@ -1,5 +1,10 @@
 """The batches of an experiment's data on this machine."""
 
+from typing import Any
+
+import tensorflow as tf
+
+from glow_tf.config import Experiment
 from glow_tf.data import open_source
 from glow_tf.data.pipeline import evaluation_batches, training_batches
 from glow_tf.errors import ConfigError
@@ -9,14 +14,14 @@ class ExperimentBatches:
     """Training and validation batches of an experiment.
 
     Args:
-        experiment: an `Experiment`.
-        cache_options: keyword arguments `cache` and `cache_dir` of `open_source`.
+        experiment: the experiment whose data are read.
+        **cache_options: keyword arguments `cache` and `cache_dir` of `open_source`.
 
     Raises:
         ConfigError: the model's classes are not those of the data.
     """
 
-    def __init__(self, experiment, **cache_options):
+    def __init__(self, experiment: Experiment, **cache_options: Any) -> None:
         self.experiment = experiment
         self.source = open_source(experiment.data, experiment.model.image_shape, **cache_options)
         classes = experiment.model.classes
@@ -25,7 +30,7 @@ class ExperimentBatches:
                 f"classes={classes}, but {experiment.data.source} has {self.source.classes} classes of labels."
             )
 
-    def training(self, batch_size, **options):
+    def training(self, batch_size: int, **options: Any) -> tf.data.Dataset:
         """Return batches of training images without end; see `pipeline.training_batches` for the options."""
         return training_batches(
             self.source,
@@ -36,7 +41,7 @@ class ExperimentBatches:
             **options,
         )
 
-    def validation(self, input_pipelines, input_pipeline_id):
+    def validation(self, input_pipelines: int, input_pipeline_id: int) -> tf.data.Dataset:
         """Return the part of every validation batch that belongs to one of several input pipelines."""
         batch_size = self.experiment.training.batch_size
         batches = evaluation_batches(

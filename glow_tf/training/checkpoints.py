@@ -1,16 +1,26 @@
 """Checkpoints of the training state: everything that an exact resume needs."""
 
+from __future__ import annotations
+
 import contextlib
+import os
 import pathlib
 import re
 import shutil
 import warnings
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from glow_tf.errors import RunError
 from glow_tf.io import describe_error, write_text
 from glow_tf.layers.loading import require_finite
+
+if TYPE_CHECKING:
+    from glow_tf.model import Glow
+    from glow_tf.training.ema import ExponentialMovingAverage
+    from glow_tf.training.optimizers import GlowOptimizer
+    from glow_tf.training.step import Counters
 
 STATE_FILE = "checkpoint"
 """TensorFlow's list of the checkpoints in a folder."""
@@ -32,10 +42,19 @@ class Checkpoints:
     Args:
         directory: path of the folder.
         model, optimizer, ema, counters: trackables that are saved: weights, slots, shadows and counts.
-        keep: int, the number of latest checkpoints that are kept.
+        keep: the number of latest checkpoints that are kept.
     """
 
-    def __init__(self, directory, *, model, optimizer, ema, counters, keep=3):
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        model: Glow,
+        optimizer: GlowOptimizer,
+        ema: ExponentialMovingAverage,
+        counters: Counters,
+        keep: int = 3,
+    ) -> None:
         self.directory, self.keep = pathlib.Path(directory), keep
         self.model, self.optimizer, self.ema = model, optimizer, ema
         # The keywords are paths in the files, `average` among them: a file format.
@@ -43,11 +62,11 @@ class Checkpoints:
         self.step = counters.step
         self._manager = None
 
-    def steps(self):
+    def steps(self) -> list[int]:
         """Return the steps of the checkpoints in the folder, ascending."""
         return sorted(self._steps_of_files(r"index"))
 
-    def save(self):
+    def save(self) -> None:
         """Write a checkpoint of the present step.
 
         Raises:
@@ -66,7 +85,7 @@ class Checkpoints:
                 "the same command again."
             ) from error
 
-    def restore(self):
+    def restore(self) -> int | None:
         """Restore the newest readable checkpoint, with a warning for each damaged one.
 
         Returns:
@@ -103,7 +122,7 @@ class Checkpoints:
             )
         return None
 
-    def _check_finite(self):
+    def _check_finite(self) -> None:
         """Raise a `RunError` that names the first weight, slot or shadow which is not finite."""
         variables = [(v.path, v.value) for v in (*self.model.weights, *self.optimizer.variables)]
         names = (f"EMA of {v.path}" for v in self.model.trainable_variables)
@@ -112,7 +131,7 @@ class Checkpoints:
         bad = [(n, v) for n, v in variables if v.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(v))]
         require_finite((name, v.numpy()) for name, v in bad)
 
-    def remove_leftovers(self):
+    def remove_leftovers(self) -> None:
         """Remove the temporary files of a write that a kill or a full disk interrupted."""
         for path in self.directory.glob("*_temp"):
             shutil.rmtree(path, ignore_errors=True)
@@ -121,22 +140,22 @@ class Checkpoints:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _prefix(self, step):
+    def _prefix(self, step: int) -> str:
         return str(self.directory / f"ckpt-{step}")
 
-    def _steps_of_files(self, ending):
+    def _steps_of_files(self, ending: str) -> set[int]:
         """Return the set of steps of the files `ckpt-STEP.ENDING`, where ENDING matches a regular expression."""
         matches = (re.fullmatch(rf"ckpt-(\d+)\.{ending}", path.name) for path in self.directory.glob("ckpt-*"))
         return {int(match[1]) for match in matches if match}
 
-    def _listed_steps(self):
+    def _listed_steps(self) -> set[int]:
         """Return the set of steps in TensorFlow's list of checkpoints; it is empty if the list is not there."""
         try:
             return {int(step) for step in re.findall(rb"\"ckpt-(\d+)\"", (self.directory / STATE_FILE).read_bytes())}
         except OSError:
             return set()
 
-    def _make_manager(self):
+    def _make_manager(self) -> tf.train.CheckpointManager:
         """Return the object that writes checkpoints and removes old ones, after writing the list that it goes by."""
         steps = self.steps()
         if steps and self._listed_steps() != set(steps):

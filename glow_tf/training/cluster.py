@@ -7,6 +7,8 @@ import os
 import socket
 import threading
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 from glow_tf.errors import ConfigError
 
@@ -25,28 +27,28 @@ class Cluster:
     """The machines of a training.
 
     Args:
-        addresses: dictionary of job, `"chief"` or `"worker"`, -> list of `"host:port"`; empty for one machine.
+        addresses: addresses `"host:port"` by job, `"chief"` or `"worker"`; empty for one machine.
         job: job of this machine.
         index: its place in the list of the job.
     """
 
-    addresses: dict
+    addresses: dict[str, list[str]]
     job: str = "worker"
     index: int = 0
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """True on the machine that writes the run folder."""
         return self.job == ("chief" if self.addresses.get("chief") else "worker") and self.index == 0
 
     @property
-    def others(self):
+    def others(self) -> list[str]:
         """The addresses of the other machines."""
         machines = [(job, i, address) for job in self.addresses for i, address in enumerate(self.addresses[job])]
         return [address for job, i, address in machines if (job, i) != (self.job, self.index)]
 
 
-def read_cluster():
+def read_cluster() -> Cluster:
     """Return the `Cluster` that the environment describes.
 
     Raises:
@@ -75,10 +77,10 @@ def read_cluster():
         type(index) is int and 0 <= index < count,
         f"its task has index {index!r}, expected one of 0 to {count - 1}, as the cluster has {count} of type {job}",
     )
-    return Cluster(addresses, job, index)
+    return Cluster(addresses, job, int(index))
 
 
-def _check_addresses(addresses):
+def _check_addresses(addresses: Any) -> None:
     _require(isinstance(addresses, dict), "its cluster is no object")
     for job, names in addresses.items():
         _require(job in JOBS, f"its cluster has the type {job!r}, expected {' and '.join(JOBS)}")
@@ -89,12 +91,12 @@ def _check_addresses(addresses):
     _require(len(addresses.get("chief", [0])) == 1, "its cluster has several chiefs")
 
 
-def _require(condition, problem):
+def _require(condition: object, problem: str) -> None:
     if not condition:
         raise _bad(problem)
 
 
-def _bad(problem):
+def _bad(problem: str) -> ConfigError:
     return ConfigError(
         f"{VARIABLE} does not describe machines: {problem}. Expected such as {EXAMPLE}; to train on one machine, "
         "unset it."
@@ -102,12 +104,12 @@ def _bad(problem):
 
 
 @contextlib.contextmanager
-def absent_machines_named(cluster):
+def absent_machines_named(cluster: Cluster) -> Iterator[None]:
     """Name the machines that do not answer in a warning every 30 seconds, within the context."""
     # TensorFlow waits for them in silence.
     ended = threading.Event()
 
-    def watch():
+    def watch() -> None:
         while not ended.wait(SECONDS_BETWEEN_WARNINGS):
             absent = [f"{address} ({reason})" for address in cluster.others if (reason := _silence(address))]
             if absent and not ended.is_set():
@@ -123,7 +125,7 @@ def absent_machines_named(cluster):
         ended.set()
 
 
-def _silence(address):
+def _silence(address: str) -> str:
     """Return why a machine cannot be reached, or "" if it answers."""
     host, _, port = address.rpartition(":")
     try:

@@ -3,17 +3,22 @@
 import contextlib
 import functools
 import os
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import tensorflow as tf
 
 from glow_tf import gpus
 from glow_tf.errors import ConfigError
+from glow_tf.types import Tensor
+
+Structure = TypeVar("Structure")
 
 MAX_LOGICAL_CPUS = 64
 """The greatest number of logical CPU devices."""
 
 
-def strategy(devices="auto"):
+def strategy(devices: str | int = "auto") -> tf.distribute.Strategy:
     """Return the `tf.distribute` strategy; call it before anything else has used TensorFlow's devices.
 
     Args:
@@ -33,10 +38,10 @@ def strategy(devices="auto"):
 
 
 @functools.cache
-def evaluation_strategy(devices="auto"):
+def evaluation_strategy(devices: str | int = "auto") -> tf.distribute.Strategy:
     """Return the strategy of an evaluation, on this machine alone; `devices` is that of `strategy`.
 
-    On one device it is TensorFlow's default strategy. Whatever calls it in a process shares one strategy.
+    On one device it is TensorFlow's default strategy. All callers in a process share one strategy.
     """
     if devices == "cpu":
         with contextlib.suppress(RuntimeError):  # the devices are in use already
@@ -46,14 +51,14 @@ def evaluation_strategy(devices="auto"):
     return made if made.num_replicas_in_sync > 1 else tf.distribute.get_strategy()
 
 
-def grow_memory():
+def grow_memory() -> None:
     """Let TensorFlow take the memory of GPUs as it needs it: by default it takes all of every card."""
     with contextlib.suppress(RuntimeError):  # the devices are in use already
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def _strategy_of_machine(devices):
+def _strategy_of_machine(devices: str | int) -> tf.distribute.Strategy:
     seen = tf.config.list_physical_devices("GPU")
     if devices == "cpu":
         return tf.distribute.OneDeviceStrategy("CPU:0")
@@ -64,7 +69,7 @@ def _strategy_of_machine(devices):
     return tf.distribute.OneDeviceStrategy("GPU:0" if seen else "CPU:0")
 
 
-def _strategy_of_count(devices, seen):
+def _strategy_of_count(devices: str | int, seen: Sequence[object]) -> tf.distribute.Strategy:
     try:
         count = int(devices)
     except ValueError:
@@ -84,7 +89,7 @@ def _strategy_of_count(devices, seen):
     return tf.distribute.MirroredStrategy([f"{'GPU' if seen else 'CPU'}:{i}" for i in range(count)])
 
 
-def split_cpu(count):
+def split_cpu(count: int) -> None:
     """Make `count` logical CPU devices.
 
     Raises:
@@ -102,7 +107,7 @@ def split_cpu(count):
             ) from None
 
 
-def is_chief(strategy):
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Return whether this process writes the run folder: the only one, or the first worker."""
     resolver = strategy.cluster_resolver
     return (
@@ -112,12 +117,12 @@ def is_chief(strategy):
     )
 
 
-def on_gpu(strategy):
+def on_gpu(strategy: tf.distribute.Strategy) -> bool:
     """Return whether the replicas of this machine are GPUs."""
     return all(tf.DeviceSpec.from_string(name).device_type == "GPU" for name in strategy.extended.worker_devices)
 
 
-def describe(strategy):
+def describe(strategy: tf.distribute.Strategy) -> str:
     """Return a few words about the devices, such as "2 GPUs (2 x NVIDIA H100) on 2 machines"."""
     specs = [tf.DeviceSpec.from_string(name) for name in strategy.extended.worker_devices]
     kinds = sorted({spec.device_type for spec in specs})
@@ -128,12 +133,16 @@ def describe(strategy):
     return text + (f" on {machines} machines" if machines > 1 else "")
 
 
-def _machine_count(strategy):
+def _machine_count(strategy: tf.distribute.Strategy) -> int:
     return getattr(strategy.extended, "_num_workers", 1)
 
 
-def check_batch_size(strategy, batch_size):
-    """Raise a `ConfigError` unless the global batch divides evenly among the replicas."""
+def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> None:
+    """Check that the global batch divides evenly among the replicas.
+
+    Raises:
+        ConfigError: it does not.
+    """
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         below = batch_size // replicas * replicas
@@ -143,17 +152,19 @@ def check_batch_size(strategy, batch_size):
         )
 
 
-def distribute(strategy, make_dataset, batch_size):
+def distribute(
+    strategy: tf.distribute.Strategy, make_dataset: Callable[[int, int], tf.data.Dataset], batch_size: int
+) -> tf.distribute.DistributedDataset:
     """Return a distributed dataset whose replicas take contiguous parts of every global batch.
 
     Args:
-        strategy: a `tf.distribute` strategy.
+        strategy: the strategy that has the replicas.
         make_dataset: function `(input_pipelines, input_pipeline_id) -> dataset` of this machine's part of each batch.
-        batch_size: int, of the global batch; a multiple of the number of replicas.
+        batch_size: images of the global batch; a multiple of the number of replicas.
     """
     replicas = strategy.num_replicas_in_sync
 
-    def make_local_dataset(context):
+    def make_local_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
         batches = make_dataset(context.num_input_pipelines, context.input_pipeline_id)
         if context.num_replicas_in_sync > context.num_input_pipelines:
             batches = batches.rebatch(batch_size // replicas)
@@ -162,7 +173,7 @@ def distribute(strategy, make_dataset, batch_size):
     return strategy.distribute_datasets_from_function(make_local_dataset)
 
 
-def all_reduce_sum(tensors):
+def all_reduce_sum(tensors: Structure) -> Structure:
     """Return the sums of a structure of tensors over all replicas, inside `strategy.run`."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
@@ -176,15 +187,15 @@ class Agreement:
     Asking costs a message to all, so it is done once in `every` calls; a single machine always knows.
 
     Args:
-        strategy: a `tf.distribute` strategy.
-        every: int, calls between two questions.
+        strategy: the strategy that has the machines.
+        every: calls between two questions.
     """
 
-    def __init__(self, strategy, every=10):
+    def __init__(self, strategy: tf.distribute.Strategy, every: int = 10) -> None:
         self.strategy, self.every, self.calls = strategy, every, 0
         self.alone = _machine_count(strategy) == 1
 
-    def __call__(self, value):
+    def __call__(self, value: int) -> int:
         """Return the largest `value` of all machines; with several, 0 between the calls at which they ask."""
         if self.alone:
             return value
@@ -194,11 +205,11 @@ class Agreement:
         return int(self._largest(tf.constant(value)))
 
     @tf.function
-    def _largest(self, value):
+    def _largest(self, value: Tensor) -> Tensor:
         per_replica = self.strategy.run(_largest_of_replicas, args=(value,))
         return self.strategy.experimental_local_results(per_replica)[0]
 
 
-def _largest_of_replicas(value):
+def _largest_of_replicas(value: Tensor) -> Tensor:
     gathered = tf.distribute.get_replica_context().all_gather(value[None], axis=0)
     return tf.reduce_max(gathered)

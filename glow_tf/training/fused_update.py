@@ -14,9 +14,20 @@ ms and the EMA about 35 ms of a training step at K=8 and width 512, which takes 
 Training that XLA compiles has an update of its own, `training/stacked_state.py`.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
 import tensorflow as tf
+
+from glow_tf.types import Tensor
+
+if TYPE_CHECKING:
+    from glow_tf.model import Glow
+    from glow_tf.training.ema import ExponentialMovingAverage
+    from glow_tf.training.optimizers import GlowOptimizer
 
 
 class StepScalars(NamedTuple):
@@ -42,14 +53,19 @@ class WeightHandles(NamedTuple):
     """EMA of the weight, or None."""
 
 
-def reference_update(optimizer, gradients, variables, ema=None):
+def reference_update(
+    optimizer: GlowOptimizer,
+    gradients: Sequence[Tensor],
+    variables: Sequence[keras.Variable],
+    ema: ExponentialMovingAverage | None = None,
+) -> None:
     """Update all weights by the plain code that `WeightUpdate` replaces; for tests, on one replica.
 
     Args:
-        optimizer: a `GlowOptimizer` built for `variables`; its `advance` counts the step afterwards.
-        gradients: list of tensors, in the order of `variables`.
-        variables: list of `keras.Variable`.
-        ema: an `ExponentialMovingAverage` of these variables, or None.
+        optimizer: an optimizer built for `variables`; its `advance` counts the step afterwards.
+        gradients: tensors in the order of `variables`.
+        variables: the weights.
+        ema: EMA of these variables, or None.
     """
     scalars = optimizer.step_scalars(optimizer.learning_rate, gradients[0].dtype)
     step_size = scalars.learning_rate * tf.sqrt(1 - scalars.beta2_power) / (1 - scalars.beta1_power)
@@ -67,12 +83,12 @@ class WeightUpdate:
     """The update of a model's trainable weights from their gradients, which can be skipped as a whole.
 
     Args:
-        model: a `Glow`.
-        optimizer: a built `GlowOptimizer`.
-        ema: an `ExponentialMovingAverage` of the model, or None.
+        model: the model that is trained.
+        optimizer: an optimizer built for its trainable weights.
+        ema: EMA of the model, or None.
     """
 
-    def __init__(self, model, optimizer, ema=None):
+    def __init__(self, model: Glow, optimizer: GlowOptimizer, ema: ExponentialMovingAverage | None = None) -> None:
         self.optimizer, self.ema = optimizer, ema
         self._variables = tuple(model.trainable_variables)
         if ema is not None:
@@ -81,11 +97,11 @@ class WeightUpdate:
         self._shared_norm = _SharedFunction(_half_squared_norm)
         self._shared_update = _SharedFunction(self._update_group)
 
-    def __call__(self, gradients, loss):
+    def __call__(self, gradients: Sequence[Tensor], loss: Tensor) -> tuple[Tensor, Tensor]:
         """Update all weights of this replica, or none if the loss or a gradient is not finite.
 
         Args:
-            gradients: list of tensors, in the order of the model's trainable weights.
+            gradients: tensors in the order of the model's trainable weights.
             loss: scalar tensor.
 
         Returns:
@@ -98,25 +114,27 @@ class WeightUpdate:
             self._shared_update(group, [self._handles(i) for i in indices], scalars, accepted)
         return norm, accepted
 
-    def _handles(self, index):
+    def _handles(self, index: int) -> WeightHandles:
         shadow = None if self.ema is None else self.ema.shadows[index].handle
         return self.optimizer.handles(self._variables[index])._replace(shadow=shadow)
 
-    def _update_group(self, gradients, handles, scalars, accepted):
-        def update():
+    def _update_group(
+        self, gradients: Sequence[Tensor], handles: Sequence[WeightHandles], scalars: StepScalars, accepted: Tensor
+    ) -> None:
+        def update() -> Tensor:
             for gradient, weight_handles in zip(gradients, handles, strict=True):
-                if weight_handles.shadow is not None:
+                if self.ema is not None:
                     move_shadow(weight_handles, 1.0 - self.ema.decay, gradient.dtype)
                 self.optimizer.update_weight(gradient, weight_handles, scalars)
             return tf.constant(0)
 
-        def skip():
+        def skip() -> Tensor:
             return tf.constant(0)
 
         tf.cond(accepted, update, skip)
 
 
-def _group_indices(model):
+def _group_indices(model: Glow) -> list[list[int]]:
     """Return lists of indices into the model's trainable weights: one list per flow step, then one of all others."""
     index = {id(v): i for i, v in enumerate(model.trainable_variables)}
     steps = [step for level in range(model.flow.levels) for step in model.flow.steps(level)]
@@ -126,23 +144,24 @@ def _group_indices(model):
     return [group for group in (*groups, others) if group]  # a frozen step has none
 
 
-def norm_and_acceptance(half_squared_norms, loss):
+def norm_and_acceptance(half_squared_norms: Sequence[Tensor], loss: Tensor) -> tuple[Tensor, Tensor]:
     """Return the norm of all gradients, and whether it and the loss are finite."""
     norm = tf.sqrt(2.0 * tf.add_n(half_squared_norms))
     return norm, tf.math.is_finite(loss) & tf.math.is_finite(norm)
 
 
-def _half_squared_norm(gradients):
+def _half_squared_norm(gradients: Sequence[Tensor]) -> Tensor:
     return tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients])
 
 
 class _SharedFunction:
     """One Python function, traced once per shapes and dtypes of the tensors in its first argument."""
 
-    def __init__(self, function):
-        self._function, self._traced = function, {}
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._traced: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
-    def __call__(self, tensors, *arguments):
+    def __call__(self, tensors: Sequence[Tensor], *arguments: Any) -> Any:
         key = tuple((t.dtype, *t.shape) for t in tensors)
         if key not in self._traced:
             self._traced[key] = tf.function(
@@ -151,7 +170,7 @@ class _SharedFunction:
         return self._traced[key](tensors, *arguments)
 
 
-def move_shadow(handles, rate, dtype):
+def move_shadow(handles: WeightHandles, rate: Tensor | float, dtype: tf.DType) -> None:
     """Move the EMA of a weight by the share `rate = 1 - decay` of its difference from the weight.
 
     Call it before the weight is updated.
@@ -164,13 +183,13 @@ def move_shadow(handles, rate, dtype):
     )
 
 
-def scale_weight(handles, factor, dtype):
+def scale_weight(handles: WeightHandles, factor: Tensor | float, dtype: tf.DType) -> None:
     """Multiply a weight by a number."""
     weight = tf.raw_ops.ReadVariableOp(resource=handles.weight, dtype=dtype)
     tf.raw_ops.AssignVariableOp(resource=handles.weight, value=factor * weight)
 
 
-def apply_adamax(gradient, handles, scalars):
+def apply_adamax(gradient: Tensor, handles: WeightHandles, scalars: StepScalars) -> None:
     """Update a weight and its moments by `optimizers.Adamax`, in one operation."""
     tf.raw_ops.ResourceApplyAdaMax(
         var=handles.weight,
@@ -186,7 +205,7 @@ def apply_adamax(gradient, handles, scalars):
     )
 
 
-def apply_adam(gradient, handles, scalars):
+def apply_adam(gradient: Tensor, handles: WeightHandles, scalars: StepScalars) -> None:
     """Update a weight and its moments by `optimizers.Adam`, in one operation."""
     tf.raw_ops.ResourceApplyAdam(
         var=handles.weight,

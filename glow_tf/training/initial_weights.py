@@ -8,6 +8,8 @@ import hashlib
 import os
 import pathlib
 import warnings
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +21,11 @@ from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
 from glow_tf.model_files import packaged_weights
 from glow_tf.runs import Run, is_keras_file, load_keras
+from glow_tf.types import NamedArrays
 from glow_tf.weights_file import ENDING, written_config
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+"""Shapes of weights, by the name of the variable."""
 
 FIELDS_THAT_MUST_AGREE = ("levels", "depth", "width", "permutation", "coupling", "scale")
 """Fields of the model's configuration without which its weights mean something else, besides the image channels.
@@ -32,12 +38,12 @@ OPTIONAL_PARTS = ("flow/prior/conv/", "flow/prior/embedding/", "classifier/")
 
 
 def recorded_weights(run: Run, experiment: Experiment, options: RunOptions) -> InitialWeights | None:
-    """Return the `InitialWeights` of a training, or None for an initialization from data.
+    """Return the record of the weights that a training starts from, or None for an initialization from data.
 
     Args:
-        run: the `Run` of the training; if its folder holds a run already, that run's record counts.
-        experiment: an `Experiment`.
-        options: `RunOptions`.
+        run: the run of the training; if its folder holds a run already, that run's record counts.
+        experiment: the experiment that is trained.
+        options: the options of the run.
 
     Raises:
         ConfigError: the run in the folder started otherwise than the options ask for.
@@ -58,7 +64,7 @@ def recorded_weights(run: Run, experiment: Experiment, options: RunOptions) -> I
 
 
 def starting_experiment(path: str) -> Experiment:
-    """Return the `Experiment` whose options a fine-tuning changes: that of a run folder, or of a file's model.
+    """Return the experiment whose options a fine-tuning changes: that of a run folder, or of a file's model.
 
     A file names no data and no training; these are those of the default preset.
 
@@ -85,11 +91,11 @@ def load_initial_weights(model: Glow, record: InitialWeights) -> InitialWeights:
     """Set a model to recorded weights; warn of the layers that only one of both models has.
 
     Args:
-        model: a `Glow`.
-        record: an `InitialWeights`.
+        model: the model that is set.
+        record: the record of the weights.
 
     Returns:
-        The `InitialWeights` with the digest of the weights.
+        The record with the digest of the weights.
 
     Raises:
         RunError: the weights cannot be read, are not those of the record, or do not fit the model.
@@ -121,13 +127,13 @@ def load_initial_weights(model: Glow, record: InitialWeights) -> InitialWeights:
     return dataclasses.replace(record, digest=digest)
 
 
-def _absolute(path):
+def _absolute(path: str) -> str:
     """Return an absolute path, or the name of a preset where there is no such path."""
     return path if path in presets.PRESETS and not os.path.lexists(path) else os.path.abspath(path)
 
 
-def _locate(path):
-    """Return the `pathlib.Path` of a run folder or of a file of weights; raise a `RunError` if there is none."""
+def _locate(path: str) -> pathlib.Path:
+    """Return the path of a run folder or of a file of weights; raise a `RunError` if there is none."""
     location = pathlib.Path(path)
     if location.is_dir() or (location.is_file() and (is_keras_file(location) or location.name.endswith(f".{ENDING}"))):
         return location
@@ -145,7 +151,7 @@ def _locate(path):
     raise RunError(f"{path}: there is no such run folder, .keras or .weights.h5 file, and no such preset.{hint}")
 
 
-def _load_source(location, ema, config):
+def _load_source(location: pathlib.Path, ema: bool, config: ModelConfig) -> Glow:
     """Load the `Glow` of a run folder or of a file; a file that says nothing has the configuration `config`."""
     if location.is_dir():
         return Run.open(location).model(ema=ema)
@@ -161,8 +167,8 @@ def _load_source(location, ema, config):
     return model
 
 
-def _config_in(path):
-    """Return the `ModelConfig` in a `.weights.h5` file, or None if there is none."""
+def _config_in(path: pathlib.Path) -> ModelConfig | None:
+    """Return the configuration in a `.weights.h5` file, or None if there is none."""
     values = written_config(path)
     try:
         return ModelConfig(**values) if values else None
@@ -170,16 +176,16 @@ def _config_in(path):
         raise RunError(f"{path} is of a model that this glow_tf does not know: {error}") from error
 
 
-def _digest(arrays):
+def _digest(arrays: NamedArrays) -> str:
     """Return the SHA-256 of named arrays, in hexadecimal; the order does not matter."""
     result = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         result.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        result.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        result.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return result.hexdigest()
 
 
-def _check_config(record, theirs, ours):
+def _check_config(record: InitialWeights, theirs: ModelConfig, ours: ModelConfig) -> None:
     """Raise a `RunError` if the configurations of two models differ in what gives their weights another meaning."""
     pairs = [(name, getattr(theirs, name), getattr(ours, name)) for name in FIELDS_THAT_MUST_AGREE]
     pairs.append(("image channels", theirs.image_shape[2], ours.image_shape[2]))
@@ -191,16 +197,16 @@ def _check_config(record, theirs, ours):
         )
 
 
-def _skipped_parts(theirs, ours):
+def _skipped_parts(theirs: Shapes, ours: Shapes) -> tuple[str, ...]:
     """Return the prefixes of the optional layers whose weights are not the same in name and shape in both models."""
 
-    def part(shapes, prefix):
+    def part(shapes: Shapes, prefix: str) -> Shapes:
         return {name: shape for name, shape in shapes.items() if name.startswith(prefix)}
 
     return tuple(prefix for prefix in OPTIONAL_PARTS if part(theirs, prefix) != part(ours, prefix))
 
 
-def _check_shapes(record, theirs, ours, skipped):
+def _check_shapes(record: InitialWeights, theirs: Shapes, ours: Shapes, skipped: tuple[str, ...]) -> None:
     """Raise a `RunError` that names the weights which only one model has, or which have another shape."""
     differences = [
         f"{name} ({theirs.get(name, 'missing')} there, {ours.get(name, 'missing')} here)"
@@ -214,7 +220,7 @@ def _check_shapes(record, theirs, ours, skipped):
         )
 
 
-def _warn_of_skipped_parts(record, ours, skipped):
+def _warn_of_skipped_parts(record: InitialWeights, ours: Shapes, skipped: tuple[str, ...]) -> None:
     new = [prefix.rstrip("/") for prefix in skipped if any(name.startswith(prefix) for name in ours)]
     unused = [prefix.rstrip("/") for prefix in skipped if prefix.rstrip("/") not in new]
     for parts, text in (
@@ -225,7 +231,7 @@ def _warn_of_skipped_parts(record, ours, skipped):
             warnings.warn(f"{record.path}: the weights of {', '.join(parts)} {text}.", stacklevel=4)
 
 
-def _describe(record):
+def _describe(record: InitialWeights | None) -> str:
     if record is None:
         return "an initialization from data"
     return f"the {'EMA ' if record.ema else ''}weights of {record.path}"

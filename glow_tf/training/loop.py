@@ -1,11 +1,16 @@
 """The epochs of a training: steps, health checks, checkpoints, and what happens at the end of each epoch."""
 
+from __future__ import annotations
+
 import itertools
 import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
+from glow_tf.metrics_table import Row
 from glow_tf.pictures import sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.training import devices
 from glow_tf.training.logs import TensorBoard, tensorboard_available
@@ -18,6 +23,9 @@ from glow_tf.training.metrics import (
 from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.validation import validate_and_keep_best
 
+if TYPE_CHECKING:
+    from glow_tf.training.trainer import Trainer
+
 PROGRESS_INTERVAL_SECONDS = 0.3
 """Shortest time between two updates of the bar's numbers: reading a number waits for the device."""
 
@@ -29,23 +37,23 @@ class EpochLoop:
     """A loop over the epochs, from the present step on.
 
     Args:
-        trainer: a `Trainer`, initialized or restored.
+        trainer: the trainer, initialized or restored.
         callbacks: Keras callbacks, which the chief calls; `model.stop_training` ends the training.
     """
 
-    def __init__(self, trainer, callbacks=()):
+    def __init__(self, trainer: Trainer, callbacks: Iterable[keras.callbacks.Callback] = ()) -> None:
         self.callbacks = callbacks
         self.trainer, self.options, self.training = trainer, trainer.options, trainer.training
         self.state, self.stop = trainer.state, trainer.stop
-        self.tensorboard = None
+        self.tensorboard: TensorBoard | None = None
         self.saved_at = time.monotonic()
         """Time of the last checkpoint, or of the start."""
 
-    def run(self, batches):
+    def run(self, batches: Iterator[Any]) -> None:
         """Train until the last epoch, or until all machines agree to stop.
 
         Args:
-            batches: iterator of (distributed) training batches.
+            batches: (distributed) training batches.
         """
         callbacks = self._make_callbacks()
         callbacks.on_train_begin()
@@ -58,14 +66,14 @@ class EpochLoop:
             self._train_epoch(epoch, batches, callbacks)
         callbacks.on_train_end()
 
-    def _agree_to_stop(self):
+    def _agree_to_stop(self) -> None:
         """Let all machines agree to stop, on a signal or because a callback asked for it."""
         if self.state.model.stop_training and not self.stop.received:
             self.stop.received = STOPPED_BY_CALLBACK
         self.stop.agree()
 
-    def _make_callbacks(self):
-        callbacks = []
+    def _make_callbacks(self) -> keras.callbacks.CallbackList:
+        callbacks: list[keras.callbacks.Callback] = []
         if self.trainer.chief:
             if self.options.tensorboard and tensorboard_available():
                 self.tensorboard = TensorBoard(self.trainer.run.path / "tensorboard")
@@ -75,7 +83,7 @@ class EpochLoop:
         model.stop_training = False
         return keras.callbacks.CallbackList(callbacks, model=model, **params)
 
-    def _train_epoch(self, epoch, batches, callbacks):
+    def _train_epoch(self, epoch: int, batches: Iterator[Any], callbacks: keras.callbacks.CallbackList) -> None:
         epoch_steps = self.training.epoch_steps
         done = self.state.steps - epoch * epoch_steps
         callbacks.on_epoch_begin(epoch, {"done": done})
@@ -100,22 +108,22 @@ class EpochLoop:
         callbacks.on_epoch_end(epoch, self._end_epoch(epoch + 1, rate))
         self._agree_to_stop()
 
-    def _checkpoint_is_due(self):
+    def _checkpoint_is_due(self) -> bool:
         """Return whether a checkpoint is due, by time or because of a signal."""
         elapsed = time.monotonic() - self.saved_at
         return bool(self.stop.agreed) or elapsed > 60 * self.options.checkpoint_minutes
 
-    def _check_health(self):
+    def _check_health(self) -> None:
         """Stop training after too many non-finite steps in a row, with the newest weights saved."""
         if too_many_bad_steps(self.state, self.training.patience):
             self.trainer.step.store()
             stop_with_good_weights(self.state)
 
-    def _save_checkpoint(self):
+    def _save_checkpoint(self) -> None:
         self.state.save_checkpoint()
         self.saved_at = time.monotonic()
 
-    def _end_epoch(self, number, images_per_second):
+    def _end_epoch(self, number: int, images_per_second: float) -> Row:
         """Validate; save weights, metrics and a checkpoint; return the row of metrics of epoch `number`, from 1.
 
         The checkpoint comes last: killed before it, the run reaches the same end of the epoch again.
@@ -136,13 +144,13 @@ class EpochLoop:
         self._save_checkpoint()
         return row
 
-    def _validation_batches(self):
+    def _validation_batches(self) -> tf.distribute.DistributedDataset:
         trainer = self.trainer
         return devices.distribute(trainer.strategy, trainer.batches.validation, self.training.batch_size)
 
-    def _draw_samples(self, number):
+    def _draw_samples(self, number: int) -> None:
         path = self.trainer.run.pictures / f"samples_epoch_{number:04d}.png"
-        with warning_if_not_drawn(path):
+        with warning_if_not_drawn(str(path)):
             page = sample_sheet(self.state.model)
             save_png(path, page)
             if self.tensorboard:

@@ -1,18 +1,26 @@
 """Numbers of an epoch: means over its training steps, and the check that they are finite."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
 import numpy as np
 
 from glow_tf.errors import RunError
+from glow_tf.metrics_table import Row
+
+if TYPE_CHECKING:
+    from glow_tf.training.state import TrainingState
 
 
-def epoch_means(state):
+def epoch_means(state: TrainingState) -> dict[str, float]:
     """Return the means over the finite steps of the present epoch, NaN before the first.
 
     Args:
-        state: a `TrainingState`.
+        state: the state of the training.
 
     Returns:
-        Dictionary of the loss's terms and `grad_norm` to floats.
+        The means of the loss's terms and of `grad_norm`, by name.
     """
     names = [*state.model.term_names, "grad_norm"]
     sums = state.counters.sums.numpy()
@@ -20,7 +28,7 @@ def epoch_means(state):
     return dict(zip(names, means, strict=True))
 
 
-def training_metrics(state, epoch, batch_size, images_per_second):
+def training_metrics(state: TrainingState, epoch: int, batch_size: int, images_per_second: float) -> Row:
     """Return the columns of metrics.csv that training itself fills; None stands for a mean that is not finite."""
     return {
         "epoch": epoch,
@@ -33,12 +41,12 @@ def training_metrics(state, epoch, batch_size, images_per_second):
     }
 
 
-def too_many_bad_steps(state, patience):
+def too_many_bad_steps(state: TrainingState, patience: int) -> bool:
     """Return whether the last `patience` steps or more were not finite."""
     return int(state.counters.bad_in_a_row.numpy()) >= patience
 
 
-def stop_with_good_weights(state):
+def stop_with_good_weights(state: TrainingState) -> NoReturn:
     """Save the weights, which are those before the first non-finite step, and raise.
 
     Raises:

@@ -1,10 +1,11 @@
-"""What can be told of the data of runs of format 1, which held images out by position and kept no record of them."""
+"""Check the data of runs of format 1, which held images out by position and kept no record of them."""
 
 import warnings
 
-from glow_tf.config import SplitRecord
+from glow_tf.config import DataConfig, SplitRecord
+from glow_tf.data import Source
 from glow_tf.errors import DataError
-from glow_tf.runs import MetricsTable
+from glow_tf.runs import MetricsTable, Run
 
 KINDS_THAT_CHANGE = ("folder", "npz", "npy", "tfrecord", "lsun-lmdb")
 """Kinds of sources whose images a user can change; those of packages have versions."""
@@ -13,15 +14,15 @@ ROUNDING = 1e-5
 """Upper bound of the relative error of a number in `metrics.csv`."""
 
 
-def check_old_split(run, config, source):
-    """Compare a source with what a run of format 1 tells of its data; say so if it tells nothing.
+def check_old_split(run: Run, config: DataConfig, source: Source) -> None:
+    """Compare a source with the data of a run of format 1; warn if they cannot be compared.
 
     The metrics of a run with labels hold shares of its validation images, so their number can be compared.
 
     Args:
-        run: a `Run`.
-        config: the `DataConfig` of the source; without the record of an old run nothing is done.
-        source: the `Source`.
+        run: the run whose folder is resumed.
+        config: the configuration of the source; without the record of an old run nothing is done.
+        source: the images.
 
     Raises:
         DataError: the run validated on another number of images.
@@ -29,14 +30,15 @@ def check_old_split(run, config, source):
     if config.split_record != SplitRecord("position"):
         return
     count = source.size("validation")
-    shares = [row["val_error"] for row in MetricsTable(run.metrics_path).rows() if row.get("val_error")]
+    shares = [share for row in MetricsTable(run.metrics_path).rows() if (share := row.get("val_error"))]
     if config.on_damaged == "stop" and not all(is_share(value, count) for value in shares):
         raise DataError(
             f"{source.name} has changed: {run.path} validated on another number of images than the {count:,} that are "
             "held out now, so that its training images would be among those held out; bring the first images back, or "
             "give another --run-dir."
         )
-    if source.name.partition(":")[0] in KINDS_THAT_CHANGE and source.split_record.images and not shares:
+    record = source.split_record
+    if source.name.partition(":")[0] in KINDS_THAT_CHANGE and record and record.images and not shares:
         warnings.warn(
             f"{run.path} is of an earlier version, which kept no record of the images: if any were added to "
             f"{source.name} or removed since, some held-out images were trained on.",
@@ -44,6 +46,6 @@ def check_old_split(run, config, source):
         )
 
 
-def is_share(value, count):
+def is_share(value: float, count: int) -> bool:
     """Return whether a number of `metrics.csv` can be the share of some of `count` images."""
     return abs(value * count - round(value * count)) <= ROUNDING * value * count

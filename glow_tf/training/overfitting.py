@@ -1,9 +1,16 @@
 """The best epoch of a run, and a notice where validation rises for long while training improves."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
 import keras
 import tqdm
 
-from glow_tf.runs import EMA_SUFFIX
+from glow_tf.metrics_table import MetricsTable
+from glow_tf.run_files import EMA_SUFFIX
+
+RowLike: TypeAlias = Mapping[str, Any]
+"""A row of a `MetricsTable`, or the logs of an epoch."""
 
 PATIENCE = 5
 """Validations in a row above the best one before the first notice; each further one takes twice as many."""
@@ -12,22 +19,22 @@ RISE = 0.005
 """Bits/dim by which these exceed the best on average; less is a plateau."""
 
 
-def best_epoch(rows, value, suffix="", weight_y=0.0):
+def best_epoch(rows: Iterable[RowLike], value: float, suffix: str = "", weight_y: float = 0.0) -> int | None:
     """Return the epoch whose validation loss was `value`, the lowest; None where the rows do not hold it.
 
     Args:
         rows: rows of a `MetricsTable`.
-        value: float, the best loss as the run keeps it.
+        value: the best loss as the run keeps it.
         suffix: `EMA_SUFFIX` for the EMA weights, "" for the raw ones.
         weight_y: see `ModelConfig`.
     """
     losses = {row["epoch"]: _loss(row, suffix, weight_y) for row in rows if _is_validated(row)}
-    epoch = min(losses, key=losses.get, default=None)
+    epoch = min(losses, key=lambda epoch: losses[epoch], default=None)
     # The table has six digits. It may have lost rows, the best one among them.
     return int(epoch) if epoch is not None and abs(losses[epoch] - value) < 1e-4 * max(abs(value), 1) else None
 
 
-def notice_of_rise(rows, weight_y=0.0):
+def notice_of_rise(rows: Iterable[RowLike], weight_y: float = 0.0) -> str | None:
     """Return a sentence if validation has been above its best for long while training improved, else None.
 
     Args:
@@ -55,22 +62,24 @@ class OverfittingNotice(keras.callbacks.Callback):
     """Print `notice_of_rise` at the end of an epoch.
 
     Args:
-        table: the `MetricsTable` of the run.
+        table: the table of the run.
         weight_y: see `ModelConfig`.
     """
 
-    def __init__(self, table, weight_y):
+    def __init__(self, table: MetricsTable, weight_y: float) -> None:
         super().__init__()
         self.table, self.weight_y = table, weight_y
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: RowLike | None = None) -> None:
+        """Print the notice if there is one."""
+        assert logs is not None
         if _is_validated(logs) and (notice := notice_of_rise(self.table.rows(), self.weight_y)):
             tqdm.tqdm.write(notice)
 
 
-def _is_validated(row):
+def _is_validated(row: RowLike) -> bool:
     return row.get("val_bits_x") is not None and row.get(f"val_bits_x{EMA_SUFFIX}") is not None
 
 
-def _loss(row, suffix, weight_y):
+def _loss(row: RowLike, suffix: str, weight_y: float) -> float:
     return row[f"val_bits_x{suffix}"] + weight_y * (row.get(f"val_bits_y{suffix}") or 0.0)

@@ -5,7 +5,7 @@ import math
 import pathlib
 import re
 import statistics
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,8 +26,12 @@ STEPS = 3_000
 """Steps of a training, about."""
 
 
+ImageShape: TypeAlias = tuple[int, int, int]
+"""Height, width, channels."""
+
+
 class Look(NamedTuple):
-    """The properties of some of the images of a source.
+    """The properties of a part of the images of a source.
 
     Args:
         total: number of images of all splits.
@@ -37,12 +41,12 @@ class Look(NamedTuple):
     """
 
     total: int
-    shapes: list
+    shapes: list[tuple[int, ...]]
     colored: int
     bits: int
 
 
-def choose_experiment(source_name: str, image_shape: tuple[int, int, int] | None = None) -> tuple[Experiment, str]:
+def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -> tuple[Experiment, str]:
     """Choose an experiment that trains on a source.
 
     Args:
@@ -89,7 +93,7 @@ def choose_experiment(source_name: str, image_shape: tuple[int, int, int] | None
     return experiment, "\n".join(reasons)
 
 
-def run_name(source_name):
+def run_name(source_name: str) -> str:
     """Return the name of the experiment, and so of the run folder, for a source: `folder_cats` for `folder:my/cats`."""
     kind, _, where = source_name.partition(":")
     path = pathlib.Path(where).expanduser()
@@ -97,8 +101,8 @@ def run_name(source_name):
     return f"{kind}_{re.sub('[^A-Za-z0-9-]+', '_', name).strip('_') or 'images'}"
 
 
-def look_at(source_name, image_shape=None):
-    """Look at `LOOKED_AT` images of a source, spread evenly over all splits; return a `Look`."""
+def look_at(source_name: str, image_shape: ImageShape | None = None) -> Look:
+    """Look at `LOOKED_AT` images of a source, spread evenly over all splits."""
     config = DataConfig(source=source_name, fit="resize", on_damaged="skip")
     # Of several sizes of one data set the largest that a model may get is read.
     source = open_source(config, image_shape or (max(SIZES), max(SIZES), 3))
@@ -117,7 +121,7 @@ def look_at(source_name, image_shape=None):
     return Look(len(rows), shapes, colored, 9 - lowest)
 
 
-def _as_default(experiment, source_name):
+def _as_default(experiment: Experiment, source_name: str) -> Experiment:
     return dataclasses.replace(
         experiment,
         data=DataConfig(source=source_name),
@@ -126,7 +130,7 @@ def _as_default(experiment, source_name):
     )
 
 
-def _image_shape(look):
+def _image_shape(look: Look) -> tuple[ImageShape, str]:
     """Return `(image_shape, reason)`: the size that is nearest by ratio, and color if any image has it."""
     side = statistics.median(min(shape[:2]) for shape in look.shapes)
     size = min(SIZES, key=lambda s: abs(math.log(s / side)))
@@ -136,7 +140,7 @@ def _image_shape(look):
     return (size, size, 3 if look.colored else 1), reason
 
 
-def _model(image_shape, bits):
+def _model(image_shape: ImageShape, bits: int) -> ModelConfig:
     """Return a small model; the coarsest level has about 4x4 pixels, as the paper's models have."""
     levels = max(1, int(math.log2(min(image_shape[:2]))) - 2)
     while levels > 1 and any(side % 2**levels for side in image_shape[:2]):
@@ -144,7 +148,7 @@ def _model(image_shape, bits):
     return ModelConfig(image_shape=image_shape, bits=bits, levels=levels, depth=8, width=96, coupling="additive")
 
 
-def _training(image_shape, images):
+def _training(image_shape: ImageShape, images: int) -> TrainingConfig:
     pixels = image_shape[0] * image_shape[1]
     batch_size = 64 if pixels <= 32**2 else 32 if pixels <= 64**2 else 16
     epoch_steps = min(max(images // batch_size, 20), 300)  # about one pass over the images

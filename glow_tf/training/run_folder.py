@@ -4,8 +4,10 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+from collections.abc import Iterator
 
 from glow_tf import folders, presets
+from glow_tf.config import Experiment, SplitRecord
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.io import describe_error
 from glow_tf.locks import locked
@@ -29,12 +31,12 @@ Unfinished ones are removed at the next start. Everything else in the folder is 
 """
 
 
-def open_run_folder(path, experiment):
-    """Return the `Run` of a folder that is absent, empty, or holds a run of the experiment; nothing is written.
+def open_run_folder(path: str | os.PathLike[str] | None, experiment: Experiment) -> Run:
+    """Return the run of a folder that is absent, empty, or holds a run of the experiment; nothing is written.
 
     Args:
         path: path of the folder; None: runs/NAME, by the experiment's name.
-        experiment: an `Experiment`.
+        experiment: the experiment that is to be trained.
 
     Raises:
         ConfigError: the folder holds a run of another configuration, or something else.
@@ -54,12 +56,12 @@ def open_run_folder(path, experiment):
     return run
 
 
-def with_split_record(experiment, record):
-    """Return an experiment with the `SplitRecord` of a run."""
+def with_split_record(experiment: Experiment, record: SplitRecord | None) -> Experiment:
+    """Return an experiment with the record of the splits of a run."""
     return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, split_record=record))
 
 
-def _is_foreign(path):
+def _is_foreign(path: pathlib.Path) -> bool:
     """Return whether there is something at a path that no start of a training left."""
     if not os.path.lexists(path):
         return False
@@ -72,14 +74,14 @@ def _is_foreign(path):
 
 
 @contextlib.contextmanager
-def claimed(run):
+def claimed(run: Run) -> Iterator[None]:
     """Hold a run folder as its only writer within the context.
 
     What killed processes left half-written in it is removed first. A folder that the context made and that has stayed
     empty is removed at the end.
 
     Args:
-        run: a `Run`, whose folder need not exist.
+        run: the run, whose folder need not exist.
 
     Raises:
         RunError: the folder cannot be written, or another process trains in it.

@@ -5,11 +5,15 @@ import os
 import shlex
 import signal
 import warnings
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
+import keras
 import tensorflow as tf
 
 from glow_tf import folders, presets
 from glow_tf.cli import start
+from glow_tf.config import Experiment, RunOptions
 from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.runs import EMA_SUFFIX
@@ -22,12 +26,15 @@ from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.trainer import Trainer
 
+PrintLine: TypeAlias = Callable[[str], object]
+"""Function that prints a text."""
+
 NO_CHECKPOINT = -1
 """Step, in the comparison of machines, of one that found no checkpoint."""
 
 
-def set_up(options):
-    """Set TensorFlow's global state as `RunOptions` ask for; return the strategy."""
+def set_up(options: RunOptions) -> tf.distribute.Strategy:
+    """Set TensorFlow's global state by the options of a run; return the strategy."""
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
@@ -38,13 +45,18 @@ def set_up(options):
     return devices.strategy(options.devices)
 
 
-def run(experiment, options, print_line=print, callbacks=()):
+def run(
+    experiment: Experiment,
+    options: RunOptions,
+    print_line: PrintLine | None = print,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+) -> int:
     """Train an experiment.
 
     Args:
-        experiment: an `Experiment`.
-        options: `RunOptions`.
-        print_line: function of a text to print; of several machines only the chief calls it. None prints nothing.
+        experiment: the experiment to train.
+        options: the options of the run.
+        print_line: function that prints a text; of several machines only the chief calls it. None prints nothing.
         callbacks: Keras callbacks, which the chief calls.
 
     Returns:
@@ -66,11 +78,11 @@ def run(experiment, options, print_line=print, callbacks=()):
         return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
 
 
-def _printing_callbacks(trainer):
+def _printing_callbacks(trainer: Trainer) -> tuple[keras.callbacks.Callback, ...]:
     return ProgressBar(trainer.training), OverfittingNotice(trainer.table, trainer.experiment.model.weight_y)
 
 
-def _train(trainer, print_line):
+def _train(trainer: Trainer, print_line: PrintLine) -> int:
     """Train, unless the run is finished, draw the figures, and return the exit code."""
     print_head(trainer, print_line)
     was_finished = trainer.finished
@@ -92,7 +104,7 @@ def _train(trainer, print_line):
     return 0
 
 
-def _check_same_step(trainer):
+def _check_same_step(trainer: Trainer) -> None:
     """Raise a `RunError` on all machines if one restored another step: then they do not see the same run folder.
 
     The chief, which writes the next checkpoint, waits here until all machines have read theirs.
@@ -108,21 +120,22 @@ def _check_same_step(trainer):
         )
 
 
-def _check_same_weights(trainer):
+def _check_same_weights(trainer: Trainer) -> None:
     """Raise a `RunError` on all machines if one started from other weights."""
     record = trainer.experiment.initial_weights
     if trainer.restored or record is None:
         return
+    assert record.digest is not None  # as `Trainer.restore` has read the weights
     agree, number = devices.Agreement(trainer.strategy, every=1), int(record.digest[:7], 16)  # int32
     if -agree(-number) != agree(number):
         raise RunError(f"{record.path} holds other weights on another machine; give a file that all machines share.")
 
 
-def _describe_step(step):
+def _describe_step(step: int) -> str:
     return "has no checkpoint" if step == NO_CHECKPOINT else f"is at step {step:,}"
 
 
-def _check_files(trainer):
+def _check_files(trainer: Trainer) -> None:
     """Check, before training, that there is room, and that the files beside the checkpoints fit them.
 
     Raises:
@@ -144,12 +157,12 @@ def _check_files(trainer):
     folders.check_room(run.path, checkpoints * state.checkpoint_size() + (missing + 1) * state.weights_size())
 
 
-def _print_nothing(text):
-    """No-op printer for non-chief workers."""
+def _print_nothing(text: str) -> None:
+    """Print nothing, on the machines that are not the chief."""
 
 
-def print_head(trainer, print_line=print):
-    """Print what is about to be trained: data, model, training and folder."""
+def print_head(trainer: Trainer, print_line: PrintLine = print) -> None:
+    """Print the data, the model, the training and the folder of a training that is about to start."""
     experiment, training, model = trainer.experiment, trainer.training, trainer.experiment.model
     height, width, channels = model.image_shape
     length = f"{training.epochs} epochs" if training.epochs else "until stopped (--epochs ends it), epochs"
@@ -183,18 +196,18 @@ def print_head(trainer, print_line=print):
     print_line(format_table(rows, indent="  "))
 
 
-def _draw(trainer, only_missing):
+def _draw(trainer: Trainer, only_missing: bool) -> None:
     curve, samples = (trainer.run.pictures / name for name in ("learning_curve.png", "samples.png"))
     if not (only_missing and curve.is_file()):
-        with warning_if_not_drawn(curve):
+        with warning_if_not_drawn(str(curve)):
             learning_curve(curve, trainer.table.rows())
     if not (only_missing and samples.is_file()):
-        with warning_if_not_drawn(samples):
+        with warning_if_not_drawn(str(samples)):
             save_png(samples, sample_sheet(trainer.run.model()))
 
 
-def print_tail(trainer, print_line=print):
-    """Print the best validation, where everything is, and what to do next."""
+def print_tail(trainer: Trainer, print_line: PrintLine = print) -> None:
+    """Print the best validation, the paths of the results, and the commands to go on with."""
     run, metrics = trainer.run, trainer.table.rows()
     best = []
     for value, suffix in zip(trainer.state.counters.best.numpy(), ("", EMA_SUFFIX), strict=True):

@@ -3,6 +3,8 @@
 import contextlib
 import signal
 import threading
+import types
+from collections.abc import Callable, Iterator
 
 STOPPED_BY_CALLBACK = int(signal.NSIG)
 """Number that stands for a callback that set `model.stop_training`; greater than that of any signal."""
@@ -12,10 +14,10 @@ class StopSignals:
     """The signal that asked this process to stop, and the one on which all machines agree.
 
     Args:
-        agreement: a `devices.Agreement`.
+        agreement: a `devices.Agreement`, or another function that returns the largest number of all machines.
     """
 
-    def __init__(self, agreement):
+    def __init__(self, agreement: Callable[[int], int]) -> None:
         self._agreement = agreement
         self.received = 0
         """Number of the last signal of this process, `STOPPED_BY_CALLBACK`, or 0."""
@@ -23,7 +25,7 @@ class StopSignals:
         """Number on which all machines agree to stop, or 0; set by `agree`."""
 
     @contextlib.contextmanager
-    def caught(self):
+    def caught(self) -> Iterator[None]:
         """Remember SIGINT and SIGTERM within the context, instead of ending the process.
 
         Python lets only the main thread do so; training in another thread leaves signals to the main program.
@@ -38,9 +40,9 @@ class StopSignals:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def agree(self):
+    def agree(self) -> None:
         """Update `agreed`; every machine calls this once a step."""
         self.agreed = self._agreement(self.received)
 
-    def _remember(self, number, frame):
+    def _remember(self, number: int, frame: types.FrameType | None) -> None:
         self.received = number

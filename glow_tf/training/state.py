@@ -3,15 +3,22 @@
 import contextlib
 import math
 import os
+import pathlib
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import tensorflow as tf
 
+from glow_tf.config import AnchoredTraining, Experiment
 from glow_tf.errors import RunError
 from glow_tf.io import write_atomically
 from glow_tf.model import Glow
+from glow_tf.run_files import Which
+from glow_tf.runs import Run
 from glow_tf.training.checkpoints import Checkpoints
 from glow_tf.training.ema import ExponentialMovingAverage
-from glow_tf.training.optimizers import Adam, Adamax
+from glow_tf.training.optimizers import Adam, Adamax, GlowOptimizer
 from glow_tf.training.schedule import WarmUp
 from glow_tf.training.step import Counters
 from glow_tf.weights_file import check_config
@@ -20,9 +27,12 @@ HDF5_BYTES_PER_ARRAY = 4096
 """Upper estimate of what a weights file holds besides the numbers, per array."""
 
 
-def make_optimizer(training):
-    """Return the optimizer of an anchored `TrainingConfig`, with its schedule."""
-    decay_steps = training.epochs * training.epoch_steps if training.schedule == "cosine" else None
+def make_optimizer(training: AnchoredTraining) -> GlowOptimizer:
+    """Return the optimizer of a training, with its schedule."""
+    decay_steps = None
+    if training.schedule == "cosine":
+        assert training.epochs is not None  # as `TrainingConfig` has checked
+        decay_steps = training.epochs * training.epoch_steps
     optimizer_class = {"adamax": Adamax, "adam": Adam}[training.optimizer]
     return optimizer_class(
         WarmUp(training.learning_rate, training.warmup_steps, decay_steps),
@@ -36,15 +46,23 @@ class TrainingState:
     """Model, optimizer, EMA and counters of an experiment.
 
     Args:
-        experiment: an `Experiment`.
-        run: the `Run` whose folder keeps the state.
-        strategy: the `tf.distribute` strategy that holds the variables; None: the present one.
-        chief: bool, whether this process writes; with several machines one does.
-        keep: int, the number of checkpoints kept.
-        model: a `Glow` that exists already; None makes the experiment's.
+        experiment: the experiment that is trained.
+        run: the run whose folder keeps the state.
+        strategy: the strategy that holds the variables; None: the present one.
+        chief: True in the process that writes; with several machines one does.
+        keep: the number of checkpoints kept.
+        model: a model that exists already; None makes the experiment's.
     """
 
-    def __init__(self, experiment, run, strategy=None, chief=True, keep=3, model=None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: Run,
+        strategy: tf.distribute.Strategy | None = None,
+        chief: bool = True,
+        keep: int = 3,
+        model: Glow | None = None,
+    ) -> None:
         training = experiment.training.anchored(experiment.model.image_shape)
         self.run, self.chief = run, chief
         with (strategy or tf.distribute.get_strategy()).scope():
@@ -63,11 +81,11 @@ class TrainingState:
         )
 
     @property
-    def steps(self):
-        """Steps taken so far, an int."""
+    def steps(self) -> int:
+        """Steps taken so far."""
         return int(self.counters.step.numpy())
 
-    def restore(self):
+    def restore(self) -> bool:
         """Restore the newest readable checkpoint; return whether there was one.
 
         Raises:
@@ -85,35 +103,35 @@ class TrainingState:
             )
         return False
 
-    def save_checkpoint(self):
+    def save_checkpoint(self) -> None:
         """Write the whole state, in the chief process."""
         if self.chief:
             self.checkpoints.save()
 
-    def checkpoint_size(self):
+    def checkpoint_size(self) -> int:
         """Return the size of a checkpoint in bytes: weights, slots, EMA."""
         return _byte_count([*self.model.weights, *self.optimizer.variables]) + _byte_count(self.ema.shadows)
 
-    def weights_size(self):
+    def weights_size(self) -> int:
         """Return an upper estimate of the size of a weights file in bytes."""
         return _byte_count(self.model.weights) + HDF5_BYTES_PER_ARRAY * len(self.model.weights)
 
-    def weights(self, ema):
+    def weights(self, ema: bool) -> AbstractContextManager[None]:
         """Return a context in which the model has its raw weights, or its EMA weights if `ema` is True."""
         return self.ema.swapped() if ema else contextlib.nullcontext()
 
-    def save_weights(self, which, ema_values=(False, True)):
+    def save_weights(self, which: Which, ema_values: Iterable[bool] = (False, True)) -> None:
         """Write weights files, in the chief process.
 
         Args:
-            which: `"last"` or `"best"`.
+            which: the epoch that the files are for.
             ema_values: values of `ema` to write a file for: False for the raw weights, True for the EMA weights.
         """
         for ema in ema_values if self.chief else ():
             with self.weights(ema):
                 write_atomically(self.run.weights_path(which, ema), self._write_weights)
 
-    def _write_weights(self, path):
+    def _write_weights(self, path: pathlib.Path) -> None:
         # Reserve the space first: h5py does not fail cleanly on a full disk.
         if hasattr(os, "posix_fallocate"):
             with open(path, "wb") as file:
@@ -121,5 +139,5 @@ class TrainingState:
         self.model.save_weights(path, overwrite=True)
 
 
-def _byte_count(variables):
+def _byte_count(variables: Iterable[Any]) -> int:
     return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)

@@ -1,17 +1,27 @@
 """The training step, under any `tf.distribute` strategy."""
 
 import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
 from glow_tf.layers.network import mixed_precision
+from glow_tf.model import Glow
 from glow_tf.training.devices import all_reduce_sum
+from glow_tf.training.ema import ExponentialMovingAverage
 from glow_tf.training.fused_update import WeightUpdate
+from glow_tf.training.optimizers import GlowOptimizer
 from glow_tf.training.stacked_state import StackedState
+from glow_tf.types import Tensor
+
+Batch: TypeAlias = Mapping[str, tf.Tensor]
+"""A batch of the pipeline (see `glow_tf.data.pipeline`)."""
 
 
-def objective(model, batch):
-    """Return `model.objective` of a batch of the pipeline (see `glow_tf.data`)."""
+def objective(model: Glow, batch: Batch) -> Mapping[str, Tensor]:
+    """Return `model.objective` of a batch of the pipeline."""
     labels = batch["label"] if model.config.classes else None
     return model.objective(batch["image"], labels, noise=batch["noise"])
 
@@ -25,27 +35,27 @@ class Counters(tf.Module):
 
     # The names of the attributes are paths in checkpoints: a file format.
 
-    def __init__(self, term_names):
+    def __init__(self, term_names: Sequence[str]) -> None:
         super().__init__(name="counters")
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.step = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="step")
         """Steps taken, skipped ones included: the position in the data."""
-        self.skipped = tf.Variable(0, dtype=tf.int64, trainable=False, name="skipped")
-        self.bad_in_a_row = tf.Variable(0, dtype=tf.int64, trainable=False, name="bad_in_a_row")
+        self.skipped = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="skipped")
+        self.bad_in_a_row = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="bad_in_a_row")
         self.sums = tf.Variable(tf.zeros([len(term_names) + 2], tf.float64), trainable=False, name="sums")
         """Sums over the finite steps of this epoch: the terms, the gradient norm, 1 for each step."""
-        self.best = tf.Variable([float("inf")] * 2, dtype=tf.float32, trainable=False, name="best")
+        self.best = tf.Variable(tf.constant([float("inf")] * 2, tf.float32), trainable=False, name="best")
         """Lowest validation loss so far, of the raw and of the EMA weights."""
 
-    def count(self, values, accepted):
+    def count(self, values: Tensor, accepted: Tensor) -> None:
         """Count a step of this replica.
 
         It uses no `tf.cond`, which would make a GPU wait for the host.
 
         Args:
-            values: the terms and the gradient norm, to be summed.
+            values: the terms and the gradient norm, to be summed, `[terms + 1]`.
             accepted: bool scalar, False for a skipped step.
         """
-        rejected = tf.cast(~accepted, tf.int64)
+        rejected = tf.cast(tf.logical_not(accepted), tf.int64)
         self.step.assign_add(1)
         self.skipped.assign_add(rejected)
         self.bad_in_a_row.assign(rejected * (self.bad_in_a_row + 1))
@@ -61,18 +71,27 @@ class TrainingStep:
     replicas agree; such a step is counted but skipped. The EMA moves before the weights do.
 
     Args:
-        model: a `Glow`.
-        optimizer: a `GlowOptimizer`.
-        ema: an `ExponentialMovingAverage` of the model, or None.
-        counters: `Counters`. All four are made under `strategy.scope()`.
-        strategy: a `tf.distribute` strategy.
-        batch_size: int, of the global batch.
-        jit_compile: bool, compile with XLA what each replica does before and after the exchange of gradients. The
+        model: the model to train.
+        optimizer: its optimizer.
+        ema: its EMA, or None.
+        counters: the counters of the training. All four are made under `strategy.scope()`.
+        strategy: the strategy that has the replicas.
+        batch_size: images of the global batch.
+        jit_compile: compile with XLA what each replica does before and after the exchange of gradients. The
             step then holds the state as arrays of its own: call `load` after a change of model, optimizer or EMA from
             outside, and `store` before anything else reads them.
     """
 
-    def __init__(self, model, optimizer, ema, counters, strategy, batch_size, jit_compile=False):
+    def __init__(
+        self,
+        model: Glow,
+        optimizer: GlowOptimizer,
+        ema: ExponentialMovingAverage | None,
+        counters: Counters,
+        strategy: tf.distribute.Strategy,
+        batch_size: int,
+        jit_compile: bool = False,
+    ) -> None:
         self.model, self.optimizer, self.counters = model, optimizer, counters
         self.strategy, self.batch_size = strategy, batch_size
         self.term_names = model.term_names
@@ -88,41 +107,50 @@ class TrainingStep:
             self.weights = tuple(v.value for v in model.trainable_variables)
             self.update = WeightUpdate(model, optimizer, ema)
 
-    def load(self):
+    def load(self) -> None:
         """Take over the weights, moments and EMA that are in model, optimizer and EMA."""
         if self.stacked:
             self.stacked.load()
 
-    def store(self):
+    def store(self) -> None:
         """Write the weights, moments and EMA of the step back into model, optimizer and EMA."""
         if self.stacked:
             self.stacked.store()
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def __call__(self, batch):
+    def __call__(self, batch: Any) -> None:
         """Take one step on a (distributed) batch of the pipeline."""
         self.strategy.run(self._replica_step, args=(batch,))
 
-    def trace(self, batch_spec):
+    def trace(self, batch_spec: Any) -> None:
         """Trace the step for batches of that `element_spec`, which the first call would do otherwise."""
-        self.__call__.get_concrete_function(batch_spec)
+        # Type checkers take a method under `tf.function` for an ordinary one.
+        self.__call__.get_concrete_function(batch_spec)  # pyright: ignore[reportAttributeAccessIssue]
 
-    def _loss_and_gradients(self, batch):
+    def _loss_and_gradients(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
         return self._means_and_gradients(batch, self.weights, contextlib.nullcontext)
 
-    def _stacked_loss_and_gradients(self, batch):
-        weights = self.stacked.weights()
-        return self._means_and_gradients(batch, weights, lambda: self.stacked.scope(weights))
+    def _stacked_loss_and_gradients(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+        stacked = self.stacked
+        assert stacked is not None
+        weights = stacked.weights()
+        return self._means_and_gradients(batch, weights, lambda: stacked.scope(weights))
 
-    def _means_and_gradients(self, batch, weights, scope):
+    def _means_and_gradients(
+        self,
+        batch: Batch,
+        weights: Sequence[tf.Variable | Tensor],
+        scope: Callable[[], AbstractContextManager[object]],
+    ) -> tuple[list[Tensor], list[Tensor]]:
         with mixed_precision(), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with scope():
                 terms = objective(self.model, batch)
             means = [tf.reduce_sum(terms[name]) / self.batch_size for name in self.term_names]
-            return means, tape.gradient(means[0], weights)
+            # Of the types in TensorFlow's stubs these are tensors: no weight is read by `tf.gather`.
+            return means, tape.gradient(means[0], weights)  # pyright: ignore[reportReturnType]
 
-    def _replica_step(self, batch):
+    def _replica_step(self, batch: Batch) -> None:
         means, gradients = all_reduce_sum(self.loss_and_gradients(batch))
         norm, accepted = self.update(gradients, means[0])
         self.counters.count(tf.stack([*means, norm]), accepted)

@@ -4,7 +4,12 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import time
+from collections.abc import Iterable, Iterator
 
+import keras
+import tensorflow as tf
+
+from glow_tf.config import Experiment, RunOptions
 from glow_tf.errors import ConfigError
 from glow_tf.runs import MetricsTable
 from glow_tf.training import devices
@@ -23,9 +28,9 @@ class Trainer:
     """A training of an experiment in a run folder, from the start or from its last checkpoint.
 
     Args:
-        experiment: an `Experiment`; on resume it may differ in `run_folder.FIELDS_THAT_MAY_CHANGE_ON_RESUME` only.
-        options: `RunOptions`.
-        strategy: a `tf.distribute` strategy (see `devices.strategy`).
+        experiment: the experiment; on resume it may differ in `run_folder.FIELDS_THAT_MAY_CHANGE_ON_RESUME` only.
+        options: the options of the run.
+        strategy: the strategy that has the devices (see `devices.strategy`).
         callbacks: Keras callbacks (see `EpochLoop`).
 
     Raises:
@@ -33,7 +38,13 @@ class Trainer:
             run in the folder started from other weights than `options.init_from`.
     """
 
-    def __init__(self, experiment, options, strategy, callbacks=()):
+    def __init__(
+        self,
+        experiment: Experiment,
+        options: RunOptions,
+        strategy: tf.distribute.Strategy,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+    ) -> None:
         self.options, self.strategy, self.callbacks = options, strategy, callbacks
         self.training = experiment.training.anchored(experiment.model.image_shape)
         self.chief = devices.is_chief(strategy)
@@ -64,19 +75,19 @@ class Trainer:
         )
         self.validation = Validation(state.model, strategy)
         self.table = MetricsTable(self.run.metrics_path)
-        self.restored = None
-        """Whether a checkpoint was restored; None before `restore`."""
+        self.restored: bool | None = None
+        """True if a checkpoint was restored; None before `restore`."""
         self.stop = StopSignals(devices.Agreement(strategy))
-        self.start_seconds = {}
+        self.start_seconds: dict[str, float] = {}
         """Seconds of the parts of a fresh start: `initialization`, `trace`, and `both`, which run side by side."""
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         """True once training has completed."""
         epochs = self.training.epochs
         return epochs is not None and self.state.steps >= epochs * self.training.epoch_steps
 
-    def restore(self):
+    def restore(self) -> bool:
         """Restore the newest readable checkpoint of the folder; return whether there was one.
 
         If there was none, the weights that the run is to start from are loaded, if any are given.
@@ -87,7 +98,7 @@ class Trainer:
             self.experiment = dataclasses.replace(self.experiment, initial_weights=record)
         return self.restored
 
-    def train(self):
+    def train(self) -> int:
         """Train until the last epoch, a signal or a callback's stop; return its number (see `signals`), or 0.
 
         Goes on from the newest checkpoint, also where nobody called `restore`.
@@ -103,7 +114,7 @@ class Trainer:
             EpochLoop(self, self.callbacks).run(iter(dataset))
         return self.stop.agreed
 
-    def prepare(self):
+    def prepare(self) -> tf.distribute.DistributedDataset:
         """Return the (distributed) training batches, after a fresh run's initialization.
 
         The initialization computes in TensorFlow, and tracing the step is work of Python: at K=32 both take seconds,
@@ -120,19 +131,19 @@ class Trainer:
         return dataset
 
     @contextlib.contextmanager
-    def _timed(self, part):
+    def _timed(self, part: str) -> Iterator[None]:
         start = time.monotonic()
         yield
         self.start_seconds[part] = time.monotonic() - start
 
-    def initialize(self):
+    def initialize(self) -> None:
         """Initialize from data, unless `restore` loaded weights, and set the EMA to the weights that result."""
         if self.experiment.initial_weights:
             self.state.ema.reset()
         else:
             self.initialize_from_data()
 
-    def initialize_from_data(self):
+    def initialize_from_data(self) -> None:
         """Set the actnorms from `training.init_images` images, and the EMA to the weights that result.
 
         Runs outside the replicas: a cross-replica assignment reaches all of them.
@@ -143,7 +154,7 @@ class Trainer:
             self.state.model.initialize(batch["image"], labels, noise=batch["noise"])
             self.state.ema.reset()
 
-    def local_training_batches(self, input_pipelines, input_pipeline_id):
+    def local_training_batches(self, input_pipelines: int, input_pipeline_id: int) -> tf.data.Dataset:
         """Return the training batches of one of several input pipelines, from the present step on."""
         return self.batches.training(
             self.training.batch_size,

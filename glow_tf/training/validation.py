@@ -1,10 +1,17 @@
 """Validation of the raw and of the EMA weights."""
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
+from glow_tf.model import Glow
 from glow_tf.runs import EMA_SUFFIX
 from glow_tf.training.devices import all_reduce_sum
-from glow_tf.training.step import objective
+from glow_tf.training.state import TrainingState
+from glow_tf.training.step import Batch, objective
+from glow_tf.types import Tensor
 
 
 class Validation:
@@ -13,24 +20,25 @@ class Validation:
     Batches carry a weight per image, 0 for padding, so neither the batch size nor the number of replicas matters.
 
     Args:
-        model: a `Glow`, made under `strategy.scope()`.
-        strategy: a `tf.distribute` strategy.
+        model: the model, made under `strategy.scope()`.
+        strategy: the strategy that has the replicas.
     """
 
-    def __init__(self, model, strategy):
-        self.model, self.strategy, self.term_names = model, strategy, model.term_names
+    def __init__(self, model: Glow, strategy: tf.distribute.Strategy) -> None:
+        self.model, self.strategy = model, strategy
+        self.term_names: Sequence[str] = model.term_names
 
-    def __call__(self, dataset):
+    def __call__(self, dataset: Iterable[Any]) -> dict[str, float]:
         """Return `{term: mean}` over a (distributed) data set of evaluation batches."""
-        total = sum((self._sums(batch).numpy() for batch in dataset), 0.0)
+        total = sum((self._sums(batch).numpy() for batch in dataset), np.zeros(len(self.term_names) + 1))
         return dict(zip(self.term_names, (total[:-1] / total[-1]).tolist(), strict=True))
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def _sums(self, batch):
+    def _sums(self, batch: Any) -> Tensor:
         per_replica = self.strategy.run(self._replica_sums, args=(batch,))
         return self.strategy.experimental_local_results(per_replica)[0]
 
-    def _replica_sums(self, batch):
+    def _replica_sums(self, batch: Batch) -> Tensor:
         weight = tf.cast(batch["weight"], tf.float64)
         terms = objective(self.model, batch)
         # Padding is a repeated image, so its terms are finite and 0 * term is 0.
@@ -38,16 +46,18 @@ class Validation:
         return all_reduce_sum(tf.stack([*sums, tf.reduce_sum(weight)]))
 
 
-def validate_and_keep_best(state, validation, make_dataset):
+def validate_and_keep_best(
+    state: TrainingState, validation: Validation, make_dataset: Callable[[], Iterable[Any]]
+) -> dict[str, float]:
     """Validate the raw and the EMA weights; save as `best` those whose loss is the lowest so far.
 
     Args:
-        state: a `TrainingState`.
-        validation: a `Validation` of its model.
-        make_dataset: function without arguments that returns a (distributed) data set.
+        state: the state of the training.
+        validation: the validation of its model.
+        make_dataset: function that returns a (distributed) data set.
 
     Returns:
-        Dictionary of the columns of metrics.csv, such as `val_bits_x` and `val_bits_x_average`, to floats.
+        The columns of metrics.csv, such as `val_bits_x` and `val_bits_x_average`, to their values.
     """
     columns, best = {}, state.counters.best.numpy()
     for i, ema in enumerate((False, True)):
