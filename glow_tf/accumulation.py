@@ -3,8 +3,10 @@
 import keras
 import tensorflow as tf
 
+from glow_tf.types import Tensor
 
-def batches_seen(optimizer):
+
+def batches_seen(optimizer: keras.optimizers.Optimizer) -> Tensor:
     """Return the number of batches whose gradients an optimizer got, an integer tensor.
 
     Its `iterations` counts updates, and stays the same while gradients accumulate.
@@ -14,11 +16,17 @@ def batches_seen(optimizer):
     return optimizer._iterations.value
 
 
-def check_accumulation(optimizer, strategy, name):
-    """Raise a `ValueError` if an optimizer accumulates gradients under a strategy where Keras cannot."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+def check_accumulation(optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy, name: str) -> None:
+    """Raise a `ValueError` if an optimizer accumulates gradients under a strategy where Keras cannot.
+
+    Args:
+        optimizer: the optimizer.
+        strategy: the strategy in whose scope it is made.
+        name: name of the caller, for the error message.
+    """
+    inner = optimizer.inner_optimizer if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else optimizer
     mirrored = tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy
-    if optimizer.gradient_accumulation_steps and isinstance(strategy, mirrored):
+    if inner.gradient_accumulation_steps and isinstance(strategy, mirrored):
         raise ValueError(
             f"{name}: gradient_accumulation_steps does not work under {type(strategy).__name__} in Keras; leave it out "
             "there, or train on one device."

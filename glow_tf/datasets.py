@@ -7,12 +7,18 @@ Example:
     ((1497, 8, 8, 1), dtype('uint8'), (1497,), (300, 8, 8, 1))
 """
 
-from typing import Literal, TypeAlias
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from glow_tf.config import DataConfig
 from glow_tf.extras import optional_packages
+
+if TYPE_CHECKING:
+    from glow_tf.data.source import Source
 
 Split: TypeAlias = tuple[np.ndarray, np.ndarray]
 """Images uint8 `[n, H, W, C]` and labels int32 `[n]`."""
@@ -38,6 +44,11 @@ def load(
     Raises:
         ConfigError: an argument is not valid.
         DataError: the source cannot be read.
+
+    Example:
+        >>> (x_train, y_train), (x_test, y_test) = load("bundled:digits", (8, 8, 1), labels=True)
+        >>> x_train.shape, y_test.shape
+        ((1497, 8, 8, 1), (300,))
     """
     config = DataConfig(source=source, fit=fit, labels=labels)
     with optional_packages():
@@ -62,7 +73,7 @@ def photos() -> tuple[Split, Split]:
     return load("bundled:photos", (32, 32, 3))
 
 
-def _read(source, config, image_shape, splits):
+def _read(source: Source, config: DataConfig, image_shape: tuple[int, int, int], splits: Sequence[str]) -> Split:
     """Return the images and labels of splits in the order of the source; empty arrays if it has none of them."""
     rows = [source.rows[split] for split in splits if split in source.rows]
     rows = np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)

@@ -1,5 +1,8 @@
 """`LikelihoodModel`: `compile` and `fit` for any flow layer."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import keras
 import tensorflow as tf
 
@@ -8,6 +11,7 @@ from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import standard_normal_log_prob
 from glow_tf.likelihood_training import LikelihoodTraining
 from glow_tf.random import as_dtype, fresh_seed
+from glow_tf.types import Config, Tensor, TensorLike
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -22,7 +26,12 @@ class LikelihoodModel(LikelihoodTraining):
         conditional: hand the second element of each pair to the flow as its condition. By default True if a layer of
             the flow has `classes`.
 
+    Raises:
+        TypeError: `flow` is no flow layer.
+
     Example:
+        >>> import numpy as np
+        >>> from glow_tf import ActNorm, Coupling, FlowSequential, InvertibleConv1x1
         >>> network = keras.Sequential([keras.layers.Dense(16, "relu"), keras.layers.Dense(2)])
         >>> model = LikelihoodModel(FlowSequential([ActNorm(), InvertibleConv1x1(seed=0), Coupling(network=network)]))
         >>> points = np.random.default_rng(0).normal(size=(256, 2))
@@ -33,7 +42,7 @@ class LikelihoodModel(LikelihoodTraining):
         TensorShape([5, 2])
     """
 
-    def __init__(self, flow, *, conditional=None, **kwargs):
+    def __init__(self, flow: FlowLayer, *, conditional: bool | None = None, **kwargs: Any) -> None:
         if not isinstance(flow, FlowLayer):
             raise TypeError(f"LikelihoodModel: expected a flow layer, got a {type(flow).__name__}.")
         super().__init__(**{**kwargs, "dtype": flow.compute_dtype})
@@ -41,21 +50,41 @@ class LikelihoodModel(LikelihoodTraining):
         if conditional is None:
             conditional = any(getattr(layer, "classes", 0) for layer in flow._flatten_layers())
         self.conditional = conditional
-        if flow.built:
+        if flow.built and flow.event_shape:
             self.build((None, *flow.event_shape))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Build the flow for inputs of the shape `(n, *event)`."""
         if not self.flow.built:
             self.flow.build(input_shape)
 
     # Likelihood.
 
-    def log_prob(self, x, condition=None):
-        """Compute the log-density of `x` `[n, *event]` in nats, `[n]`."""
+    def log_prob(self, x: TensorLike, condition: TensorLike | None = None) -> Tensor:
+        """Compute the log-density in nats.
+
+        Args:
+            x: examples `[n, *event]`; floats are cast to the flow's dtype.
+            condition: labels, int `[n]`, of a conditional flow.
+
+        Returns:
+            The log-density, `[n]`.
+
+        Raises:
+            TypeError: `x` is not floats.
+            ValueError: the shape of `x` is that of another event.
+        """
         latents, log_det = self.flow.encode(self._checked(x), condition)
         return log_det + standard_normal_log_prob(latents)
 
-    def sample(self, n, temperature=1.0, condition=None, *, seed=None):
+    def sample(
+        self,
+        n: int | Tensor,
+        temperature: TensorLike = 1.0,
+        condition: TensorLike | None = None,
+        *,
+        seed: TensorLike | None = None,
+    ) -> Tensor:
         """Draw `n` examples.
 
         Args:
@@ -63,85 +92,105 @@ class LikelihoodModel(LikelihoodTraining):
             temperature: the standard deviation of every latent, 0 or more.
             condition: labels `[n]`, or one for all, of a conditional flow.
             seed: an int or two; None draws a fresh one in an eager call.
+
+        Returns:
+            The examples, `[n, *event]`.
+
+        Raises:
+            ValueError: the model is not built yet, or a number is out of range.
         """
         n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample")
-        shapes = self._latent_shapes()
+        encoded_shape = self.flow.encoded_shape(self._event_shape())
+        shapes = encoded_shape if isinstance(encoded_shape, list) else [encoded_shape]
         seeds = tf.random.split(fresh_seed(seed, "sample"), len(shapes))
         scale = as_dtype(temperature, self.compute_dtype)
         latents = [
-            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)
+            # TensorFlow's stubs accept no scalar tensor among the sizes of a shape.
+            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)  # pyright: ignore[reportArgumentType]
             for i, shape in enumerate(shapes)
         ]
-        is_list = isinstance(self.flow.encoded_shape(self.flow.event_shape), list)
-        return self.flow.decode(latents if is_list else latents[0], condition)[0]
+        x, _ = self.flow.decode(latents if isinstance(encoded_shape, list) else latents[0], condition)
+        assert not isinstance(x, list)  # an example is one tensor
+        return x
 
-    def initialize(self, x, condition=None):
-        """Set the actnorms of a fresh flow from one batch (paper, section 3.1)."""
+    def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> None:
+        """Set the actnorms of a fresh flow from one batch (paper, section 3.1); arguments are those of `log_prob`."""
         self.flow.initialize(self._checked(x), condition)
 
-    def objective(self, x, labels=None, *, seed=None):
+    def objective(
+        self, x: TensorLike, labels: TensorLike | None = None, *, seed: TensorLike | None = None
+    ) -> dict[str, Tensor]:
         """Return `loss`, the negative log-density in nats, `[n]`."""
         return {"loss": -self.log_prob(x, labels)}
 
     # Keras.
 
     @property
-    def term_names(self):
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the terms of `objective` that training averages and logs."""
         return ("loss",)
 
     @property
-    def takes_labels(self):
+    def takes_labels(self) -> bool:
         """True for a conditional flow."""
         return self.conditional
 
-    def call(self, x, condition=None):
+    def call(self, x: TensorLike, condition: TensorLike | None = None) -> Tensor:
         """Run `log_prob`: the entry point of Keras."""
         return self.log_prob(x, condition)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Return the shape of `log_prob`, `(n,)`, for the shape of `x`, `(n, *event)`."""
         return tuple(input_shape[:1])
 
-    def fit(self, x=None, *args, **kwargs):
-        """Train as `keras.Model.fit` does; a new flow is built for the data's shape."""
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train as `keras.Model.fit` does; a new flow is built for the data's shape.
+
+        Args:
+            x: array `[n, *event]`, or a `tf.data.Dataset` of batches `x` or `(x, condition)`.
+            *args: other arguments of `keras.Model.fit`.
+            **kwargs: other arguments of `keras.Model.fit`.
+        """
         spec = getattr(x, "element_spec", x)
         shape = getattr(spec[0] if isinstance(spec, tuple) else spec, "shape", None)
         if not self.built and shape is not None:
             self.build(tuple(shape))
         return super().fit(x, *args, **kwargs)
 
-    def checked_batch(self, x, labels):
+    def checked_batch(self, x: TensorLike, labels: TensorLike | None) -> tuple[Tensor, TensorLike | None]:
+        """Return a batch of `fit` as a checked tensor, and its labels as they are, which the flow checks."""
         return self._checked(x), labels
 
-    def input_specs(self):
+    def input_specs(self) -> list[keras.InputSpec]:
+        """Return the specifications of the inputs of `call`: `x`, and the condition of a conditional flow."""
         labels = [keras.InputSpec("int32", (None,), name="condition")] if self.conditional else []
         return [keras.InputSpec(self.compute_dtype, (None, *self._event_shape()), name="x"), *labels]
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the configuration from which `from_config` makes an equal model, without its weights."""
         flow = keras.saving.serialize_keras_object(self.flow)
         return {"flow": flow, "conditional": self.conditional, **super().get_config()}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
+        """Return a model of the configuration that `get_config` returned."""
         return super().from_config({**config, "flow": keras.saving.deserialize_keras_object(config["flow"])})
 
     # Checks.
 
-    def _checked(self, x):
+    def _checked(self, x: TensorLike) -> Tensor:
         """Return a batch as a tensor; floats are cast to the flow's dtype, and the model is built on first use."""
         x = tf.convert_to_tensor(x)
         x = tf.cast(x, self.compute_dtype) if x.dtype.is_floating else x  # the flow refuses any other
         if not self.built:
             self.build(tuple(x.shape))
-        if x.shape.rank != self.flow.event_ndims + 1:
-            shape = ", ".join(map(str, self.flow.event_shape))
+        event_shape = self._event_shape()
+        if x.shape.rank != len(event_shape) + 1:
+            shape = ", ".join(map(str, event_shape))
             raise ValueError(f"{self.name}: expected a batch [n, {shape}], got the shape {x.shape}.")
         return x
 
-    def _event_shape(self):
-        if not self.built:
+    def _event_shape(self) -> tuple[int | None, ...]:
+        if not self.built or self.flow.event_shape is None:
             raise ValueError(f"{self.name} does not know the shape of an example yet; call initialize or fit first.")
         return self.flow.event_shape
-
-    def _latent_shapes(self):
-        shapes = self.flow.encoded_shape(self._event_shape())
-        return shapes if isinstance(shapes, list) else [shapes]

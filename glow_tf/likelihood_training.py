@@ -2,7 +2,9 @@
 
 import abc
 import contextlib
+import os
 import warnings
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -13,6 +15,8 @@ from glow_tf.layers.keras_contract import TracedOutputs
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.shared_steps import inlinable_steps
 from glow_tf.layers.trainable_parts import set_trainable_parts, trainable_parts
+from glow_tf.optimizers import Adamax
+from glow_tf.types import Config, Tensor, TensorLike
 
 
 class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
@@ -27,28 +31,30 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
 
     @property
     @abc.abstractmethod
-    def term_names(self):
+    def term_names(self) -> tuple[str, ...]:
         """Names of the terms of `objective` that are averaged and logged, `"loss"` first."""
 
     @property
     @abc.abstractmethod
-    def takes_labels(self):
+    def takes_labels(self) -> bool:
         """True for a conditional model."""
 
     @abc.abstractmethod
-    def objective(self, x, labels=None, *, seed=None):
+    def objective(
+        self, x: TensorLike, labels: TensorLike | None = None, *, seed: TensorLike | None = None
+    ) -> dict[str, Tensor]:
         """Return a dictionary of tensors `[n]` with the `term_names`."""
 
     @abc.abstractmethod
-    def checked_batch(self, x, labels):
+    def checked_batch(self, x: TensorLike, labels: TensorLike | None) -> tuple[Tensor, TensorLike | None]:
         """Return `(x, labels [n])` as tensors that `objective` takes, or raise; labels are None where not used."""
 
     @abc.abstractmethod
-    def input_specs(self):
-        """Return a list of `keras.InputSpec`s, of the inputs of `call`."""
+    def input_specs(self) -> list[keras.InputSpec]:
+        """Return the specifications of the inputs of `call`."""
 
     @property
-    def uninitialized(self):
+    def uninitialized(self) -> bool:
         """True if there are actnorms, and every one is the identity as in a new model."""
         actnorms = [layer for layer in self._flatten_layers() if isinstance(layer, ActNorm) and layer.built]
         variables = [variable for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)]
@@ -56,14 +62,25 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
 
     # Keras.
 
-    def compile(self, optimizer="rmsprop", *, jit_compile=False, **kwargs):
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | str | Config | None = None,
+        *,
+        jit_compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Configure the model for `fit`, as `keras.Model.compile` does.
 
         Args:
-            optimizer: a Keras optimizer or its name.
+            optimizer: a Keras optimizer, its name or its configuration; None takes that of the original code,
+                `glow_tf.optimizers.Adamax(1e-3)`.
             jit_compile: compile the step with XLA; off unless asked for, as Keras's "auto" would compile on one device.
             **kwargs: other arguments of `keras.Model.compile`, without a loss and metrics, which are the model's own;
                 empty ones are taken.
+
+        Raises:
+            ValueError: a loss or a metric is given, or the optimizer accumulates gradients under a strategy where Keras
+                cannot.
         """
         refused = [k for k in ("loss", "loss_weights", "metrics", "weighted_metrics") if kwargs.pop(k, None)]
         if refused:
@@ -71,12 +88,21 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
                 f"{self.name}.compile: the loss and the metrics are the model's own likelihood, so "
                 f"{' and '.join(refused)} must be left out."
             )
+        optimizer = Adamax(1e-3) if optimizer is None else optimizer
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         check_accumulation(self.optimizer, self.distribute_strategy, f"{self.name}.compile")
         self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
 
-    def fit(self, *args, **kwargs):
-        """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here."""
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here.
+
+        Args:
+            *args: arguments of `keras.Model.fit`.
+            **kwargs: arguments of `keras.Model.fit`, without sample weights and class weights.
+
+        Returns:
+            Keras's `History` of the means of the terms `term_names`.
+        """
         optimizer = getattr(self, "optimizer", None)  # None before `compile`
         if optimizer is not None and self.uninitialized and tf.convert_to_tensor(optimizer.iterations) == 0:
             warnings.warn(
@@ -86,12 +112,12 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
             )
         return super().fit(*args, **kwargs)
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Config) -> None:
         """Compile a loaded model, so that `fit` continues with the optimizer that was saved."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `fit`."""
         step = tf.cast(batches_seen(self.optimizer), tf.int32)
         with mixed_precision():
@@ -104,11 +130,11 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return self._fit_logs(terms, weight)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `evaluate`."""
         return self._fit_logs(*self._fit_terms(data, tf.constant(-1)))
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> Any:
         """Take one step of `predict`; labels come as in `fit`, in a data set of pairs, or as `[x, labels]`."""
         x, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(x, list | tuple) and len(x) == 2:
@@ -117,28 +143,45 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
             labels = None  # Keras's `predict` ignores what only training needs
         return self(x) if labels is None else self(x, labels)
 
-    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
-        """Export `call` as `keras.Model.export` does; without `input_signature` for the model's own inputs."""
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Export `call` as `keras.Model.export` does; the arguments are Keras's.
+
+        Args:
+            filepath: path to write.
+            format: name of the format.
+            verbose: print the signatures of the export.
+            input_signature: specifications of the inputs; by default `input_specs()`.
+            **kwargs: other arguments of the format.
+        """
         if input_signature is None:
             input_signature = self.input_specs()
         # Only TensorFlow itself runs functions that must not be inlined.
         with contextlib.nullcontext() if format == "tf_saved_model" else inlinable_steps():
             super().export(filepath, format=format, verbose=verbose, input_signature=input_signature, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the name, and which parts are trained; a subclass adds its arguments."""
         parts = trainable_parts(self)
         config = {"name": self.name, "trainable": self.trainable}
         return {**config, "trainable_parts": parts} if parts else config
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
+        """Return a model of the configuration that `get_config` returned."""
         config = dict(config)  # the caller's stays as it is
         parts = config.pop("trainable_parts", {})
         model = super().from_config(config)
         set_trainable_parts(model, parts)
-        return model
+        return model  # pyright: ignore[reportReturnType] (Keras has no annotations: it returns a `cls`)
 
-    def _fit_terms(self, data, step):
+    def _fit_terms(self, data: Any, step: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the terms of `objective`, and the weight of each example in their means, `[n]`."""
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
@@ -152,15 +195,20 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         # A replica may get none of a small last batch, and TensorFlow's convolutions on a CPU fail on no images:
         # it then computes on a blank one, of weight 0.
         blank = tf.cast(tf.equal(tf.shape(x)[0], 0), tf.int32)
-        weight = tf.pad(tf.ones(tf.shape(x)[:1], self.compute_dtype), [[0, blank]])
-        x = tf.pad(x, [[0, blank], *[[0, 0]] * (x.shape.rank - 1)])
-        labels = None if labels is None else tf.pad(labels, [[0, blank]])
+        weight = _append_zeros(tf.ones(tf.shape(x)[:1], self.compute_dtype), blank)
+        x = _append_zeros(x, blank)
+        labels = None if labels is None else _append_zeros(tf.convert_to_tensor(labels), blank)
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.stack([step, tf.cast(replica, tf.int32)])
         return self.objective(x, labels, seed=seed), weight
 
-    def _fit_logs(self, terms, weight):
+    def _fit_logs(self, terms: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
         self._loss_tracker.update_state(terms["loss"], sample_weight=weight)
         for name, mean in self.term_means.items():
             mean.update_state(terms[name], sample_weight=weight)
         return self.get_metrics_result()
+
+
+def _append_zeros(x: Tensor, count: Tensor) -> Tensor:
+    """Append `count` examples of zeros to `x` `[n, ...]`; labels of unknown rank are taken for a vector."""
+    return tf.pad(x, tf.convert_to_tensor([[0, count], *[[0, 0]] * ((x.shape.rank or 1) - 1)]))

@@ -1,7 +1,12 @@
 """`Glow`: likelihood, sampling, encoding and decoding of uint8 images."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -27,7 +32,12 @@ from glow_tf.layers.zero_layers import ZeroDense
 from glow_tf.likelihood_training import LikelihoodTraining
 from glow_tf.model_files import FromPreset
 from glow_tf.random import as_dtype, fresh_seed
+from glow_tf.types import Config, Latents, ShapeLike, Tensor, TensorLike
 from glow_tf.weights_file import SealedWeights
+
+if TYPE_CHECKING:
+    from glow_tf.bijector import LayerBijector
+    from glow_tf.distributions import ContinuousGlow, DiscreteGlow
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -42,7 +52,7 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
     one; the rule is in `glow_tf.labels`.
 
     Args:
-        config: a `ModelConfig`.
+        config: a `ModelConfig`, or a dictionary of its fields.
         dtype: `"float32"` or `"float64"`, of all weights and computations.
 
     Attributes:
@@ -50,15 +60,27 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
         flow: the `GlowFlow`.
         classifier: the classifier of a conditional model with `weight_y > 0`, else None.
 
+    Raises:
+        TypeError: `config` is no `ModelConfig`.
+        ValueError: `dtype` is another one.
+
     Source: https://arxiv.org/abs/1807.03039.
 
     Example:
-        >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=2, depth=1, width=8))
-        >>> glow.sample(4, temperature=0.7, seed=0).shape
+        >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=2, depth=1, width=4))
+        >>> images = glow.sample(4, temperature=0.7, seed=0)
+        >>> images.shape
         TensorShape([4, 8, 8, 1])
+        >>> glow.initialize(images, seed=1)
+        >>> glow.bits_per_dim(images, seed=2).shape
+        TensorShape([4])
+        >>> [tuple(eps.shape) for eps in glow.encode(images)]
+        [(4, 4, 4, 2), (4, 2, 2, 8)]
+        >>> bool(tf.reduce_all(glow.decode(glow.encode(images)) == images))
+        True
     """
 
-    def __init__(self, config, *, dtype="float32", **kwargs):
+    def __init__(self, config: ModelConfig | Config, *, dtype: str = "float32", **kwargs: Any) -> None:
         super().__init__(dtype=dtype, **kwargs)
         require_full_precision(self)
         if not isinstance(config, ModelConfig | dict):
@@ -82,44 +104,82 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             name="flow",
         )
         self.flow.build((None, *c.image_shape))
-        self.classifier = None
+        self.classifier: ZeroDense | None = None
         if c.classes and c.weight_y:
             self.classifier = ZeroDense(c.classes, dtype=dtype, name="classifier")
             self.classifier.build((None, self.latent_shapes[-1][-1]))
         self.built = True
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, int, int]:
         """The shape of an image, `(H, W, C)`."""
         return self.config.image_shape
 
     @property
-    def latent_shapes(self):
+    def latent_shapes(self) -> list[tuple[int, ...]]:
         """The event shapes of the latents, finest level first."""
-        return self.flow.encoded_shape(self.image_shape)
+        return list(self.flow.encoded_shape(self.image_shape))
 
     @property
-    def takes_labels(self):
+    def takes_labels(self) -> bool:
         """True for a conditional model."""
         return self.config.classes > 0
 
     @property
-    def term_names(self):
+    def term_names(self) -> tuple[str, ...]:
         """Names of the terms of `objective` that training averages and logs."""
         return ("loss", "bits_x") if self.classifier is None else ("loss", "bits_x", "bits_y", "error")
 
     # Likelihood.
 
-    def log_prob(self, images, labels=None, *, seed=None, noise=None):
-        """Compute a one-draw lower bound on `log P(image | label)` in nats, `[n]` (paper, section 2, equation 2)."""
+    def log_prob(
+        self,
+        images: TensorLike,
+        labels: TensorLike | None = None,
+        *,
+        seed: TensorLike | None = None,
+        noise: TensorLike | None = None,
+    ) -> Tensor:
+        """Compute a one-draw lower bound on `log P(image | label)` in nats (paper, section 2, equation 2).
+
+        Args:
+            images: uint8 `[n, H, W, C]`.
+            labels: int `[n]`, or one for all, for a conditional model.
+            seed: seed of the dequantization noise, an int or two.
+            noise: the noise itself, in [0, 1), in place of a seed.
+
+        Returns:
+            The bound, `[n]`.
+
+        Raises:
+            TypeError: the images are not uint8, or the labels not integers.
+            ValueError: a shape or a value is wrong, or labels are missing or not taken.
+        """
         return self.objective(images, labels, seed=seed, noise=noise)["log_prob"]
 
-    def bits_per_dim(self, images, labels=None, *, seed=None, noise=None):
-        """Compute `-log_prob / (D log 2)`, `[n]`: the number that the paper reports."""
+    def bits_per_dim(
+        self,
+        images: TensorLike,
+        labels: TensorLike | None = None,
+        *,
+        seed: TensorLike | None = None,
+        noise: TensorLike | None = None,
+    ) -> Tensor:
+        """Compute `-log_prob / (D log 2)`, `[n]`, with D = H * W * C: the bits/dim that the paper reports.
+
+        Arguments and errors are those of `log_prob`.
+        """
         return quantization.bits_per_dim(self.log_prob(images, labels, seed=seed, noise=noise), self.image_shape)
 
-    def objective(self, images, labels=None, *, seed=None, noise=None):
-        """Compute all terms of the loss.
+    def objective(
+        self,
+        images: TensorLike,
+        labels: TensorLike | None = None,
+        *,
+        seed: TensorLike | None = None,
+        noise: TensorLike | None = None,
+    ) -> dict[str, Tensor]:
+        """Compute all terms of the loss; arguments and errors are those of `log_prob`.
 
         Returns:
             A dictionary of tensors `[n]`: `log_prob` (nats), `bits_x` (bits/dim) and
@@ -135,6 +195,7 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
         bits_x = quantization.bits_per_dim(log_prob, self.image_shape)
         terms = {"loss": bits_x, "bits_x": bits_x, "log_prob": log_prob}
         if self.classifier is not None:
+            assert labels is not None  # a model with a classifier is conditional
             logits = self.classifier(tf.reduce_mean(top, [1, 2]))
             cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             terms["bits_y"] = cross_entropy / math.log(2.0)
@@ -143,8 +204,19 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             terms["loss"] = bits_x + self.config.weight_y * terms["bits_y"]
         return terms
 
-    def classify(self, images, *, seed=None, noise=None):
-        """Compute the classifier's logits `[n, classes]`; without seed or noise at the middle of each bin."""
+    def classify(
+        self, images: TensorLike, *, seed: TensorLike | None = None, noise: TensorLike | None = None
+    ) -> Tensor:
+        """Compute the classifier's logits `[n, classes]`.
+
+        Args:
+            images: uint8 `[n, H, W, C]`.
+            seed: seed of the dequantization noise; without seed and noise, images are at the middle of each bin.
+            noise: the noise itself, in [0, 1), in place of a seed.
+
+        Raises:
+            ValueError: this model has no classifier.
+        """
         if self.classifier is None:
             raise ValueError("classify: this model has no classifier; configure classes > 0 and weight_y > 0.")
         noise = 0.5 if seed is None and noise is None else noise
@@ -153,28 +225,71 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
 
     # Latents and images.
 
-    def encode(self, images, labels=None, *, seed=None, noise=None):
+    def encode(
+        self,
+        images: TensorLike,
+        labels: TensorLike | None = None,
+        *,
+        seed: TensorLike | None = None,
+        noise: TensorLike | None = None,
+    ) -> Latents:
         """Map uint8 images to `eps`, the list of latents, finest level first.
 
-        Without seed or noise at the middle of each bin, so that `decode(encode(x))` is `quantize(x)`, which is x
-        itself at 8 bits.
+        Without seed and noise, images are at the middle of each bin, so that `decode(encode(x))` is `quantize(x)`,
+        which is x itself at 8 bits.
+
+        Args:
+            images: uint8 `[n, H, W, C]`.
+            labels: int `[n]`, or one for all, for a conditional model.
+            seed: seed of the dequantization noise, an int or two.
+            noise: the noise itself, in [0, 1), in place of a seed.
+
+        Returns:
+            The latents `[n, h, w, c]`, whose shapes are `latent_shapes`.
+
+        Raises:
+            TypeError: the images are not uint8, or the labels not integers.
+            ValueError: a shape or a value is wrong, or labels are missing or not taken.
         """
         noise = 0.5 if seed is None and noise is None else noise
         x = self.dequantize(images, seed=seed, noise=noise)
         with mixed_precision(False):
-            return self.flow.encode(x, self._labels(labels, tf.shape(x)[0]))[0]
+            latents, _ = self.flow.encode(x, self._labels(labels, tf.shape(x)[0]))
+        assert isinstance(latents, list)  # one tensor per level
+        return latents
 
-    def decode(self, eps, labels=None):
-        """Map `eps`, a list of finite latents `[n, H, W, C]`, finest level first, to uint8 images."""
+    def decode(self, eps: Sequence[TensorLike], labels: TensorLike | None = None) -> Tensor:
+        """Map latents to uint8 images.
+
+        Args:
+            eps: finite latents `[n, h, w, c]`, finest level first, of the shapes `latent_shapes`.
+            labels: int `[n]`, or one for all, for a conditional model.
+
+        Returns:
+            Images, uint8 `[n, H, W, C]`.
+
+        Raises:
+            TypeError: the latents are not floats.
+            ValueError: their number, a shape or a value is wrong, or labels are missing or not taken.
+        """
         eps = check_latents(eps, self.latent_shapes, self.compute_dtype, "decode")
         with mixed_precision(False):
             return self._decode(eps, labels)
 
-    def _decode(self, eps, labels):
+    def _decode(self, eps: Latents, labels: TensorLike | None) -> Tensor:
         x, _ = self.flow.decode(eps, self._labels(labels, tf.shape(eps[0])[0]))
+        assert not isinstance(x, list)  # an image is one tensor
         return quantization.to_uint8(x, self.config.bits)
 
-    def sample(self, n, temperature=1.0, labels=None, *, seed=None, mixed=False):
+    def sample(
+        self,
+        n: int | Tensor,
+        temperature: TensorLike = 1.0,
+        labels: TensorLike | None = None,
+        *,
+        seed: TensorLike | None = None,
+        mixed: bool = False,
+    ) -> Tensor:
         """Draw uint8 images.
 
         Args:
@@ -184,27 +299,52 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             labels: int `[n]`, or one for all, for a conditional model.
             seed: an int or two; the same seed gives the same images.
             mixed: compute the networks in the configuration's `network_dtype`, for slightly different images.
+
+        Returns:
+            Images, uint8 `[n, H, W, C]`.
+
+        Raises:
+            TypeError: the temperature or a label is of a wrong type.
+            ValueError: a number is out of range, or labels are missing or not taken.
         """
         with mixed_precision(mixed):
             return self._decode(self.sample_latents(n, temperature, seed=seed), self._labels(labels, n))
 
-    def sample_latents(self, n, temperature=1.0, *, seed=None):
-        """Draw `eps` for `n` images, every latent times the temperature."""
+    def sample_latents(
+        self, n: int | Tensor, temperature: TensorLike = 1.0, *, seed: TensorLike | None = None
+    ) -> Latents:
+        """Draw `eps` for `n` images, every latent times the temperature; arguments are those of `sample`."""
         n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample", n)
         seeds = tf.random.split(fresh_seed(seed, "sample"), self.config.levels)
         scale = tf.reshape(tf.broadcast_to(as_dtype(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])
         return [
-            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)
+            # TensorFlow's stubs accept no scalar tensor among the sizes of a shape.
+            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)  # pyright: ignore[reportArgumentType]
             for i, shape in enumerate(self.latent_shapes)
         ]
 
-    def initialize(self, images, labels=None, *, seed=None, noise=None):
-        """Set all actnorms of a fresh model from one batch (paper, section 3.1)."""
+    def initialize(
+        self,
+        images: TensorLike,
+        labels: TensorLike | None = None,
+        *,
+        seed: TensorLike | None = None,
+        noise: TensorLike | None = None,
+    ) -> None:
+        """Set all actnorms of a fresh model from one batch (paper, section 3.1).
+
+        Call it once, eagerly; arguments are those of `log_prob`.
+
+        Raises:
+            DataError: the batch is empty; no weight is set then.
+        """
         x = self.dequantize(images, seed=seed, noise=noise)
         self.flow.initialize(x, self._labels(labels, tf.shape(x)[0]))
 
-    def dequantize(self, images, *, seed=None, noise=None):
-        """Check uint8 images and map them to `x` in [-0.5, 0.5) (see `quantization.dequantize`)."""
+    def dequantize(
+        self, images: TensorLike, *, seed: TensorLike | None = None, noise: TensorLike | None = None
+    ) -> Tensor:
+        """Check uint8 images and map them to `x` in [-0.5, 0.5), `[n, H, W, C]` (see `quantization.dequantize`)."""
         images = self._checked_images(images)
         if noise is None:
             seed = fresh_seed(seed, "dequantization")
@@ -213,7 +353,16 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             noise = check_noise(noise, images, seed, self.compute_dtype, "dequantization")
         return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)
 
-    def distribution(self, temperature=1.0, labels=None, *, flat=False, discrete=False, draws=1, seed=None):
+    def distribution(
+        self,
+        temperature: TensorLike = 1.0,
+        labels: TensorLike | None = None,
+        *,
+        flat: bool = False,
+        discrete: bool = False,
+        draws: int = 1,
+        seed: TensorLike | None = None,
+    ) -> ContinuousGlow | DiscreteGlow:
         """Return this model as a `tfd.Distribution` (see `glow_tf.distributions`).
 
         Args:
@@ -223,6 +372,15 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             discrete: a distribution over uint8 images instead of floats in [-0.5, 0.5), with a bound as `log_prob`.
             draws: draws of the dequantization noise in that bound, for a discrete distribution.
             seed: seed of that noise, an int or two.
+
+        Raises:
+            ValueError: options contradict each other, or a value is out of range.
+
+        Example:
+            >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))
+            >>> density = glow.distribution(temperature=0.7)
+            >>> density.event_shape, density.sample(3, seed=0).shape
+            (TensorShape([8, 8, 1]), TensorShape([3, 8, 8, 1]))
         """
         if discrete and flat:
             raise ValueError("distribution: expected flat or discrete, got both; bytes have no latents.")
@@ -235,7 +393,14 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             return DiscreteGlow(self, temperature, labels, draws, seed)
         return continuous(self, temperature, labels, flat)
 
-    def as_bijector(self, event_shape=None, labels=None, name=None, *, condition=None):
+    def as_bijector(
+        self,
+        event_shape: ShapeLike | None = None,
+        labels: TensorLike | None = None,
+        name: str | None = None,
+        *,
+        condition: TensorLike | None = None,
+    ) -> LayerBijector:
         """Return the flow as a `tfb.Bijector` over this model's own weights: forward = list of latents -> image `x`.
 
         Args:
@@ -243,6 +408,15 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             labels: labels of a conditional model, int, that broadcast against the leading dimensions, or None.
             name: name of the bijector.
             condition: the old name of `labels`.
+
+        Raises:
+            TypeError: both `labels` and `condition` are given, or labels are not integers.
+            ValueError: labels are out of range, missing or not taken.
+
+        Example:
+            >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))
+            >>> glow.as_bijector().inverse(tf.zeros([2, 8, 8, 1]))[0].shape
+            TensorShape([2, 4, 4, 4])
         """
         if condition is not None:
             if labels is not None:
@@ -257,8 +431,13 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
 
     # Keras.
 
-    def load_weights(self, filepath, *args, **kwargs):
+    def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Load weights as `keras.Model.load_weights` does; a file that is refused leaves the model as it was.
+
+        Args:
+            filepath: path of the file.
+            *args: other arguments of `keras.Model.load_weights`.
+            **kwargs: other arguments of `keras.Model.load_weights`.
 
         Raises:
             ValueError: the file holds the weights of another model, or some that are not finite.
@@ -271,33 +450,35 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
             self.set_weights(before)
             raise
 
-    def call(self, images, labels=None):
+    def call(self, images: TensorLike, labels: TensorLike | None = None) -> Latents:
         """Run `encode` at the middle of each bin: the entry point of Keras."""
         return self.encode(images, labels)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> list[tuple[int | None, ...]]:
         """Return the shapes of the latents for the shape of the images, `[n, H, W, C]`."""
         return [(input_shape[0], *shape) for shape in self.latent_shapes]
 
-    def input_specs(self):
+    def input_specs(self) -> list[keras.InputSpec]:
+        """Return the specifications of the inputs of `call`: images, and labels of a conditional model."""
         labels = [keras.InputSpec("int32", (None,), name="labels")] if self.takes_labels else []
         return [keras.InputSpec("uint8", (None, *self.image_shape), name="images"), *labels]
 
-    def describe(self):
+    def describe(self) -> str:
         """Return a table of the model as text: shapes, steps, parameters and multiply-adds by level."""
         return summary.describe(self)
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the configuration from which `from_config` makes an equal model, without its weights."""
         return {"config": dataclasses.asdict(self.config), "dtype": self.compute_dtype, **super().get_config()}
 
     # Checks.
 
-    def checked_batch(self, images, labels):
+    def checked_batch(self, images: TensorLike, labels: TensorLike | None) -> tuple[Tensor, Tensor | None]:
         """Return a batch of `fit` as checked images, and labels `[n]` where the model is conditional, else None."""
         images = self._checked_images(images)
         return images, self._labels(labels, tf.shape(images)[0]) if self.config.classes else None
 
-    def _checked_images(self, images):
+    def _checked_images(self, images: TensorLike) -> Tensor:
         images = to_bytes(images, "Glow")
         if not images.shape.is_compatible_with([None, *self.image_shape]):
             shape = ", ".join(map(str, self.image_shape))
@@ -305,5 +486,5 @@ class Glow(FromPreset, SealedWeights, LikelihoodTraining):
         # Of a data set whose shapes only the graph knows; the shape is checked when it runs.
         return images if images.shape[1:].is_fully_defined() else tf.ensure_shape(images, [None, *self.image_shape])
 
-    def _labels(self, labels, n):
+    def _labels(self, labels: TensorLike | None, n: int | Tensor) -> Tensor | None:
         return labels_per_image(labels, self.config.classes, n, "Glow")

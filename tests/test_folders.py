@@ -47,7 +47,7 @@ def test_linux_exchanges_two_folders_at_once(tmp_path):
 def test_failed_replacement_leaves_the_old_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "_exchange", lambda *_: False)
     old = make(tmp_path / "served", "old")
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         folders.replace_folder(tmp_path / "nothing", old)
     assert content(old) == "old" and os.listdir(tmp_path) == ["served"]
 

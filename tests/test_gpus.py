@@ -96,7 +96,7 @@ def unseen(monkeypatch):
 
 
 def test_command_warns_in_one_line_and_goes_on(unseen, tmp_path):
-    with pytest.warns(UserWarning) as seen:
+    with pytest.warns(UserWarning, match="TensorFlow does not see") as seen:
         _, err = call(evaluate.main, evaluate.NAME, tmp_path / "nothing", code=2)
     assert [str(warning.message) for warning in seen] == [
         "this machine has an NVIDIA card (/dev/nvidia0) that TensorFlow does not see (Could not find cuda drivers on "
@@ -128,7 +128,7 @@ class Strategy:
 
     num_replicas_in_sync = 2
 
-    class extended:
+    class extended:  # noqa: N801 (the name of an attribute of TensorFlow's)
         worker_devices = tuple(f"/job:localhost/replica:0/task:0/device:GPU:{i}" for i in range(2))
 
 

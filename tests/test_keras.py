@@ -94,12 +94,13 @@ def test_fit_resumes_from_a_saved_compiled_model(tmp_path):
     assert largest < 1e-6
 
 
-def test_fit_rejects_unsupported_losses_weights_and_types():
+def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_types():
     images, _ = images_and_labels(8)
     model = Glow(ModelConfig(**CONFIG))
     with pytest.raises(ValueError, match="loss and metrics must be left out"):
         model.compile("adam", loss="mse", metrics=["mae"])
-    model.compile("adam", metrics=[], run_eagerly=True)
+    model.compile(metrics=[], run_eagerly=True)
+    assert type(model.optimizer) is Adamax and float(model.optimizer.learning_rate) == pytest.approx(1e-3)
     with pytest.raises(ValueError, match="sample weights and class weights are not supported"):
         model.fit(images, np.zeros(8), sample_weight=np.ones(8), verbose=0)
     with pytest.warns(UserWarning, match="is unconditional: the labels beside the data are not used"):

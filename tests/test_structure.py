@@ -25,15 +25,19 @@ TIERS = [
     {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "labels", "arguments", "accumulation", "event_shapes", "bijector_cache"},
     {"bijector", "quantization", "layers", "presets", "experiment_file", "run_files"},
+    {"optimizers", "training.optimizers", "training.fused_update", "training.schedule"},
     {"bijectors", "distributions", "likelihood_model", "likelihood_training", "model_files", "summary"},
     {"model", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
-    {"attributes", "batched", "datasets", "export", "optimizers", "training"},
+    {"attributes", "batched", "datasets", "export", "training"},
     {"convert", "evaluation", "openai"},
     {"demo", "public"},
     {"cli", "__main__"},
 ]
-"""Modules by tier, the lowest first; a module imports modules of its own tier or below."""
+"""Modules by tier, the lowest first; a module imports modules of its own tier or below.
+
+The tier of a package is that of its modules which have none of their own.
+"""
 
 
 WITHOUT_TENSORFLOW = (

@@ -279,7 +279,7 @@ def gradients_of(bijector, x):
 
 
 def test_copies_share_or_own_their_weights_as_tfps_do():
-    case, layer, bijector = shared_bijector("step 1x1 affine")
+    case, _layer, bijector = shared_bijector("step 1x1 affine")
     x = layer_cases.images(case)
     value, _ = gradients_of(bijector, x)
     theirs = tfb.Scale(tf.Variable(2.0))
@@ -353,7 +353,7 @@ def test_distributions_of_a_glow_slice_and_copy_as_tfps(kind, conditional_glow):
 
 def test_empty_results_as_tfps(conditional_glow):
     """Ask for no samples, of no labels, and with no images in a graph that does not know it."""
-    glow, images = conditional_glow
+    glow, _images = conditional_glow
     for kind, options in KINDS.items():
         d = glow.distribution(labels=[0, 1], **options)
         assert d.sample(0, seed=1).shape == (0, 2, 4, 4, 1), kind

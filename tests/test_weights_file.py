@@ -72,7 +72,7 @@ def test_flipped_bit_is_refused_or_changes_nothing(files, glow, tmp_path):
         try:
             model.load_weights(path)
         except Exception as error:
-            assert isinstance(error, RunError | OSError | ValueError | KeyError), repr(error)
+            assert isinstance(error, RunError | OSError | ValueError | KeyError), repr(error)  # noqa: PT017 (see the name)
             refused += 1
         else:
             assert_same_weights(model, glow)

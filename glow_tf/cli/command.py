@@ -1,11 +1,14 @@
 """How a command starts TensorFlow, reports an error and ends."""
 
 import contextlib
+import io
 import os
 import re
 import signal
 import sys
 import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 from glow_tf.backend import check_backend
 from glow_tf.cli.lean import hidden_packages
@@ -16,7 +19,7 @@ from glow_tf.extras import optional_packages
 from glow_tf.gpu_files import card_files
 
 
-def run_command(main, name, arguments=None):
+def run_command(main: Callable[[list[str]], int | None], name: str, arguments: list[str] | None = None) -> NoReturn:
     """Run `main(arguments)` as a command and exit with its result: 0, or the number it returns.
 
     `main` parses its arguments, calls `start_tensorflow` and computes. A `GlowError`, a file that cannot be used and a
@@ -24,13 +27,13 @@ def run_command(main, name, arguments=None):
     with 130.
 
     Args:
-        main: function of a list of words.
+        main: function of the words of a command line.
         name: the command as the user typed it, for error messages and warnings.
-        arguments: list of words; None takes those of this process.
+        arguments: the words; None takes those of this process.
     """
     warnings.formatwarning = lambda message, *_: f"{name}: {message}\n"
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
     try:
         with optional_packages():
@@ -62,7 +65,7 @@ def run_command(main, name, arguments=None):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def start_tensorflow():
+def start_tensorflow() -> None:
     """Import TensorFlow and the library, quietly, and look for GPUs; called once the command line is parsed.
 
     Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` asks for it. A card
@@ -86,12 +89,12 @@ def start_tensorflow():
     gpus.warn_of_unseen_card()
 
 
-def rename_options(arguments, renamed):
+def rename_options(arguments: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
     """Return the words of a command line with old names of options replaced, with a warning for each.
 
     Args:
-        arguments: list of words.
-        renamed: dictionary of old name -> new name, such as `{"--average": "--ema"}`.
+        arguments: words of the command line.
+        renamed: old name -> new name, such as `{"--average": "--ema"}`.
     """
     result = []
     for word in arguments:
@@ -105,10 +108,10 @@ def rename_options(arguments, renamed):
     return result
 
 
-def _first_line(error):
+def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0]
 
 
-def _fail(name, message):
+def _fail(name: str, message: object) -> NoReturn:
     print(f"{name}: {message}", file=sys.stderr)
     sys.exit(2)

@@ -6,14 +6,14 @@ they must be given.
 
 import dataclasses
 import pathlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from glow_tf import presets
 from glow_tf.cli import parsing, start
 from glow_tf.cli.command import run_command, start_tensorflow
-from glow_tf.config import DataConfig, Experiment, Side, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, Side, TrainingConfig
 from glow_tf.errors import ConversionError
 from glow_tf.fields import Between, PathText, Utf8, check_fields, option_name
 
@@ -23,7 +23,7 @@ NO_DATA = "folder:images"
 """Data source in the run's configuration if neither --data nor --preset is given."""
 
 
-def _argument(metavar, hint=""):
+def _argument(metavar: str, hint: str = "") -> Any:
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
 
 
@@ -58,23 +58,19 @@ class Options:
     ignore: Annotated[tuple[str, ...], _argument("NAME ...")] = ()
     """Weights in the file, or nodes of the graph, to leave out."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self, option_name)
 
 
-def main(arguments):
-    """Run the command.
-
-    Args:
-        arguments: list of words.
-    """
+def main(arguments: list[str]) -> None:
+    """Run the command with the words of a command line."""
     options = parsing.parse(Options, arguments, prog=NAME, description=__doc__)
     check_required(options)
     start_tensorflow()
     convert(options)
 
 
-def convert(options):
+def convert(options: Options) -> None:
     """Convert a checkpoint to a run folder and print what it holds.
 
     Raises:
@@ -84,47 +80,51 @@ def convert(options):
     from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
     from glow_tf.convert.openai_glow.writing import check_free, write_run
 
-    check_required(options)
-    check_free(options.out)
+    path, out, bits, image_size = check_required(options)
+    check_free(out)
     checkpoint = OpenAIGlowCheckpoint(
-        options.checkpoint,
-        bits=options.bits,
-        image_size=options.image_size if len(options.image_size) == 2 else options.image_size * 2,
+        path,
+        bits=bits,
+        image_size=image_size,
         weight_y=options.weight_y,
         ignore=options.ignore,
     )
-    experiment = make_experiment(options, checkpoint.model.config)
+    experiment = make_experiment(options, checkpoint.model.config, about=f"imported from {path.name} of openai/glow")
     print(checkpoint.model.describe())
     for note in checkpoint.notes:
         print(f"Note: {note}")
     if options.check:
-        for name, bits in measure_bits(checkpoint, options.check):
-            print(f"{name}: {bits.mean():.4f} bits/dim over {len(bits)} images")
-    write_run(checkpoint, options.out, experiment)
+        for name, bits_per_dim in measure_bits(checkpoint, options.check):
+            print(f"{name}: {bits_per_dim.mean():.4f} bits/dim over {len(bits_per_dim)} images")
+    write_run(checkpoint, out, experiment)
     weights = "raw and EMA weights" if checkpoint.has_ema else "weights"
     optimizer = f"optimizer state of step {checkpoint.steps():,}" if checkpoint.has_slots else "a fresh optimizer"
-    print(f"{options.out}: {weights}, {optimizer}.")
+    print(f"{out}: {weights}, {optimizer}.")
     if experiment.data.source == NO_DATA:
         print("To train on, import it with --data or --preset; to evaluate, give evaluate.py --data.")
 
 
-def check_required(options):
-    """Raise a `ConversionError` for the first required option that is missing."""
-    for value, name in (
-        (options.checkpoint, "CHECKPOINT, the file to import"),
-        (options.out, "OUT, the run folder to create"),
-    ):
-        if value is None:
-            raise ConversionError(f"expected {name}: {NAME} CHECKPOINT OUT --bits 8 --image-size 32.")
+def check_required(options: Options) -> tuple[pathlib.Path, pathlib.Path, int, tuple[int, int]]:
+    """Return checkpoint, run folder, bits and `(height, width)`.
+
+    Raises:
+        ConversionError: one of them is missing; the message names the first.
+    """
+    usage = f"{NAME} CHECKPOINT OUT --bits 8 --image-size 32"
+    if options.checkpoint is None:
+        raise ConversionError(f"expected CHECKPOINT, the file to import: {usage}.")
+    if options.out is None:
+        raise ConversionError(f"expected OUT, the run folder to create: {usage}.")
     if options.bits is None:
         raise ConversionError("expected --bits, bits per channel from 1 to 8: the checkpoint does not store them.")
     if len(options.image_size) not in (1, 2):
         raise ConversionError(
             "expected --image-size, height and width or one number: the checkpoint does not store them."
         )
+    return options.checkpoint, options.out, options.bits, (options.image_size[0], options.image_size[-1])
 
 
-def make_experiment(options, model_config):
+def make_experiment(options: Options, model_config: ModelConfig, about: str) -> Experiment:
     """Return the `Experiment` of the run: data and training of the preset, if any, changed by the options.
 
     Raises:
@@ -139,11 +139,10 @@ def make_experiment(options, model_config):
     if options.data:
         data = dataclasses.replace(data, source=options.data)
     changes = {key: getattr(options, key) for key in ("optimizer", "batch_size") if getattr(options, key) is not None}
-    about = f"imported from {options.checkpoint.name} of openai/glow"
     return Experiment(model_config, data, dataclasses.replace(training, **changes), name, about)
 
 
-def _check_preset(preset, model_config):
+def _check_preset(preset: Experiment, model_config: ModelConfig) -> None:
     theirs, ours = dataclasses.asdict(model_config), dataclasses.asdict(preset.model)
     differences = [f"{key} {theirs[key]}, the preset has {ours[key]}" for key in theirs if theirs[key] != ours[key]]
     if differences:

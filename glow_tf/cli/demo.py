@@ -18,8 +18,8 @@ from glow_tf.fields import Between, PathText, check_arguments
 NAME = start.spell("demo")
 
 
-def main(arguments):
-    """Run the command with a list of words."""
+def main(arguments: list[str]) -> None:
+    """Run the command with the words of a command line."""
     arguments = rename_options(arguments, {"--average": "--ema"})
     open_page = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
     start_tensorflow()
@@ -36,7 +36,7 @@ def command(
     host: PathText = "127.0.0.1",
     port: Annotated[int, Between(0, 65_535)] = 8000,
     no_browser: bool = False,
-):
+) -> None:
     """Open a local web page over a trained Glow: draw, blend, move along attributes, redraw levels.
 
     Args:
@@ -68,7 +68,7 @@ def command(
         server.serve(app.create_app(session, hosts=origins.host_rule(host, address)), listener)
 
 
-def listen(host, port):
+def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens at an address.
 
     Raises:
@@ -82,14 +82,14 @@ def listen(host, port):
         raise ConfigError(message) from None
 
 
-def _reason(error):
+def _reason(error: OSError | OverflowError) -> str:
     """Return in words why a socket cannot be opened, such as "address already in use"."""
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
         return os.strerror(error.errno).lower()
     return getattr(error, "strerror", None) or str(error)
 
 
-def _has_display():
+def _has_display() -> bool:
     """Return whether a browser can open a window; without one Python would start a text browser in this terminal."""
     return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))
 

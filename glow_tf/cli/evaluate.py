@@ -14,14 +14,14 @@ DESCRIPTION = f"""Evaluate a trained Glow: a run folder, or a .keras file with -
 `{NAME} RUN` alone gives the report. Pictures and numbers (JSON) go to RUN/evaluation; nothing else in the run folder is
 touched. `{NAME} SUBCOMMAND --help` lists the options of one."""
 
-COMMANDS = "report bits samples reconstruct interpolate attributes compare encode accuracy".split()
+COMMANDS = "report", "bits", "samples", "reconstruct", "interpolate", "attributes", "compare", "encode", "accuracy"
 """Names of the sub-commands, which are functions of `glow_tf.evaluation.commands`."""
 
 RENAMED_COMMANDS = {"judge": "accuracy"}
 RENAMED_OPTIONS = {"--average": "--ema", "--no-average": "--no-ema", "--judged": "--measured"}
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Run the sub-command in the words of a command line; a run folder as the first word stands for `report`."""
     arguments = rename_options(arguments, RENAMED_OPTIONS)
     arguments = [*rename_options(arguments[:1], RENAMED_COMMANDS), *arguments[1:]]
@@ -31,12 +31,12 @@ def main(arguments):
     start_tensorflow()
     from glow_tf.evaluation import commands
 
-    options = dict(prog=NAME, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
-    run = parsing.parse_subcommand(commands.COMMANDS, arguments, **options)
+    config = (tyro.conf.OmitArgPrefixes,)
+    run = parsing.parse_subcommand(commands.COMMANDS, arguments, prog=NAME, description=DESCRIPTION, config=config)
     run()
 
 
-def _check_is_run(word, following="-"):
+def _check_is_run(word: str, following: str = "-") -> None:
     """Raise a `ConfigError` if the first word is no file and looks like a sub-command.
 
     Args:

@@ -20,7 +20,7 @@ def command(
     ema: bool = False,
     overwrite: bool = False,
     litert: bool = False,
-):
+) -> None:
     """Write a trained Glow as a SavedModel that TensorFlow alone can load.
 
     Args:
@@ -38,7 +38,7 @@ def command(
     print(f"look at it: saved_model_cli show --dir {shlex.quote(out)} --all")
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Parse the words of a command line and export."""
     arguments = rename_options(arguments, {"--average": "--ema"})
     run_export = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
@@ -46,7 +46,7 @@ def main(arguments):
     run_export()
 
 
-def run():
+def run() -> None:
     """Run the command with the words of this process's command line."""
     run_command(main, NAME)
 

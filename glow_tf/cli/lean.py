@@ -12,21 +12,24 @@ Keras; a command may, in its own process.
 
 import contextlib
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 PACKAGES = ("matplotlib", "pandas", "sklearn")
 
 
 @contextlib.contextmanager
-def hidden_packages(active=True):
+def hidden_packages(active: bool = True) -> Iterator[None]:
     """Make the import of `PACKAGES` fail within the context, except of those that are imported already.
 
     Args:
         active: False does nothing.
     """
-    hidden = [name for name in PACKAGES if active and name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))
+    modules: dict[str, Any] = sys.modules  # None in the place of a module makes its import fail
+    hidden = [name for name in PACKAGES if active and name not in modules]
+    modules.update(dict.fromkeys(hidden))
     try:
         yield
     finally:
         for name in hidden:
-            del sys.modules[name]
+            del modules[name]

@@ -6,6 +6,8 @@ import inspect
 import io
 import os
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import tyro
 
@@ -25,13 +27,13 @@ _REPHRASED = (
 """Patterns of tyro's sentences, and how they are put here."""
 
 
-def parse(target, arguments, **options):
+def parse(target: Any, arguments: Sequence[str], **options: Any) -> Any:
     """Parse the words of a command line; see `tyro.cli`.
 
     Args:
         target: a dataclass, or a function, which is not called yet.
-        arguments: list of words.
-        options: of `tyro.cli`.
+        arguments: words of the command line.
+        **options: other arguments of `tyro.cli`.
 
     Returns:
         The instance of the dataclass, or a function without arguments that makes the call.
@@ -43,13 +45,15 @@ def parse(target, arguments, **options):
     return _with_short_errors(functools.partial(tyro.cli, function, args=arguments, **options), arguments)
 
 
-def parse_subcommand(functions, arguments, **options):
+def parse_subcommand(
+    functions: Mapping[str, Callable[..., Any]], arguments: Sequence[str], **options: Any
+) -> Callable[[], Any]:
     """Parse the words of a command line with a sub-command; return a function without arguments that makes the call.
 
     Args:
-        functions: dictionary of sub-command -> function.
-        arguments: list of words.
-        options: of `tyro.extras.subcommand_cli_from_dict`.
+        functions: sub-command -> function.
+        arguments: words of the command line.
+        **options: other arguments of `tyro.extras.subcommand_cli_from_dict`.
 
     Raises:
         ConfigError: the words cannot be parsed.
@@ -59,17 +63,17 @@ def parse_subcommand(functions, arguments, **options):
     return _with_short_errors(cli, arguments)
 
 
-def defer(function):
+def defer(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
     """Return a function of the same signature that returns the call, to be made later."""
 
     @functools.wraps(function)
-    def deferred(*args, **kwargs):
+    def deferred(*args: Any, **kwargs: Any) -> Callable[[], Any]:
         return functools.partial(function, *args, **kwargs)
 
     return deferred
 
 
-def _with_short_errors(cli, arguments):
+def _with_short_errors(cli: Callable[[], Any], arguments: Sequence[str]) -> Any:
     """Call tyro; raise a `ConfigError` of one sentence where it would print an error in a frame."""
     if {"-h", "--help"} & set(arguments):
         return cli()
@@ -84,7 +88,7 @@ def _with_short_errors(cli, arguments):
 
 
 @contextlib.contextmanager
-def _unwrapped_lines():
+def _unwrapped_lines() -> Iterator[None]:
     """Let tyro take the terminal for a wide one, so that it breaks no line of a message."""
     columns = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "10000"
@@ -96,11 +100,11 @@ def _unwrapped_lines():
             os.environ["COLUMNS"] = columns
 
 
-def sentence(frame):
+def sentence(frame: str) -> str:
     """Return a framed error message of tyro as one line: what is wrong, and the option that may have been meant.
 
     Args:
-        frame: what tyro printed.
+        frame: the text that tyro printed.
     """
     lines = [line.strip("│ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", frame).splitlines()]  # without colors
     # The title stands in the frame, or above a rule where the terminal cannot draw frames.

@@ -10,17 +10,18 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from glow_tf.cli import start
 from glow_tf.errors import GlowError
 from glow_tf.gpu_files import card_files
 
 import_messages = ""
-"""What was written to file descriptor 2 while a command was imported."""
+"""The text that was written to file descriptor 2 while a command was imported."""
 
 
 @contextlib.contextmanager
-def quiet_import(active=True):
+def quiet_import(active: bool = True) -> Iterator[None]:
     """Hide what is written to file descriptor 2 within the context, and show it if an exception ends it.
 
     A `GlowError` says itself what is wrong.
@@ -33,7 +34,7 @@ def quiet_import(active=True):
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if card_files() else "3")
-    messages = []
+    messages: list[str] = []
     try:
         with captured_stderr(messages):
             yield
@@ -46,7 +47,7 @@ def quiet_import(active=True):
 
 
 @contextlib.contextmanager
-def captured_stderr(messages):
+def captured_stderr(messages: list[str]) -> Iterator[None]:
     """Append to a list, at the end of the context, the text that was written to file descriptor 2 within it."""
     sys.stderr.flush()
     saved = start.stderr = os.dup(2)

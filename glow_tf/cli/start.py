@@ -3,7 +3,8 @@
 Only modules that are built into Python are imported here, because until then Ctrl-C is a traceback.
 """
 
-import _signal as signal  # `signal` itself would first import `enum`, `functools`, `collections` and others
+# `signal` itself would first import `enum`, `functools`, `collections` and others; typeshed does not know this one.
+import _signal as signal  # pyright: ignore[reportMissingImports]
 import itertools
 import os
 import sys
@@ -30,7 +31,7 @@ stderr = 2
 """The file descriptor of the terminal's standard error, also while 2 is redirected."""
 
 
-def is_command():
+def is_command() -> bool:
     """Return whether this process was started as a command of this project.
 
     That is `glow-tf`, `python -m glow_tf.NAME`, or a script that sets `GLOW_TF_COMMAND = True` before it imports
@@ -45,13 +46,13 @@ def is_command():
     return spec is not None and spec.name.split(".")[0] == "glow_tf"
 
 
-def command_name():
+def command_name() -> str:
     """Return the command as the user typed it, without its arguments, such as "train.py"."""
     script = os.path.basename(sys.argv[0])
     return f"python -m {_module_name()}" if script in ("-m", "__main__.py") else script
 
 
-def spell(command):
+def spell(command: str) -> str:
     """Return how a user of this process types a command, such as "glow-tf train" or "python train.py".
 
     Args:
@@ -62,11 +63,11 @@ def spell(command):
     return f"{CONSOLE_COMMAND} {command}"
 
 
-def _is_console_command():
+def _is_console_command() -> bool:
     return os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0] == CONSOLE_COMMAND
 
 
-def _module_name():
+def _module_name() -> str | None:
     """Return the module that Python was started with by its option -m; None without it."""
     for word, following in itertools.pairwise([*sys.orig_argv[1:], ""]):
         flags, option, module = word[1:].partition("m")  # it may be joined with flags, or with the module
@@ -75,7 +76,7 @@ def _module_name():
     return None
 
 
-def end_on_interrupt():
+def end_on_interrupt() -> None:
     """Let Ctrl-C end a command by one line until `run_command` takes over, during the imports above all."""
     # Another thread cannot set it, and the children of a multiprocessing command are ended by their parent.
     if is_command() and "__mp_main__" not in sys.modules:
@@ -85,7 +86,7 @@ def end_on_interrupt():
             return
 
 
-def end_import(number, frame):
+def end_import(number: int, frame: object) -> None:
     """Handle Ctrl-C during the imports, where nothing can be lost: an exception would be a traceback, or be caught."""
     os.write(stderr, f"{command_name()}: interrupted.\n".encode(errors="backslashreplace"))
     os._exit(INTERRUPTED)

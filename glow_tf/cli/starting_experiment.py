@@ -1,6 +1,7 @@
 """The experiment that the options of `train.py` change: a preset's, a run's, or one chosen by the images."""
 
 import argparse
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -33,7 +34,7 @@ def starting_experiment(arguments: Sequence[str]) -> Experiment:
         # The record of a run's splits belongs to that run.
         return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, split_record=None))
     run_dir = options.run_dir or (options.init_from and f"runs/{Experiment.name}")
-    if run_dir and RunFiles(run_dir).exists:
+    if run_dir and RunFiles(pathlib.Path(run_dir)).exists:
         return RunFiles.open(run_dir).experiment()
     if options.init_from:
         start_tensorflow()
@@ -66,10 +67,11 @@ def _experiment_of_source(source: str, run_dir: str | None, image_shape: Sequenc
     earlier = RunFiles(pathlib.Path("runs") / own_images.run_name(source))
     if not run_dir and earlier.exists and earlier.experiment().data.source == source:
         return earlier.experiment()
-    try:
-        shape = tuple(map(int, image_shape)) if image_shape and len(image_shape) == 3 else None
-    except ValueError:
-        shape = None  # the parser of all words says what is wrong
+    shape = None
+    if image_shape and len(image_shape) == 3:
+        with contextlib.suppress(ValueError):  # the parser of all words says what is wrong
+            height, width, channels = map(int, image_shape)
+            shape = height, width, channels
     experiment, reasons = own_images.choose_experiment(source, shape)
     print(reasons, file=sys.stderr)
     return experiment

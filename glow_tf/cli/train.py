@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import json
 import pathlib
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import tyro
 
@@ -13,6 +13,8 @@ from glow_tf.cli import parsing, start
 from glow_tf.cli.command import run_command, start_tensorflow
 from glow_tf.cli.starting_experiment import starting_experiment
 from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, SplitRecord, TrainingConfig
+
+Data = TypeVar("Data", bound=DataConfig)
 
 NAME = start.spell("train").removeprefix("python ")
 
@@ -48,15 +50,14 @@ class Arguments:
     run: RunOptions
 
 
-def parse(arguments):
+def parse(arguments: list[str]) -> tuple[Experiment, RunOptions, bool]:
     """Parse a command line.
 
     Args:
-        arguments: list of words.
+        arguments: words of the command line.
 
     Returns:
-        `(experiment, options, print_config)`: an `Experiment`, `RunOptions`, and whether to print the configuration
-        and stop.
+        `(experiment, options, print_config)`; the last is True if the configuration is to be printed and no more.
     """
     first = starting_experiment(arguments)
     parse_all = functools.partial(
@@ -85,7 +86,7 @@ def parse(arguments):
     return experiment, args.run, args.print_config
 
 
-def _as_type(config: DataConfig, kind: type[DataConfig]) -> DataConfig:
+def _as_type(config: DataConfig, kind: type[Data]) -> Data:
     return kind(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 
@@ -97,8 +98,8 @@ def format_config(experiment: Experiment) -> str:
     return json.dumps(values, indent=2)
 
 
-def main(arguments):
-    """Run the command with a list of words; return the exit code."""
+def main(arguments: list[str]) -> int:
+    """Run the command with the words of a command line; return the exit code."""
     experiment, options, print_config = parse(arguments)
     if print_config:
         print(format_config(experiment))

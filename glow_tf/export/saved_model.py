@@ -23,6 +23,8 @@ import dataclasses
 import math
 import os
 import pathlib
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -35,6 +37,10 @@ from glow_tf.labels import labels_per_image
 from glow_tf.layers.loading import require_finite
 from glow_tf.layers.shared_steps import inlinable_steps
 from glow_tf.model import Glow
+from glow_tf.types import Latents, Tensor
+
+Outputs: TypeAlias = dict[str, Tensor]
+"""The outputs of a signature by name."""
 
 SEED = tf.TensorSpec([2], tf.int32, "seed")
 
@@ -49,7 +55,9 @@ class ServingModule(tf.Module):
         litert: trace the flow steps so that a converter can inline them.
     """
 
-    def __init__(self, glow, litert=False):
+    _glow: Glow
+
+    def __init__(self, glow: Glow, litert: bool = False) -> None:
         super().__init__(name="glow")
         self._litert = litert
         config = dataclasses.replace(glow.config, network_dtype=None, recompute=False)
@@ -59,7 +67,7 @@ class ServingModule(tf.Module):
         # Not an attribute that TensorFlow tracks: Keras objects stay out of the SavedModel.
         object.__setattr__(self, "_glow", copy)
 
-    def signatures(self):
+    def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """Return `{name: tf.function}`, each with its input signature."""
         glow = self._glow
         images = tf.TensorSpec([None, *glow.image_shape], tf.uint8, "images")
@@ -86,22 +94,22 @@ class ServingModule(tf.Module):
 
     # The signatures, in the order of the table above. Each gets its inputs by name, `labels` only if conditional.
 
-    def bits_per_dim(self, images, seed, labels=None):
+    def bits_per_dim(self, images: Tensor, seed: Tensor, labels: Tensor | None = None) -> Outputs:
         """Compute bits/dim at one draw of the dequantization noise."""
         images, labels = self._check_images(images, labels)
         return {"bits_per_dim": self._glow.bits_per_dim(images, labels, seed=seed)}
 
-    def log_prob(self, images, seed, labels=None):
+    def log_prob(self, images: Tensor, seed: Tensor, labels: Tensor | None = None) -> Outputs:
         """Compute the log-likelihood bound in nats at one draw of the dequantization noise."""
         images, labels = self._check_images(images, labels)
         return {"log_prob": self._glow.log_prob(images, labels, seed=seed)}
 
-    def encode(self, images, labels=None):
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Outputs:
         """Encode images to latents."""
         images, labels = self._check_images(images, labels)
         return {f"eps_{i}": e for i, e in enumerate(self._glow.encode(images, labels))}
 
-    def decode(self, labels=None, **latents):
+    def decode(self, labels: Tensor | None = None, **latents: Tensor) -> Outputs:
         """Decode latents `eps_0`, `eps_1`, ... to images."""
         eps = [latents[f"eps_{i}"] for i in range(self._glow.config.levels)]
         eps = [tf.debugging.assert_all_finite(e, f"eps_{i}: expected finite latents") for i, e in enumerate(eps)]
@@ -111,7 +119,7 @@ class ServingModule(tf.Module):
             eps[0], n = _require_nonempty(eps[0], "eps_0"), tf.identity(n)
         return self._decode_to_images(eps, self._check_labels(labels, n))
 
-    def sample(self, count, temperature, seed, labels=None):
+    def sample(self, count: Tensor, temperature: Tensor, seed: Tensor, labels: Tensor | None = None) -> Outputs:
         """Draw images."""
         checks = [
             tf.debugging.assert_positive(count, "count: expected at least 1"),
@@ -122,12 +130,12 @@ class ServingModule(tf.Module):
             eps = self._glow.sample_latents(tf.identity(count), temperature, seed=seed)
         return self._decode_to_images(eps, self._check_labels(labels, count))
 
-    def reconstruct(self, images, labels=None):
+    def reconstruct(self, images: Tensor, labels: Tensor | None = None) -> Outputs:
         """Encode images and decode their latents."""
         images, labels = self._check_images(images, labels)
         return self._decode_to_images(self._glow.encode(images, labels), labels)
 
-    def interpolate(self, first, second, steps, labels=None):
+    def interpolate(self, first: Tensor, second: Tensor, steps: Tensor, labels: Tensor | None = None) -> Outputs:
         """Compute images between pairs of images, linear in the latents, ends included."""
         counts = tf.shape(first)[0], tf.shape(second)[0]
         checks = [
@@ -145,41 +153,47 @@ class ServingModule(tf.Module):
 
     # Parts that several signatures share.
 
-    def _decode_to_images(self, eps, labels):
+    def _decode_to_images(self, eps: Latents, labels: Tensor | None) -> Outputs:
         x, _ = self._glow.flow.decode(eps, labels)
         return {"images": quantization.to_uint8(x, self._glow.config.bits), "x": x}
 
-    def _check_images(self, images, labels, name="images"):
+    def _check_images(
+        self, images: Tensor, labels: Tensor | None, name: str = "images"
+    ) -> tuple[Tensor, Tensor | None]:
         images = _require_nonempty(images, name)
         return images, self._check_labels(labels, tf.shape(images)[0])
 
-    def _check_labels(self, labels, n):
+    def _check_labels(self, labels: Tensor | None, n: Tensor) -> Tensor | None:
         if not self._glow.config.classes:
             return None
         with tf.control_dependencies([tf.debugging.assert_equal(tf.size(labels), n, "labels: expected one per image")]):
             return labels_per_image(tf.identity(labels), self._glow.config.classes, n, "labels")
 
 
-def _make_signature(method, specs, context):
+def _make_signature(
+    method: Callable[..., Outputs],
+    specs: Sequence[tf.TensorSpec],
+    context: Callable[[], contextlib.AbstractContextManager[None]],
+) -> tf.types.experimental.PolymorphicFunction:
     """Return a `tf.function` of `method`, traced in a context, whose inputs are named and shaped as `specs`."""
 
-    def checked(*values):
+    def checked(*values: Tensor) -> Outputs:
         # A signature does not check shapes itself; the error of this operation names the input and both shapes.
         pairs = zip(specs, values, strict=True)
         with context():
-            return method(**{spec.name: tf.ensure_shape(value, spec.shape) for spec, value in pairs})
+            return method(**{str(spec.name): tf.ensure_shape(value, spec.shape) for spec, value in pairs})
 
     checked.__name__ = method.__name__  # TensorFlow's own errors name it
     return tf.function(checked, input_signature=specs, autograph=False)
 
 
-def _require_nonempty(value, name):
+def _require_nonempty(value: Tensor, name: str) -> Tensor:
     """Return `value` after checking that it holds an example: TensorFlow's convolutions on a CPU fail on no images."""
     with tf.control_dependencies([tf.debugging.assert_positive(tf.shape(value)[0], f"{name}: expected at least one")]):
         return tf.identity(value)
 
 
-def export_model(glow, path, overwrite=False, litert=False):
+def export_model(glow: Glow, path: str | os.PathLike[str], overwrite: bool = False, litert: bool = False) -> None:
     """Write a `Glow` as a SavedModel, under a temporary name first, then moved into place.
 
     Args:
@@ -191,26 +205,37 @@ def export_model(glow, path, overwrite=False, litert=False):
             model takes longer to start.
 
     Raises:
+        TypeError: `glow` is no `Glow`.
         RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
+
+    Example:
+        >>> import tempfile
+        >>> from glow_tf import ModelConfig
+        >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))
+        >>> path = f"{tempfile.mkdtemp()}/exported"
+        >>> export_model(glow, path)
+        >>> sample = tf.saved_model.load(path).signatures["sample"]
+        >>> sample(count=tf.constant(2), temperature=tf.constant(0.7), seed=tf.constant([0, 0]))["images"].shape
+        TensorShape([2, 8, 8, 1])
     """
     if not isinstance(glow, Glow):
         raise TypeError(f"export_model: expected a Glow and the path to write, got a {type(glow).__name__} first.")
     require_finite((v.path, v.numpy()) for v in glow.weights)
     check_not_current(pathlib.Path(path))
-    path = prepare_folder(path)
-    _check_replaceable(path, overwrite)
-    temporary = temporary_path(path)
+    folder = prepare_folder(path)
+    _check_replaceable(folder, overwrite)
+    temporary = temporary_path(folder)
     try:
         module = ServingModule(glow, litert)
         tf.saved_model.save(module, str(temporary), signatures=module.signatures())
-        folders.replace_folder(temporary, path)
+        folders.replace_folder(temporary, folder)
     except (OSError, tf.errors.OpError) as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(folder, error) from error
     finally:
         folders.remove(temporary)
 
 
-def _check_replaceable(path, overwrite):
+def _check_replaceable(path: pathlib.Path, overwrite: bool) -> None:
     """Raise a `RunError` if `path` exists and must stay as it is."""
     if os.path.lexists(path):
         if not (path / "saved_model.pb").is_file():

@@ -23,7 +23,6 @@ def recompute(function, *args):
     Raises:
         NotImplementedError: a `tf.autodiff.ForwardAccumulator` follows an argument.
     """
-
     if forwardprop_util.pack_tangents(list(args)).tangents:  # they would be lost without a word
         raise NotImplementedError(FORWARD_MODE)
 

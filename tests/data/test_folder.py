@@ -71,7 +71,7 @@ def test_a_damaged_image_file_stops_the_run_with_its_name(tmp_path, capsys):
 def test_a_damaged_image_file_is_named_and_skipped(tmp_path, capsys):
     config = DataConfig(f"folder:{damaged_folder(tmp_path)}", on_damaged="skip", labels=True)
     source = open_source(config, SHAPE)
-    images, labels, _ = arrays(source, "test", config)
+    images, _labels, _ = arrays(source, "test", config)
     assert len(images) == 3, "left out of an evaluation"
     batches = pipeline.training_batches(source, config, image_shape=SHAPE, batch_size=12, seed=0).take(3)
     for batch in batches.as_numpy_iterator():

@@ -92,7 +92,7 @@ def test_upload_route_rejects_invalid_files(name, client):
 
 
 @pytest.mark.parametrize(
-    "path, body, status, part",
+    ("path", "body", "status", "part"),
     [
         ("samples", {"temperature": 3}, 422, "temperature: input should be less than or equal to 2"),
         ("samples", {"count": 1000}, 422, "count: input should be"),
@@ -123,7 +123,7 @@ def test_demo_rejects_invalid_requests_with_a_status_and_a_message(client, path,
 
 
 @pytest.mark.parametrize(
-    "path, body, part",
+    ("path", "body", "part"),
     [
         ("samples", b'{"temperature": NaN}', "temperature: input should be"),
         ("samples", b'{"temperature": 1e999}', "temperature: input should be"),
@@ -219,7 +219,7 @@ def test_demo_rejects_an_unusable_port_or_host():
 
 
 @pytest.mark.parametrize(
-    "host, allowed, warns",
+    ("host", "allowed", "warns"),
     [("127.0.0.1", "[::1]:8000", False), ("localhost", "127.0.0.1", False), ("0.0.0.0", "192.168.1.5:8000", True)],
 )
 def test_demo_command_guards_its_hosts_and_warns_of_other_machines(monkeypatch, recwarn, host, allowed, warns):

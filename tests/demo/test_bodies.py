@@ -29,7 +29,7 @@ def post(app, *messages, **options):
     return asyncio.run(ask(app, *messages, **options))
 
 
-@pytest.mark.parametrize("path, limit", [("/api/images", 100_000), ("/api/samples", MAX_JSON_BYTES)])
+@pytest.mark.parametrize(("path", "limit"), [("/api/images", 100_000), ("/api/samples", MAX_JSON_BYTES)])
 def test_body_is_handed_on_whole_up_to_its_limit(app, path, limit):
     half = bytes(limit // 2)
     assert post(app, half, half, END, path=path)[2] == {"bytes": limit}

@@ -72,7 +72,7 @@ def test_only_loopback_addresses_are_called_so():
 
 
 @pytest.mark.parametrize(
-    "headers, status",
+    ("headers", "status"),
     [
         ({}, 200),
         ({"Origin": "http://localhost:8000"}, 200),

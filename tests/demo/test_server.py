@@ -62,7 +62,7 @@ async def read_and_answer(scope, receive, send):
 
 
 @pytest.mark.parametrize(
-    "sent, answered",
+    ("sent", "answered"),
     [(b"", False), (GET[:20], False), (POST, False), (POST + bytes(99), False), (GET + GET[:20], True)],
     ids=["nothing", "half headers", "no body", "half body", "half headers after an answer"],
 )
@@ -112,7 +112,9 @@ def test_more_connections_than_may_be_open_are_closed_at_once(monkeypatch):
         assert b"200 OK" in connections[1].recv(1000)
 
 
-@pytest.mark.parametrize("sent, called", [(GET, True), (POST + bytes(50), False)], ids=["waiting", "during its body"])
+@pytest.mark.parametrize(
+    ("sent", "called"), [(GET, True), (POST + bytes(50), False)], ids=["waiting", "during its body"]
+)
 def test_vanished_client_ends_its_request_without_a_word(sent, called, caplog):
     begun, ended = threading.Event(), threading.Event()
 
@@ -166,7 +168,7 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 
 @pytest.mark.parametrize(
-    "signals, code",
+    ("signals", "code"),
     [([signal.SIGINT], 130), ([signal.SIGTERM], -signal.SIGTERM), ([signal.SIGINT] * 3, 130)],
     ids=["Ctrl-C", "SIGTERM", "Ctrl-C three times"],
 )

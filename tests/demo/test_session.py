@@ -59,7 +59,7 @@ def test_session_attributes_come_from_the_data(session):
 
 
 @pytest.mark.parametrize(
-    "error, sentence",
+    ("error", "sentence"),
     [
         (ZeroDivisionError("secret"), "The attributes could not be computed (ZeroDivisionError); the terminal"),
         (MemoryError(), "The attributes could not be computed (MemoryError); the terminal"),

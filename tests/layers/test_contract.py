@@ -31,9 +31,10 @@ def test_constructor_of_every_layer_names_its_options(layer_class):
         assert parameter.kind is not parameter.VAR_KEYWORD or parameter.name == "kwargs"
         if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
             assert parameter.name in {"self", *required}
+    values = dict(filters=2, units=2, layers=[], levels=1, depth=1, flow=layers.GlowFlow(levels=1, depth=1))
+    values = {k: v for k, v in values.items() if k in option_names(layer_class)}
     with pytest.raises((TypeError, ValueError), match="nonsense"):
-        values = dict(filters=2, units=2, layers=[], levels=1, depth=1, flow=layers.GlowFlow(levels=1, depth=1))
-        layer_class(**{k: v for k, v in values.items() if k in option_names(layer_class)}, nonsense=1)
+        layer_class(**values, nonsense=1)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -207,7 +207,8 @@ def test_results_without_a_checkpoint_are_refused_and_stay(damaged, trainer):
 def test_checkpoints_that_cannot_be_read_are_not_to_be_removed(damaged, trainer):
     for path in (damaged / "checkpoints").glob("*.index"):
         path.write_bytes(b"nothing")
-    with pytest.warns(UserWarning), pytest.raises(RunError, match="none of the 3 checkpoints in .* another") as error:
+    error_of_all = pytest.raises(RunError, match="none of the 3 checkpoints in .* another")
+    with pytest.warns(UserWarning, match="is damaged and left out"), error_of_all as error:
         resume(trainer, damaged)
     assert "remove" not in str(error.value)
 
@@ -230,7 +231,8 @@ def test_checkpoint_with_weights_that_are_not_finite_is_left_out(finished, tmp_p
             assert trainer.restore() and trainer.state.steps == 2
     for path in trainer.run.checkpoints.glob("ckpt-[02].*"):
         path.unlink()
-    with pytest.warns(UserWarning), pytest.raises(RunError, match="damaged or not finite, or of another"):
+    error_of_all = pytest.raises(RunError, match="damaged or not finite, or of another")
+    with pytest.warns(UserWarning, match="is damaged and left out"), error_of_all:
         trainer.restore()
 
 

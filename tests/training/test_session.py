@@ -70,14 +70,14 @@ def test_worker_that_is_not_the_chief_writes_and_locks_nothing(tmp_path, monkeyp
     machines = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": machines, "task": {"type": "worker", "index": 1}}))
 
-    class Reached(Exception):
+    class ReachedError(Exception):
         pass
 
     def set_up(_):
-        raise Reached
+        raise ReachedError
 
     monkeypatch.setattr(session, "set_up", set_up)
-    with claimed(Run(tmp_path / "run")), pytest.raises(Reached):
+    with claimed(Run(tmp_path / "run")), pytest.raises(ReachedError):
         session.run(EXPERIMENT, options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -131,8 +131,7 @@ def test_finished_run_writes_lost_last_weights_from_its_checkpoint(stubbed, tmp_
 def test_tensorboard_that_cannot_write_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write .*file/tensorboard: ") as error:
-        board = TensorBoard(tmp_path / "file" / "tensorboard")
-        board.on_epoch_end(0, {"step": 1, "bits_x": 1.0})
+        TensorBoard(tmp_path / "file" / "tensorboard").on_epoch_end(0, {"step": 1, "bits_x": 1.0})
     assert "\n" not in str(error.value)
 
 
