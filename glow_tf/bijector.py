@@ -7,7 +7,11 @@ shapes on both sides, the batch shape of the labels, whether the Jacobian is con
 layer's weights are kept as plain variables, where TFP and `tf.Module` look.
 """
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -15,15 +19,21 @@ import tensorflow_probability as tfp
 from glow_tf.bijector_cache import GraphCache
 from glow_tf.errors import did_you_mean
 from glow_tf.event_shapes import map_event_shape, map_event_shape_tensor
+from glow_tf.types import Tensor, TensorLike
+
+if TYPE_CHECKING:
+    from glow_tf.layers.flow import FlowLayer
 
 tfb = tfp.bijectors
 
 CONDITION_NAMES = ("condition", "labels")
 """Keywords by which a call, or `bijector_kwargs`, gives labels: the layers' name and the model's."""
 
+_Copied = TypeVar("_Copied", bound=Any)
+
 
 class LayerBijector(tfb.Bijector):
-    """A `tfb.Bijector` over a flow layer's own weights: forward = `decode`, latent -> image.
+    """Serve a flow layer as a `tfb.Bijector` over its own weights: forward = `decode`, latent -> image.
 
     `layer.as_bijector` makes it. Its variables are the layer's; it has no weights of its own.
 
@@ -36,9 +46,27 @@ class LayerBijector(tfb.Bijector):
         condition: labels, or None.
         validate_args: check in every call, in graphs too, that values are finite.
         name: name of the bijector.
+        parameters: arguments by which TFP makes a copy; by default those above.
+
+    Raises:
+        TypeError: the condition is a dictionary.
+
+    Example:
+        >>> from glow_tf.layers import ActNorm
+        >>> bijector = ActNorm().as_bijector([2])
+        >>> bijector.forward(tf.ones([5, 2])).shape
+        TensorShape([5, 2])
     """
 
-    def __init__(self, layer, condition=None, validate_args=False, name="flow", *, parameters=None):
+    def __init__(
+        self,
+        layer: FlowLayer,
+        condition: TensorLike | None = None,
+        validate_args: bool = False,
+        name: str = "flow",
+        *,
+        parameters: dict[str, Any] | None = None,
+    ) -> None:
         if parameters is None:
             parameters = {"layer": layer, "condition": condition, "validate_args": validate_args, "name": name}
         ndims = layer.event_ndims
@@ -59,38 +87,38 @@ class LayerBijector(tfb.Bijector):
         self._track_weights()
 
     @property
-    def layer(self):
+    def layer(self) -> FlowLayer:
         """The flow layer."""
         return self._layer
 
     @property
-    def condition(self):
+    def condition(self) -> Tensor | tf.Variable | None:
         """The labels, as a tensor or a variable, or None."""
         return self._condition
 
     @property
-    def _cache(self):
+    def _cache(self) -> GraphCache:
         return self._own_cache
 
     @property
-    def _is_permutation(self):
+    def _is_permutation(self) -> bool:
         return self._layer.is_permutation
 
     @classmethod
-    def _parameter_properties(cls, dtype):
+    def _parameter_properties(cls, dtype: tf.DType) -> dict[str, Any]:
         return {"condition": tfp.util.ParameterProperties(event_ndims=0)}
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return deepcopy_by_parameters(self, memo)
 
-    def _track_weights(self):
+    def _track_weights(self) -> None:
         """Keep the layer's weights where tf.Module finds them: as plain variables in `__dict__`."""
         if self._layer.built and not hasattr(self, "_weights"):
             self._weights = tuple(v.value for v in self._layer.weights)
 
     # Values.
 
-    def condition_of(self, keywords):
+    def condition_of(self, keywords: Mapping[str, Any]) -> Any:
         """Return the condition of a call: the one among its keywords, else the bijector's own.
 
         Raises:
@@ -104,8 +132,19 @@ class LayerBijector(tfb.Bijector):
             raise TypeError(f"{self.name}: `labels` is another name of `condition`; give one of them.")
         return next(iter(keywords.values()), self._condition)
 
-    def call_layer(self, method, value, condition):
-        """Run `encode` or `decode` of the layer on a value, broadcast with the condition's batch shape."""
+    def call_layer(
+        self, method: Literal["encode", "decode"], value: Any, condition: TensorLike | None
+    ) -> tuple[Any, Tensor]:
+        """Run `encode` or `decode` of the layer on a value, broadcast with the condition's batch shape.
+
+        Args:
+            method: the layer's method.
+            value: `[..., *event]`, or a list of latents.
+            condition: labels, or None.
+
+        Returns:
+            The value on the other side, and the log-determinant `[...]` in nats.
+        """
         ndims = self.forward_min_event_ndims if method == "decode" else self.inverse_min_event_ndims
         if condition is not None:
             condition = self._to_tensor(condition)
@@ -117,42 +156,42 @@ class LayerBijector(tfb.Bijector):
         self._track_weights()
         return result
 
-    def _to_tensor(self, condition):
+    def _to_tensor(self, condition: TensorLike) -> Tensor | tf.Variable:
         """Return labels as a tensor; a variable stays one, so that TFP finds it and a later value acts."""
         if isinstance(condition, dict):
             keys = ", ".join(map(str, condition))
             raise TypeError(f"{self.name}: expected labels, got a dictionary of {keys}; give one of its entries.")
         return condition if isinstance(condition, tf.Variable) else tf.convert_to_tensor(condition)
 
-    def _is_list(self):
+    def _is_list(self) -> bool:
         return isinstance(self.forward_min_event_ndims, (list, tuple))
 
-    def _forward_dtype(self, dtype, **kwargs):
+    def _forward_dtype(self, dtype: Any, **kwargs: Any) -> Any:
         return self.dtype
 
-    def _inverse_dtype(self, dtype, **kwargs):
+    def _inverse_dtype(self, dtype: Any, **kwargs: Any) -> Any:
         return [self.dtype] * len(self.forward_min_event_ndims) if self._is_list() else self.dtype
 
     # Event shapes: those of the layer, behind any further axes.
 
-    def _forward_event_shape(self, shape):
+    def _forward_event_shape(self, shape: Any) -> Any:
         ndims = self.forward_min_event_ndims, self.inverse_min_event_ndims
         return map_event_shape(self._layer.decoded_shape, shape, *ndims, self.name)
 
-    def _inverse_event_shape(self, shape):
+    def _inverse_event_shape(self, shape: Any) -> Any:
         ndims = self.inverse_min_event_ndims, self.forward_min_event_ndims
         return map_event_shape(self._layer.encoded_shape, shape, *ndims, self.name)
 
-    def _forward_event_shape_tensor(self, shape):
+    def _forward_event_shape_tensor(self, shape: Any) -> Any:
         ndims = self.forward_min_event_ndims, self.inverse_min_event_ndims
         return map_event_shape_tensor(self._layer.decoded_shape, shape, *ndims)
 
-    def _inverse_event_shape_tensor(self, shape):
+    def _inverse_event_shape_tensor(self, shape: Any) -> Any:
         ndims = self.inverse_min_event_ndims, self.forward_min_event_ndims
         return map_event_shape_tensor(self._layer.encoded_shape, shape, *ndims)
 
 
-def deepcopy_by_parameters(original, memo):
+def deepcopy_by_parameters(original: _Copied, memo: dict[int, Any]) -> _Copied:
     """Copy a bijector or distribution by a new one of copied parameters.
 
     Copied attribute by attribute, its variables would be copied apart from those of the copied layer or model. (Keras
@@ -163,7 +202,7 @@ def deepcopy_by_parameters(original, memo):
     return memo[id(original)]
 
 
-def _broadcast_lead(value, ndims, condition):
+def _broadcast_lead(value: Tensor, ndims: int, condition: Tensor | tf.Variable) -> Tensor:
     """Broadcast the leading dimensions of a value of `ndims` event axes with the shape of a condition.
 
     Shapes that cannot be broadcast stay as they are: the layer has the sentence for them.

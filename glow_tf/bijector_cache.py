@@ -23,63 +23,72 @@ it if an operation that may write a weight was added to the graph in between. In
 (`tests/test_bijector_updates.py` counts the products in the graph), which halves their work.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from glow_tf.types import Tensor, TensorLike
+
+if TYPE_CHECKING:
+    from glow_tf.bijector import LayerBijector
 
 
 class _Pair(NamedTuple):
     """A pair `y = forward(x)` with its log-determinant, and the place in the graph where it was computed."""
 
     graph: tf.Graph
-    tensors: tuple  # x, y and the condition, so that their ids stay theirs
+    tensors: tuple[Any, Any, Any]  # x, y and the condition, so that their ids stay theirs
     operations: int  # operations in the graph at that time
-    ildj: Any
+    ildj: Tensor
 
 
 class GraphCache:
-    """Cache of one bijector; its methods have TFP's names and arguments.
+    """Answer TFP's calls of the cache of one bijector; the methods have TFP's names and arguments.
 
     Args:
         bijector: a `LayerBijector`.
     """
 
-    def __init__(self, bijector):
+    def __init__(self, bijector: LayerBijector) -> None:
         self.bijector = bijector
-        self.pairs = {}
+        self.pairs: dict[tuple[Any, ...], _Pair] = {}
 
-    def forward(self, x, **kwargs):
+    def forward(self, x: Any, **kwargs: Any) -> Any:
+        """Return the image `y` of the latents `x`."""
         condition = self.bijector.condition_of(kwargs)
         y, fldj = self.bijector.call_layer("decode", x, condition)
         self._remember(x, y, condition, -fldj)
         return y
 
-    def inverse(self, y, **kwargs):
+    def inverse(self, y: Any, **kwargs: Any) -> Any:
+        """Return the latents `x` of the image `y`."""
         condition = self.bijector.condition_of(kwargs)
         x, ildj = self.bijector.call_layer("encode", y, condition)
         self._remember(x, y, condition, ildj)
         return x
 
-    def forward_attributes(self, x, **kwargs):
+    def forward_attributes(self, x: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Return TFP's attributes of `x`: a dictionary with the log-determinant of the inverse."""
         condition = self.bijector.condition_of(kwargs)
         ildj = self._recall("x", x, condition)
         return {"ildj": -self.bijector.call_layer("decode", x, condition)[1] if ildj is None else ildj}
 
-    def inverse_attributes(self, y, **kwargs):
+    def inverse_attributes(self, y: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Return TFP's attributes of `y`: a dictionary with the log-determinant of the inverse."""
         condition = self.bijector.condition_of(kwargs)
         ildj = self._recall("y", y, condition)
         return {"ildj": self.bijector.call_layer("encode", y, condition)[1] if ildj is None else ildj}
 
-    def _remember(self, x, y, condition, ildj):
+    def _remember(self, x: Any, y: Any, condition: TensorLike | None, ildj: Tensor) -> None:
         if not tf.executing_eagerly():
             graph = tf.compat.v1.get_default_graph()
             pair = _Pair(graph, (x, y, condition), len(graph.get_operations()), ildj)
             self.pairs = {("x", _ids(x), _key(condition)): pair, ("y", _ids(y), _key(condition)): pair}
 
-    def _recall(self, side, value, condition):
+    def _recall(self, side: Literal["x", "y"], value: Any, condition: TensorLike | None) -> Tensor | None:
         """Return the log-determinant that was computed with `value` in this graph, once, or None."""
         if tf.executing_eagerly():
             return None
@@ -88,7 +97,7 @@ class GraphCache:
             return None
         return None if self._may_have_written(pair.graph, pair.operations) else pair.ildj
 
-    def _may_have_written(self, graph, operations):
+    def _may_have_written(self, graph: tf.Graph, operations: int) -> bool:
         """Return whether an operation after the first `operations` of the graph may write a weight or the labels."""
         handles = set()
         labels = [v for v in (self.bijector.condition,) if isinstance(v, tf.Variable)]
@@ -104,11 +113,11 @@ class GraphCache:
         )
 
 
-def _ids(value):
+def _ids(value: Any) -> tuple[int, ...]:
     return tuple(id(v) for v in tf.nest.flatten(value))
 
 
-def _key(condition):
+def _key(condition: TensorLike | None) -> Any:
     """Return a key by which equal conditions are recognized: a tensor by its identity, numbers by their values."""
     if condition is None or tf.is_tensor(condition) or isinstance(condition, tf.Variable):
         return id(condition)

@@ -29,6 +29,11 @@ ShapeLike: TypeAlias = tf.TensorShape | Sequence[int | None]
 
 ImageShape: TypeAlias = tuple[int, int, int]
 """The shape `(H, W, C)` of an image."""
+EventShape: TypeAlias = tuple[Any, ...] | list[Any]
+"""The shape of one example of a flow layer, `(..., C)`: ints, None for an unknown size, or scalar tensors of a graph.
+
+It is a list of such shapes where the layer has a list of latents.
+"""
 
 Config: TypeAlias = dict[str, Any]
 """The configuration of a Keras object, as `get_config` returns it."""

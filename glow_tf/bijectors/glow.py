@@ -2,24 +2,39 @@
 
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from glow_tf import layers
 from glow_tf.bijectors.own_layer import OwnLayerBijector
 from glow_tf.labels import check_range, require_labels, to_tensor
+from glow_tf.types import ShapeLike, Tensor, TensorLike
 
 
 class MultiScale(OwnLayerBijector):
-    """L levels of a squeeze, K flow steps and a split; `inverse` gives a list of latents, finest level first.
+    """Run L levels of a squeeze, K flow steps and a split; `inverse` gives a list of latents, finest level first.
 
     Args:
         levels: L. Height and width must be multiples of 2^L.
         depth: K, flow steps of a level.
-        permutation, coupling, scale, width, network_dtype: options of every `FlowStep`.
+        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
+        coupling: `"affine"` or `"additive"`.
+        scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
+        width: hidden channels of the coupling networks.
+        network_dtype: dtype inside the coupling networks in mixed precision, or None.
         seed: seed of all random weights.
         recompute: trade time for memory in training.
+        event_shape: shape of one image `(H, W, C)`; by default that of the first call.
+        dtype: `"float32"` or `"float64"`.
+        validate_args: check in every call, in graphs too, that values are finite.
+        name: name of the bijector.
+        layer: a layer to share in place of a new one, with which the other options agree.
 
-    Other arguments: see `OwnLayerBijector`.
+    Raises:
+        ValueError: an option is out of range, or height or width is no multiple of 2^L.
+
+    Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803;
+    see `layers.MultiScale`.
 
     Example:
         >>> flow = MultiScale(2, 1, width=8)
@@ -39,17 +54,17 @@ class MultiScale(OwnLayerBijector):
         network_dtype: str | None = None,
         seed: int | None = None,
         recompute: bool = False,
-        event_shape: Any = None,
+        event_shape: ShapeLike | int | None = None,
         dtype: str = "float32",
         validate_args: bool = False,
         name: str = "multi_scale",
         layer: layers.MultiScale | None = None,
-    ):
+    ) -> None:
         super().__init__(layers.MultiScale, dict(locals()))
 
 
 class Glow(OwnLayerBijector):
-    """The whole of Glow, with the layout of `tfb.Glow`: `forward` maps a vector `[H * W * C]` to an image `[H, W, C]`.
+    """Map a vector `[H * W * C]` to an image `[H, W, C]` by the whole of Glow, with the layout of `tfb.Glow`.
 
     The vector holds the latents of all levels, finest first, standard normal under the model; `.layer` is a `FlatFlow`
     over a `GlowFlow`. With `flat=False` it is the `GlowFlow`, and the latents are a list.
@@ -58,13 +73,29 @@ class Glow(OwnLayerBijector):
         image_shape: `(H, W, C)` (`output_shape` of `tfb.Glow`), multiples of 2^levels.
         levels: L (`num_glow_blocks`).
         depth: K (`num_steps_per_block`).
-        permutation, coupling, scale, width, network_dtype, seed, recompute: see `MultiScale`.
+        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
+        coupling: `"affine"` or `"additive"`.
+        scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
+        width: hidden channels of the coupling networks.
+        network_dtype: dtype inside the coupling networks in mixed precision, or None.
+        seed: seed of all random weights.
+        recompute: trade time for memory in training.
         learn_top: learn mean and standard deviation of the last latent.
         classes: number of labels of a conditional flow; 0 is unconditional.
         labels: labels, int from 0 to `classes - 1`; their shape is the bijector's batch shape. Without them every call
             of a conditional flow must give some: `condition=`, or `bijector_kwargs={"condition": ...}`.
         flat: the latents are one vector.
-        dtype, validate_args, name, layer: see `OwnLayerBijector`.
+        dtype: `"float32"` or `"float64"`.
+        validate_args: check in every call, in graphs too, that values are finite.
+        name: name of the bijector.
+        layer: a layer to share in place of a new one, with which the other options agree.
+
+    Raises:
+        ValueError: an option is out of range, height or width is no multiple of 2^L, or there are labels of an
+            unconditional flow.
+        DataError: a label is out of range.
+
+    Source: figure 2b of https://arxiv.org/abs/1807.03039; see `layers.GlowFlow`.
 
     Example:
         >>> import tensorflow_probability as tfp
@@ -76,7 +107,7 @@ class Glow(OwnLayerBijector):
 
     def __init__(
         self,
-        image_shape: Any = (32, 32, 3),
+        image_shape: ShapeLike = (32, 32, 3),
         levels: int = 3,
         depth: int = 32,
         *,
@@ -89,13 +120,13 @@ class Glow(OwnLayerBijector):
         recompute: bool = False,
         learn_top: bool = True,
         classes: int = 0,
-        labels: Any = None,
+        labels: TensorLike | None = None,
         flat: bool = True,
         dtype: str = "float32",
         validate_args: bool = False,
         name: str = "glow",
         layer: layers.FlowLayer | None = None,
-    ):
+    ) -> None:
         parameters = dict(locals())
         if labels is not None:
             require_labels(labels, classes, name)
@@ -103,16 +134,16 @@ class Glow(OwnLayerBijector):
         super().__init__(_make_glow, parameters, labels)
 
     @property
-    def labels(self):
+    def labels(self) -> Tensor | tf.Variable | None:
         """The labels as a tensor, or None."""
         return self.condition
 
     @classmethod
-    def _parameter_properties(cls, dtype):
+    def _parameter_properties(cls, dtype: tf.DType) -> dict[str, Any]:
         return {"labels": tfp.util.ParameterProperties(event_ndims=0)}
 
 
-def _make_glow(image_shape, flat, **options):
+def _make_glow(image_shape: ShapeLike, flat: bool, **options: Any) -> layers.FlowLayer:
     flow = layers.GlowFlow(**options)
     flow.settle_event(image_shape)
     if not flat:

@@ -1,13 +1,18 @@
 """The mechanism of all bijectors here: a bijector makes its layer from its constructor's arguments."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
 from glow_tf.bijector import LayerBijector
+from glow_tf.layers.flow import FlowLayer
+from glow_tf.types import TensorLike
 
 NOT_THE_LAYERS = ("event_shape", "labels", "validate_args", "name", "layer")
 """Arguments of a bijector's constructor that are no options of the layer."""
 
 
 class OwnLayerBijector(LayerBijector):
-    """Base class of the bijectors that make a flow layer of their own, `.layer`.
+    """Make a flow layer of its own, `.layer`: the base class of the bijectors here.
 
     A subclass hands over `dict(locals())`, as TFP's constructors do: its arguments are the layer's options and
 
@@ -25,7 +30,12 @@ class OwnLayerBijector(LayerBijector):
         condition: labels, or None.
     """
 
-    def __init__(self, make_layer, arguments, condition=None):
+    def __init__(
+        self,
+        make_layer: Callable[..., FlowLayer],
+        arguments: Mapping[str, Any],
+        condition: TensorLike | None = None,
+    ) -> None:
         parameters = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
         layer = parameters["layer"]
         if layer is None:
@@ -34,14 +44,21 @@ class OwnLayerBijector(LayerBijector):
         parameters["layer"] = layer
         super().__init__(layer, condition, parameters["validate_args"], parameters["name"], parameters=parameters)
 
-    def copy(self, **overrides):
+    def copy(self, **overrides: Any) -> Self:
         """Return a copy with other arguments; with another option of the layer it has a new layer, else the same."""
         if not set(overrides) <= set(NOT_THE_LAYERS):
             overrides.setdefault("layer", None)
         return super().copy(**overrides)
 
-    def initialize(self, x):
-        """Set data-dependent weights (actnorm) from the batch `x` and return its latents: `layer.initialize`."""
+    def initialize(self, x: TensorLike) -> Any:
+        """Set data-dependent weights (actnorm) from the batch `x` and return its latents: `layer.initialize`.
+
+        Args:
+            x: `[n, *event]` on the side of the data.
+
+        Raises:
+            DataError: the batch is empty or not finite; no weight is set then.
+        """
         z = self.layer.initialize(x)
         self._track_weights()
         return z

@@ -7,12 +7,18 @@ within `recording()`, the second within `replaying(activations)`. Outside of bot
 
 import contextlib
 import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
-_store = contextvars.ContextVar("activations", default=None)
+from glow_tf.types import Tensor
+
+_State: TypeAlias = tuple[Callable[[Sequence[Tensor]], None] | None, Iterator[Tensor] | None]
+
+_store: contextvars.ContextVar[_State | None] = contextvars.ContextVar("activations", default=None)
 
 
 @contextlib.contextmanager
-def recording():
+def recording() -> Iterator[list[Tensor]]:
     """Collect what `activations` computes within the context; yields the list of tensors."""
     recorded = []
     with _set((recorded.extend, None)):
@@ -20,8 +26,12 @@ def recording():
 
 
 @contextlib.contextmanager
-def replaying(recorded):
-    """Let `activations` return these tensors, in the order in which they were recorded, instead of computing."""
+def replaying(recorded: Sequence[Tensor]) -> Iterator[None]:
+    """Let `activations` return these tensors, in the order in which they were recorded, instead of computing.
+
+    Raises:
+        RuntimeError: not all of them were asked for.
+    """
     remaining = iter(recorded)
     with _set((None, remaining)):
         yield
@@ -29,7 +39,7 @@ def replaying(recorded):
         raise RuntimeError("a layer computed fewer activations than were recorded.")
 
 
-def activations(compute, count):
+def activations(compute: Callable[[], Sequence[Tensor]], count: int) -> Sequence[Tensor]:
     """Return the `count` tensors of `compute()`, or those that were recorded at this place."""
     record, remaining = _store.get() or (None, None)
     if remaining is not None:
@@ -41,7 +51,7 @@ def activations(compute, count):
 
 
 @contextlib.contextmanager
-def _set(state):
+def _set(state: _State) -> Iterator[None]:
     token = _store.set(state)
     try:
         yield

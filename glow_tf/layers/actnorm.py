@@ -1,11 +1,14 @@
 """Actnorm: activation normalization (paper, section 3.1)."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
 from glow_tf.errors import DataError
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import broadcast_per_example, spatial_size
+from glow_tf.types import ShapeLike, Tensor
 
 LOG_SCALE_FACTOR = 3.0
 """The original code stores `logs` divided by this factor, which speeds up its learning."""
@@ -13,7 +16,7 @@ LOG_SCALE_FACTOR = 3.0
 
 @keras.saving.register_keras_serializable("glow_tf")
 class ActNorm(FlowLayer):
-    """An affine map with one bias and one scale per channel, set from the first batch.
+    """Scale and shift each channel, at the start such that the first batch has mean 0 and variance 1 per channel.
 
     | | |
     |---|---|
@@ -23,8 +26,15 @@ class ActNorm(FlowLayer):
     | shapes | `[B, ..., C] -> [B, ..., C]`, any number of spatial axes; `b`, `logs` `[1, ..., 1, C]` |
     | start | the identity; `initialize(x)` sets `b`, `logs` so that `z` has mean 0 and variance 1 per channel |
 
-    Source: Table 1 of https://arxiv.org/abs/1807.03039. The paper writes `y = s * x + b`; the factor 3, and the bias
-    first, are those of the original code.
+    Source: Table 1 and section 3.1 of https://arxiv.org/abs/1807.03039. The paper writes `y = s * x + b`; the factor 3,
+    and the bias first, are those of the original code.
+
+    Args:
+        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
+
+    Raises:
+        ValueError: `dtype` is neither float32 nor float64, or a value has other channels than the layer.
+        DataError: the batch of `initialize` is empty or not finite.
 
     Example:
         >>> layer = ActNorm()
@@ -37,46 +47,47 @@ class ActNorm(FlowLayer):
 
     is_constant_jacobian = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: ShapeLike) -> None:
+        """Make `b` and `logs`."""
         super().build(input_shape)
         shape = (1,) * self.event_ndims + (self.channels,)
         self.b = self.add_weight(shape=shape, initializer="zeros", name="b")
         self.logs = self.add_weight(shape=shape, initializer="zeros", name="logs")
 
-    def scale_and_bias(self):
+    def scale_and_bias(self) -> tuple[Tensor, Tensor]:
         """Return `(scale, bias)`, each `[C]`, with `z = x * scale + bias`; for folding into a convolution."""
         scale = tf.exp(LOG_SCALE_FACTOR * tf.reshape(self.logs.value, [-1]))
         return scale, tf.reshape(self.b.value, [-1]) * scale
 
     @staticmethod
-    def scales_and_biases(layers):
+    def scales_and_biases(layers: "Sequence[ActNorm]") -> tuple[Tensor, Tensor, Tensor]:
         """Return `(scales, biases, log_dets)` of K layers, `[K, C]`, `[K, C]` and `[K]`, the last at one position."""
         log_scales = LOG_SCALE_FACTOR * tf.reshape(tf.stack([v.logs.value for v in layers]), [len(layers), -1])
         scales = tf.exp(log_scales)
         biases = tf.reshape(tf.stack([v.b.value for v in layers]), [len(layers), -1]) * scales
         return scales, biases, tf.reduce_sum(log_scales, -1)
 
-    def log_scale_sum(self):
+    def log_scale_sum(self) -> Tensor:
         """Return the log-determinant at one position, a scalar."""
         return LOG_SCALE_FACTOR * tf.reduce_sum(self.logs.value)
 
-    def _log_det(self, x):
+    def _log_det(self, x: Tensor) -> Tensor:
         return broadcast_per_example(spatial_size(x) * self.log_scale_sum(), x)
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return (x + self.b.value) * tf.exp(LOG_SCALE_FACTOR * self.logs.value), self._log_det(x)
 
-    def _decode(self, z, condition=None):
+    def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return z * tf.exp(-LOG_SCALE_FACTOR * self.logs.value) - self.b.value, -self._log_det(z)
 
-    def _initialize(self, x, condition=None):
+    def _initialize(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         axes = list(range(x.shape.rank - 1))
         mean = tf.reduce_mean(x, axes, keepdims=True)
         std = tf.sqrt(tf.reduce_mean(tf.square(x - mean), axes, keepdims=True))
         self.assign_from_statistics(mean, std)
         return self._encode(x)[0]
 
-    def assign_from_statistics(self, mean, std):
+    def assign_from_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Set `b` and `logs` so that values of this mean and standard deviation per channel get mean 0, deviation 1.
 
         Raises:

@@ -10,14 +10,19 @@ gradient into its place, and takes the activations of the coupling network from 
 """
 
 import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from glow_tf.layers.activations import recording, replaying
 from glow_tf.layers.network import mixed_precision, mixed_precision_active
+from glow_tf.types import Tensor
 
 
-def run_in_loop(call, x, values, recompute=False):
+def run_in_loop(
+    call: Callable[..., tuple[Tensor, Tensor]], x: Tensor, values: Sequence[Sequence[Tensor]], recompute: bool = False
+) -> tuple[Tensor, Tensor]:
     """Run `x, log_det = call(x, *step_values)` for all steps in one loop.
 
     Args:
@@ -33,17 +38,23 @@ def run_in_loop(call, x, values, recompute=False):
 
 
 class _Loop:
-    def __init__(self, call, x, values, recompute):
+    def __init__(
+        self,
+        call: Callable[..., tuple[Tensor, Tensor]],
+        x: Tensor,
+        values: Sequence[Sequence[Tensor]],
+        recompute: bool,
+    ) -> None:
         self.call, self.x, self.count = call, x, len(values)
         self.stacked = [tf.stack(tensors) for tensors in zip(*values, strict=True)]
         self.mixed = mixed_precision_active()
         self.x_spec = tf.TensorSpec(x.shape, x.dtype)
         self.activation_specs = [] if recompute else self._trace_activations()
 
-    def _trace_activations(self):
+    def _trace_activations(self) -> list[tf.TensorSpec]:
         """Return the shapes and dtypes of what a step records, from a trace that is thrown away."""
 
-        def trace(x, *values):
+        def trace(x: Tensor, *values: Tensor) -> list[Tensor]:
             with recording() as recorded:
                 self.call(x, *values)
             return recorded
@@ -51,12 +62,14 @@ class _Loop:
         specs = [tf.TensorSpec(v.shape[1:], v.dtype) for v in self.stacked]
         return tf.function(trace, autograph=False).get_concrete_function(self.x_spec, *specs).structured_outputs
 
-    def run(self):
+    def run(self) -> tuple[Tensor, Tensor]:
+        """Return the result of all steps and the sum of their log-determinants."""
+
         @tf.custom_gradient
-        def steps(x, *stacked):
+        def steps(x: Tensor, *stacked: Tensor) -> Any:
             result, log_det, inputs, activations = self._forward(x, stacked)
 
-            def gradient(d_result, d_log_det):
+            def gradient(d_result: Tensor, d_log_det: Tensor) -> tuple[Tensor | None, ...]:
                 with mixed_precision(self.mixed):
                     return self._backward(d_result, d_log_det, stacked, inputs, activations)
 
@@ -64,8 +77,12 @@ class _Loop:
 
         return steps(self.x, *self.stacked)
 
-    def _forward(self, x, stacked):
-        def body(k, x, total, inputs, activations):
+    def _forward(
+        self, x: Tensor, stacked: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, tf.TensorArray, list[tf.TensorArray]]:
+        def body(
+            k: Tensor, x: Tensor, total: Tensor, inputs: tf.TensorArray, activations: list[tf.TensorArray]
+        ) -> tuple[Any, ...]:
             inputs = inputs.write(k, x)
             with recording() if self.activation_specs else contextlib.nullcontext([]) as recorded:
                 result, log_det = self.call(x, *(v[k] for v in stacked))
@@ -77,10 +94,17 @@ class _Loop:
         _, x, total, inputs, activations = self._repeat(body, (0, x, total, self._array(self.x_spec), arrays))
         return x, total, inputs, activations
 
-    def _backward(self, d_result, d_log_det, stacked, inputs, activations):
+    def _backward(
+        self,
+        d_result: Tensor,
+        d_log_det: Tensor,
+        stacked: Sequence[Tensor],
+        inputs: tf.TensorArray,
+        activations: list[tf.TensorArray],
+    ) -> tuple[Tensor | None, ...]:
         is_float = [v.dtype.is_floating for v in stacked]
 
-        def body(i, dx, gradients):
+        def body(i: Tensor, dx: Tensor, gradients: list[tf.TensorArray]) -> tuple[Any, ...]:
             k = self.count - 1 - i
             x = tf.ensure_shape(inputs.read(k), self.x_spec.shape)
             values = [v[k] for v in stacked]
@@ -92,16 +116,16 @@ class _Loop:
                 tape.watch(sources)
                 with replaying(recorded) if recorded else contextlib.nullcontext():
                     outputs = self.call(x, *values)
-            dx, *terms = tape.gradient(outputs, sources, (dx, d_log_det), tf.UnconnectedGradients.ZERO)
-            return i + 1, dx, [array.write(k, term) for array, term in zip(gradients, terms, strict=True)]
+            gradient, *terms = tape.gradient(outputs, sources, [dx, d_log_det], tf.UnconnectedGradients.ZERO)
+            return i + 1, gradient, [array.write(k, term) for array, term in zip(gradients, terms, strict=True)]
 
         specs = [tf.TensorSpec(v.shape[1:], v.dtype) for v, f in zip(stacked, is_float, strict=True) if f]
         _, dx, arrays = self._repeat(body, (0, d_result, [self._array(spec) for spec in specs]))
         gradients = iter(arrays)
         return dx, *(next(gradients).stack() if f else None for f in is_float)
 
-    def _array(self, spec):
+    def _array(self, spec: tf.TensorSpec) -> tf.TensorArray:
         return tf.TensorArray(spec.dtype, self.count, element_shape=spec.shape)
 
-    def _repeat(self, body, state):
+    def _repeat(self, body: Callable[..., tuple[Any, ...]], state: tuple[Any, ...]) -> tuple[Any, ...]:
         return tf.while_loop(lambda k, *_: k < self.count, body, state, maximum_iterations=self.count)

@@ -5,21 +5,24 @@ ends and wide in between, so the nine are concatenated at the narrow ends only. 
 `[positions, width]`, and every product, also of the backward pass, is one call of the fastest kernel.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from glow_tf.layers.activations import activations
-from glow_tf.layers.tensors import reshape_like
+from glow_tf.layers.tensors import reshape_like, static_size
+from glow_tf.types import Tensor
 
 OFFSETS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 """(row, column) offsets of the 3x3 neighborhood, in kernel order."""
 
 
-def edge_markers(height, width, dtype):
+def edge_markers(height: int | Tensor, width: int | Tensor, dtype: tf.DType) -> Tensor:
     """Return the edge-marker channel `[1, H + 2, W + 2, 1]`: 1 on the ring of padding, 0 inside."""
     return tf.pad(tf.zeros([1, height, width, 1], dtype), [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1)
 
 
-def conv3x3(x, kernel):
+def conv3x3(x: Tensor, kernel: Tensor) -> Tensor:
     """Compute a 3x3 convolution with edge markers, as the original code does.
 
     The original pads `x` with a ring of zeros and appends a channel that is 1 on the ring and 0 inside. That channel
@@ -28,12 +31,15 @@ def conv3x3(x, kernel):
     Args:
         x: `[B, H, W, in]`.
         kernel: `[3, 3, in + 1, out]`, the marker's weights last.
+
+    Returns:
+        `[B, H, W, out]`.
     """
     markers = edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype)
     return _convolve(x, kernel[:, :, :-1]) + tf.nn.conv2d(markers, kernel[:, :, -1:], 1, "VALID")
 
 
-def _convolve(x, kernel):
+def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
     """Compute a 3x3 convolution; where the number of images is unknown, of a map of zeros if there are none.
 
     TensorFlow's convolution on a CPU gives no images the channels of the input.
@@ -47,12 +53,12 @@ def _convolve(x, kernel):
     return tf.nn.conv2d(filled, kernel, 1, "SAME")[:count]
 
 
-def pad(x):
+def pad(x: Tensor) -> Tensor:
     """Pad `[B, H, W, C]` with a ring of zeros."""
     return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
 
 
-def neighbors(padded, sign=1):
+def neighbors(padded: Tensor, sign: int = 1) -> Tensor:
     """Concatenate the nine neighbors of each position: `[B, H + 2, W + 2, C] -> [B * H * W, 9 C]`.
 
     Block k of a position p holds the value at `p + sign * OFFSETS[k]`.
@@ -60,21 +66,22 @@ def neighbors(padded, sign=1):
     size = tf.stack([-1, *_inner_size(padded), -1])
     # `tf.slice`, as Python's brackets take longer to run and to trace.
     blocks = [tf.slice(padded, [0, 1 + sign * i, 1 + sign * j, 0], size) for i, j in OFFSETS]
-    return tf.reshape(tf.concat(blocks, -1), [-1, 9 * padded.shape[-1]])
+    return tf.reshape(tf.concat(blocks, -1), [-1, 9 * static_size(padded)])
 
 
-def marked_neighbors(x):
+def marked_neighbors(x: Tensor) -> Tensor:
     """Concatenate the neighbors of `x` with its edge markers: `[B, H, W, C] -> [B * H * W, 9 (C + 1)]`."""
     markers = edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype)
-    return neighbors(tf.concat([pad(x), tf.tile(markers, [tf.shape(x)[0], 1, 1, 1])], -1))
+    tiled = tf.tile(markers, [tf.shape(x)[0], 1, 1, 1])  # pyright: ignore[reportArgumentType]
+    return neighbors(tf.concat([pad(x), tiled], -1))
 
 
-def sum_of_neighbors(blocks, sign=1):
+def sum_of_neighbors(blocks: Tensor, sign: int = 1) -> Tensor:
     """Compute the adjoint of `neighbors(pad(x), -sign)`: `[B, H, W, 9 C] -> [B, H, W, C]`.
 
     Position p sums block k of position `p + sign * OFFSETS[k]`; positions outside the image count as zero.
     """
-    channels, padded = blocks.shape[-1] // 9, pad(blocks)
+    channels, padded = static_size(blocks) // 9, pad(blocks)
     size = tf.stack([-1, *_inner_size(padded), channels])
     return tf.add_n(
         [
@@ -84,32 +91,38 @@ def sum_of_neighbors(blocks, sign=1):
     )
 
 
-def _inner_size(padded):
+def _inner_size(padded: Tensor) -> tuple[int | Tensor, int | Tensor]:
     height, width = padded.shape[1:3]
     shape = tf.shape(padded)
     return (shape[1] if height is None else height) - 2, (shape[2] if width is None else width) - 2
 
 
 @tf.custom_gradient
-def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
+def three_convolutions(
+    x: Tensor, kernel_1: Tensor, bias_1: Tensor, kernel_2: Tensor, bias_2: Tensor, kernel_3: Tensor, bias_3: Tensor
+) -> Any:
     """Compute `conv3x3(relu(conv1x1(relu(conv3x3(x) + bias_1)) + bias_2)) + bias_3`.
 
     `CouplingNetwork.reference_call` is the plain form, with which the tests compare values and gradients.
 
     Args:
         x: `[B, H, W, in]`.
-        kernel_1, kernel_2, kernel_3: `[3, 3, in + 1, width]`, `[1, 1, width, width]`, `[3, 3, width + 1, out]`.
-        bias_1, bias_2, bias_3: `[width]`, `[width]`, `[out]`.
+        kernel_1: `[3, 3, in + 1, width]`.
+        bias_1: `[width]`.
+        kernel_2: `[1, 1, width, width]`.
+        bias_2: `[width]`.
+        kernel_3: `[3, 3, width + 1, out]`.
+        bias_3: `[out]`.
 
     Returns:
         `[B, H, W, out]`.
     """
-    channels, width, outputs = x.shape[-1], kernel_2.shape[-1], kernel_3.shape[-1]
+    channels, width, outputs = static_size(x), static_size(kernel_2), static_size(kernel_3)
     ring = neighbors(edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype))  # [H W, 9], the same for every image
 
-    def image(matrix):
+    def image(matrix: Tensor) -> Tensor:
         """Reshape `[B H W, C] -> [B, H, W, C]`."""
-        return reshape_like(x, matrix, matrix.shape[-1])
+        return reshape_like(x, matrix, static_size(matrix))
 
     x_9 = marked_neighbors(x)
     w_1 = tf.reshape(kernel_1, [9 * (channels + 1), width])
@@ -117,7 +130,7 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
     w_3 = tf.reshape(tf.transpose(kernel_3, [2, 0, 1, 3]), [width + 1, 9 * outputs])
     w_3, w_ring = w_3[:-1], tf.reshape(w_3[-1], [9, outputs])
 
-    def forward():
+    def forward() -> tuple[Tensor, Tensor, Tensor]:
         h_1 = tf.nn.relu(tf.nn.bias_add(x_9 @ w_1, bias_1))
         h_2 = tf.nn.relu(tf.nn.bias_add(h_1 @ w_2, bias_2))
         edges = tf.nn.bias_add(ring @ w_ring, bias_3)
@@ -125,7 +138,7 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
 
     h_1, h_2, y = activations(forward, 3)
 
-    def gradient(dy):
+    def gradient(dy: Tensor) -> tuple[Tensor, ...]:
         dy_9 = neighbors(pad(dy), -1)
         dedges = tf.reshape(tf.reduce_sum(dy, 0), [-1, outputs])
         dh_2 = _relu_gradient(tf.matmul(dy_9, w_3, transpose_b=True), h_2)
@@ -139,7 +152,7 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
             0,
         )
         return (
-            sum_of_neighbors(dx_9, -1)[..., :channels],
+            sum_of_neighbors(dx_9, -1)[..., :channels],  # pyright: ignore[reportArgumentType]
             tf.reshape(tf.matmul(x_9, dh_1, transpose_a=True), kernel_1.shape),
             _bias_gradient(dh_1),
             tf.reshape(tf.matmul(h_1, dh_2, transpose_a=True), kernel_2.shape),
@@ -151,10 +164,10 @@ def three_convolutions(x, kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3):
     return y, gradient
 
 
-def _bias_gradient(upstream):
+def _bias_gradient(upstream: Tensor) -> Tensor:
     """Sum over positions; on a CPU this kernel reads memory twice as fast as `tf.reduce_sum`."""
     return tf.raw_ops.BiasAddGrad(out_backprop=upstream)
 
 
-def _relu_gradient(upstream, output):
+def _relu_gradient(upstream: Tensor, output: Tensor) -> Tensor:
     return tf.raw_ops.ReluGrad(gradients=upstream, features=output)

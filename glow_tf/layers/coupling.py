@@ -1,5 +1,8 @@
 """Coupling layers, affine and additive (paper, section 3.3)."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import keras
 import tensorflow as tf
 
@@ -8,12 +11,13 @@ from glow_tf.errors import ConfigError
 from glow_tf.layers.dense_network import DenseNetwork
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.network import CouplingNetwork
-from glow_tf.layers.tensors import reshape_like, sum_per_example
+from glow_tf.layers.tensors import reshape_like, static_size, sum_per_example
+from glow_tf.types import Config, ShapeLike, Tensor
 
 
 @keras.saving.register_keras_serializable("glow_tf")
 class Coupling(FlowLayer):
-    """Coupling layer: changes one half of the channels by a function of the other half.
+    """Change one half of the channels by a function of the other half.
 
     With `z1, z2 = split(x)` and `shift`, `h` the even and the odd channels of `network(z1)`:
 
@@ -35,7 +39,17 @@ class Coupling(FlowLayer):
             `CouplingNetwork` for images and a `DenseNetwork` for vectors. If it has a method `initialize(z1)`,
             data-dependent initialization calls that. A plain function is taken too; weights that it uses are not the
             layer's, and to save the layer it must be registered (`keras.saving.register_keras_serializable`).
-        width, network_dtype, seed: options of the default network; `network_dtype` is for images.
+        width: hidden channels of the default network.
+        network_dtype: dtype inside the default network in mixed precision, for images; None is the layer's own.
+        seed: seed of the default network's weights.
+        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
+
+    Raises:
+        ValueError: an option is unknown, the number of channels is odd, or the network gives another number of
+            channels.
+        TypeError: the network is neither a Keras layer nor a function, or does not return one tensor.
+
+    Source: Table 1 and section 3.3 of https://arxiv.org/abs/1807.03039.
 
     Example:
         >>> Coupling(width=32).encode(tf.ones([5, 2]))[0].shape
@@ -43,8 +57,16 @@ class Coupling(FlowLayer):
     """
 
     def __init__(
-        self, kind="affine", *, scale="sigmoid", network=None, width=512, network_dtype=None, seed=None, **kwargs
-    ):
+        self,
+        kind: str = "affine",
+        *,
+        scale: str = "sigmoid",
+        network: keras.layers.Layer | Callable[[Tensor], Tensor] | None = None,
+        width: int = 512,
+        network_dtype: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if kind not in ("affine", "additive"):
             raise ValueError(f"Coupling: expected kind 'affine' or 'additive', got {kind!r}.")
@@ -56,11 +78,13 @@ class Coupling(FlowLayer):
             raise TypeError(
                 f"{self.name}: expected as network a Keras layer or a function, got {_describe_network(network)}."
             )
-        self.kind, self.scale, self.network = kind, scale, network
+        self.kind, self.scale = kind, scale
+        self.network: Any = network  # a layer or a function from the first build on
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
         self._own_network = network is None
 
-    def build(self, input_shape):
+    def build(self, input_shape: ShapeLike) -> None:
+        """Make the default network unless there is one, and build it."""
         super().build(input_shape)
         if self.channels % 2:
             raise ValueError(f"{self.name}: expected an even number of channels to halve, got {self.channels}.")
@@ -71,10 +95,16 @@ class Coupling(FlowLayer):
         if isinstance(self.network, keras.layers.Layer) and not self.network.built:
             self.network.build((None, *self.event_shape[:-1], half))
 
-    def _default_network(self, inputs, filters):
-        options = dict(width=self.width, seed=self.seed, dtype=self.compute_dtype, name="network")
+    def _default_network(self, inputs: int, filters: int) -> keras.layers.Layer:
         if self.event_ndims == 3:
-            return CouplingNetwork(filters, network_dtype=self.network_dtype, **options)
+            return CouplingNetwork(
+                filters,
+                width=self.width,
+                network_dtype=self.network_dtype,
+                seed=self.seed,
+                dtype=self.compute_dtype,
+                name="network",
+            )
         if self.event_ndims != 1:
             raise ValueError(
                 f"{self.name}: the default networks are for images [..., H, W, C] and vectors [..., C], the event "
@@ -82,9 +112,9 @@ class Coupling(FlowLayer):
             )
         if self.network_dtype is not None:
             raise ValueError(f"{self.name}: network_dtype is for images; leave it out for vectors.")
-        return DenseNetwork(filters, **options)
+        return DenseNetwork(filters, width=self.width, seed=self.seed, dtype=self.compute_dtype, name="network")
 
-    def _transform(self, z1, run):
+    def _transform(self, z1: Tensor, run: Callable[[Tensor], Any]) -> tuple[Tensor, Any, Any]:
         """Return `(shift, log_scale, scale)` from the network's output; the last two are None if additive."""
         h = run(z1)
         if isinstance(h, list | tuple | dict):
@@ -93,19 +123,19 @@ class Coupling(FlowLayer):
                 f"scale (tf.stack([shift, scale], -1), reshaped), got a {type(h).__name__} of {len(h)}."
             )
         h = tf.cast(h, z1.dtype)
-        expected = z1.shape[-1] * (2 if self.kind == "affine" else 1)
+        expected = static_size(z1) * (2 if self.kind == "affine" else 1)
         if h.shape[-1] != expected:
             raise ValueError(
                 f"{self.name}: the network must give {expected} channels ({self.kind}), it gave {h.shape}."
             )
         if self.kind == "additive":
             return h, None, None
-        shift, h = tf.unstack(reshape_like(z1, h, z1.shape[-1], 2), axis=-1)
+        shift, h = tf.unstack(reshape_like(z1, h, static_size(z1), 2), axis=-1)
         if self.scale == "sigmoid":
             return shift, tf.math.log_sigmoid(h + 2.0), tf.sigmoid(h + 2.0)
         return shift, h, tf.exp(h)
 
-    def _forward(self, x, run):
+    def _forward(self, x: Tensor, run: Callable[[Tensor], Any]) -> tuple[Tensor, Tensor]:
         z1, z2 = tf.split(x, 2, axis=-1)
         shift, log_scale, scale = self._transform(z1, run)
         if self.kind == "additive":
@@ -115,10 +145,10 @@ class Coupling(FlowLayer):
             log_det = sum_per_example(log_scale)
         return tf.concat([z1, z2], axis=-1), log_det
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._forward(x, self.network)
 
-    def _decode(self, z, condition=None):
+    def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z1, z2 = tf.split(z, 2, axis=-1)
         shift, log_scale, scale = self._transform(z1, self.network)
         if self.kind == "additive":
@@ -128,15 +158,20 @@ class Coupling(FlowLayer):
             log_det = -sum_per_example(log_scale)
         return tf.concat([z1, z2], axis=-1), log_det
 
-    def _initialize(self, x, condition=None):
+    def _initialize(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         return self._forward(x, getattr(self.network, "initialize", self.network))[0]
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the options, and the network unless it is the default one.
+
+        Raises:
+            ConfigError: the network is a function that is not registered with Keras.
+        """
         config = {key: getattr(self, key) for key in ("kind", "scale", "width", "network_dtype", "seed")}
         network = None if self._own_network else self._serialized_network()
         return {**super().get_config(), **config, "network": network}
 
-    def _serialized_network(self):
+    def _serialized_network(self) -> Any:
         if not isinstance(self.network, keras.layers.Layer):
             name = keras.saving.get_registered_name(self.network)
             if keras.saving.get_registered_object(name) is not self.network:
@@ -147,13 +182,14 @@ class Coupling(FlowLayer):
         return keras.saving.serialize_keras_object(self.network)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
+        """Make the layer from what `get_config` returned."""
         config = dict(config)  # the caller's stays as it is
         network = config.pop("network", None)
         return cls(network=network and keras.saving.deserialize_keras_object(network), **config)
 
 
-def _describe_network(network):
+def _describe_network(network: object) -> str:
     if isinstance(network, type):
         return f"the class {network.__name__}; make one"
     if isinstance(network, tf.Module):

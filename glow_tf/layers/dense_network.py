@@ -1,34 +1,44 @@
 """The network of a coupling of vectors: three dense layers."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from glow_tf.layers.zero_layers import NetworkLayer, ZeroDense
+from glow_tf.types import Config, ShapeLike, Tensor
 
 
 @keras.saving.register_keras_serializable("glow_tf")
 class DenseNetwork(NetworkLayer):
-    """Network of a coupling of vectors: dense to `width`, ReLU, dense to `width`, ReLU, dense to `filters`.
+    """Compute shift and scale of a coupling of vectors by three dense layers.
 
-    `[B, in] -> [B, filters]`; the last layer is zero at the start, as that of `CouplingNetwork`.
+    Dense to `width`, ReLU, dense to `width`, ReLU, dense to `filters`, zero at the start. `[B, in] -> [B, filters]`.
+    The paper has no vectors; the zeros at the start are those of section 3.3 of https://arxiv.org/abs/1807.03039.
 
     Args:
         filters: output channels.
         width: hidden units.
         seed: seed of the hidden weights (He normal).
+        **kwargs: `dtype`, `name`.
+
+    Raises:
+        ValueError: `dtype` is neither float32 nor float64.
 
     Example:
         >>> DenseNetwork(6, width=32)(tf.ones([2, 3])).shape
         TensorShape([2, 6])
     """
 
-    def __init__(self, filters, *, width=512, seed=None, **kwargs):
+    def __init__(self, filters: int, *, width: int = 512, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters, self.width, self.seed = filters, width, seed
         self.dense_3 = ZeroDense(filters, dtype=self.compute_dtype, name="dense_3")
 
-    def build(self, input_shape):
-        def normal(offset):
+    def build(self, input_shape: ShapeLike) -> None:
+        """Make the weights of the three layers."""
+
+        def normal(offset: int) -> keras.initializers.Initializer:
             return keras.initializers.HeNormal(None if self.seed is None else self.seed + offset)
 
         self.W_1 = self.add_weight(shape=(input_shape[-1], self.width), initializer=normal(0), name="W_1")
@@ -38,10 +48,12 @@ class DenseNetwork(NetworkLayer):
         if not self.dense_3.built:
             self.dense_3.build((None, self.width))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
+        """Compute `[B, filters]` for `x` `[B, in]`."""
         h = tf.nn.relu(x @ self.W_1.value + self.b_1.value)
         h = tf.nn.relu(h @ self.W_2.value + self.b_2.value)
         return self.dense_3(h)
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the options."""
         return {**super().get_config(), "filters": self.filters, "width": self.width, "seed": self.seed}

@@ -1,16 +1,18 @@
 """`FlatFlow`: the list of latents as one vector, finest level first, in the order of the original code."""
 
 import math
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
 from glow_tf.layers.flow import FlowLayer
+from glow_tf.types import Config, EventShape, ShapeLike, Tensor
 
 
 @keras.saving.register_keras_serializable("glow_tf")
 class FlatFlow(FlowLayer):
-    """Flow of images to one vector: another flow's list of latents, concatenated.
+    """Concatenate another flow's list of latents to one vector.
 
     | | |
     |---|---|
@@ -20,50 +22,70 @@ class FlatFlow(FlowLayer):
     | shapes | `[B, H, W, C] -> [B, H * W * C]` |
 
     Args:
-        flow: a `FlowLayer` that returns a list, such as `GlowFlow`.
+        flow: a flow layer that returns a list, such as `GlowFlow`.
+        **kwargs: options of `FlowLayer`: `event_ndims`, by default 3, `dtype`, by default the flow's, and `name`.
+
+    Raises:
+        ValueError: the flow returns one tensor.
+
+    Source: figure 2b of https://arxiv.org/abs/1807.03039 gives the latents; their order in the vector is that of the
+    original code.
+
+    Example:
+        >>> from glow_tf.layers import GlowFlow
+        >>> flow = FlatFlow(GlowFlow(levels=2, depth=1, width=4, seed=0))
+        >>> z, log_det = flow.encode(tf.zeros([2, 8, 8, 1]))
+        >>> z.shape, flow.decode(z)[0].shape
+        (TensorShape([2, 64]), TensorShape([2, 8, 8, 1]))
     """
 
-    def __init__(self, flow, **kwargs):
+    def __init__(self, flow: FlowLayer, **kwargs: Any) -> None:
         kwargs["dtype"] = kwargs.get("dtype") or flow.compute_dtype
         super().__init__(event_ndims=kwargs.pop("event_ndims", 3), **kwargs)
         self.flow = flow
 
     @property
-    def is_constant_jacobian(self):
+    def is_constant_jacobian(self) -> bool:
+        """True if the flow's Jacobian does not depend on the input."""
         return self.flow.is_constant_jacobian
 
-    def build(self, input_shape):
+    def build(self, input_shape: ShapeLike) -> None:
+        """Build the flow."""
         super().build(input_shape)
         if not self.flow.built:
             self.flow.build(input_shape)
         if not isinstance(self.flow.encoded_shape(self.event_shape), list):
             raise ValueError(f"{self.name}: expected a flow to a list of latents, {self.flow.name} gives one tensor.")
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         eps, log_det = self.flow.encode(x, condition)
         return tf.concat([tf.reshape(e, [-1, math.prod(e.shape[1:])]) for e in eps], 1), log_det
 
-    def _decode(self, z, condition=None):
+    def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         shapes = self.flow.encoded_shape(self.event_shape)
         parts = tf.split(z, [math.prod(s) for s in shapes], axis=1)
         return self.flow.decode([tf.reshape(p, [-1, *s]) for p, s in zip(parts, shapes, strict=True)], condition)
 
-    def _initialize(self, x, condition=None):
+    def _initialize(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         self.flow.initialize(x, condition)
         return self._encode(x, condition)[0]
 
-    def encoded_shape(self, event_shape):
+    def encoded_shape(self, event_shape: EventShape) -> EventShape:
+        """Return `(H * W * C,)`, or `(None,)` if a size is unknown."""
         return (math.prod(event_shape) if None not in event_shape else None,)
 
-    def decoded_shape(self, event_shape):
+    def decoded_shape(self, event_shape: EventShape) -> EventShape:
+        """Return the shape of one image, which the layer must have been built for."""
         if self.event_shape is None:
             raise ValueError(f"{self.name}: a vector does not tell the image's shape; build the layer first.")
         return self.event_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the options and the flow."""
         return {**super().get_config(), "flow": keras.saving.serialize_keras_object(self.flow)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
+        """Make the layer from what `get_config` returned."""
         config = dict(config)  # the caller's stays as it is
         return cls(keras.saving.deserialize_keras_object(config.pop("flow")), **config)

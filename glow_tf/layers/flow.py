@@ -16,6 +16,11 @@ first use, check their input and accept any number of leading batch dimensions. 
 example that passes every test of the layers here.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
 import keras
 import tensorflow as tf
 
@@ -26,11 +31,17 @@ from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
 from glow_tf.layers.tensors import first_latent, flatten_to_event, map_latents
+from glow_tf.types import Config, EventShape, ShapeLike, Tensor, TensorLike
+
+if TYPE_CHECKING:
+    from glow_tf.bijector import LayerBijector
+
+Method: TypeAlias = Literal["encode", "decode", "initialize"]
 
 
 @keras.saving.register_keras_serializable("glow_tf")
 class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
-    """Base class of all flow layers.
+    """Map values invertibly, with a known log-determinant: the base class of all flow layers.
 
     A value is a tensor `[..., *event]`, or a list of them where a layer splits its input. Every constructor argument
     is an attribute, and `print(layer)` shows them.
@@ -41,6 +52,10 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
             (`[B, C]` gives 1).
         dtype: `"float32"` (the default, whatever Keras's global policy) or `"float64"`. A flow in
             half precision would not be invertible; see `CouplingNetwork` for mixed precision.
+        **kwargs: options of `keras.layers.Layer`, such as `name`.
+
+    Raises:
+        ValueError: `dtype` is neither float32 nor float64.
 
     Attributes:
         event_shape: the shape of one example, `(..., C)`, from the first build on; an unknown size is None.
@@ -48,25 +63,42 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         is_constant_jacobian: True if the Jacobian does not depend on the input, that is for an affine map. TFP then
             knows entropies and means.
         is_permutation: True if the layer only moves values; TFP then knows standard deviations.
+
+    Source: section 2 and Table 1 of https://arxiv.org/abs/1807.03039.
+
+    Example:
+        >>> class Negate(FlowLayer):
+        ...     def _encode(self, x, condition=None):
+        ...         return -x, tf.zeros(tf.shape(x)[:1], x.dtype)
+        ...
+        ...     def _decode(self, z, condition=None):
+        ...         return -z, tf.zeros(tf.shape(z)[:1], z.dtype)
+        >>> z, log_det = Negate().encode(tf.ones([2, 3]))
+        >>> z.shape, log_det.shape
+        (TensorShape([2, 3]), TensorShape([2]))
     """
 
     is_constant_jacobian = False
     is_permutation = False
 
-    def __init__(self, *, event_ndims=None, dtype=None, **kwargs):
+    def __init__(self, *, event_ndims: int | None = None, dtype: str | None = None, **kwargs: Any) -> None:
         super().__init__(dtype=dtype or "float32", autocast=False, **kwargs)
         require_full_precision(self)
-        self.event_ndims = event_ndims
-        self.event_shape = None
-        self.channels = None
+        # `Any`, as the methods that read them run after the build, which makes them ints and a tuple.
+        self.event_ndims: Any = event_ndims
+        self.event_shape: Any = None
+        self.channels: Any = None
 
     # What an author writes.
 
-    def build(self, input_shape):
+    def build(self, input_shape: ShapeLike) -> None:
         """Settle the event axes and the number of channels; a subclass calls this first, then makes its weights.
 
         Args:
             input_shape: `(B, *event)`; B and spatial sizes may be None.
+
+        Raises:
+            ValueError: there are fewer than `event_ndims` axes behind the first, or the number of channels is unknown.
         """
         if not input_shape:
             raise ValueError(f"{self.name}: expected an axis of channels, got a scalar.")
@@ -79,26 +111,26 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         if self.channels is None:
             raise ValueError(f"{self.name}: the number of channels must be known, got {tuple(input_shape)}.")
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Any, condition: Tensor | None = None) -> tuple[Any, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} has no _encode(x, condition) -> (z, log_det).")
 
-    def _decode(self, z, condition=None):
+    def _decode(self, z: Any, condition: Tensor | None = None) -> tuple[Any, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} has no _decode(z, condition) -> (x, log_det).")
 
-    def _initialize(self, x, condition=None):
+    def _initialize(self, x: Any, condition: Tensor | None = None) -> Any:
         return self._encode(x, condition)[0]
 
-    def encoded_shape(self, event_shape):
+    def encoded_shape(self, event_shape: EventShape) -> EventShape:
         """Return the event shape of `z` for an event shape of `x`; a list of shapes where `z` is a list."""
         return event_shape
 
-    def decoded_shape(self, event_shape):
+    def decoded_shape(self, event_shape: EventShape) -> EventShape:
         """Return the event shape of `x` for the event shape (or list of them) of `z`."""
         return event_shape
 
     # What everyone calls.
 
-    def encode(self, x, condition=None):
+    def encode(self, x: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
         """Map images to latents.
 
         Args:
@@ -106,44 +138,78 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
             condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
-            `z` and `log_det` `[...]`, the log-determinant of dz/dx in nats.
+            `z`, and `log_det` `[...]`, the log-determinant of dz/dx in nats.
+
+        Raises:
+            ValueError: `x` has another rank or other channels than the layer, or the condition does not fit to it.
+            TypeError: `x` has another dtype, or the condition is a dictionary.
         """
         return self._apply(self._encode, x, condition, "encode")
 
-    def decode(self, z, condition=None):
-        """Map latents to images: the inverse of `encode`, with the log-determinant of dx/dz `[...]` in nats."""
+    def decode(self, z: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
+        """Map latents to images: the inverse of `encode`.
+
+        Args:
+            z: `[..., *event]`, or a list of latents, in the layer's dtype.
+            condition: labels, int `[...]` like the leading dimensions, or None.
+
+        Returns:
+            `x`, and `log_det` `[...]`, the log-determinant of dx/dz in nats.
+
+        Raises:
+            ValueError: `z` has another rank, length or other channels than `encode` returns, or the condition does not
+                fit to it.
+            TypeError: `z` has another dtype, or the condition is a dictionary.
+        """
         return self._apply(self._decode, z, condition, "decode")
 
-    def initialize(self, x, condition=None):
+    def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> Any:
         """Set data-dependent weights (actnorm) from the batch `x` and return `z`.
 
         Call it once, eagerly, on a fresh layer: it leaves no flag behind (paper, section 3.1).
 
+        Args:
+            x: `[n, *event]` in the layer's dtype.
+            condition: labels, int `[n]`, or None.
+
+        Returns:
+            `z`, as `encode` returns it with the new weights.
+
         Raises:
             DataError: the batch is empty or not finite; no weight is set then.
         """
-        x = self._checked(x, "initialize")
-        if 0 in x.shape[: -self.event_ndims].as_list():
-            raise DataError(f"{self.name}.initialize: expected at least one example, got the shape {tuple(x.shape)}.")
-        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(x)):
+        batch = self._checked(x, "initialize")
+        if 0 in batch.shape[: -self.event_ndims].as_list():
+            raise DataError(
+                f"{self.name}.initialize: expected at least one example, got the shape {tuple(batch.shape)}."
+            )
+        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(batch)):
             raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
-        return self._initialize(x, self._broadcast(condition, x, self.event_ndims, "initialize"))
+        return self._initialize(batch, self._broadcast(condition, batch, self.event_ndims, "initialize"))
 
-    def __call__(self, x, *args, **kwargs):
+    def __call__(self, x: TensorLike, *args: Any, **kwargs: Any) -> Any:
+        """Run `call`, and refuse a list of tensors with a sentence on chains of layers."""
         require_one_tensor(x, self.name)
         return super().__call__(x, *args, **kwargs)
 
-    def call(self, x, condition=None):
+    def call(self, x: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
         """Run `encode`: the entry point of Keras."""
         return self.encode(x, condition)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: ShapeLike) -> tuple[Any, tuple[int | None, ...]]:
         """Return the shapes of `(z, log_det)` for the shape of `x`, `[..., *event]`."""
         ndims = min(len(input_shape) - 1, 3) if self.event_ndims is None else self.event_ndims
         lead, shapes = tuple(input_shape[:-ndims]), self.encoded_shape(tuple(input_shape[-ndims:]))
         return [(*lead, *s) for s in shapes] if isinstance(shapes, list) else (*lead, *shapes), lead
 
-    def as_bijector(self, event_shape=None, condition=None, name=None, *, validate_args=False):
+    def as_bijector(
+        self,
+        event_shape: ShapeLike | int | None = None,
+        condition: TensorLike | None = None,
+        name: str | None = None,
+        *,
+        validate_args: bool = False,
+    ) -> LayerBijector:
         """Return a `tfb.Bijector` over this layer's own weights: forward = `decode`, latent -> image (as in TFP).
 
         Args:
@@ -152,17 +218,24 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
             condition: labels that broadcast against the leading dimensions, or None.
             name: name of the bijector.
             validate_args: check in every call that values are finite.
+
+        Raises:
+            ValueError: the event shape does not fit to the layer.
+            TypeError: the condition is a dictionary.
         """
         from glow_tf.bijector import LayerBijector  # here, because TFP takes a second to import
 
         self.settle_event(event_shape)
         return LayerBijector(self, condition, validate_args, name or self.name)
 
-    def settle_event(self, event_shape=None):
+    def settle_event(self, event_shape: ShapeLike | int | None = None) -> None:
         """Settle the number of event axes, and build the layer if the shape tells the channels.
 
         Args:
             event_shape: the shape of one example, or the length of a vector; None stands for an image.
+
+        Raises:
+            ValueError: the shape is not that for which the layer was built, or has another number of axes.
         """
         if event_shape is None:
             self.event_ndims = self.event_ndims or 3
@@ -177,18 +250,21 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         if not self.built and event_shape[-1] is not None:
             self.build((None, *event_shape))
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the options, from which `from_config` makes the layer; a subclass adds its own."""
         config = super().get_config()
         config.pop("autocast", None)
         config.update(dtype=self.compute_dtype, event_ndims=self.event_ndims)
         return config
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return describe_layer(self)
 
     # What the base class does once for all layers.
 
-    def _apply(self, function, value, condition, method):
+    def _apply(
+        self, function: Callable[..., tuple[Any, Tensor]], value: Any, condition: TensorLike | None, method: Method
+    ) -> tuple[Any, Tensor]:
         """Check a value, flatten its leading dimensions to `[B]`, run the author's method, and unflatten the result."""
         value = self._checked(value, method)
         probe = first_latent(value)
@@ -202,17 +278,17 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         if probe.shape.rank == ndims + 1:
             return function(value, condition)
 
-        def flatten(v):
+        def flatten(v: Tensor) -> Tensor:
             return tf.reshape(v, tf.concat([[-1], tf.shape(v)[-ndims:]], 0))
 
-        def unflatten(v):
+        def unflatten(v: Tensor) -> Tensor:
             result = tf.reshape(v, tf.concat([lead, tf.shape(v)[1:]], 0))
             return tf.ensure_shape(result, static_lead.concatenate(v.shape[1:]))
 
         result, log_det = function(map_latents(flatten, value), condition)
         return map_latents(unflatten, result), unflatten(log_det)
 
-    def _empty_result(self, value, ndims, method):
+    def _empty_result(self, value: Any, ndims: int, method: Method) -> tuple[Any, Tensor]:
         """Return the result for no examples: TensorFlow's convolutions on a CPU fail on none."""
         shape = map_latents(lambda v: tuple(v.shape[-ndims:]), value)
         shape = self.decoded_shape(shape) if method == "decode" else self.encoded_shape(shape)
@@ -221,7 +297,7 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
         zeros = [tf.zeros([*lead, *s], self.compute_dtype) for s in shapes]
         return zeros if isinstance(shape, list) else zeros[0], tf.zeros(lead, self.compute_dtype)
 
-    def _broadcast(self, condition, value, ndims, method):
+    def _broadcast(self, condition: TensorLike | None, value: Tensor, ndims: int, method: Method) -> Tensor | None:
         """Broadcast a condition to the leading dimensions of `value` and flatten it to `[B]`; None stays None."""
         if condition is None:
             return None
@@ -244,7 +320,7 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
                 raise ValueError(f"{expected}, got the shape {list(condition.shape)}.")
         return tf.reshape(tf.broadcast_to(condition, shape), [-1])
 
-    def _checked(self, value, method):
+    def _checked(self, value: Any, method: Method) -> Any:
         """Return the value as tensors of the right dtype, rank and channels, or raise; build on first use."""
         value = map_latents(lambda v: self._with_dtype(v, method), value)
         if not self.built:
@@ -281,7 +357,7 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
                 )
         return value
 
-    def _with_dtype(self, v, method):
+    def _with_dtype(self, v: TensorLike, method: Method) -> Tensor:
         try:
             v = tf.convert_to_tensor(v, None if hasattr(v, "dtype") else self.compute_dtype)
         except (TypeError, ValueError) as error:
@@ -294,23 +370,23 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
             )
         return v
 
-    def _expected_shape(self, method):
+    def _expected_shape(self, method: Method) -> EventShape:
         """Return the event shape of a value for `method`, or a list of them."""
         return self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
 
-    def _latent_ndims(self):
+    def _latent_ndims(self) -> int:
         """Return the number of axes of one latent."""
         shape = self.encoded_shape(self.event_shape)
         return len(shape[0] if isinstance(shape, list) else shape)
 
-    def _ndims_of(self, v):
+    def _ndims_of(self, v: Tensor) -> int:
         return _default_event_ndims(v.shape.rank) if self.event_ndims is None else self.event_ndims
 
 
-def _default_event_ndims(rank):
+def _default_event_ndims(rank: int) -> int:
     """Return the number of event axes of an input of this rank; a single axis is that of the channels."""
     return min(max(rank - 1, 1), 3)
 
 
-def _count_tensors(shape):
+def _count_tensors(shape: EventShape) -> str:
     return f"a list of {len(shape)} tensors" if isinstance(shape, list) else "one tensor"

@@ -1,20 +1,29 @@
 """Parts of Keras's contract of a layer that all layers here keep in the same way."""
 
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    LayerMixin = keras.layers.Layer
+else:
+    LayerMixin = object
+"""Base class of the mixins here: a type checker reads them as the Keras layers that they become a part of."""
 
-class TracedOutputs:
+
+class TracedOutputs(LayerMixin):
     """Mixin of Keras layers and models that define `compute_output_shape`.
 
     Keras would take the outputs of a symbolic call from that method alone; here it runs `call`, which checks the input.
     """
 
-    def compute_output_spec(self, *args, **kwargs):
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the symbolic outputs of `call`."""
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
 
-def require_full_precision(layer):
+def require_full_precision(layer: keras.layers.Layer) -> None:
     """Raise a `ValueError` unless a layer computes in float32 or float64: a rounded flow is not inverted exactly."""
     if layer.compute_dtype not in ("float32", "float64"):
         raise ValueError(
@@ -23,7 +32,7 @@ def require_full_precision(layer):
         )
 
 
-def require_one_tensor(x, name):
+def require_one_tensor(x: Any, name: str) -> None:
     """Raise a `ValueError` if `x` has several tensors, as the second flow layer of a `keras.Sequential` gets."""
     if isinstance(x, list | tuple) and any(tf.is_tensor(v) or isinstance(v, keras.KerasTensor) for v in x):
         raise ValueError(

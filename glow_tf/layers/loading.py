@@ -5,19 +5,24 @@ Keras reads `.weights.h5` and `.keras` files, those of functional models of flow
 there and are not checked.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
+import keras
 import numpy as np
 
 from glow_tf.errors import RunError
+from glow_tf.layers.keras_contract import LayerMixin
 
 
-def require_finite(values):
+def require_finite(values: Iterable[tuple[str, np.ndarray]]) -> None:
     """Raise a `RunError` that names the first of `values`, pairs `(name, array)`, which is not finite."""
     problem = _find_problem(values)
     if problem:
         raise RunError(problem)
 
 
-def _find_problem(values):
+def _find_problem(values: Iterable[tuple[str, np.ndarray]]) -> str:
     for name, value in values:
         bad = np.size(value) - np.count_nonzero(np.isfinite(value))
         if bad:
@@ -28,7 +33,7 @@ def _find_problem(values):
     return ""
 
 
-def loading_problem(error):
+def loading_problem(error: Exception) -> str:
     """Return the one line of an error of Keras's loading that says what is wrong.
 
     Keras collects the errors of all layers, and raises one whose first line counts them.
@@ -38,19 +43,24 @@ def loading_problem(error):
     return paragraphs[1 if is_collection else 0].splitlines()[0] if paragraphs[0] else type(error).__name__
 
 
-def forget_problems(model):
+def forget_problems(model: keras.layers.Layer) -> None:
     """Forget the weights that were not finite in a file which was refused before."""
     for layer in model._flatten_layers():
         if isinstance(layer, FiniteWeights):
             layer._loading_problem = ""
 
 
-class FiniteWeights:
+class FiniteWeights(LayerMixin):
     """Mixin of Keras layers: weights that are not finite are refused before any of the layer is set."""
 
     _loading_problem = ""
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
+        """Set the layer's own weights from a store of Keras, a mapping of names to arrays.
+
+        Raises:
+            RunError: a weight is not finite.
+        """
         # Keras looks for a layer that failed at its other places in the file too, where nothing is, and reports the
         # last error: that must be this one.
         if len(store.keys()):

@@ -1,39 +1,47 @@
 """Inverses and determinants of several square matrices at once, for the 1x1 convolutions of a level."""
 
+from typing import Any
+
 import tensorflow as tf
 
-from glow_tf.layers.tensors import compiled_by_xla
+from glow_tf.layers.tensors import compiled_by_xla, static_size
+from glow_tf.types import Tensor
 
 
 @tf.custom_gradient
-def inverse_and_log_abs_det(w):
+def inverse_and_log_abs_det(w: Tensor) -> Any:
     """Compute `(w^-1, log |det w|)` of square matrices `[K, C, C]` at once; it cannot overflow.
 
     It uses a QR decomposition, and elimination under XLA, where QR becomes a long program.
+
+    Returns:
+        `[K, C, C]` and `[K]`.
     """
     inverse, log_abs_det = (eliminate if compiled_by_xla() else _from_qr)(w)
 
-    def gradient(d_inverse, d_log_abs_det):
+    def gradient(d_inverse: Tensor, d_log_abs_det: Tensor) -> Tensor:
         transposed = tf.linalg.adjoint(inverse)
-        return d_log_abs_det[..., None, None] * transposed - transposed @ d_inverse @ transposed
+        # TensorFlow's stubs do not know `...` in brackets.
+        d_log_abs_det = d_log_abs_det[..., None, None]  # pyright: ignore[reportArgumentType]
+        return d_log_abs_det * transposed - transposed @ d_inverse @ transposed
 
     return (inverse, log_abs_det), gradient
 
 
-def _from_qr(w):
+def _from_qr(w: Tensor) -> tuple[Tensor, Tensor]:
     q, r = tf.linalg.qr(w)
     inverse = tf.linalg.triangular_solve(r, tf.linalg.adjoint(q), lower=False)
     return inverse, tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), -1)
 
 
-def eliminate(w):
+def eliminate(w: Tensor) -> tuple[Tensor, Tensor]:
     """Compute `(w^-1, log |det w|)` of `[K, C, C]` by Gauss-Jordan elimination with the largest pivot of each column.
 
     Row operations turn `[w, 1]` into `[p, p w^-1]`, where `p` is a permutation matrix: rows are not exchanged.
     """
-    size = w.shape[-1]
+    size = static_size(w)
 
-    def body(column, rows, is_free, log_abs_det):
+    def body(column: Tensor, rows: Tensor, is_free: Tensor, log_abs_det: Tensor) -> tuple[Tensor, ...]:
         values = rows[:, :, column]
         is_pivot = tf.one_hot(tf.argmax(tf.where(is_free, tf.abs(values), -1.0), -1), size, True, False)
         pivot = tf.reduce_sum(tf.where(is_pivot, values, 0.0), -1)

@@ -1,16 +1,20 @@
 """Old names of the layer contract: a layer that is written for them works for one release, and warns once."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from glow_tf.deprecation import warn_renamed
+from glow_tf.layers.keras_contract import LayerMixin
+from glow_tf.types import EventShape, ShapeLike
 
 RENAMED = {"latent_shape": "encoded_shape", "image_shape": "decoded_shape"}
 
 
-class OldContract:
+class OldContract(LayerMixin):
     """Mixin of `FlowLayer` that serves its old method names, and layers that define them."""
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for old, new in RENAMED.items():
             if old in cls.__dict__ and new not in cls.__dict__:
@@ -19,7 +23,7 @@ class OldContract:
             elif new in cls.__dict__ and old not in cls.__dict__:
                 setattr(cls, old, _under_old_name(old, new, cls.__dict__[new]))
 
-    def _settle(self, input_shape):
+    def _settle(self, input_shape: ShapeLike) -> int:
         """Run the base class's `build` and return the number of channels: how a `build` used to begin."""
         warn_renamed("FlowLayer._settle(input_shape)", "super().build(input_shape)")
         flow_layer = next(base for base in type(self).__mro__ if OldContract in base.__bases__)
@@ -27,11 +31,13 @@ class OldContract:
         return self.channels
 
 
-def _under_old_name(old, new, method):
+def _under_old_name(
+    old: str, new: str, method: Callable[[Any, EventShape], EventShape]
+) -> Callable[[Any, EventShape], EventShape]:
     """Return a method that warns and calls `method`; bound to its class, so that `super()` finds the right one."""
 
     @functools.wraps(method)
-    def renamed(self, event_shape):
+    def renamed(self: Any, event_shape: EventShape) -> EventShape:
         warn_renamed(f"FlowLayer.{old}", f"FlowLayer.{new}")
         return method(self, event_shape)
 

@@ -2,14 +2,16 @@
 
 import inspect
 
+import keras
 
-def option_names(layer_class):
+
+def option_names(layer_class: type[keras.layers.Layer]) -> list[str]:
     """Return the arguments that a layer's constructor names, without those it passes on as `**kwargs`."""
     parameters = inspect.signature(layer_class.__init__).parameters.values()
     return [p.name for p in parameters if p.name != "self" and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
 
 
-def describe_layer(layer):
+def describe_layer(layer: keras.layers.Layer) -> str:
     """Return `Class(option=value, ...)`, what `repr(layer)` gives.
 
     An option whose name a sub-layer has (`FlowStep.permutation`) is read from the attribute `<name>_kind`.

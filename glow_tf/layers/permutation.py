@@ -1,5 +1,8 @@
 """Permutations of the channels: invertible 1x1 convolution, fixed shuffle, reverse (paper, section 3.2)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import scipy.linalg
@@ -7,26 +10,27 @@ import tensorflow as tf
 
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.matrices import inverse_and_log_abs_det
-from glow_tf.layers.tensors import broadcast_per_example, reshape_like, spatial_size
+from glow_tf.layers.tensors import broadcast_per_example, reshape_like, spatial_size, static_size
+from glow_tf.types import Config, ShapeLike, Tensor
 
 
-def channel_matmul(x, w, bias=None):
+def channel_matmul(x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
     """Compute `out_j = sum_i x_i w[i, j] (+ bias_j)` at every position of `x` `[B, ..., C]`, as one matrix product."""
     product = tf.reshape(x, [-1, w.shape[0]]) @ w
     if bias is not None:
         product = tf.nn.bias_add(product, bias)
-    return reshape_like(x, product, w.shape[1])
+    return reshape_like(x, product, static_size(w))
 
 
-def random_orthogonal(channels, seed, dtype):
+def random_orthogonal(channels: int, seed: int | None, dtype: str) -> np.ndarray:
     """Return a random orthogonal matrix `[C, C]` as NumPy: Q of the QR decomposition of a Gaussian matrix."""
     with tf.init_scope():
-        return keras.initializers.Orthogonal(seed=seed)((channels, channels), dtype).numpy()
+        return np.asarray(keras.initializers.Orthogonal(seed=seed)((channels, channels), dtype))
 
 
 @keras.saving.register_keras_serializable("glow_tf")
 class InvertibleConv1x1(FlowLayer):
-    """Invertible 1x1 convolution: a learned generalization of a permutation of the channels.
+    """Multiply the channels by a learned matrix, a generalization of a permutation of them.
 
     | | |
     |---|---|
@@ -40,6 +44,10 @@ class InvertibleConv1x1(FlowLayer):
         lu: learn the factors `W = P (tril(L, -1) + I) (triu(U, 1) + diag(sign_S * exp(log_S)))` (equation 10)
             instead of `W`, with the permutation `P` and the signs fixed. `W` is the same at the start.
         seed: seed of the random matrix.
+        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
+
+    Raises:
+        ValueError: `dtype` is neither float32 nor float64, or a value has other channels than the layer.
 
     Source: Table 1 and section 3.2 of https://arxiv.org/abs/1807.03039. `W` multiplies row vectors, as in the
     original code.
@@ -53,17 +61,19 @@ class InvertibleConv1x1(FlowLayer):
 
     is_constant_jacobian = True
 
-    def __init__(self, *, lu=False, seed=None, **kwargs):
+    def __init__(self, *, lu: bool = False, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.lu, self.seed = lu, seed
 
-    def build(self, input_shape):
+    def build(self, input_shape: ShapeLike) -> None:
+        """Make `W`, or its factors."""
         super().build(input_shape)
         w = random_orthogonal(self.channels, self.seed, self.compute_dtype)
         if not self.lu:
             self.W = self._matrix("W", w)
             return
-        p, lower, upper = scipy.linalg.lu(w)
+        # Its types do not tell that there are three results without other arguments.
+        p, lower, upper = scipy.linalg.lu(w)  # pyright: ignore[reportAssignmentType]
         diagonal = np.diag(upper)
         self.L = self._matrix("L", lower)
         self.U = self._matrix("U", np.triu(upper, 1))
@@ -71,15 +81,15 @@ class InvertibleConv1x1(FlowLayer):
         self.P = self._matrix("P", p, trainable=False)
         self.sign_S = self._matrix("sign_S", np.sign(diagonal), trainable=False)
 
-    def _matrix(self, name, value, trainable=True):
+    def _matrix(self, name: str, value: np.ndarray, trainable: bool = True) -> keras.Variable:
         return self.add_weight(shape=value.shape, initializer=lambda *_, **__: value, trainable=trainable, name=name)
 
-    def matrix(self):
+    def matrix(self) -> Tensor:
         """Return `W` `[C, C]`, which the LU form computes from its factors."""
         return self.matrices([self])[0][0]
 
     @staticmethod
-    def matrices(layers):
+    def matrices(layers: "Sequence[InvertibleConv1x1]") -> tuple[Tensor, Tensor]:
         """Return `W` `[K, C, C]` and `log |det W|` `[K]` of K layers of one form and size."""
         if layers[0].lu:
             lower, upper, p, log_abs_det = _factors(layers)
@@ -88,7 +98,7 @@ class InvertibleConv1x1(FlowLayer):
         return w, inverse_and_log_abs_det(w)[1]
 
     @staticmethod
-    def inverse_matrices(layers):
+    def inverse_matrices(layers: "Sequence[InvertibleConv1x1]") -> tuple[Tensor, Tensor]:
         """Return `W^-1` `[K, C, C]` and `log |det W|` `[K]`; from the LU factors, `W^-1 = U^-1 L^-1 P^T`."""
         if layers[0].lu:
             lower, upper, p, log_abs_det = _factors(layers)
@@ -96,24 +106,25 @@ class InvertibleConv1x1(FlowLayer):
             return tf.linalg.triangular_solve(upper, lower_inverse_p, lower=False), log_abs_det
         return inverse_and_log_abs_det(_stack(layers, "W"))
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         matrices, log_abs_det = self.matrices([self])
         return channel_matmul(x, matrices[0]), broadcast_per_example(spatial_size(x) * log_abs_det[0], x)
 
-    def _decode(self, z, condition=None):
+    def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         matrices, log_abs_det = self.inverse_matrices([self])
         return channel_matmul(z, matrices[0]), broadcast_per_example(-spatial_size(z) * log_abs_det[0], z)
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the options."""
         return {**super().get_config(), "lu": self.lu, "seed": self.seed}
 
 
-def _stack(layers, name):
+def _stack(layers: Sequence[InvertibleConv1x1], name: str) -> Tensor:
     """Stack the weight of that name of all layers."""
     return tf.stack([getattr(layer, name).value for layer in layers])
 
 
-def _factors(layers):
+def _factors(layers: Sequence[InvertibleConv1x1]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return `L`, `U` with their fixed entries filled in, `P`, each `[K, C, C]`, and `log |det W|` `[K]`."""
     log_s = _stack(layers, "log_S")
     lower = tf.linalg.set_diag(tf.linalg.band_part(_stack(layers, "L"), -1, 0), tf.ones_like(log_s))
@@ -124,7 +135,7 @@ def _factors(layers):
 
 @keras.saving.register_keras_serializable("glow_tf")
 class Shuffle(FlowLayer):
-    """Fixed random permutation of the channels, for the ablation (paper, section 5).
+    """Permute the channels by a fixed random order, for the ablation.
 
     | | |
     |---|---|
@@ -132,59 +143,93 @@ class Shuffle(FlowLayer):
     | reverse function | `x_indices[i] = z_i` |
     | log-determinant | 0 |
     | shapes | `[B, ..., C] -> [B, ..., C]`; `indices` int32 `[C]`, saved with the weights |
+
+    Args:
+        seed: seed of the order.
+        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
+
+    Raises:
+        ValueError: `dtype` is neither float32 nor float64, or a value has other channels than the layer.
+
+    Source: sections 3.2 and 5 of https://arxiv.org/abs/1807.03039.
+
+    Example:
+        >>> layer = Shuffle(seed=0)
+        >>> z, log_det = layer.encode(tf.constant([[1.0, 2.0, 3.0]]))
+        >>> sorted(z[0].numpy().tolist()), layer.decode(z)[0].numpy().tolist()
+        ([1.0, 2.0, 3.0], [[1.0, 2.0, 3.0]])
     """
 
     is_constant_jacobian = is_permutation = True
 
-    def __init__(self, *, seed=None, **kwargs):
+    def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
 
-    def build(self, input_shape):
+    def build(self, input_shape: ShapeLike) -> None:
+        """Draw the order."""
         super().build(input_shape)
         with tf.init_scope():
-            order = keras.initializers.RandomUniform(seed=self.seed)((self.channels,)).numpy()
+            order = np.asarray(keras.initializers.RandomUniform(seed=self.seed)((self.channels,)))
         indices = np.argsort(order).astype("int32")
         self.indices = self.add_weight(
             shape=(self.channels,), dtype="int32", trainable=False, initializer=lambda *_, **__: indices, name="indices"
         )
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return tf.gather(x, self.indices.value, axis=-1), tf.zeros(tf.shape(x)[:1], x.dtype)
 
-    def _decode(self, z, condition=None):
+    def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         inverse = tf.argsort(self.indices.value)
         return tf.gather(z, inverse, axis=-1), tf.zeros(tf.shape(z)[:1], z.dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the options."""
         return {**super().get_config(), "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("glow_tf")
 class Reverse(FlowLayer):
-    """Reversal of the order of the channels, for the ablation (paper, section 5): its own inverse.
+    """Reverse the order of the channels, for the ablation; the layer is its own inverse.
 
     | | |
     |---|---|
     | function, reverse function | `z_i = x_{C - 1 - i}` |
     | log-determinant | 0 |
     | shapes | `[B, ..., C] -> [B, ..., C]` |
+
+    Args:
+        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
+
+    Raises:
+        ValueError: `dtype` is neither float32 nor float64, or a value has other channels than the layer.
+
+    Source: sections 3.2 and 5 of https://arxiv.org/abs/1807.03039.
+
+    Example:
+        >>> Reverse().encode(tf.constant([[1.0, 2.0, 3.0]]))[0].numpy().tolist()
+        [[3.0, 2.0, 1.0]]
     """
 
     is_constant_jacobian = is_permutation = True
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return tf.reverse(x, [-1]), tf.zeros(tf.shape(x)[:1], x.dtype)
 
-    _decode = _encode
+    def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self._encode(z)
 
 
-def make_permutation(kind, seed=None, **kwargs):
+def make_permutation(kind: str, seed: int | None = None, **kwargs: Any) -> InvertibleConv1x1 | Shuffle | Reverse:
     """Make a permutation layer.
 
     Args:
         kind: `"1x1"`, `"lu"` (the 1x1 convolution's LU form), `"shuffle"` or `"reverse"`.
         seed: seed of its random weights or order.
+        **kwargs: options of `FlowLayer`.
+
+    Raises:
+        ValueError: the kind is unknown.
     """
     if kind in ("1x1", "lu"):
         return InvertibleConv1x1(lu=kind == "lu", seed=seed, **kwargs)

@@ -6,19 +6,26 @@ around a whole `tf.function`, whose tangents TensorFlow gets in another way.
 """
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util, record  # tf.recompute_grad uses the same
 
+from glow_tf.types import Tensor
+
 FORWARD_MODE = "forward-mode derivatives do not go through recompute=True; make the flow with recompute=False for them."
 
 
-def recompute(function, *args):
+def recompute(function: Callable[..., tuple[Tensor, ...]], *args: Tensor) -> Any:
     """Return `function(*args)`, whose gradient computes the function again.
 
     Args:
         function: function of tensors that returns a tuple of tensors and reads no variable.
         *args: float tensors.
+
+    Returns:
+        The tuple of `function`.
 
     Raises:
         NotImplementedError: a `tf.autodiff.ForwardAccumulator` follows an argument.
@@ -27,23 +34,23 @@ def recompute(function, *args):
         raise NotImplementedError(FORWARD_MODE)
 
     @tf.custom_gradient
-    def run(*args):
+    def run(*args: Tensor) -> Any:
         with record.stop_recording():
             results = function(*args)
 
-        def gradient(*upstream):
+        def gradient(*upstream: Tensor) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 sources = _delay(args, upstream[0])
                 tape.watch(sources)
                 recomputed = function(*sources)
-            return tape.gradient(recomputed, sources, upstream, tf.UnconnectedGradients.ZERO)
+            return tape.gradient(recomputed, sources, list(upstream), tf.UnconnectedGradients.ZERO)
 
         return results, gradient
 
     return run(*args)
 
 
-def _delay(values, upstream):
+def _delay(values: Sequence[Tensor], upstream: Tensor) -> list[Tensor]:
     """Return the values as tensors that cannot be computed before `upstream`, the gradient from the later steps.
 
     Otherwise a graph may compute them early and keep them. XLA ignores control dependencies, so this adds a zero that

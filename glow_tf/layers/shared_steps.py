@@ -28,9 +28,13 @@ Recomputation (`layers/recomputation.py`) takes a function of the values too, so
 for XLA has a backward pass of its own.
 """
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -39,12 +43,16 @@ from glow_tf.layers.compiled_steps import run_in_loop
 from glow_tf.layers.network import mixed_precision_active
 from glow_tf.layers.recomputation import recompute as recomputed
 from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, spatial_size
+from glow_tf.types import Tensor
+
+if TYPE_CHECKING:
+    from glow_tf.layers.step import FlowStep
 
 _inlinable = contextvars.ContextVar("inlinable", default=False)
 
 
 @contextlib.contextmanager
-def inlinable_steps():
+def inlinable_steps() -> Iterator[None]:
     """Trace steps without `_noinline` within the context, as converters of graphs to other formats need them."""
     token = _inlinable.set(True)
     try:
@@ -53,7 +61,7 @@ def inlinable_steps():
         _inlinable.reset(token)
 
 
-def run_steps(steps, method, x, recompute=False):
+def run_steps(steps: Sequence[FlowStep], method: str, x: Tensor, recompute: bool = False) -> tuple[Tensor, Tensor]:
     """Run `method` of each step in turn.
 
     Args:
@@ -82,7 +90,7 @@ def run_steps(steps, method, x, recompute=False):
     return x, total
 
 
-def run_steps_plainly(steps, method, x):
+def run_steps_plainly(steps: Sequence[FlowStep], method: str, x: Tensor) -> tuple[Tensor, Tensor]:
     """Compute the same step by step: what eager code runs, and the reference of the tests."""
     total = tf.zeros(tf.shape(x)[:1], x.dtype)
     for step in steps:
@@ -91,7 +99,7 @@ def run_steps_plainly(steps, method, x):
     return x, total
 
 
-def _values(steps, method):
+def _values(steps: Sequence[FlowStep], method: str) -> tuple[list[list[Tensor]], Tensor]:
     """Return a list of tensors for each step, all that its `method` reads, and the constant log-determinant.
 
     The constant, a scalar, is the sum over the steps at one position.
@@ -104,12 +112,12 @@ def _values(steps, method):
     return [[matrix, bias, *others] for matrix, bias, others in folded], tf.reduce_sum(log_det)
 
 
-def step_weights(step):
+def step_weights(step: FlowStep) -> list[keras.Variable]:
     """Return the variables that are handed to a step, in an order that does not depend on which are trainable."""
     return step.coupling.weights if step.folds else step.weights
 
 
-def _call_with_values(template, method, x, *values):
+def _call_with_values(template: FlowStep, method: str, x: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
     """Run `method` of a step whose values these are; `template` is any step of the same kind."""
     folded, weights = (values[:2], values[2:]) if template.folds else ((), values)
     with keras.StatelessScope(state_mapping=list(zip(step_weights(template), weights, strict=True))):
@@ -118,7 +126,9 @@ def _call_with_values(template, method, x, *values):
         return getattr(template, method)(x)
 
 
-def _traced_call(template, method, call):
+def _traced_call(
+    template: FlowStep, method: str, call: Callable[..., tuple[Tensor, Tensor]]
+) -> Callable[..., tuple[Tensor, Tensor]]:
     """Return `call` as a `tf.function`, made once for the contexts in which it is traced and kept with the step."""
     key = (method, mixed_precision_active(), _inlinable.get())
     functions = template.__dict__.setdefault("_traced_calls", {})  # not by `setattr`: Keras would track it
@@ -128,12 +138,14 @@ def _traced_call(template, method, call):
     return functions[key]
 
 
-def _call_recomputed(call, x, values):
+def _call_recomputed(
+    call: Callable[..., tuple[Tensor, Tensor]], x: Tensor, values: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
     """Run `call(x, *values)`, and again in the backward pass instead of keeping what it computes."""
     is_float = [value.dtype.is_floating for value in values]
 
-    def run(x, *floats):
-        floats = iter(floats)
-        return call(x, *(next(floats) if f else value for f, value in zip(is_float, values, strict=True)))
+    def run(x: Tensor, *floats: Tensor) -> tuple[Tensor, Tensor]:
+        remaining = iter(floats)
+        return call(x, *(next(remaining) if f else value for f, value in zip(is_float, values, strict=True)))
 
     return recomputed(run, x, *(value for f, value in zip(is_float, values, strict=True) if f))

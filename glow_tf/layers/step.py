@@ -1,5 +1,8 @@
 """One step of the flow: actnorm, permutation, coupling (paper, figure 2a)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -8,11 +11,12 @@ from glow_tf.layers.coupling import Coupling
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.permutation import InvertibleConv1x1, channel_matmul, make_permutation
 from glow_tf.layers.tensors import spatial_size
+from glow_tf.types import Config, ShapeLike, Tensor
 
 
 @keras.saving.register_keras_serializable("glow_tf")
 class FlowStep(FlowLayer):
-    """Flow step: actnorm, then a permutation of the channels, then a coupling layer.
+    """Run one step of the flow: actnorm, then a permutation of the channels, then a coupling layer.
 
     | | |
     |---|---|
@@ -32,19 +36,31 @@ class FlowStep(FlowLayer):
         width: hidden channels of the coupling network.
         network_dtype: dtype inside the coupling network in mixed precision, or None.
         seed: seed of the step's random weights.
+        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
+
+    Raises:
+        ValueError: an option is unknown, or the number of channels is odd.
+
+    Source: Table 1 and figure 2a of https://arxiv.org/abs/1807.03039.
+
+    Example:
+        >>> step = FlowStep(width=4, seed=0)
+        >>> z, log_det = step.encode(tf.ones([2, 4, 4, 6]))
+        >>> z.shape, log_det.shape
+        (TensorShape([2, 4, 4, 6]), TensorShape([2]))
     """
 
     def __init__(
         self,
         *,
-        permutation="1x1",
-        coupling="affine",
-        scale="sigmoid",
-        width=512,
-        network_dtype=None,
-        seed=None,
-        **kwargs,
-    ):
+        permutation: str = "1x1",
+        coupling: str = "affine",
+        scale: str = "sigmoid",
+        width: int = 512,
+        network_dtype: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.permutation_kind, self.coupling_kind, self.scale = permutation, coupling, scale
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
@@ -62,23 +78,24 @@ class FlowStep(FlowLayer):
         )
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[FlowLayer, FlowLayer, FlowLayer]:
         """The three layers, in the order of `encode`."""
         return self.actnorm, self.permutation, self.coupling
 
-    def build(self, input_shape):
+    def build(self, input_shape: ShapeLike) -> None:
+        """Build the three layers."""
         super().build(input_shape)
         for part in self.parts:
             if not part.built:
                 part.build(input_shape)
 
     @property
-    def folds(self):
+    def folds(self) -> bool:
         """True if actnorm and permutation are computed as one matrix and one bias."""
         return isinstance(self.permutation, InvertibleConv1x1)
 
     @staticmethod
-    def fold(steps, method):
+    def fold(steps: "Sequence[FlowStep]", method: str) -> tuple[Tensor, Tensor, Tensor]:
         """Fold actnorm and 1x1 convolution of K steps of one level, in batches.
 
         Args:
@@ -98,27 +115,27 @@ class FlowStep(FlowLayer):
         matrices, log_abs_det = InvertibleConv1x1.inverse_matrices(convolutions)  # (z W^-1 - bias) / scale
         return matrices / scales[:, None], -biases / scales, -log_scales - log_abs_det
 
-    def run_folded(self, method, x, matrix, bias):
+    def run_folded(self, method: str, x: Tensor, matrix: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Compute `method` from the step's folded matrix and bias; the log-determinant is the coupling's alone."""
         if method == "encode":
             return self.coupling.encode(channel_matmul(x, matrix, bias))
         z, log_det = self.coupling.decode(x)
         return channel_matmul(z, matrix, bias), log_det
 
-    def _run(self, method, x):
+    def _run(self, method: str, x: Tensor) -> tuple[Tensor, Tensor]:
         if not self.folds:
             return getattr(self, f"reference_{method}")(x)
         matrices, biases, constants = self.fold([self], method)
         y, log_det = self.run_folded(method, x, matrices[0], biases[0])
         return y, log_det + spatial_size(x) * constants[0]
 
-    def _encode(self, x, condition=None):
+    def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._run("encode", x)
 
-    def _decode(self, z, condition=None):
+    def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._run("decode", z)
 
-    def reference_encode(self, x):
+    def reference_encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute `encode` layer by layer."""
         x, log_det = self.actnorm.encode(x)
         for part in (self.permutation, self.coupling):
@@ -126,7 +143,7 @@ class FlowStep(FlowLayer):
             log_det += term
         return x, log_det
 
-    def reference_decode(self, z):
+    def reference_decode(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Compute `decode` layer by layer."""
         z, log_det = self.coupling.decode(z)
         for part in (self.permutation, self.actnorm):
@@ -134,12 +151,13 @@ class FlowStep(FlowLayer):
             log_det += term
         return z, log_det
 
-    def _initialize(self, x, condition=None):
+    def _initialize(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         for part in self.parts:
             x = part.initialize(x)
         return x
 
-    def get_config(self):
+    def get_config(self) -> Config:
+        """Return the options."""
         return {
             **super().get_config(),
             "permutation": self.permutation_kind,

@@ -11,21 +11,26 @@ K=32, L=3.
 """
 
 import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import tensorflow as tf
 
+from glow_tf.types import Tensor
 
-def shared_zeros():
+
+def shared_zeros() -> Callable[[Any, Any], Tensor]:
     """Return an initializer of zeros that makes one tensor for all variables of a shape."""
     return functools.cache(lambda shape, dtype: tf.zeros(shape, dtype))
 
 
-def unnamed_variables():
+def unnamed_variables() -> AbstractContextManager[None]:
     """Return a context in which `tf.Variable`s that are made eagerly have one and the same name."""
     return tf.variable_creator_scope(_create_unnamed)
 
 
-def _create_unnamed(next_creator, **options):
+def _create_unnamed(next_creator: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
     if tf.executing_eagerly():  # in a graph, variables of one name would be one variable
         options["name"] = "variable/"  # the slash ends the scopes of names around it
     return next_creator(**options)
