@@ -2,12 +2,12 @@
 
 import os
 import pathlib
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 
 from glow_tf import presets
-from glow_tf.config import Experiment
+from glow_tf.config import Experiment, ModelConfig
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.run_files import RunFiles
@@ -19,6 +19,11 @@ PACKAGED_WEIGHTS = pathlib.Path(presets.__file__).parent / "weights"
 
 class FromPreset:
     """Mixin of a model with a `ModelConfig`: `from_preset`."""
+
+    if TYPE_CHECKING:
+        config: ModelConfig
+
+        def __init__(self, config: ModelConfig, **kwargs: Any) -> None: ...
 
     @classmethod
     def from_preset(cls, preset: str | os.PathLike[str], *, load_weights: bool = True, ema: bool = False) -> Self:

@@ -5,7 +5,6 @@ answer: 413 too large, 415 not an image in a format that is read, 422 an image t
 """
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -14,6 +13,7 @@ from glow_tf.data import images
 from glow_tf.data.image_files import bits_per_sample, pixels
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
+from glow_tf.types import ImageShape
 
 MAX_BYTES = 20_000_000
 """Bytes of a file."""
@@ -44,7 +44,7 @@ class UploadError(DataError):
         self.status = status
 
 
-def read_upload(data: bytes, image_shape: Sequence[int]) -> np.ndarray:
+def read_upload(data: bytes, image_shape: ImageShape) -> np.ndarray:
     """Return an uploaded image file as a model input: upright, the shorter side resized, the center cropped.
 
     Args:
@@ -64,7 +64,7 @@ def read_upload(data: bytes, image_shape: Sequence[int]) -> np.ndarray:
     return images.fit(_decode(data, image_shape), image_shape, "resize").numpy()
 
 
-def _decode(data: bytes, image_shape: Sequence[int]) -> np.ndarray:
+def _decode(data: bytes, image_shape: ImageShape) -> np.ndarray:
     """Return the pixels of an image file, uint8 `[h, w, 1]` or `[h, w, 3]`, of a large picture with fewer of them."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -85,7 +85,7 @@ def _decode(data: bytes, image_shape: Sequence[int]) -> np.ndarray:
         raise UploadError(422, message) from error
 
 
-def _shrink(image: Image.Image, image_shape: Sequence[int], bits: int) -> Image.Image:
+def _shrink(image: Image.Image, image_shape: ImageShape, bits: int) -> Image.Image:
     """Return a PIL image with fewer pixels, whose shorter side is at least twice the model's longer one.
 
     Squares of pixels are averaged, strip by strip, which takes little memory beside the decoded file. Pictures of at

@@ -68,7 +68,7 @@ class GlowOptimizer(keras.optimizers.Optimizer):
         updates = self.iterations  # a tensor where gradients accumulate over several batches, else a variable
         updates = updates.value if isinstance(updates, keras.Variable) else updates
         # Type checkers infer a tensor of another backend of Keras.
-        t = tf.cast(updates + 1, dtype)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        t = tf.cast(updates + 1, dtype)  # pyright: ignore[reportCallIssue, reportArgumentType, reportOptionalOperand]
         beta1, beta2, epsilon = (tf.constant(v, dtype) for v in (self.beta1, self.beta2, self.epsilon))
         return StepScalars(
             learning_rate=tf.cast(learning_rate, dtype),
@@ -111,7 +111,7 @@ class GlowOptimizer(keras.optimizers.Optimizer):
 
         Assigning the Keras variable would trigger a cross-replica update.
         """
-        count = self.iterations.value  # pyright: ignore[reportAttributeAccessIssue]
+        count = self.iterations.value  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
         tf.raw_ops.AssignAddVariableOp(resource=count.handle, value=tf.cast(accepted, count.dtype))
 
     def apply_rule(self, gradient: Tensor, handles: WeightHandles, scalars: StepScalars) -> None:

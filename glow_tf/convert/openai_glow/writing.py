@@ -52,7 +52,8 @@ def _load_slots(checkpoint: OpenAIGlowCheckpoint, state: TrainingState) -> None:
         i = index[id(checkpoint.names[name])]
         optimizer.first_moments[i].assign(first_moment)
         optimizer.second_moments[i].assign(second_moment)
-    optimizer.iterations.assign(checkpoint.steps())
+    # Type checkers infer a tensor of another backend of Keras, or None.
+    optimizer.iterations.assign(checkpoint.steps())  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
     state.counters.step.assign(checkpoint.steps())
 
 
