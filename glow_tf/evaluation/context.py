@@ -185,11 +185,11 @@ def open_context(
     """
     target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
     path, model = pathlib.Path(target.path), None
-    strategy = strategy or devices.evaluation_strategy(target.devices)
+    model_strategy = strategy or devices.evaluation_strategy(target.devices)
     if is_keras_file(path):
         if target.data is None:
             raise ConfigError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
-        with strategy.scope():
+        with model_strategy.scope():
             model, experiment = load_model(path, ema=target.ema), None
         data = DataConfig(target.data, labels=bool(model.config.classes), class_attributes=target.class_attributes)
         out = path.with_name(path.stem + "_evaluation")
@@ -205,7 +205,7 @@ def open_context(
         data = dataclasses.replace(data, fit=target.fit)
     out = out if target.out is None else pathlib.Path(target.out)
     cache_options = dict(cache=target.cache, cache_dir=target.cache_dir)
-    return EvaluationContext(path, data, experiment, out, target.ema, model, strategy, cache_options)
+    return EvaluationContext(path, data, experiment, out, target.ema, model, model_strategy, cache_options)
 
 
 def _moved(data: DataConfig, source: str, labels: bool) -> DataConfig:

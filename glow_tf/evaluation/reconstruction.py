@@ -1,5 +1,7 @@
 """Reconstructions `decode(encode(x))`, and images whose fine latents are redrawn."""
 
+import math
+
 import numpy as np
 
 from glow_tf import batched, quantization
@@ -73,7 +75,7 @@ def redraw_levels(
     """
     z = batched.encode(model, images, labels, bar=bar)
     fresh = flatten_latents([eps.numpy() for eps in model.sample_latents(len(images), temperature, seed=seed)])
-    ends = np.cumsum([0, *(np.prod(shape) for shape in model.latent_shapes)])
+    ends = np.cumsum([0, *(math.prod(shape) for shape in model.latent_shapes)])
     return np.stack(
         [batched.decode(model, np.concatenate([fresh[:, :e], z[:, e:]], axis=1), labels, bar=bar) for e in ends]
     )
