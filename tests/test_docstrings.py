@@ -1,0 +1,34 @@
+"""Test that the examples in docstrings run, and that every public name has one."""
+
+import doctest
+import importlib
+import inspect
+import pathlib
+
+import pytest
+
+import glow_tf
+
+ROOT = pathlib.Path(glow_tf.__file__).parent
+
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in ROOT.rglob("*.py")
+    if ">>>" in path.read_text()
+)
+"""Modules with an example in a docstring."""
+
+WITHOUT_EXAMPLE = {"datasets", "optimizers", "presets"}
+"""Public names that are modules."""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_docstrings_run(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
+    assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("name", sorted(set(glow_tf.__all__) - WITHOUT_EXAMPLE))
+def test_public_name_has_an_example(name):
+    assert ">>>" in (inspect.getdoc(getattr(glow_tf, name)) or "")
