@@ -1,4 +1,4 @@
-"""The models of run folders and `.keras` files; `run_files.py` describes the folder."""
+"""Read the models of run folders and `.keras` files; `run_files.py` describes the folder."""
 
 import dataclasses
 import os
@@ -68,13 +68,13 @@ class Run(RunFiles):
 
 
 def is_keras_file(path: str | os.PathLike[str]) -> bool:
-    """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
+    """Return whether a path names a `.keras` file; a run folder of such a name is none."""
     path = pathlib.Path(path)
     return path.suffix == ".keras" and not path.is_dir()
 
 
 def load_keras(path: str | os.PathLike[str]) -> Glow:
-    """Return the `Glow` of a `.keras` file.
+    """Return the model of a `.keras` file.
 
     Raises:
         RunError: the file is missing or damaged, or holds another model.
@@ -92,7 +92,7 @@ def load_keras(path: str | os.PathLike[str]) -> Glow:
 
 
 def load_model(path: str | os.PathLike[str], ema: bool = False, *, average: bool | None = None) -> Glow:
-    """Return the `Glow` of a run folder or of a `.keras` file.
+    """Return the model of a run folder or of a `.keras` file.
 
     Args:
         path: path of the run folder, whose best weights are taken, or of the file.
