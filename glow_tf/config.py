@@ -261,7 +261,7 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AnchoredTraining(TrainingConfig):
-    """A training whose values are all known, as `TrainingConfig.anchored` returns it."""
+    """A training in which no value of the anchor rule is None, as `TrainingConfig.anchored` returns it."""
 
     epoch_steps: Count = dataclasses.field(kw_only=True)
     warmup_steps: Annotated[float, Between(0, 10**9)] = dataclasses.field(kw_only=True)

@@ -1,4 +1,4 @@
-"""Folders that are written: what a kill left in them, whether there is room, and how one replaces another.
+"""Prepare folders for writing: remove what a kill left in them, check the room, and replace one by another.
 
 A process is known by its number on this machine. Of a file that a process of another machine is writing nothing is
 known, so only those are removed whose names one writer alone writes: that of a locked run folder, or of an output.
@@ -152,7 +152,7 @@ def move_aside(path: pathlib.Path) -> pathlib.Path:
 
 
 def prepare_folder(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Check that a folder can be written anew, move back or remove what killed processes left there; return its path.
+    """Check that a folder can be written anew, undo what killed processes left there, and return its path.
 
     Raises:
         RunError: the path cannot be written, or TensorFlow takes it for a pattern.

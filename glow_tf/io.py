@@ -26,9 +26,10 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[pathlib.Path
 
     Example:
         >>> import tempfile
-        >>> path = pathlib.Path(tempfile.mkdtemp(), "new", "file.txt")
-        >>> write_atomically(path, lambda temporary: temporary.write_text("whole"))
-        >>> path.read_text()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "new", "file.txt")
+        ...     write_atomically(path, lambda temporary: temporary.write_text("whole"))
+        ...     path.read_text()
         'whole'
     """
     path = named_path(path)
@@ -89,7 +90,7 @@ def temporary_path(path: pathlib.Path) -> pathlib.Path:
 
 
 def named_path(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Return a path whose last part is a name, which `.` and `..` are not."""
+    """Return the path in a form whose last part is a name, which `.` and `..` are not."""
     path = pathlib.Path(path)
     return path if path.name not in ("", "..") else path.resolve()
 

@@ -81,7 +81,7 @@ def _lock(file: int, path: pathlib.Path, description: str, wait: bool) -> None:
         holder = os.read(file, MAX_HOLDER_LENGTH).decode(errors="replace").strip() or "another process"
         if wait:
             print(f"waiting for {holder}, which writes {description}", file=sys.stderr)
-            assert fcntl is not None  # as the error is its own
+            assert fcntl is not None  # which has raised the error
             fcntl.flock(file, fcntl.LOCK_EX)
             return
         raise RunError(

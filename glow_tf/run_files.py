@@ -44,7 +44,7 @@ class RunFiles:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], experiment: Experiment) -> Self:
-        """Make the folder and write its configuration; return the `Run`.
+        """Make the folder and write its configuration; return the run.
 
         Raises:
             RunError: the folder holds a run of another configuration, or cannot be written.
@@ -57,10 +57,10 @@ class RunFiles:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the `Run` of an existing folder.
+        """Return the run of an existing folder.
 
         Raises:
-            RunError: it is not a run folder.
+            RunError: the path is not that of a run folder.
         """
         run = cls(pathlib.Path(path))
         if not run.exists:
@@ -69,37 +69,37 @@ class RunFiles:
 
     @property
     def config_path(self) -> pathlib.Path:
-        """Path of `config.json`."""
+        """Return the path of `config.json`."""
         return self.path / "config.json"
 
     @property
     def exists(self) -> bool:
-        """True if the folder has a configuration; False, too, where the system does not take the path."""
+        """Return whether the folder has a configuration; a path that the system does not take has none."""
         return os.path.isfile(self.config_path)
 
     @property
     def metrics_path(self) -> pathlib.Path:
-        """Path of `metrics.csv`."""
+        """Return the path of `metrics.csv`."""
         return self.path / "metrics.csv"
 
     @property
     def weights(self) -> pathlib.Path:
-        """Path of the folder of weights files."""
+        """Return the path of the folder of weights files."""
         return self.path / "weights"
 
     @property
     def checkpoints(self) -> pathlib.Path:
-        """Path of the folder of checkpoints."""
+        """Return the path of the folder of checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def pictures(self) -> pathlib.Path:
-        """Path of the folder of figures of the training."""
+        """Return the path of the folder of figures of the training."""
         return self.path / "pictures"
 
     @property
     def evaluation(self) -> pathlib.Path:
-        """Path of the folder that `evaluate.py` writes."""
+        """Return the path of the folder that `evaluate.py` writes."""
         return self.path / "evaluation"
 
     def weights_path(self, which: Which = "best", ema: bool = False, *, average: bool | None = None) -> pathlib.Path:
@@ -120,12 +120,12 @@ class RunFiles:
 
     @property
     def results(self) -> list[pathlib.Path]:
-        """Paths of the results of training that the folder holds: weights files and `metrics.csv`."""
+        """Return the paths of the results of training in the folder: weights files and `metrics.csv`."""
         return [path for path in (*sorted(self.weights.glob("*.weights.h5")), self.metrics_path) if path.is_file()]
 
     @property
     def has_ema(self) -> bool:
-        """True if the folder holds EMA weights."""
+        """Return whether the folder holds EMA weights."""
         return any(self.weights_path(which, ema=True).is_file() for which in ("best", "last"))
 
     def weights_to_load(self, which: Which = "best", ema: bool = False) -> pathlib.Path:
@@ -151,7 +151,7 @@ class RunFiles:
 
     @property
     def has_average(self) -> bool:
-        """`has_ema` under its old name."""
+        """Return `has_ema`, of which this is the old name."""
         warn_renamed("Run.has_average", "Run.has_ema")
         return self.has_ema
 

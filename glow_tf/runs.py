@@ -1,4 +1,4 @@
-"""The models of run folders and `.keras` files; `run_files.py` describes the folder."""
+"""Read the models of run folders and `.keras` files; `run_files.py` describes the folder."""
 
 import dataclasses
 import os
@@ -52,7 +52,7 @@ class Run(RunFiles):
 
 
 def load_keras(path: str | os.PathLike[str]) -> Glow:
-    """Return the `Glow` of a `.keras` file.
+    """Return the model of a `.keras` file.
 
     Raises:
         RunError: the file is missing or damaged, or holds another model.
@@ -61,7 +61,7 @@ def load_keras(path: str | os.PathLike[str]) -> Glow:
 
 
 def load_model(path: str | os.PathLike[str], ema: bool = False, *, average: bool | None = None) -> Glow:
-    """Return the `Glow` of a run folder or of a `.keras` file.
+    """Return the model of a run folder or of a `.keras` file.
 
     Args:
         path: path of the run folder, whose best weights are taken, or of the file.

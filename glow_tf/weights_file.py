@@ -44,7 +44,7 @@ FIELDS_OF_TRAINING = ("weight_y",)
 ENDING = "weights.h5"
 
 READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)
-"""What h5py raises for a damaged file."""
+"""Errors of h5py from a damaged file."""
 
 
 class SealedWeights(KerasModel):
@@ -123,7 +123,7 @@ def _differences(path: str | os.PathLike[str], config: ModelConfig, ignored: Col
 
 
 def written_config(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the fields of the configuration of the model that wrote a weights file, or {} if the file does not say."""
+    """Return the fields of the configuration of the model that wrote a weights file, or {} if the file has none."""
     try:
         with h5py.File(path, "r") as file:
             values = json.loads(file.attrs.get(CONFIG_ATTRIBUTE, "{}"))

@@ -26,10 +26,10 @@ STATE_FILE = "checkpoint"
 """TensorFlow's list of the checkpoints in a folder."""
 
 READ_ERRORS = (RunError, tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError)
-"""What a damaged checkpoint raises, or one of another model, or one whose weights are not finite."""
+"""Errors from a checkpoint that is damaged or of another model, or whose weights are not finite."""
 
 UNAVAILABLE_ERRORS = (tf.errors.UnavailableError, tf.errors.PermissionDeniedError)
-"""What TensorFlow raises for a checkpoint that may be good, and cannot be read now."""
+"""Errors of TensorFlow from a checkpoint that may be good, and cannot be read now."""
 
 
 class Checkpoints:
@@ -89,7 +89,7 @@ class Checkpoints:
         """Restore the newest readable checkpoint, with a warning for each damaged one.
 
         Returns:
-            The step of the checkpoint, or None where there is none.
+            The step of the checkpoint, or None if there is none.
 
         Raises:
             RunError: there are checkpoints, and none can be read.

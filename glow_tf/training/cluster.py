@@ -38,12 +38,12 @@ class Cluster:
 
     @property
     def is_chief(self) -> bool:
-        """True on the machine that writes the run folder."""
+        """Return whether this machine writes the run folder."""
         return self.job == ("chief" if self.addresses.get("chief") else "worker") and self.index == 0
 
     @property
     def others(self) -> list[str]:
-        """The addresses of the other machines."""
+        """Return the addresses of the other machines."""
         machines = [(job, i, address) for job in self.addresses for i, address in enumerate(self.addresses[job])]
         return [address for job, i, address in machines if (job, i) != (self.job, self.index)]
 

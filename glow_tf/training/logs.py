@@ -15,7 +15,7 @@ from glow_tf.io import cannot_write
 from glow_tf.types import Images
 
 Logs: TypeAlias = Mapping[str, Any]
-"""Columns of `metrics.csv` to their values; at other times than the end of an epoch only some of them."""
+"""Columns of `metrics.csv` and their values; within an epoch, a part of them."""
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -30,7 +30,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.epochs, self.epoch_steps, self.batch_size = training.epochs, training.epoch_steps, training.batch_size
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Begin the bar of an epoch."""
+        """Start the bar of an epoch."""
         self.bar = tqdm.tqdm(
             desc=self._epoch_name(epoch),
             total=self.epoch_steps * self.batch_size,
@@ -43,13 +43,13 @@ class ProgressBar(keras.callbacks.Callback):
         )
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Move the bar on."""
+        """Advance the bar by a batch."""
         self.bar.update(self.batch_size)
         if logs:
             self.bar.set_postfix_str(f"{logs['bits_x']:.3f} bits/dim", refresh=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """End the bar, and print the results of the epoch."""
+        """Close the bar, and print the results of the epoch."""
         assert logs is not None
         self.bar.close()
         parts = [self._epoch_name(epoch), f"step {logs['step']:.0f}", f"{logs['images']:,.0f} images"]
@@ -65,7 +65,7 @@ class ProgressBar(keras.callbacks.Callback):
         tqdm.tqdm.write("  ".join(parts))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """End the bar of an epoch that was broken off."""
+        """Close the bar of an interrupted epoch."""
         if hasattr(self, "bar"):
             self.bar.close()
 

@@ -71,7 +71,7 @@ class OverfittingNotice(keras.callbacks.Callback):
         self.table, self.weight_y = table, weight_y
 
     def on_epoch_end(self, epoch: int, logs: RowLike | None = None) -> None:
-        """Print the notice if there is one."""
+        """Print the notice, if validation has risen for long."""
         assert logs is not None
         if _is_validated(logs) and (notice := notice_of_rise(self.table.rows(), self.weight_y)):
             tqdm.tqdm.write(notice)

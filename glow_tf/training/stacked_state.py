@@ -5,8 +5,8 @@ the arithmetic long before the host has started all operations. So a compiled st
 of equal place in the K steps of a level are one array `[K, ...]`: 45 arrays of each kind, whatever K. They take as much
 memory as the variables themselves.
 
-The copies are the state while training runs. `load` makes them from model, optimizer and EMA. Whoever reads those
-(validation, checkpoints, weights files, samples) calls `store` first, which writes the copies back.
+The copies are the state while training runs. `load` makes them from model, optimizer and EMA. Code that reads
+those (validation, checkpoints, weights files, samples) calls `store` first, which writes the copies back.
 """
 
 from __future__ import annotations

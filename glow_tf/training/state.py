@@ -82,7 +82,7 @@ class TrainingState:
 
     @property
     def steps(self) -> int:
-        """Steps taken so far."""
+        """Return the number of steps taken so far."""
         return int(self.counters.step.numpy())
 
     def restore(self) -> bool:

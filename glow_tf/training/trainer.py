@@ -83,7 +83,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """True once training has completed."""
+        """Return whether training has completed."""
         epochs = self.training.epochs
         return epochs is not None and self.state.steps >= epochs * self.training.epoch_steps
 
