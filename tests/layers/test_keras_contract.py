@@ -15,6 +15,7 @@ from helpers import layer_cases
 
 NETWORKS = {
     "coupling network": layer_cases.Case(lambda dtype: layers.CouplingNetwork(4, width=4, dtype=dtype), (4, 4, 2)),
+    "dense network": layer_cases.Case(lambda dtype: layers.DenseNetwork(4, width=4, dtype=dtype), (5,)),
     "zero convolution": layer_cases.Case(lambda dtype: layers.ZeroConv3x3(4, dtype=dtype), (4, 4, 2)),
     "zero dense": layer_cases.Case(lambda dtype: layers.ZeroDense(4, dtype=dtype), (5,)),
 }
