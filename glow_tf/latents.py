@@ -110,6 +110,13 @@ def save_latents(path: pathlib.Path | str, eps: Sequence[TensorLike]) -> None:
     Raises:
         DataError: `eps` is not a list of arrays with one n.
         RunError: the file cannot be written.
+
+    Example:
+        >>> from glow_tf import Glow, ModelConfig
+        >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=2, depth=1, width=4))
+        >>> save_latents("z.npy", glow.sample_latents(3))
+        >>> np.load("z.npy").shape
+        (3, 64)
     """
     save_array(path, flatten_latents(eps))
 

@@ -69,7 +69,7 @@ def run(
         with absent_machines_named(cluster):
             strategy = set_up(options)
         trainer = Trainer(experiment, options, strategy)
-        trainer.callbacks = [*(_printing_callbacks(trainer) if print_line else ()), *callbacks]
+        trainer.callbacks = [*(printing_callbacks(trainer) if print_line else ()), *callbacks]
         trainer.restore()
         _check_same_step(trainer)
         _check_same_weights(trainer)
@@ -78,7 +78,8 @@ def run(
         return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
 
 
-def _printing_callbacks(trainer: Trainer) -> tuple[keras.callbacks.Callback, ...]:
+def printing_callbacks(trainer: Trainer) -> tuple[keras.callbacks.Callback, ...]:
+    """Return the callbacks that print: the progress bar, and the notice that validation rises."""
     return ProgressBar(trainer.training), OverfittingNotice(trainer.table, trainer.experiment.model.weight_y)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from glow_tf.config import RunOptions
-from glow_tf.training import devices
+from glow_tf.training import devices, session
 from glow_tf.training.run_folder import claimed
 from glow_tf.training.trainer import Trainer
 from helpers.tiny_runs import TINY
@@ -59,6 +59,7 @@ def train(path, **options):
     """Train to the end in a run folder, as its only writer; return the trainer."""
     trainer = StubTrainer(path, **options)
     with claimed(trainer.run):
+        trainer.callbacks = session.printing_callbacks(trainer)
         trainer.restore()
         trainer.train()
     return trainer

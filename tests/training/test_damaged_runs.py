@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import glow_tf.export
 from glow_tf import Glow, runs
 from glow_tf.cli import export
 from glow_tf.demo import session as demo_session
@@ -119,7 +120,7 @@ def uses(trainer, monkeypatch):
 
     shown = []
     monkeypatch.setattr(runs, "Glow", model)
-    monkeypatch.setattr(export, "export_model", lambda model, *_: shown.append(model))
+    monkeypatch.setattr(glow_tf.export, "export_model", lambda model, *_: shown.append(model))
     monkeypatch.setattr(demo_session, "DemoSession", lambda model, *_, **__: shown.append(model) or StubSession())
     return {
         "resume": lambda path: (resume(trainer, path)[0], Run(path).experiment()),

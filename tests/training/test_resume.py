@@ -1,6 +1,5 @@
 """Test that a killed run loses at most the steps since its last checkpoint, and resumes to the same end."""
 
-import re
 import shutil
 import signal
 import subprocess
@@ -27,9 +26,7 @@ def test_training_writes_its_results_to_stdout_and_only_its_progress_to_stderr(t
     run_dir = tmp_path / "run"
     out, err = train(*SMALL, "--run-dir", run_dir, "--deterministic")
     assert f"next: python evaluate.py {run_dir}" in out
-    lines = re.split(r"[\r\n]", err)
-    assert [line for line in lines if line.strip() and not re.match(r"epoch \d/3: ", line)] == []
-    assert any(line.startswith("epoch 1/3: ") for line in lines)
+    assert err == ""
 
 
 def start_and_kill(run_dir, when, *options, number=signal.SIGKILL):

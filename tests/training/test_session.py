@@ -62,7 +62,7 @@ def test_refused_option_leaves_no_folder(tmp_path):
 def test_bad_tf_config_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "null")
     _, err = call_train("--run-dir", tmp_path / "run", code=2)
-    assert err.startswith("train.py: TF_CONFIG does not describe machines: it is null.") and err.count("\n") == 1
+    assert err.startswith("glow-tf train: TF_CONFIG does not describe machines: it is null.") and err.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 

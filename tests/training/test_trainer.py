@@ -50,7 +50,7 @@ def test_training_writes_a_complete_run_folder(tmp_path):
     assert [row["step"] for row in rows] == ["4", "8"] and [row["images"] for row in rows] == ["64", "128"]
     assert {"learning_rate", "grad_norm", "skipped", "val_bits_x", "val_bits_x_average"} <= rows[0].keys()
     text = "\n".join(messages)
-    assert "1,347 images to train on" in text and f"next: python evaluate.py {run.path}" in text
+    assert "1,347 images to train on" in text and f"next: glow-tf evaluate {run.path}" in text
     assert len(list(run.checkpoints.glob("*.index"))) <= 3
     again = []
     assert session.run(TINY, options, again.append) == 0
@@ -297,7 +297,7 @@ def test_train_prints_the_configuration_and_rejects_unknown_presets():
     out, _ = call_train("--preset", "cifar10", "--print-config")
     assert '"beta2": 0.98979' in out and '"epoch_steps": 98' in out
     _, err = call_train("--preset", "cifar", code=2)
-    assert err.startswith("train.py: preset: expected one of digits") and err.count("\n") == 1
+    assert err.startswith("glow-tf train: preset: expected one of digits") and err.count("\n") == 1
 
 
 def test_train_rejects_an_invalid_option_value():
