@@ -9,6 +9,13 @@ import signal
 
 import pytest
 
+# XLA compiles small graphs in a third of the time if it does not optimize the machine code; the graphs stay the same.
+# Processes that tests start compile as a user's do (`helpers.commands.environment`).
+XLA_FLAGS = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
+os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
+
 pytest.register_assert_rewrite("helpers")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -43,6 +50,15 @@ def pytest_collection_modifyitems(items):
 def cache_home(tmp_path_factory):
     """Keep caches of decoded images out of the user's folders."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def pytest_collection_finish():
+    """Exclude what was imported, half a million objects, from garbage collection, which took half a second each time.
+
+    `free_memory` collects after every slow test.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

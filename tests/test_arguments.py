@@ -143,7 +143,7 @@ def test_checks_add_no_operation_to_a_graph(glow, monkeypatch):
     model, images = glow
 
     def trace(function, *specs):
-        operations = tf.function(function).get_concrete_function(*specs).graph.get_operations()
+        operations = tf.function(function, autograph=False).get_concrete_function(*specs).graph.get_operations()
         return [operation.type for operation in operations]
 
     def trace_all():

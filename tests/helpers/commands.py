@@ -26,8 +26,12 @@ def command(*options):
 
 
 def environment(**variables):
-    """Return environment variables that hide GPUs, so that runs are comparable, and hide no message of TensorFlow."""
-    inherited = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    """Return environment variables that hide GPUs, so that runs are comparable, and hide no message of TensorFlow.
+
+    XLA compiles as it does for a user, not as `conftest.py` sets it for the process of the tests.
+    """
+    own = ("TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")
+    inherited = {name: value for name, value in os.environ.items() if name not in own}
     return {**inherited, "CUDA_VISIBLE_DEVICES": "-1", **variables}
 
 

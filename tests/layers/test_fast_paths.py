@@ -88,7 +88,7 @@ def test_steps_of_a_graph_match_the_plain_loop(method, permutation, recompute, j
     steps, x = steps_and_input(permutation)
     weights = [v.value for step in steps for v in step.trainable_variables]
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(autograph=False, jit_compile=jit_compile)
     def graph(x):
         return with_gradients(lambda x: shared_steps.run_steps(steps, method, x, recompute), x, weights)
 
@@ -186,7 +186,7 @@ def test_frozen_parts_of_steps_change_no_value_and_no_other_gradient(permutation
     free = trainable(steps)
     assert 0 < len(free) < len(before)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(autograph=False, jit_compile=jit_compile)
     def graph(x):
         return with_gradients(
             lambda x: shared_steps.run_steps(steps, "encode", x, recompute), x, [v.value for v in free]

@@ -195,7 +195,7 @@ def test_graph_and_xla_match_eager_execution(name, jit):
         gradients = tape.gradient(loss, (x, *weights))
         return z, log_det, layer.decode(z, labels)[0], gradients
 
-    plain, compiled = run(x), tf.function(run, jit_compile=jit)(x)
+    plain, compiled = run(x), tf.function(run, autograph=not jit, jit_compile=jit)(x)
     for a, b in zip(tf.nest.flatten(plain), tf.nest.flatten(compiled), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-8)
 

@@ -87,20 +87,18 @@ def test_finished_run_is_left_unchanged_until_more_epochs_are_asked_for(uninterr
 @pytest.mark.slow
 def test_compiled_training_matches_the_plain_one_and_resumes(tmp_path):
     """A compiled step has copies of the weights: files and validation must see the newest, and it the restored."""
-    options = [*SMALL, "--schedule", "constant", "--depth", "2"]
-    runs = {
-        "plain": [("3", "off")],
-        "compiled": [("3", "on")],
-        "resumed": [("1", "on"), ("3", "on")],
-        "resumed plain": [("2", "on"), ("3", "off")],
-    }
-    for name, parts in runs.items():
-        for epochs, jit_compile in parts:
-            out, _ = call_train(
-                *options, "--run-dir", tmp_path / name, "--epochs", epochs, "--jit-compile", jit_compile
-            )
-            assert ("compiled by XLA" in out) == (jit_compile == "on")
-    for name in list(runs)[1:]:
+
+    def run(name, epochs, jit_compile):
+        options = [*SMALL, "--schedule", "constant", "--depth", "2", "--epochs", epochs, "--jit-compile", jit_compile]
+        out, _ = call_train(*options, "--run-dir", tmp_path / name)
+        assert ("compiled by XLA" in out) == (jit_compile == "on")
+
+    run("plain", 3, "off")
+    run("compiled", 1, "on")
+    shutil.copytree(tmp_path / "compiled", tmp_path / "continued plainly")
+    run("compiled", 3, "on")
+    run("continued plainly", 3, "off")
+    for name in ("compiled", "continued plainly"):
         for which in NAMES:
             difference = largest_difference(weights(tmp_path / name, which), weights(tmp_path / "plain", which))
             assert difference < 1e-5, (name, which)
