@@ -1,12 +1,15 @@
 """Test models from presets, run folders and files."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
+from experiments.pretrained.__main__ import first_bits_per_dim
 from glow_tf import Glow, model_files, presets
 from glow_tf.errors import ConfigError, RunError
+from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.runs import Run
 
 
@@ -41,3 +44,22 @@ def test_packaged_weights_are_those_of_their_preset(tiny_run, tmp_path, monkeypa
     shutil.copy(Run(tiny_run).weights_path(), tmp_path / "digits.weights.h5")
     with pytest.raises(RunError, match="was written with another configuration"):
         Glow.from_preset("digits")
+
+
+@pytest.mark.parametrize("name", ["digits"])
+def test_packaged_weights_reach_the_bits_per_dim_of_their_card(name):
+    card = json.loads((model_files.PACKAGED_WEIGHTS / f"{name}.json").read_text())
+    glow = Glow.from_preset(name)
+    assert first_bits_per_dim(glow, presets.get(name)) == pytest.approx(
+        card["first_test_images"]["bits_per_dim"], abs=1e-4
+    )
+    context = open_context(TargetOptions(name))
+    assert context.data == presets.get(name).data and context.out.name == f"{name}_evaluation"
+    np.testing.assert_array_equal(context.model.get_weights()[0], glow.get_weights()[0])
+    with pytest.raises(ConfigError, match="one set of weights comes with the package; leave --ema out"):
+        open_context(TargetOptions(name, ema=True))
+
+
+def test_packaged_weights_are_small():
+    sizes = [path.stat().st_size for path in model_files.PACKAGED_WEIGHTS.iterdir()]
+    assert sizes and sum(sizes) <= 12_000_000

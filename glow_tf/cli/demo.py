@@ -17,6 +17,9 @@ from glow_tf.fields import Between, PathText, check_arguments
 
 NAME = start.spell("demo")
 
+DEFAULT = "faces"
+"""The preset whose page opens if no run is given."""
+
 
 def main(arguments: list[str]) -> None:
     """Run the command with the words of a command line."""
@@ -28,7 +31,7 @@ def main(arguments: list[str]) -> None:
 
 @check_arguments
 def command(
-    run: Annotated[PathText, tyro.conf.arg(metavar="RUN")],
+    run: Annotated[PathText, tyro.conf.arg(metavar="RUN")] = DEFAULT,
     /,
     ema: bool = False,
     data: Annotated[PathText | None, tyro.conf.arg(metavar="KIND:WHERE")] = None,
@@ -40,7 +43,7 @@ def command(
     """Open a local web page over a trained Glow: draw, blend, move along attributes, redraw levels.
 
     Args:
-        run: Run folder or .keras file.
+        run: Run folder, .keras file, or a preset whose weights come with the package; the faces if not given.
         ema: Use a run's EMA weights instead of the raw ones.
         data: Source of the test images and attributes, such as bundled:digits, instead of the run's own.
         attributes: Attribute directions to use: .npz of evaluate.py attributes, or the original's z_manipulate.npy.

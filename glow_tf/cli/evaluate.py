@@ -4,12 +4,13 @@ import os
 
 import tyro
 
+from glow_tf import presets
 from glow_tf.cli import parsing, start
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.errors import ConfigError, did_you_mean
 
 NAME = start.spell("evaluate").removeprefix("python ")
-DESCRIPTION = f"""Evaluate a trained Glow: a run folder, or a .keras file with --data.
+DESCRIPTION = f"""Evaluate a trained Glow: a run folder, a .keras file with --data, or a preset with weights.
 
 `{NAME} RUN` alone gives the report. Pictures and numbers (JSON) go to RUN/evaluation; nothing else in the run folder is
 touched. `{NAME} SUBCOMMAND --help` lists the options of one."""
@@ -44,9 +45,9 @@ def _check_is_run(word: str, following: str = "-") -> None:
         following: the second one.
     """
     hint = did_you_mean(word, COMMANDS)
-    if (hint or not following.startswith("-")) and not os.path.exists(word):
+    if (hint or not following.startswith("-")) and not (os.path.exists(word) or word in presets.PRESETS):
         names = ", ".join(COMMANDS)
-        raise ConfigError(f"expected one of {names}, or a run folder or .keras file, got {word!r}.{hint}")
+        raise ConfigError(f"expected one of {names}, or a run folder, .keras file or preset, got {word!r}.{hint}")
 
 
 if __name__ == "__main__":

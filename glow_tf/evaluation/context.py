@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import math
+import os
 import pathlib
 import sys
 import warnings
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
+from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment
 from glow_tf.data import images, open_source, pipeline
 from glow_tf.data.files import DamagedRecordError
@@ -24,6 +26,7 @@ from glow_tf.errors import ConfigError, DataError
 from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
 from glow_tf.model import Glow
+from glow_tf.model_files import packaged_weights
 from glow_tf.runs import Run, is_keras_file, load_model
 from glow_tf.training import devices
 from glow_tf.training.old_splits import check_old_split
@@ -35,7 +38,7 @@ class TargetOptions:
     """The options that every sub-command has; their docstrings are the command's help."""
 
     path: tyro.conf.Positional[Annotated[PathText, tyro.conf.arg(metavar="RUN")]]
-    """Run folder, or a .keras file, which needs --data."""
+    """Run folder, a .keras file, which needs --data, or a preset whose weights come with the package."""
     data: Annotated[PathText | None, tyro.conf.arg(metavar="SOURCE")] = None
     """Source of the images, such as bundled:digits; the run's own if not given."""
     fit: Literal["exact", "pad", "resize", "crop"] | None = None
@@ -70,7 +73,7 @@ class EvaluationContext:
         experiment: the experiment of a run folder, else None.
         out: folder for pictures and numbers.
         ema: whether `model` has the EMA weights.
-        file_model: the model of a `.keras` file, else None.
+        file_model: the model of a `.keras` file or of a preset, else None.
         strategy: the `tf.distribute` strategy of the models.
         cache_options: keyword arguments `cache` and `cache_dir` of `open_source`.
     """
@@ -186,12 +189,10 @@ def open_context(
     target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
     path, model = pathlib.Path(target.path), None
     model_strategy = strategy or devices.evaluation_strategy(target.devices)
-    if is_keras_file(path):
-        if target.data is None:
-            raise ConfigError(f"{path} does not say what it was trained on; give --data, such as bundled:digits.")
+    if is_keras_file(path) or _is_packaged(target.path):
         with model_strategy.scope():
-            model, experiment = load_model(path, ema=target.ema), None
-        data = DataConfig(target.data, labels=bool(model.config.classes), class_attributes=target.class_attributes)
+            model, data = _open_file(target)
+        experiment = None
         out = path.with_name(path.stem + "_evaluation")
     else:
         run = Run.open(path)
@@ -206,6 +207,27 @@ def open_context(
     out = out if target.out is None else pathlib.Path(target.out)
     cache_options = dict(cache=target.cache, cache_dir=target.cache_dir)
     return EvaluationContext(path, data, experiment, out, target.ema, model, model_strategy, cache_options)
+
+
+def _is_packaged(path: str) -> bool:
+    """Return whether a path is none, but the name of a preset whose weights come with the package."""
+    return not os.path.lexists(path) and packaged_weights(path) is not None
+
+
+def _open_file(target: TargetOptions) -> tuple[Glow, DataConfig]:
+    """Return the model of a `.keras` file or of a preset, and its data."""
+    source = target.data
+    if _is_packaged(target.path):
+        if target.ema:
+            raise ConfigError(f"{target.path}: one set of weights comes with the package; leave --ema out.")
+        model, data = Glow.from_preset(target.path), presets.get(target.path).data
+        if source in (None, data.source):
+            return model, data
+    else:
+        model = load_model(target.path, ema=target.ema)
+    if source is None:
+        raise ConfigError(f"{target.path} does not say what it was trained on; give --data, such as bundled:digits.")
+    return model, DataConfig(source, labels=bool(model.config.classes), class_attributes=target.class_attributes)
 
 
 def _moved(data: DataConfig, source: str, labels: bool) -> DataConfig:

@@ -21,10 +21,16 @@ def uninterrupted(tmp_path_factory):
     return run_dir
 
 
+@pytest.fixture(scope="module")
+def deterministic(tmp_path_factory):
+    """Train to the end with TensorFlow's op determinism; return the run folder, stdout and stderr."""
+    run_dir = tmp_path_factory.mktemp("deterministic") / "run"
+    return run_dir, *train(*SMALL, "--run-dir", run_dir, "--deterministic")
+
+
 @pytest.mark.slow
-def test_training_writes_its_results_to_stdout_and_only_its_progress_to_stderr(tmp_path):
-    run_dir = tmp_path / "run"
-    out, err = train(*SMALL, "--run-dir", run_dir, "--deterministic")
+def test_training_writes_its_results_to_stdout_and_nothing_else_to_a_log(deterministic):
+    run_dir, out, err = deterministic
     assert f"next: python evaluate.py {run_dir}" in out
     assert err == ""
 
@@ -61,14 +67,22 @@ def test_resume_after_a_kill_matches_without_determinism(uninterrupted, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_resume_after_a_signal_matches_an_uninterrupted_run(number, uninterrupted, tmp_path):
+def test_resume_after_an_interrupt_matches_an_uninterrupted_run(uninterrupted, tmp_path):
     run_dir = tmp_path / "run"
-    code = start_and_kill(run_dir, step_reached(7), number=number)
-    assert code == 128 + number
+    assert start_and_kill(run_dir, step_reached(7), number=signal.SIGINT) == 128 + signal.SIGINT
     out, _ = call_train(*SMALL, "--run-dir", run_dir)
     assert "so far" in out
     assert largest_difference(weights(run_dir), weights(uninterrupted)) < 1e-5
+
+
+@pytest.mark.slow
+def test_deterministic_resume_after_a_signal_is_bit_identical(deterministic, tmp_path):
+    # Here the step is traced; the runs of `test_kills.py`, killed many times, compute it eagerly.
+    run_dir, options = tmp_path / "run", [*SMALL, "--deterministic"]
+    assert start_and_kill(run_dir, step_reached(7), "--deterministic", number=signal.SIGTERM) == 128 + signal.SIGTERM
+    assert "so far" in train(*options, "--run-dir", run_dir)[0]
+    for name in NAMES:
+        assert largest_difference(weights(run_dir, name), weights(deterministic[0], name)) == 0
 
 
 def test_finished_run_is_left_unchanged_until_more_epochs_are_asked_for(uninterrupted, tmp_path):
