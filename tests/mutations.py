@@ -211,7 +211,7 @@ MUTATIONS = (
     ),
     Mutation(
         "export-temperature-ignored",
-        "glow_tf/export.py",
+        "glow_tf/export/saved_model.py",
         "tf.identity(count), temperature, seed=seed)",
         "tf.identity(count), seed=seed)",
         ("tests/test_export.py",),
