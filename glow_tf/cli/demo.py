@@ -13,6 +13,7 @@ import tyro
 from glow_tf.cli import parsing, start
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.errors import ConfigError
+from glow_tf.extras import optional_packages
 from glow_tf.fields import Between, PathText, check_arguments
 
 NAME = start.spell("demo")
@@ -51,8 +52,8 @@ def command(
         port: Port to listen at; 0 takes a free one.
         no_browser: Only print the address.
     """
-    from glow_tf.demo import app, origins, server
-
+    with optional_packages():
+        from glow_tf.demo import app, origins, server
     with listen(host, port) as listener:  # first, because a model takes its time
         address, port = listener.getsockname()[:2]
         if not origins.is_loopback(address):
