@@ -56,7 +56,7 @@ def load(
 
         opened = open_source(config, image_shape)
     rows = opened.rows
-    # Where there is no test split, a run tests on what it holds out for validation, which is in the training split here.
+    # Without a test split, a run tests on what it holds out for validation, which is in the training split here.
     has_test = not np.array_equal(rows["test"], rows["validation"])
     training = _read(opened, config, image_shape, ("train", "validation"))
     return training, _read(opened, config, image_shape, ("test",) if has_test else ())

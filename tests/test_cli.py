@@ -93,7 +93,9 @@ def test_commands_that_training_prints_quote_the_path():
     assert lines[0] == "best validation: 2.0000 bits/dim (epoch 4), with EMA weights 3.0000 bits/dim"
     trainer.experiment = presets.get("digits_conditional")
     session.print_tail(trainer, lines.append)
-    assert "best validation: loss 2.0000 (epoch 4), with EMA weights loss 3.0000" in lines, "with a share of the classifier's"
+    assert "best validation: loss 2.0000 (epoch 4), with EMA weights loss 3.0000" in lines, (
+        "with a share of the classifier's"
+    )
     counters.best = tf.constant([float("inf")] * 2)
     session.print_tail(trainer, lines.append)
     assert "best validation: none yet, with EMA weights none yet" in lines
