@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from glow_tf.errors import DataError, RunError
+from glow_tf.folders import remove_leftovers
 from glow_tf.io import cannot_write, write_atomically
 from glow_tf.locks import locked
 
@@ -50,6 +51,7 @@ def cached(name: str, read: Callable[[pathlib.Path], Contents], write: Callable[
             raise cannot_write(path.parent, error) from error
         with locked(path.with_name(f".{name}.lock"), str(path), wait=True):
             if _read(path, read) is None:  # no other process has written it meanwhile
+                remove_leftovers(path.parent, of=path.name)
                 write_atomically(path, write)
     except RunError as error:
         raise RunError(f"{error} {SWITCH} in the environment names another folder for such files.") from error

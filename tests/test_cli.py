@@ -91,6 +91,14 @@ def test_commands_that_training_prints_quote_the_path():
     assert "glow-tf evaluate 'my runs/a', or glow-tf demo 'my runs/a' for" in lines[-2]
     assert "glow-tf train --preset faces" in lines[-1]
     assert lines[0] == "best validation: 2.0000 bits/dim (epoch 4), with EMA weights 3.0000 bits/dim"
+    trainer.experiment = presets.get("digits_conditional")
+    session.print_tail(trainer, lines.append)
+    assert "best validation: loss 2.0000 (epoch 4), with EMA weights loss 3.0000" in lines, (
+        "with a share of the classifier's"
+    )
+    counters.best = tf.constant([float("inf")] * 2)
+    session.print_tail(trainer, lines.append)
+    assert "best validation: none yet, with EMA weights none yet" in lines
 
 
 INTERRUPTING_KERAS = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"

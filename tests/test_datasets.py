@@ -28,3 +28,12 @@ def test_images_are_fitted_and_labels_optional(tmp_path):
     images = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
     assert sorted(i.tobytes() for x, _ in splits for i in x) == sorted(i.tobytes() for i in images)
     assert not any(y.any() for _, y in splits)
+
+
+def test_held_out_images_of_a_source_without_a_test_split_are_not_its_test_images(tmp_path):
+    images = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones([8, 8, 1], np.uint8)
+    np.savez(tmp_path / "images.npz", train=images, train_labels=np.arange(20) % 2)
+    (x_train, y_train), (x_test, y_test) = datasets.load(f"npz:{tmp_path / 'images.npz'}", (8, 8, 1))
+    np.testing.assert_array_equal(x_train, images)
+    assert x_test.shape == (0, 8, 8, 1) and y_test.shape == (0,)
+    assert not y_train.any(), "labels were not asked for"

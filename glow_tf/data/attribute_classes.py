@@ -27,11 +27,10 @@ class AttributeClasses(Source):
     def __init__(self, source: Source, names: Sequence[str]) -> None:
         self.source, self.skips_damaged = source, source.skips_damaged
         self._columns = [_column(source, name) for name in names]
-        class_names = [combination(names, label) for label in range(2 ** len(names))]
         super().__init__(
             source.name,
             source.rows,
-            class_names,
+            class_names(names),
             source.attribute_names,
             source.variant,
             source.split_record,
@@ -56,6 +55,11 @@ class AttributeClasses(Source):
         present = tf.cast(tf.gather(example["attributes"], self._columns) > 0, tf.int32)
         bits = tf.constant([2**i for i in range(len(self._columns))], tf.int32)
         return {**example, "label": tf.reduce_sum(present * bits)}
+
+
+def class_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the classes that attributes make, in the order of their labels."""
+    return tuple(combination(names, label) for label in range(2 ** len(names)))
 
 
 def combination(names: Sequence[str], label: int) -> str:

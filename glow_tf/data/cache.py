@@ -69,6 +69,7 @@ class CachedSource(Source):
             attribute_names=uncached.attribute_names,
             variant=uncached.variant,
             split_record=uncached.split_record,
+            credits=uncached.credits,
         )
         self._uncached, self.skips_damaged = uncached, uncached.skips_damaged
         self._config, self._image_shape, self.table, self.folder = config, image_shape, table, folder

@@ -97,9 +97,9 @@ def measure_accuracy(
         The accuracies, and the samples.
     """
     classes = context.model.config.classes
-    images, labels, _ = context.arrays("train", limit=MAX_TRAINING_IMAGES)
+    images, labels, _ = context.spread_arrays("train", MAX_TRAINING_IMAGES)
     classifier = SampleClassifier(images, labels[:, None] == np.arange(classes))
-    test_images, test_labels, _ = context.arrays("test", limit=MAX_TEST_IMAGES)
+    test_images, test_labels, _ = context.spread_arrays("test", MAX_TEST_IMAGES)
     targets = np.arange(count) % classes
     samples = batched.sample(context.model, count, temperature, targets, seed=seed, bar=bar)
     predicted = classifier.predict(samples)

@@ -161,6 +161,15 @@ class EvaluationContext:
         """Return `(images, labels, attributes)` of the first `limit` images of a split as NumPy arrays."""
         return pipeline.arrays(self.source, split, self.data, self.model.image_shape, limit)
 
+    def spread_arrays(self, split: str, limit: int) -> tuple[Images, np.ndarray, np.ndarray]:
+        """Return what `arrays` does, of at most `limit` images that are spread evenly over a split.
+
+        The first ones may be of one class: folders and databases are sorted by it.
+        """
+        rows = self.source.rows_of(split)
+        rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
+        return pipeline.arrays(self.source, split, self.data, self.model.image_shape, rows=rows)
+
     def model_labels(self, labels: Any) -> Any:
         """Return the labels for a conditional model, None for an unconditional one."""
         return labels if self.model.config.classes else None

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from glow_tf.batched import index_labels
-from glow_tf.data import pipeline
 from glow_tf.data.source import Source
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.context import EvaluationContext, find_image_files, read_own_images
@@ -64,7 +63,7 @@ def attribute_names(source: Source) -> tuple[str, ...]:
 def read_labeled_images(context: EvaluationContext, split: str, limit: int) -> LabeledImages:
     """Read at most `limit` images of a split with their attributes, or classes.
 
-    The images are spread evenly over the split, because folders and databases are sorted by class.
+    The images are spread evenly over the split (see `EvaluationContext.spread_arrays`).
 
     Raises:
         DataError: the source has neither labels nor attributes.
@@ -73,9 +72,7 @@ def read_labeled_images(context: EvaluationContext, split: str, limit: int) -> L
     names = attribute_names(source)
     if not names:
         raise DataError(f"{source.name} has neither labels nor attributes; give --folders WITH WITHOUT, or --load.")
-    rows = source.rows_of(split)
-    rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
-    images, labels, attributes = pipeline.arrays(source, split, context.data, context.model.image_shape, rows=rows)
+    images, labels, attributes = context.spread_arrays(split, limit)
     tags = attributes > 0 if source.attribute_names else labels[:, None] == np.arange(len(names))
     return LabeledImages(images, context.model_labels(labels), tags, names)
 

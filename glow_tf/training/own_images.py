@@ -76,7 +76,8 @@ def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -
     if image_shape is None:
         image_shape, reason = _image_shape(look)
         reasons.append(f"  {reason}; --image-shape H W C sets another")
-    is_lossless = sizes == {image_shape[:2]} and look.bits <= MAX_BITS  # resizing makes new values
+    # Resizing makes new values, as does the luminance of colors.
+    is_lossless = sizes == {image_shape[:2]} and look.bits <= MAX_BITS and not (look.colored and image_shape[2] == 1)
     bits = look.bits if is_lossless else MAX_BITS
     reason = (
         "which hold all their values" if is_lossless else "the paper's for pictures; --bits 8 keeps the finest tones"

@@ -1,6 +1,7 @@
 """Run one training session: print the setup, train, write figures, print the output paths."""
 
 import contextlib
+import math
 import os
 import shlex
 import signal
@@ -213,7 +214,7 @@ def print_tail(trainer: Trainer, print_line: PrintLine = print) -> None:
     best = []
     for value, suffix in zip(trainer.state.counters.best.numpy(), ("", EMA_SUFFIX), strict=True):
         epoch = best_epoch(metrics, value, suffix, trainer.experiment.model.weight_y)
-        best.append(f"{value:.4f} bits/dim" + (f" (epoch {epoch})" if epoch else ""))
+        best.append(_describe_best(value, trainer.experiment.model.weight_y) + (f" (epoch {epoch})" if epoch else ""))
     rows = [
         ("samples", run.pictures / "samples.png"),
         ("learning curve", run.pictures / "learning_curve.png"),
@@ -227,3 +228,10 @@ def print_tail(trainer: Trainer, print_line: PrintLine = print) -> None:
     print_line(f"next: {evaluate} {path}, or {demo} {path} for a page in the browser")
     if trainer.experiment.name == presets.DEFAULT:
         print_line(f"faces whose smile moves with a slider: {train} --preset faces (about six minutes)")
+
+
+def _describe_best(loss: float, weight_y: float) -> str:
+    """Describe the lowest validation loss, which with a classifier is more than bits/dim."""
+    if not math.isfinite(loss):
+        return "none yet"
+    return f"loss {loss:.4f}" if weight_y else f"{loss:.4f} bits/dim"

@@ -200,5 +200,12 @@ def test_cache_is_saved_while_it_is_filled(tmp_path, on_disk, monkeypatch):
             assert index["filled"].any() and not index["filled"].all()
 
 
+def test_cached_images_keep_their_credits(tmp_path):
+    config = DataConfig(f"folder:{make_folder(tmp_path / 'images')}", fit="resize")
+    source = open_source(config, SHAPE)
+    source.credits = "by a friend"
+    assert cache.cached(source, config, SHAPE).credits == "by a friend"
+
+
 def test_variables_share_the_memory_of_their_arrays():
     assert aliased.is_supported()

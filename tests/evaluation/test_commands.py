@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glow_tf import batched
+from glow_tf import Glow, ModelConfig, batched
 from glow_tf.cli import evaluate
+from glow_tf.config import DataConfig
 from glow_tf.errors import ConfigError, DataError, GlowError, RunError
-from glow_tf.evaluation import commands, reconstruction
+from glow_tf.evaluation import accuracy, commands, reconstruction
 from glow_tf.evaluation.accuracy import SampleClassifier
 from glow_tf.evaluation.comparison import auroc
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.evaluation.options import progress_bar
 from glow_tf.evaluation.samples import nearest_images
 from glow_tf.latents import load_latents
@@ -133,6 +134,20 @@ def test_accuracy_command_reports_classifier_accuracy(tiny_conditional_run, caps
     assert "L=2, weight_y=0.1, unknown steps" in out and "through the top prior alone" in out
     values = numbers(tiny_conditional_run, "accuracy.json")
     assert values["real"] > 0.95 and 0 <= values["samples"] <= 1 and len(values["by_class"]) == 10
+
+
+def test_classifier_sees_all_classes_of_images_that_are_sorted_by_class(tmp_path, monkeypatch):
+    labels = np.repeat([0, 1], 20)
+    images = np.where(labels, 200, 30).astype(np.uint8)[:, None, None, None] * np.ones([8, 8, 1], np.uint8)
+    splits = ("train", "validation", "test")
+    arrays = dict.fromkeys(splits, images) | {f"{split}_labels": labels for split in splits}
+    np.savez(tmp_path / "images.npz", **arrays)
+    model = Glow(ModelConfig((8, 8, 1), levels=1, depth=1, width=4, classes=2))
+    data = DataConfig(f"npz:{tmp_path / 'images.npz'}", labels=True)
+    context = EvaluationContext(tmp_path, data, None, tmp_path, file_model=model)
+    monkeypatch.setattr(accuracy, "MAX_TRAINING_IMAGES", 10)
+    monkeypatch.setattr(accuracy, "MAX_TEST_IMAGES", 10)
+    assert accuracy.measure_accuracy(context, count=2).real == 1.0
 
 
 @pytest.mark.parametrize("exclusive", [True, False])

@@ -81,6 +81,19 @@ def test_labels_of_a_conditional_model_are_the_recorded_names_of_folders(folder,
         image_bits.class_labels(files, None, 3)
 
 
+def test_labels_of_a_model_of_attributes_are_their_combinations(folder, tmp_path):
+    run = Run(make_run(tmp_path / "run", classes=16))
+    experiment = run.experiment()
+    data = dataclasses.replace(experiment.data, class_attributes=("smiling", "bun", "beard", "hat"))
+    run.write_config(dataclasses.replace(experiment, data=data))
+    os.rename(folder / "a", folder / "smiling + hat")
+    os.rename(folder / "b", folder / "bun")  # label 2; sorted by name it would be another
+    table = measure(run.path, folder, tmp_path / "out", draws=1)
+    noise = image_bits._noise("bun/1.png", 0, (8, 8, 1))[None]
+    expected = run.model().bits_per_dim(PICTURES[1:2], [2], noise=noise)
+    assert table[1]["class"] == "bun" and float(table[1]["bits_per_dim"]) == pytest.approx(float(expected[0]), abs=1e-5)
+
+
 def test_folder_that_cannot_be_measured_writes_nothing(tiny_run, folder, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match="give --images or --data, not both"):

@@ -48,6 +48,11 @@ def test_one_image_with_color_makes_the_model_one_of_color(tmp_path):
     assert own_images.choose_experiment(source)[0].model.image_shape == (32, 32, 3)
 
 
+def test_gray_model_of_color_images_does_not_claim_to_hold_their_values(tmp_path):
+    experiment, reasons = own_images.choose_experiment(save(tmp_path, (32, 32), color=(16, 32, 240)), (32, 32, 1))
+    assert experiment.model.bits == 5 and "the paper's" in reasons
+
+
 @pytest.mark.parametrize("image_shape", [(64, 48, 3), (8, 8, 1), (256, 256, 3), (100, 100, 3)])
 def test_levels_fit_the_shape_that_the_user_sets(image_shape, tmp_path):
     experiment, reasons = own_images.choose_experiment(save(tmp_path, (90, 90)), image_shape)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glow_tf import presets
+from glow_tf.data.attribute_classes import class_names
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import image_bits, likelihood
 from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
@@ -76,7 +77,7 @@ def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int |
         raise ConfigError("give --images or --data, not both: either says which images are measured.")
     context = open_context(dataclasses.replace(target, data=f"folder:{folder}"))
     files = image_bits.list_folder(folder)[:limit]
-    labels = image_bits.class_labels(files, _recorded_classes(context), context.model.config.classes)
+    labels = image_bits.class_labels(files, _known_classes(context), context.model.config.classes)
     with progress_bar(draws * len(files), "bits/dim") as bar:
         fit = target.fit or "resize"
         result = image_bits.measure_files(
@@ -88,8 +89,10 @@ def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int |
     print(f"table: {path}")
 
 
-def _recorded_classes(context: EvaluationContext) -> tuple[str, ...] | None:
-    """Return the names of the classes that the run was trained with, or None if it has not recorded them."""
+def _known_classes(context: EvaluationContext) -> tuple[str, ...] | None:
+    """Return the names of the classes that the model was trained with, or None where nothing says them."""
+    if context.data.class_attributes:
+        return class_names(context.data.class_attributes)
     record = context.experiment.data.split_record if context.experiment is not None else None
     return None if record is None else record.classes
 
