@@ -87,6 +87,8 @@ def test_errors_say_what_to_give(points):
         model.log_prob(np.zeros((4, 2), np.int64))
     with pytest.raises(ValueError, match=r"density: expected a batch \[n, 2\], got the shape \(2, 4, 2\)"):
         model.log_prob(np.zeros((2, 4, 2)))
+    with pytest.raises(TypeError, match="masked"):
+        model.log_prob(np.ma.masked_array(points, mask=points > 0))
     model.compile("sgd", run_eagerly=True)
     with pytest.warns(UserWarning, match="density is unconditional: the labels beside the data are not used"):
         model.train_on_batch(points, np.zeros(64))
