@@ -11,9 +11,7 @@ def batches_seen(optimizer: keras.optimizers.Optimizer) -> Tensor:
 
     Its `iterations` counts updates, and stays the same while gradients accumulate.
     """
-    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
-    return optimizer._iterations.value
+    return _innermost(optimizer)._iterations.value
 
 
 def check_accumulation(optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy, name: str) -> None:
@@ -24,10 +22,16 @@ def check_accumulation(optimizer: keras.optimizers.Optimizer, strategy: tf.distr
         strategy: the strategy in whose scope it is made.
         name: name of the caller, for the error message.
     """
-    inner = optimizer.inner_optimizer if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else optimizer
     mirrored = tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy
-    if inner.gradient_accumulation_steps and isinstance(strategy, mirrored):
+    if _innermost(optimizer).gradient_accumulation_steps and isinstance(strategy, mirrored):
         raise ValueError(
             f"{name}: gradient_accumulation_steps does not work under {type(strategy).__name__} in Keras; leave it out "
             "there, or train on one device."
         )
+
+
+def _innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Return the optimizer that loss scaling wraps, or the optimizer itself."""
+    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return optimizer

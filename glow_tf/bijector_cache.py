@@ -17,7 +17,8 @@ TFP's own cache would avoid that by keeping values by their input, and would ret
 weights, as it cannot see the variables of Keras.
 
 **How.** Inside one graph `GraphCache` keeps the log-determinant that came with a value until it is asked for, and drops
-it if an operation that may write a weight was added to the graph in between. In eager code it keeps nothing.
+it if an operation that may write a weight was added to the graph in between, or if a gradient tape has begun since, on
+which the value is not recorded: its gradient would be zero. In eager code it keeps nothing.
 
 **Cost.** Each network runs once in a traced `log_prob` and in `experimental_sample_and_log_prob`
 (`tests/test_bijector_updates.py` counts the products in the graph), which halves their work.
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python import pywrap_tfe  # tf.recompute_grad asks the same of the tapes
 
 from glow_tf.types import Tensor, TensorLike
 
@@ -95,6 +97,8 @@ class GraphCache:
         pair = self.pairs.pop((side, _ids(value), _key(condition)), None)
         if pair is None or pair.graph is not tf.compat.v1.get_default_graph():
             return None
+        if not _is_on_all_tapes(pair.ildj, value):
+            return None
         return None if self._may_have_written(pair.graph, pair.operations) else pair.ildj
 
     def _may_have_written(self, graph: tf.Graph, operations: int) -> bool:
@@ -111,6 +115,14 @@ class GraphCache:
             operation.type not in ("ReadVariableOp", "Identity") and any(id(i) in handles for i in operation.inputs)
             for operation in graph.get_operations()[operations:]
         )
+
+
+def _is_on_all_tapes(result: Tensor, inputs: Any) -> bool:
+    """Return whether every active tape has recorded a result; False where it cannot be told, with several tapes."""
+    if pywrap_tfe.TFE_Py_TapeSetIsEmpty():
+        return True
+    types = pywrap_tfe.TFE_Py_TapeSetPossibleGradientTypes  # 0: no tape has it, 1: one, 2: several, or a persistent one
+    return types([result]) == 1 == types([result, *tf.nest.flatten(inputs)])
 
 
 def _ids(value: Any) -> tuple[int, ...]:

@@ -60,6 +60,10 @@ class _OfGlow(_Distribution):
         """Compute `p` of images `[..., H, W, C]`; for bytes a bound on it."""
         return super().prob(self._checked_images(value), name, **kwargs)
 
+    def unnormalized_log_prob(self, value: TensorLike, name: str = "unnormalized_log_prob", **kwargs: Any) -> Tensor:
+        """Compute `log_prob`, which is normalized."""
+        return super().unnormalized_log_prob(self._checked_images(value), name, **kwargs)
+
 
 def _batch_parameters() -> dict[str, Any]:
     """Return TFP's description of the parameters of a distribution that have batch axes."""

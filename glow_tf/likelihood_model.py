@@ -6,7 +6,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from glow_tf.arguments import check_count, check_temperature
+from glow_tf.arguments import check_count, check_temperature, refuse_masked
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import standard_normal_log_prob
 from glow_tf.likelihood_training import LikelihoodTraining
@@ -180,7 +180,8 @@ class LikelihoodModel(LikelihoodTraining):
 
     def _checked(self, x: TensorLike) -> Tensor:
         """Return a batch as a tensor; floats are cast to the flow's dtype, and the model is built on first use."""
-        x = tf.convert_to_tensor(x)
+        refuse_masked(x, self.name)
+        x = tf.convert_to_tensor(x, None if hasattr(x, "dtype") else self.compute_dtype)
         x = tf.cast(x, self.compute_dtype) if x.dtype.is_floating else x  # the flow refuses any other
         if not self.built:
             self.build(tuple(x.shape))

@@ -23,6 +23,8 @@ class FromPreset:
     if TYPE_CHECKING:
         config: ModelConfig
 
+        compute_dtype: str
+
         def __init__(self, config: ModelConfig, **kwargs: Any) -> None: ...
 
     @classmethod
@@ -32,10 +34,10 @@ class FromPreset:
         Args:
             preset: name of a preset, such as `"digits"`, or path of a run folder or `.keras` file.
             load_weights: False returns a new model of the same configuration.
-            ema: take the EMA weights of a run folder instead of the raw ones.
+            ema: take the EMA weights of a run folder instead of the raw ones; only a run folder has both.
 
         Raises:
-            ConfigError: there is no such preset or path, or no weights come with the preset.
+            ConfigError: there is no such preset or path, no weights come with the preset, or `ema` is asked of one set.
             RunError: the run folder or the file is damaged.
 
         Example:
@@ -46,13 +48,15 @@ class FromPreset:
         """
         path = pathlib.Path(preset)
         if is_keras_file(path):
+            _refuse_ema(ema, preset)
             model = load_keras_file(path, cls)
-            return model if load_weights else cls(model.config)
+            return model if load_weights else cls(model.config, dtype=model.compute_dtype)
         if path.is_dir():
             run = RunFiles.open(path)
             config, weights = run.experiment().model, run.weights_to_load(ema=ema) if load_weights else None
         else:
             config = find_preset(str(preset)).model
+            _refuse_ema(ema, preset)
             weights = packaged_weights(str(preset)) if load_weights else None
             if load_weights and weights is None:
                 raise ConfigError(
@@ -64,6 +68,11 @@ class FromPreset:
         if weights is not None:
             load_weights_file(model, weights)
         return model
+
+
+def _refuse_ema(ema: bool, preset: str | os.PathLike[str]) -> None:
+    if ema:
+        raise ConfigError(f"{preset} has one set of weights; only a run folder has EMA weights besides.")
 
 
 def find_preset(name: str) -> Experiment:

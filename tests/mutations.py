@@ -77,7 +77,7 @@ MUTATIONS = (
     ),
     Mutation(
         "flow-channels-unchecked",
-        "glow_tf/layers/flow.py",
+        "glow_tf/layers/checked_values.py",
         " or v.shape[-1] != shape[-1]:",
         ":",
         ("tests/layers/test_laws.py", "-k", "squeeze"),

@@ -1,5 +1,6 @@
 """Test that values after an update of the weights are never stale, in eager code and in graphs, and computed once."""
 
+import contextlib
 import gc
 
 import numpy as np
@@ -117,6 +118,31 @@ def test_log_det_is_cached_until_a_weight_is_written(how, value, log_det):
     log_det_inputs, after = tf.function(run)(lambda: WRITES[how](assign))
     np.testing.assert_allclose(after, method(log_det_inputs)[1], atol=1e-12)
     assert np.all(np.abs(after - before) > 1e-3), "the update matters"
+
+
+@pytest.mark.parametrize("tape", ["first", "inner", "persistent"])
+def test_log_det_from_before_a_tape_has_its_gradient_on_the_tape(tape):
+    case, layer, bijector = own_bijector("affine of vectors")
+    z, weight = latents(layer, case.shape), layer.trainable_variables[-1].value
+
+    @tf.function
+    def gradient():
+        with contextlib.nullcontext() if tape == "first" else tf.GradientTape() as outer:
+            if outer is not None:
+                outer.watch(z)
+            bijector.forward(z)
+            with tf.GradientTape(persistent=tape == "persistent") as inner:
+                inner.watch(z)
+                log_det = bijector.forward_log_det_jacobian(z)
+            return inner.gradient(log_det, [z, weight], unconnected_gradients="zero")
+
+    with tf.GradientTape() as expected:
+        expected.watch(z)
+        log_det = bijector.forward_log_det_jacobian(z)
+    expected = expected.gradient(log_det, [z, weight])
+    assert all(np.any(np.abs(g) > 1e-3) for g in expected)
+    for ours, theirs in zip(gradient(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
 def test_tfp_chain_returns_stale_values_and_invert_does_not():

@@ -76,6 +76,15 @@ def test_discrete_distribution_samples_and_scores_bytes():
     assert len(discrete.trainable_variables) == len(model.trainable_variables)
 
 
+@pytest.mark.parametrize("method", ["log_prob", "unnormalized_log_prob", "prob"])
+def test_images_of_the_other_type_are_refused_and_not_cast(method):
+    model, images, _ = make_glow()
+    with pytest.raises(TypeError, match=r"got uint8; for uint8 images take distribution\(discrete=True\)"):
+        getattr(model.distribution(), method)(images)
+    with pytest.raises(TypeError, match="expected uint8 images .* got float32"):
+        getattr(model.distribution(discrete=True, seed=1), method)(images.astype("float32"))
+
+
 def test_discrete_log_prob_averages_the_probability_of_its_draws():
     model, images, _ = make_glow()
     bound = model.distribution(discrete=True, draws=8, seed=(1, 2)).log_prob(images)

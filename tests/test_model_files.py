@@ -26,6 +26,11 @@ def test_model_of_a_run_folder_or_a_keras_file(tiny_run, tmp_path):
     glow.save(tmp_path / "a.keras")
     loaded = Glow.from_preset(tmp_path / "a.keras")
     np.testing.assert_array_equal(loaded.get_weights()[0], expected.get_weights()[0])
+    for one_set in (tmp_path / "a.keras", "digits"):
+        with pytest.raises(ConfigError, match="has one set of weights; only a run folder has EMA weights"):
+            Glow.from_preset(one_set, ema=True)
+    Glow(glow.config, dtype="float64").save(tmp_path / "b.keras")
+    assert Glow.from_preset(tmp_path / "b.keras", load_weights=False).compute_dtype == "float64"
     fresh = Glow.from_preset(str(tiny_run), load_weights=False)
     assert fresh.config == expected.config and fresh.uninitialized
 

@@ -16,8 +16,10 @@ Example:
 """
 
 from glow_tf.bijectors.chain import Chain
+from glow_tf.bijectors.channels import ActNorm, InvertibleConv1x1, Reverse, Shuffle
+from glow_tf.bijectors.coupling import Coupling, FlowStep
 from glow_tf.bijectors.glow import Glow, MultiScale
-from glow_tf.bijectors.parts import ActNorm, Coupling, FlowStep, InvertibleConv1x1, Reverse, Shuffle, Split, Squeeze
+from glow_tf.bijectors.squeeze import Split, Squeeze
 
 __all__ = [
     "ActNorm",

@@ -18,29 +18,25 @@ example that passes every test of the layers here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from glow_tf.errors import DataError
-from glow_tf.io import describe_error
+from glow_tf.layers.checked_values import CheckedValues, default_event_ndims
 from glow_tf.layers.keras_contract import TracedOutputs, require_full_precision, require_one_tensor
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
-from glow_tf.layers.tensors import first_latent, flatten_to_event, map_latents
 from glow_tf.types import Config, EventShape, ShapeLike, Tensor, TensorLike
 
 if TYPE_CHECKING:
     from glow_tf.bijector import LayerBijector
 
-Method: TypeAlias = Literal["encode", "decode", "initialize"]
-
 
 @keras.saving.register_keras_serializable("glow_tf")
-class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
+class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.layers.Layer):
     """Map values invertibly, with a known log-determinant: the base class of all flow layers.
 
     A value is a tensor `[..., *event]`, or a list of them where a layer splits its input. Every constructor argument
@@ -98,14 +94,16 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
             input_shape: `(B, *event)`; B and spatial sizes may be None.
 
         Raises:
-            ValueError: there are fewer than `event_ndims` axes behind the first, or the number of channels is unknown.
+            ValueError: there are fewer than `event_ndims` axes, or the number of channels is unknown.
         """
         if not input_shape:
             raise ValueError(f"{self.name}: expected an axis of channels, got a scalar.")
         if self.event_ndims is None:
-            self.event_ndims = _default_event_ndims(len(input_shape))
+            self.event_ndims = default_event_ndims(len(input_shape))
         if len(input_shape) < self.event_ndims:
-            raise ValueError(f"{self.name}: expected {self.event_ndims} event axes, got {tuple(input_shape)[1:]}.")
+            raise ValueError(
+                f"{self.name}: expected {self.event_ndims} event axes, got the shape {tuple(input_shape)}."
+            )
         self.event_shape = tuple(input_shape[-self.event_ndims :])
         self.channels = self.event_shape[-1]
         if self.channels is None:
@@ -190,7 +188,8 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
     def __call__(self, x: TensorLike, *args: Any, **kwargs: Any) -> Any:
         """Run `call`, and refuse a list of tensors with a sentence on chains of layers."""
         require_one_tensor(x, self.name)
-        return super().__call__(x, *args, **kwargs)
+        with self._as_before_if_not_built():
+            return super().__call__(x, *args, **kwargs)
 
     def call(self, x: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
         """Run `encode`: the entry point of Keras."""
@@ -198,7 +197,7 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: ShapeLike) -> tuple[Any, tuple[int | None, ...]]:
         """Return the shapes of `(z, log_det)` for the shape of `x`, `[..., *event]`."""
-        ndims = min(len(input_shape) - 1, 3) if self.event_ndims is None else self.event_ndims
+        ndims = default_event_ndims(len(input_shape)) if self.event_ndims is None else self.event_ndims
         lead, shapes = tuple(input_shape[:-ndims]), self.encoded_shape(tuple(input_shape[-ndims:]))
         return [(*lead, *s) for s in shapes] if isinstance(shapes, list) else (*lead, *shapes), lead
 
@@ -259,134 +258,3 @@ class FlowLayer(OldContract, FiniteWeights, TracedOutputs, keras.layers.Layer):
 
     def __repr__(self) -> str:
         return describe_layer(self)
-
-    # What the base class does once for all layers.
-
-    def _apply(
-        self, function: Callable[..., tuple[Any, Tensor]], value: Any, condition: TensorLike | None, method: Method
-    ) -> tuple[Any, Tensor]:
-        """Check a value, flatten its leading dimensions to `[B]`, run the author's method, and unflatten the result."""
-        value = self._checked(value, method)
-        probe = first_latent(value)
-        ndims = self._latent_ndims() if method == "decode" else self.event_ndims
-        lead, static_lead = tf.shape(probe)[:-ndims], probe.shape[:-ndims]
-        condition = self._broadcast(condition, probe, ndims, method)
-        if static_lead.num_elements() == 0:
-            return self._empty_result(value, ndims, method)
-        if probe.shape.rank is None:
-            value = flatten_to_event(value, self._expected_shape(method), f"{self.name}.{method}")
-        if probe.shape.rank == ndims + 1:
-            return function(value, condition)
-
-        def flatten(v: Tensor) -> Tensor:
-            return tf.reshape(v, tf.concat([[-1], tf.shape(v)[-ndims:]], 0))
-
-        def unflatten(v: Tensor) -> Tensor:
-            result = tf.reshape(v, tf.concat([lead, tf.shape(v)[1:]], 0))
-            return tf.ensure_shape(result, static_lead.concatenate(v.shape[1:]))
-
-        result, log_det = function(map_latents(flatten, value), condition)
-        return map_latents(unflatten, result), unflatten(log_det)
-
-    def _empty_result(self, value: Any, ndims: int, method: Method) -> tuple[Any, Tensor]:
-        """Return the result for no examples: TensorFlow's convolutions on a CPU fail on none."""
-        shape = map_latents(lambda v: tuple(v.shape[-ndims:]), value)
-        shape = self.decoded_shape(shape) if method == "decode" else self.encoded_shape(shape)
-        lead = first_latent(value).shape[:-ndims].as_list()
-        shapes = shape if isinstance(shape, list) else [shape]
-        zeros = [tf.zeros([*lead, *s], self.compute_dtype) for s in shapes]
-        return zeros if isinstance(shape, list) else zeros[0], tf.zeros(lead, self.compute_dtype)
-
-    def _broadcast(self, condition: TensorLike | None, value: Tensor, ndims: int, method: Method) -> Tensor | None:
-        """Broadcast a condition to the leading dimensions of `value` and flatten it to `[B]`; None stays None."""
-        if condition is None:
-            return None
-        shape, lead = tf.shape(value)[:-ndims], value.shape[:-ndims]
-        known = "of the value" if lead.rank is None else lead.as_list()
-        expected = f"{self.name}.{method}: expected labels that broadcast to the leading dimensions {known}"
-        if isinstance(condition, dict):
-            raise TypeError(
-                f"{expected}, got a dictionary of {', '.join(map(str, condition))}; give one of its entries."
-            )
-        condition = tf.convert_to_tensor(condition)
-        if lead.rank == 1 and condition.shape.rank == 2 and condition.shape[1] == 1:
-            condition = condition[:, 0]  # a column, as data sets have them
-        if lead.is_fully_defined() and condition.shape.is_fully_defined():
-            try:
-                matches = tf.broadcast_static_shape(condition.shape, lead) == lead
-            except ValueError:
-                matches = False
-            if not matches:
-                raise ValueError(f"{expected}, got the shape {list(condition.shape)}.")
-        return tf.reshape(tf.broadcast_to(condition, shape), [-1])
-
-    def _checked(self, value: Any, method: Method) -> Any:
-        """Return the value as tensors of the right dtype, rank and channels, or raise; build on first use."""
-        value = map_latents(lambda v: self._with_dtype(v, method), value)
-        if not self.built:
-            if isinstance(value, list) and method != "decode":
-                raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
-            if first_latent(value).shape.rank is None:
-                raise ValueError(
-                    f"{self.name}.{method}: expected a tensor of known rank in the first call, which builds the layer, "
-                    "got <unknown>; set it with tf.ensure_shape, or build the layer before."
-                )
-            shape = map_latents(lambda v: tuple(v.shape[-self._ndims_of(v) :]), value)
-            self.build((None, *(self.decoded_shape(shape) if method == "decode" else shape)))
-        expected = self._expected_shape(method)
-        is_list = isinstance(value, list)
-        if is_list != isinstance(expected, list) or (is_list and len(value) != len(expected)):
-            raise ValueError(
-                f"{self.name}.{method}: expected {_count_tensors(expected)}, got "
-                f"{_count_tensors(map_latents(lambda v: tuple(v.shape), value))}."
-            )
-        for v, shape in zip(value if is_list else [value], expected if is_list else [expected], strict=True):
-            if v.shape.rank is None and None not in shape and method != "initialize":
-                continue  # an event of the layer's own shape; `_apply` reshapes to it
-            if v.shape.rank is None or v.shape.rank < len(shape) or v.shape[-1] != shape[-1]:
-                raise ValueError(
-                    f"{self.name}.{method}: expected shape [..., {', '.join(map(str, shape))}] "
-                    f"({len(shape)} event axes, {shape[-1]} channels), got {v.shape}."
-                )
-        if is_list:
-            leads = [v.shape[: -len(shape)] for v, shape in zip(value, expected, strict=True)]
-            if not all(lead.is_compatible_with(leads[0]) for lead in leads):
-                raise ValueError(
-                    f"{self.name}.{method}: expected latents of the same leading dimensions, got "
-                    f"{', '.join(str(v.shape) for v in value)}."
-                )
-        return value
-
-    def _with_dtype(self, v: TensorLike, method: Method) -> Tensor:
-        try:
-            v = tf.convert_to_tensor(v, None if hasattr(v, "dtype") else self.compute_dtype)
-        except (TypeError, ValueError) as error:
-            expected = f"{self.name}.{method}: expected tensors of {self.compute_dtype}"
-            raise TypeError(f"{expected}, got a {type(v).__name__}: {describe_error(error)}") from error
-        if v.dtype.name != self.compute_dtype:
-            raise TypeError(
-                f"{self.name}.{method}: expected {self.compute_dtype}, got {v.dtype.name}; "
-                f"cast the input or make the layer with another dtype."
-            )
-        return v
-
-    def _expected_shape(self, method: Method) -> EventShape:
-        """Return the event shape of a value for `method`, or a list of them."""
-        return self.encoded_shape(self.event_shape) if method == "decode" else self.event_shape
-
-    def _latent_ndims(self) -> int:
-        """Return the number of axes of one latent."""
-        shape = self.encoded_shape(self.event_shape)
-        return len(shape[0] if isinstance(shape, list) else shape)
-
-    def _ndims_of(self, v: Tensor) -> int:
-        return _default_event_ndims(v.shape.rank) if self.event_ndims is None else self.event_ndims
-
-
-def _default_event_ndims(rank: int) -> int:
-    """Return the number of event axes of an input of this rank; a single axis is that of the channels."""
-    return min(max(rank - 1, 1), 3)
-
-
-def _count_tensors(shape: EventShape) -> str:
-    return f"a list of {len(shape)} tensors" if isinstance(shape, list) else "one tensor"

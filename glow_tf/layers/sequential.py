@@ -31,7 +31,7 @@ class FlowSequential(FlowLayer):
 
     Raises:
         TypeError: there is something else than a flow layer among them.
-        ValueError: their dtypes differ.
+        ValueError: their dtypes, or their numbers of event axes, differ.
 
     Source: equations 6 and 7 of https://arxiv.org/abs/1807.03039: the log-determinants of a sequence of maps add.
 
@@ -101,6 +101,11 @@ class FlowSequential(FlowLayer):
         for layer in self.layers:
             if not layer.built:
                 layer.build((None, *shape))
+            if layer.event_ndims != len(shape):  # its log-determinants would have other axes than the sum
+                raise ValueError(
+                    f"{self.name}: {layer.name} has {layer.event_ndims} event axes, the chain has {len(shape)} there; "
+                    "make the layer without event_ndims."
+                )
             shape = layer.encoded_shape(shape)
 
     def _encode(self, x: Value, condition: Tensor | None = None) -> tuple[Value, Tensor]:

@@ -59,6 +59,8 @@ class Split(FlowLayer):
 
     def _decode(self, z: list[Tensor], condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z1, eps = z
+        if None in eps.shape[1:]:  # sizes that only the graph knows could broadcast
+            eps = tf.reshape(eps, tf.shape(z1))
         mean, logs = self._prior(z1)
         return tf.concat([z1, mean + tf.exp(logs) * eps], axis=-1), sum_per_example(logs)
 

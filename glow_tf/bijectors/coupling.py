@@ -1,0 +1,104 @@
+"""The coupling, and the flow step around it, as bijectors; their maths is in the tables of those layers."""
+
+from collections.abc import Callable
+
+import keras
+
+from glow_tf import layers
+from glow_tf.bijectors.own_layer import OwnLayerBijector
+from glow_tf.types import ShapeLike, Tensor
+
+
+class Coupling(OwnLayerBijector):
+    """Change one half of the channels by a function of the other, as `tfb.RealNVP` with half of them masked.
+
+    Args:
+        kind: `"affine"` or `"additive"`.
+        scale: scale of an affine coupling, `"sigmoid"` or `"exp"` (that of `tfb.RealNVP`).
+        network: Keras layer or function `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`), whose even channels are
+            the shift and odd ones the scale; by default three convolutions for images, three dense layers for vectors.
+        width: hidden channels of the default network.
+        network_dtype: dtype inside the default network in mixed precision, for images, or None.
+        seed: seed of the default network's weights.
+        event_shape: shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int; by default images, of a shape
+            that the first call gives.
+        dtype: `"float32"` or `"float64"`.
+        validate_args: check in every call, in graphs too, that values are finite.
+        name: name of the bijector.
+        layer: a layer to share in place of a new one, with which the other options agree.
+
+    Raises:
+        ValueError: an option is unknown, the number of channels is odd, or the network gives another number of
+            channels.
+        TypeError: the network is neither a Keras layer nor a function.
+
+    Source: Table 1 and section 3.3 of https://arxiv.org/abs/1807.03039; see `layers.Coupling`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> Coupling(event_shape=[4], width=32).forward(tf.ones([2, 4])).shape
+        TensorShape([2, 4])
+    """
+
+    def __init__(
+        self,
+        kind: str = "affine",
+        *,
+        scale: str = "sigmoid",
+        network: keras.layers.Layer | Callable[[Tensor], Tensor] | None = None,
+        width: int = 512,
+        network_dtype: str | None = None,
+        seed: int | None = None,
+        event_shape: ShapeLike | int | None = None,
+        dtype: str = "float32",
+        validate_args: bool = False,
+        name: str = "coupling",
+        layer: layers.Coupling | None = None,
+    ) -> None:
+        super().__init__(layers.Coupling, dict(locals()))
+
+
+class FlowStep(OwnLayerBijector):
+    """Run one step of the flow: actnorm, permutation and coupling.
+
+    Args:
+        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
+        coupling: `"affine"` or `"additive"`.
+        scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
+        width: hidden channels of the coupling network.
+        network_dtype: dtype inside the coupling network in mixed precision, or None.
+        seed: seed of all random weights.
+        event_shape: shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int; by default images, of a shape
+            that the first call gives.
+        dtype: `"float32"` or `"float64"`.
+        validate_args: check in every call, in graphs too, that values are finite.
+        name: name of the bijector.
+        layer: a layer to share in place of a new one, with which the other options agree.
+
+    Raises:
+        ValueError: an option is unknown, or the number of channels is odd.
+
+    Source: Table 1 and figure 2a of https://arxiv.org/abs/1807.03039; see `layers.FlowStep`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> FlowStep(event_shape=[4, 4, 2], width=8).inverse(tf.ones([1, 4, 4, 2])).shape
+        TensorShape([1, 4, 4, 2])
+    """
+
+    def __init__(
+        self,
+        *,
+        permutation: str = "1x1",
+        coupling: str = "affine",
+        scale: str = "sigmoid",
+        width: int = 512,
+        network_dtype: str | None = None,
+        seed: int | None = None,
+        event_shape: ShapeLike | int | None = None,
+        dtype: str = "float32",
+        validate_args: bool = False,
+        name: str = "flow_step",
+        layer: layers.FlowStep | None = None,
+    ) -> None:
+        super().__init__(layers.FlowStep, dict(locals()))

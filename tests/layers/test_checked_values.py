@@ -1,0 +1,78 @@
+"""Test that shapes which TensorFlow would broadcast are refused, and that a refused value leaves no trace."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glow_tf import layers
+from glow_tf.layers.flow import FlowLayer
+
+
+def make_multiscale():
+    flow = layers.MultiScale(levels=2, depth=1, width=4, seed=0)
+    flow.build((None, 8, 8, 1))
+    return flow
+
+
+@pytest.mark.parametrize("make", [layers.Split, make_multiscale], ids=["unbuilt", "built"])
+def test_latents_of_other_levels_are_not_broadcast(make):
+    layer = make()
+    channels = layer.encoded_shape((8, 8, 2))[0][-1] if isinstance(layer, layers.Split) else 2
+    latents = [tf.ones([2, 4, 4, channels]), tf.ones([2, 4, 4, channels])]
+    if not isinstance(layer, layers.Split):
+        latents[1] = tf.ones([2, 2, 2, 8])
+    assert layer.decode(latents)[1].shape == [2]
+    with pytest.raises(ValueError, match="expected latents of one image"):
+        layer.decode([tf.ones([2, 1, 1, channels]), latents[1]])
+
+
+def test_latents_whose_sizes_only_the_graph_knows_are_not_broadcast():
+    layer = layers.Split()
+    layer.build((None, None, None, 2))
+    spec = tf.TensorSpec([None, None, None, 1])
+    decode = tf.function(lambda z1, eps: layer.decode([z1, eps]), input_signature=[spec, spec])
+    assert decode(tf.ones([2, 4, 4, 1]), tf.ones([2, 4, 4, 1]))[0].shape == [2, 4, 4, 2]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(tf.ones([2, 4, 4, 1]), tf.ones([2, 1, 1, 1]))
+
+
+@pytest.mark.parametrize("shape", [[4, 1], []])
+def test_log_det_of_an_author_is_one_number_per_example(shape):
+    class Doubled(FlowLayer):
+        def _encode(self, x, condition=None):
+            return 2 * x, tf.fill(shape, np.log(2.0))
+
+    with pytest.raises(ValueError, match=r"expected _encode to return a log-determinant per example, \[4\], got"):
+        Doubled().encode(tf.ones([4, 2]))
+    with pytest.raises(ValueError, match=r"per example, \[4\]"):
+        Doubled(event_ndims=1).encode(tf.ones([2, 2, 2]))
+
+
+def test_layer_of_vectors_in_a_chain_of_images_is_refused():
+    chain = layers.FlowSequential([layers.ActNorm(event_ndims=1), layers.Squeeze()])
+    with pytest.raises(ValueError, match="act_norm.* has 1 event axes, the chain has 3"):
+        chain.encode(tf.ones([8, 8, 8, 3]))
+
+
+@pytest.mark.parametrize("call", ["encode", "__call__"])
+def test_value_that_is_refused_does_not_settle_the_shape(call):
+    images = tf.ones([2, 4, 4, 2])
+    actnorm, coupling, squeeze = layers.ActNorm(event_ndims=3), layers.Coupling(width=4), layers.Squeeze()
+    with pytest.raises(ValueError, match="3 event axes"):
+        getattr(actnorm, call)(tf.ones([4, 5]))
+    with pytest.raises(ValueError, match="even number of channels"):
+        getattr(coupling, call)(tf.ones([5, 3]))
+    with pytest.raises(ValueError, match="channels"):
+        squeeze.decode(tf.ones([1, 2, 2, 6]))
+    for layer in (actnorm, coupling, squeeze):
+        assert not layer.built and layer.event_shape is None
+        layer.encode(images)
+    assert isinstance(coupling.network, layers.CouplingNetwork), "images have convolutions"
+
+
+def test_masked_arrays_are_refused():
+    x = np.ma.masked_array(np.ones([4, 2], "float32"), mask=[[False, True]] * 4)
+    with pytest.raises(TypeError, match="masked"):
+        layers.ActNorm().encode(x)
+    assert isinstance(layers.ActNorm()(keras.Input([2]))[0], keras.KerasTensor)
