@@ -36,7 +36,7 @@ class FromPreset:
 
         Raises:
             ConfigError: there is no such preset or path, or no weights come with the preset.
-            RunError: the run folder or the file is damaged.
+            RunError: the run folder or the file is damaged, or the file is to have EMA weights besides.
 
         Example:
             >>> from glow_tf import Glow
@@ -46,6 +46,7 @@ class FromPreset:
         """
         path = pathlib.Path(preset)
         if is_keras_file(path):
+            require_raw(path, ema)
             model = load_keras_file(path, cls)
             return model if load_weights else cls(model.config)
         if path.is_dir():
@@ -53,6 +54,10 @@ class FromPreset:
             config, weights = run.experiment().model, run.weights_to_load(ema=ema) if load_weights else None
         else:
             config = find_preset(str(preset)).model
+            if ema:
+                raise ConfigError(
+                    f"{preset}: one set of weights comes with the package; only a run folder has EMA weights besides."
+                )
             weights = packaged_weights(str(preset)) if load_weights else None
             if load_weights and weights is None:
                 raise ConfigError(
@@ -105,6 +110,12 @@ def is_keras_file(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
     path = pathlib.Path(path)
     return path.suffix == ".keras" and not path.is_dir()
+
+
+def require_raw(path: str | os.PathLike[str], ema: bool) -> None:
+    """Raise a `RunError` if EMA weights are requested of a file."""
+    if ema:
+        raise RunError(f"{path} holds one set of weights; only a run folder has EMA weights besides.")
 
 
 def load_keras_file(path: str | os.PathLike[str], kind: type) -> Any:

@@ -209,8 +209,8 @@ def open_context(
         data = experiment.data
         if target.data not in (None, data.source):
             data = _moved(data, target.data, bool(experiment.model.classes))
-        if target.class_attributes:
-            data = dataclasses.replace(data, class_attributes=target.class_attributes)
+    if target.class_attributes:
+        data = dataclasses.replace(data, class_attributes=target.class_attributes)
     if target.fit is not None:
         data = dataclasses.replace(data, fit=target.fit)
     out = out if target.out is None else pathlib.Path(target.out)
@@ -236,7 +236,7 @@ def _open_file(target: TargetOptions) -> tuple[Glow, DataConfig]:
         model = load_model(target.path, ema=target.ema)
     if source is None:
         raise ConfigError(f"{target.path} does not say what it was trained on; give --data, such as bundled:digits.")
-    return model, DataConfig(source, labels=bool(model.config.classes), class_attributes=target.class_attributes)
+    return model, DataConfig(source, labels=bool(model.config.classes))
 
 
 def _moved(data: DataConfig, source: str, labels: bool) -> DataConfig:

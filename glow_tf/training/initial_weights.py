@@ -19,7 +19,7 @@ from glow_tf.config import Experiment, InitialWeights, ModelConfig, RunOptions
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
-from glow_tf.model_files import packaged_weights
+from glow_tf.model_files import packaged_weights, require_raw
 from glow_tf.runs import Run, is_keras_file, load_keras
 from glow_tf.types import NamedArrays
 from glow_tf.weights_file import ENDING, written_config
@@ -155,8 +155,7 @@ def _load_source(location: pathlib.Path, ema: bool, config: ModelConfig) -> Glow
     """Load the `Glow` of a run folder or of a file; a file that says nothing has the configuration `config`."""
     if location.is_dir():
         return Run.open(location).model(ema=ema)
-    if ema:
-        raise RunError(f"{location} holds one set of weights; only a run folder has EMA weights besides.")
+    require_raw(location, ema)
     if is_keras_file(location):
         return load_keras(location)
     model = Glow(_config_in(location) or config)

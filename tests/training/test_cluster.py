@@ -79,4 +79,6 @@ def test_machine_that_does_not_answer_is_named(monkeypatch):
             with absent_machines_named(machines):
                 time.sleep(0.5)
     texts = [str(warning.message) for warning in caught if "waiting for" in str(warning.message)]
-    assert len(texts) >= 2 and set(texts) == {f"waiting for {silent} (Connection refused); start train.py there too"}
+    assert len(texts) >= 2 and set(texts) == {
+        f"waiting for {silent} (Connection refused); start the training there too"
+    }
