@@ -46,7 +46,7 @@ class FromPreset:
         """
         path = pathlib.Path(preset)
         if is_keras_file(path):
-            require_raw(path, ema)
+            require_raw(path, ema and load_weights)
             model = load_keras_file(path, cls)
             return model if load_weights else cls(model.config)
         if path.is_dir():
@@ -54,7 +54,7 @@ class FromPreset:
             config, weights = run.experiment().model, run.weights_to_load(ema=ema) if load_weights else None
         else:
             config = find_preset(str(preset)).model
-            if ema:
+            if ema and load_weights:
                 raise ConfigError(
                     f"{preset}: one set of weights comes with the package; only a run folder has EMA weights besides."
                 )
