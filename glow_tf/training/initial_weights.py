@@ -15,7 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import presets
-from glow_tf.config import Experiment, InitialWeights, ModelConfig, RunOptions
+from glow_tf.config import DataConfig, Experiment, InitialWeights, ModelConfig, RunOptions
+from glow_tf.data.attribute_classes import class_names
+from glow_tf.data.labels import differing_classes
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
@@ -125,6 +127,32 @@ def load_initial_weights(model: Glow, record: InitialWeights) -> InitialWeights:
             variable.assign(arrays[variable.path])
     _warn_of_skipped_parts(record, shapes, skipped)
     return dataclasses.replace(record, digest=digest)
+
+
+def warn_of_other_classes(record: InitialWeights, data: DataConfig) -> None:
+    """Warn if labels meant other classes in the run that the weights of a conditional model are from.
+
+    Args:
+        record: the record of the weights; a file does not say what its labels meant.
+        data: the configuration of the training, with the record of its splits.
+    """
+    location = _locate(record.path)
+    if not location.is_dir():
+        return
+    theirs, ours = _class_names(Run.open(location).experiment().data), _class_names(data)
+    if theirs and ours and (differences := differing_classes(theirs, ours)):
+        label, then, now = differences[0]
+        warnings.warn(
+            f"{record.path}: label {label} was {then} there and is {now} here; its weights start as those of the other "
+            "class.",
+            stacklevel=3,
+        )
+
+
+def _class_names(data: DataConfig) -> tuple[str, ...] | None:
+    if data.class_attributes:
+        return class_names(data.class_attributes)
+    return data.split_record and data.split_record.classes
 
 
 def _absolute(path: str) -> str:
