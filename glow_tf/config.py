@@ -373,7 +373,8 @@ class RunOptions:
     """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it, in memory (up to 256 MiB in all)
     or in files; off: decode it anew each time."""
     cache_dir: PathText | None = None
-    """Folder for the files of decoded images; None: $XDG_CACHE_HOME/glow_tf/images, or that in ~/.cache."""
+    """Folder for the files of decoded images; None: images in $GLOW_TF_CACHE, else in glow_tf of $XDG_CACHE_HOME or
+    ~/.cache."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.devices, str):

@@ -37,8 +37,8 @@ class FromPreset:
             ema: take the EMA weights of a run folder instead of the raw ones; only a run folder has both.
 
         Raises:
-            ConfigError: there is no such preset or path, no weights come with the preset, or `ema` is asked of one set.
-            RunError: the run folder or the file is damaged.
+            ConfigError: there is no such preset or path, or no weights come with the preset.
+            RunError: the run folder or the file is damaged, or the file is to have EMA weights besides.
 
         Example:
             >>> from glow_tf import Glow
@@ -48,7 +48,7 @@ class FromPreset:
         """
         path = pathlib.Path(preset)
         if is_keras_file(path):
-            _refuse_ema(ema, preset)
+            require_raw(path, ema and load_weights)
             model = load_keras_file(path, cls)
             return model if load_weights else cls(model.config, dtype=model.compute_dtype)
         if path.is_dir():
@@ -56,7 +56,10 @@ class FromPreset:
             config, weights = run.experiment().model, run.weights_to_load(ema=ema) if load_weights else None
         else:
             config = find_preset(str(preset)).model
-            _refuse_ema(ema, preset)
+            if ema and load_weights:
+                raise ConfigError(
+                    f"{preset}: one set of weights comes with the package; only a run folder has EMA weights besides."
+                )
             weights = packaged_weights(str(preset)) if load_weights else None
             if load_weights and weights is None:
                 raise ConfigError(
@@ -68,11 +71,6 @@ class FromPreset:
         if weights is not None:
             load_weights_file(model, weights)
         return model
-
-
-def _refuse_ema(ema: bool, preset: str | os.PathLike[str]) -> None:
-    if ema:
-        raise ConfigError(f"{preset} has one set of weights; only a run folder has EMA weights besides.")
 
 
 def find_preset(name: str) -> Experiment:
@@ -114,6 +112,12 @@ def is_keras_file(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
     path = pathlib.Path(path)
     return path.suffix == ".keras" and not path.is_dir()
+
+
+def require_raw(path: str | os.PathLike[str], ema: bool) -> None:
+    """Raise a `RunError` if EMA weights are requested of a file."""
+    if ema:
+        raise RunError(f"{path} holds one set of weights; only a run folder has EMA weights besides.")
 
 
 def load_keras_file(path: str | os.PathLike[str], kind: type) -> Any:

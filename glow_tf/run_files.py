@@ -17,6 +17,7 @@ import pathlib
 import warnings
 from typing import Literal, Self, TypeAlias
 
+from glow_tf.cli import start
 from glow_tf.config import Experiment
 from glow_tf.deprecation import warn_renamed
 from glow_tf.errors import ConfigError, RunError
@@ -64,7 +65,9 @@ class RunFiles:
         """
         run = cls(pathlib.Path(path))
         if not run.exists:
-            raise RunError(f"{run.path} is not a run folder (no {run.config_path.name} in it); train.py makes one.")
+            raise RunError(
+                f"{run.path} is not a run folder (no {run.config_path.name} in it); {start.spell('train')} makes one."
+            )
         return run
 
     @property

@@ -4,11 +4,10 @@ import dataclasses
 import os
 import pathlib
 
-from glow_tf.errors import RunError
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
 from glow_tf.model_files import is_keras_file as is_keras_file
-from glow_tf.model_files import load_keras_file, load_weights_file
+from glow_tf.model_files import load_keras_file, load_weights_file, require_raw
 from glow_tf.run_files import EMA_SUFFIX as EMA_SUFFIX
 from glow_tf.run_files import RunFiles, Which, renamed_average
 
@@ -85,6 +84,5 @@ def load_model(path: str | os.PathLike[str], ema: bool = False, *, average: bool
     path = pathlib.Path(path)
     if not is_keras_file(path):
         return Run.open(path).model(ema=ema)
-    if ema:
-        raise RunError(f"{path} holds one set of weights; only a run folder has EMA weights besides.")
+    require_raw(path, ema)
     return load_keras(path)

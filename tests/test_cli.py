@@ -342,6 +342,8 @@ def test_next_command_is_spelled_as_this_process_was_started(script, flag, expec
     monkeypatch.setattr(sys, "orig_argv", ["python", script])
     monkeypatch.setitem(sys.modules, "__main__", types.SimpleNamespace(GLOW_TF_COMMAND=flag))
     assert spell("evaluate") == expected
+    with pytest.raises(RunError, match=f"{expected.replace('evaluate', 'train')} makes one"):
+        Run.open("nothing")
 
 
 def test_configuration_that_was_printed_is_read_again(tmp_path):

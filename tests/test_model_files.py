@@ -1,5 +1,6 @@
 """Test models from presets, run folders and files."""
 
+import dataclasses
 import json
 import shutil
 
@@ -8,8 +9,10 @@ import pytest
 
 from experiments.pretrained.__main__ import first_bits_per_dim
 from glow_tf import Glow, model_files, presets
+from glow_tf.cli import export
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.export import saved_model
 from glow_tf.runs import Run
 
 
@@ -26,11 +29,12 @@ def test_model_of_a_run_folder_or_a_keras_file(tiny_run, tmp_path):
     glow.save(tmp_path / "a.keras")
     loaded = Glow.from_preset(tmp_path / "a.keras")
     np.testing.assert_array_equal(loaded.get_weights()[0], expected.get_weights()[0])
-    for one_set in (tmp_path / "a.keras", "digits"):
-        with pytest.raises(ConfigError, match="has one set of weights; only a run folder has EMA weights"):
-            Glow.from_preset(one_set, ema=True)
     Glow(glow.config, dtype="float64").save(tmp_path / "b.keras")
     assert Glow.from_preset(tmp_path / "b.keras", load_weights=False).compute_dtype == "float64"
+    with pytest.raises(RunError, match="a.keras holds one set of weights; only a run folder has EMA weights"):
+        Glow.from_preset(tmp_path / "a.keras", ema=True)
+    with pytest.raises(ConfigError, match="one set of weights comes with the package; only a run folder has EMA"):
+        Glow.from_preset("digits", ema=True)
     fresh = Glow.from_preset(str(tiny_run), load_weights=False)
     assert fresh.config == expected.config and fresh.uninitialized
 
@@ -49,6 +53,22 @@ def test_packaged_weights_are_those_of_their_preset(tiny_run, tmp_path, monkeypa
     shutil.copy(Run(tiny_run).weights_path(), tmp_path / "digits.weights.h5")
     with pytest.raises(RunError, match="was written with another configuration"):
         Glow.from_preset("digits")
+
+
+def test_commands_open_a_preset_with_weights_as_their_options_say(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_files, "PACKAGED_WEIGHTS", tmp_path)
+    shutil.copy(Run(tiny_run).weights_path(), tmp_path / "digits.weights.h5")
+    digits = presets.get("digits")
+    model, data = Run(tiny_run).experiment().model, dataclasses.replace(digits.data, labels=True)
+    monkeypatch.setitem(presets.PRESETS, "digits", dataclasses.replace(digits, model=model, data=data))
+    assert open_context(TargetOptions("digits", class_attributes=("bun",))).data.class_attributes == ("bun",)
+    with pytest.raises(ConfigError, match="digits: one set of weights comes with the package; only a run folder has"):
+        Glow.from_preset("digits", ema=True)
+    exported = []
+    monkeypatch.setattr(saved_model, "export_model", lambda glow, *_: exported.append(glow.get_weights()[0]))
+    monkeypatch.chdir(tmp_path)
+    export.main(["digits", "out"])
+    np.testing.assert_array_equal(exported[0], Run(tiny_run).model().get_weights()[0])
 
 
 @pytest.mark.parametrize("name", ["digits"])

@@ -101,7 +101,7 @@ def convert(options: Options) -> None:
     optimizer = f"optimizer state of step {checkpoint.steps():,}" if checkpoint.has_slots else "a fresh optimizer"
     print(f"{out}: {weights}, {optimizer}.")
     if experiment.data.source == NO_DATA:
-        print("To train on, import it with --data or --preset; to evaluate, give evaluate.py --data.")
+        print(f"To train on, import it with --data or --preset; to evaluate, give {start.spell('evaluate')} --data.")
 
 
 def check_required(options: Options) -> tuple[pathlib.Path, pathlib.Path, int, tuple[int, int]]:

@@ -24,16 +24,16 @@ def command(
     """Write a trained Glow as a SavedModel that TensorFlow alone can load.
 
     Args:
-        run: Run folder or .keras file.
+        run: Run folder, .keras file, or a preset whose weights come with the package.
         out: Folder to write.
         ema: Export a run's EMA weights instead of the raw ones.
         overwrite: Replace the SavedModel at OUT.
         litert: Write a graph whose `encode` and `decode` the LiteRT (TFLite) converter takes.
     """
     from glow_tf.export import export_model
-    from glow_tf.runs import load_model
+    from glow_tf.model import Glow
 
-    export_model(load_model(run, ema=ema), out, overwrite, litert)
+    export_model(Glow.from_preset(run, ema=ema), out, overwrite, litert)
     print(f"{out}: a SavedModel of {run}{', EMA weights' if ema else ''}")
     print(f"look at it: saved_model_cli show --dir {shlex.quote(out)} --all")
 

@@ -48,7 +48,7 @@ def open_source(
         config: the source, and how its images are fitted and split.
         image_shape: the shape that the pipeline fits the images to.
         cache: `"off"`, or `"auto"`: each record is decoded once (see `glow_tf.data.cache`).
-        cache_dir: folder of the caches on disk; None: `~/.cache/glow_tf/images`.
+        cache_dir: folder of the caches on disk; None: `images` in `glow_tf.cache.cache_folder()`.
 
     Returns:
         The source, with the rows of the three splits.

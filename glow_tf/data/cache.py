@@ -76,11 +76,6 @@ class CachedSource(Source):
         if folder is not None:
             self._finalizer = weakref.finalize(self, folder.close)
 
-    @property
-    def uncached(self) -> Source:
-        """Return the source whose records are decoded once."""
-        return self._uncached
-
     def image(self, row: int) -> np.ndarray | None:
         """Return the image of a record as it is stored, or None if it is damaged."""
         return self._uncached.image(row)

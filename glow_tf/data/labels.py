@@ -23,14 +23,24 @@ def check_class_names(names: Sequence[str], recorded: Sequence[str] | None, sour
     Raises:
         DataError: the names differ.
     """
-    if recorded is None or tuple(names) == tuple(recorded):
-        return
-    pairs = enumerate(itertools.zip_longest(recorded, names, fillvalue="no class"))
-    label, (then, now) = next((label, pair) for label, pair in pairs if pair[0] != pair[1])
-    raise DataError(
-        f"{source_name}: the classes have changed: label {label} was {then} when the run was started and is {now} now; "
-        "bring the first names back, or give another --run-dir."
-    )
+    differences = [] if recorded is None else differing_classes(recorded, names)
+    if differences:
+        label, then, now = differences[0]
+        raise DataError(
+            f"{source_name}: the classes have changed: label {label} was {then} when the run was started and is {now} "
+            "now; bring the first names back, or give another --run-dir."
+        )
+
+
+def differing_classes(theirs: Sequence[str], ours: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Return `(label, their name, our name)` of each label that means another class.
+
+    Example:
+        >>> differing_classes(["cat", "dog"], ["cat", "fox", "owl"])
+        [(1, 'dog', 'fox'), (2, 'no class', 'owl')]
+    """
+    pairs = itertools.zip_longest(theirs, ours, fillvalue="no class")
+    return [(label, their, our) for label, (their, our) in enumerate(pairs) if their != our]
 
 
 def label_column(labels: np.ndarray | None, count: int, name: str) -> np.ndarray:

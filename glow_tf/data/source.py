@@ -46,11 +46,6 @@ class Source:
     skips_damaged = False
     """True if `decode` may return a record that is not valid."""
 
-    @property
-    def uncached(self) -> "Source":
-        """Return the source whose records are as they are stored, before they are fitted to a model's images."""
-        return self
-
     def describe_cache(self) -> str:
         """Return a few words about the files of decoded images, or "" if there are none."""
         return ""

@@ -52,6 +52,8 @@ class TargetOptions:
     devices: str = "auto"
     """auto (every visible GPU, else the CPU), cpu, or a number of GPUs (of logical CPU devices without a GPU); bits/dim
     are measured on all of them."""
+    on_damaged: Literal["stop", "skip"] | None = None
+    """What to do with a damaged image: stop and name it, or name it and leave it out; as in training if not given."""
     cache: Literal["auto", "off"] = "auto"
     """auto: decode each image once, and read what training has decoded; off: decode it anew each time."""
     cache_dir: PathText | None = None
@@ -209,10 +211,12 @@ def open_context(
         data = experiment.data
         if target.data not in (None, data.source):
             data = _moved(data, target.data, bool(experiment.model.classes))
-        if target.class_attributes:
-            data = dataclasses.replace(data, class_attributes=target.class_attributes)
+    if target.class_attributes:
+        data = dataclasses.replace(data, class_attributes=target.class_attributes)
     if target.fit is not None:
         data = dataclasses.replace(data, fit=target.fit)
+    if target.on_damaged is not None:
+        data = dataclasses.replace(data, on_damaged=target.on_damaged)
     out = out if target.out is None else pathlib.Path(target.out)
     cache_options = dict(cache=target.cache, cache_dir=target.cache_dir)
     return EvaluationContext(path, data, experiment, out, target.ema, model, model_strategy, cache_options)
@@ -236,7 +240,7 @@ def _open_file(target: TargetOptions) -> tuple[Glow, DataConfig]:
         model = load_model(target.path, ema=target.ema)
     if source is None:
         raise ConfigError(f"{target.path} does not say what it was trained on; give --data, such as bundled:digits.")
-    return model, DataConfig(source, labels=bool(model.config.classes), class_attributes=target.class_attributes)
+    return model, DataConfig(source, labels=bool(model.config.classes))
 
 
 def _moved(data: DataConfig, source: str, labels: bool) -> DataConfig:
@@ -245,7 +249,11 @@ def _moved(data: DataConfig, source: str, labels: bool) -> DataConfig:
     One of the same kind may be the run's data at another place, so its splits are drawn as they were for the run.
     """
     moved = DataConfig(
-        source, labels=labels, validation=data.validation, class_attributes=data.class_attributes if labels else ()
+        source,
+        labels=labels,
+        validation=data.validation,
+        class_attributes=data.class_attributes if labels else (),
+        on_damaged=data.on_damaged,
     )
     if not _may_be_moved(data, source):
         return moved

@@ -43,6 +43,7 @@ def train(
         DataError: the images cannot be read.
         RunError: the folder cannot be used, or the loss is not finite.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+        SystemExit: SIGTERM; a checkpoint has been written.
 
     Example:
         >>> import dataclasses, tempfile

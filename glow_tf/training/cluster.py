@@ -113,7 +113,7 @@ def absent_machines_named(cluster: Cluster) -> Iterator[None]:
         while not ended.wait(SECONDS_BETWEEN_WARNINGS):
             absent = [f"{address} ({reason})" for address in cluster.others if (reason := _silence(address))]
             if absent and not ended.is_set():
-                text = f"waiting for {', '.join(absent)}; start train.py there too"
+                text = f"waiting for {', '.join(absent)}; start the training there too"
                 warnings.warn_explicit(text, UserWarning, __file__, 0)  # `warn` would show the same text only once
 
     thread = threading.Thread(target=watch, daemon=True)

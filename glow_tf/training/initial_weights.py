@@ -15,11 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import presets
-from glow_tf.config import Experiment, InitialWeights, ModelConfig, RunOptions
+from glow_tf.config import DataConfig, Experiment, InitialWeights, ModelConfig, RunOptions
+from glow_tf.data.attribute_classes import class_names
+from glow_tf.data.labels import differing_classes
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
-from glow_tf.model_files import packaged_weights
+from glow_tf.model_files import packaged_weights, require_raw
 from glow_tf.runs import Run, is_keras_file, load_keras
 from glow_tf.types import NamedArrays
 from glow_tf.weights_file import ENDING, written_config
@@ -127,6 +129,32 @@ def load_initial_weights(model: Glow, record: InitialWeights) -> InitialWeights:
     return dataclasses.replace(record, digest=digest)
 
 
+def warn_of_other_classes(record: InitialWeights, data: DataConfig) -> None:
+    """Warn if labels meant other classes in the run that the weights of a conditional model are from.
+
+    Args:
+        record: the record of the weights; a file does not say what its labels meant.
+        data: the configuration of the training, with the record of its splits.
+    """
+    location = _locate(record.path)
+    if not location.is_dir():
+        return
+    theirs, ours = _class_names(Run.open(location).experiment().data), _class_names(data)
+    if theirs and ours and (differences := differing_classes(theirs, ours)):
+        label, then, now = differences[0]
+        warnings.warn(
+            f"{record.path}: label {label} was {then} there and is {now} here; its weights start as those of the other "
+            "class.",
+            stacklevel=3,
+        )
+
+
+def _class_names(data: DataConfig) -> tuple[str, ...] | None:
+    if data.class_attributes:
+        return class_names(data.class_attributes)
+    return data.split_record and data.split_record.classes
+
+
 def _absolute(path: str) -> str:
     """Return an absolute path, or the name of a preset where there is no such path."""
     return path if path in presets.PRESETS and not os.path.lexists(path) else os.path.abspath(path)
@@ -155,8 +183,7 @@ def _load_source(location: pathlib.Path, ema: bool, config: ModelConfig) -> Glow
     """Load the `Glow` of a run folder or of a file; a file that says nothing has the configuration `config`."""
     if location.is_dir():
         return Run.open(location).model(ema=ema)
-    if ema:
-        raise RunError(f"{location} holds one set of weights; only a run folder has EMA weights besides.")
+    require_raw(location, ema)
     if is_keras_file(location):
         return load_keras(location)
     model = Glow(_config_in(location) or config)

@@ -5,7 +5,7 @@ import math
 import pathlib
 import re
 import statistics
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
 from glow_tf.data import open_source
 from glow_tf.errors import DataError
+from glow_tf.types import ImageShape
 
 SIZES = (32, 64, 128)
 """Heights and widths to choose from."""
@@ -24,10 +25,6 @@ FEW_IMAGES = 2_000
 """Images below which more of them are held out for validation."""
 STEPS = 3_000
 """Steps of a training, about."""
-
-
-ImageShape: TypeAlias = tuple[int, int, int]
-"""Height, width, channels."""
 
 
 class Look(NamedTuple):

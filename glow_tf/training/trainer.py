@@ -14,7 +14,7 @@ from glow_tf.errors import ConfigError
 from glow_tf.runs import MetricsTable
 from glow_tf.training import devices
 from glow_tf.training.batches import ExperimentBatches
-from glow_tf.training.initial_weights import load_initial_weights, recorded_weights
+from glow_tf.training.initial_weights import load_initial_weights, recorded_weights, warn_of_other_classes
 from glow_tf.training.loop import EpochLoop
 from glow_tf.training.old_splits import check_old_split
 from glow_tf.training.run_folder import open_run_folder, with_split_record
@@ -95,6 +95,8 @@ class Trainer:
         self.restored = self.state.restore()
         if not self.restored and self.experiment.initial_weights:
             record = load_initial_weights(self.state.model, self.experiment.initial_weights)
+            if self.experiment.model.classes:
+                warn_of_other_classes(record, self.experiment.data)
             self.experiment = dataclasses.replace(self.experiment, initial_weights=record)
         return self.restored
 

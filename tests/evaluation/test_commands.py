@@ -1,5 +1,6 @@
 """Test `evaluate.py` as a command, and its sub-commands."""
 
+import dataclasses
 import io
 import json
 import math
@@ -21,7 +22,9 @@ from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_co
 from glow_tf.evaluation.options import progress_bar
 from glow_tf.evaluation.samples import nearest_images
 from glow_tf.latents import load_latents
+from glow_tf.runs import Run
 from helpers.commands import call
+from helpers.source_cases import save_pictures
 
 
 def files(run):
@@ -134,6 +137,21 @@ def test_accuracy_command_reports_classifier_accuracy(tiny_conditional_run, caps
     assert "L=2, weight_y=0.1, unknown steps" in out and "through the top prior alone" in out
     values = numbers(tiny_conditional_run, "accuracy.json")
     assert values["real"] > 0.95 and 0 <= values["samples"] <= 1 and len(values["by_class"]) == 10
+
+
+def test_damaged_images_are_left_out_as_in_training_or_by_option(tiny_run, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    save_pictures(folder, np.zeros([12, 8, 8], np.uint8))
+    (folder / "3.png").write_bytes(b"no picture")
+    source = f"folder:{folder}"
+    context = open_context(TargetOptions(str(tiny_run), data=source, on_damaged="skip"))
+    assert sum(len(context.arrays(split)[0]) for split in ("train", "validation", "test")) == 11
+    run = Run.create(tmp_path / "run", Run(tiny_run).experiment())
+    experiment = run.experiment()
+    run.write_config(dataclasses.replace(experiment, data=DataConfig("folder:elsewhere", on_damaged="skip")))
+    assert open_context(TargetOptions(str(run.path), data=source)).data.on_damaged == "skip"
+    assert open_context(TargetOptions(str(run.path), data=source, on_damaged="stop")).data.on_damaged == "stop"
 
 
 def test_classifier_sees_all_classes_of_images_that_are_sorted_by_class(tmp_path, monkeypatch):

@@ -77,6 +77,10 @@ def test_machine_that_does_not_answer_is_named(monkeypatch):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")  # Python's own filter, which shows a repeated warning once
             with absent_machines_named(machines):
-                time.sleep(0.5)
+                deadline = time.monotonic() + 30
+                while sum("waiting for" in str(w.message) for w in caught) < 2 and time.monotonic() < deadline:
+                    time.sleep(0.01)
     texts = [str(warning.message) for warning in caught if "waiting for" in str(warning.message)]
-    assert len(texts) >= 2 and set(texts) == {f"waiting for {silent} (Connection refused); start train.py there too"}
+    assert len(texts) >= 2 and set(texts) == {
+        f"waiting for {silent} (Connection refused); start the training there too"
+    }

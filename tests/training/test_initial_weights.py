@@ -8,7 +8,7 @@ import pytest
 
 from glow_tf import Glow, model_files
 from glow_tf.cli import train as train_command
-from glow_tf.config import DataConfig, RunOptions
+from glow_tf.config import DataConfig, RunOptions, SplitRecord
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.runs import Run
 from glow_tf.training import initial_weights
@@ -121,6 +121,20 @@ def test_bits_size_classes_and_the_top_prior_may_differ(tiny_run, tiny_condition
     assert "weights of flow/prior/embedding start at zero: it has none of that shape" in str(warned[0].message)
     same = load(ten, classes=10, weight_y=0.5)
     assert_same(same.get_weights(), Run(tiny_conditional_run).model().get_weights())
+
+
+def test_labels_that_meant_other_classes_are_named(tiny_conditional_run, tuned, tmp_path, recwarn):
+    source = Run(shutil.copytree(tiny_conditional_run, tmp_path / "source"))
+    theirs = source.experiment()
+    data = dataclasses.replace(tuned.data, labels=True)
+    experiment = dataclasses.replace(tuned, model=theirs.model, data=data)
+    for i, names in enumerate((None, tuple("0123456789"), tuple("0213456789"))):
+        record = SplitRecord("position", 0, classes=names)
+        source.write_config(dataclasses.replace(theirs, data=dataclasses.replace(theirs.data, split_record=record)))
+        assert not recwarn.list
+        start(tmp_path / f"run{i}", experiment, source.path)
+    (warning,) = recwarn.list
+    assert f"{source.path}: label 1 was 2 there and is 1 here" in str(warning.message)
 
 
 def test_weights_of_another_model_are_refused_by_name(tiny_run, tuned, tmp_path):
