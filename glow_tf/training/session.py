@@ -194,8 +194,16 @@ def print_head(trainer: Trainer, print_line: PrintLine = print) -> None:
         rows.insert(1, ("cache", cache))
     if experiment.data.paper_protocol:
         rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
-    print_line(f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name)
+    print_line(_title(experiment))
     print_line(format_table(rows, indent="  "))
+
+
+def _title(experiment: Experiment) -> str:
+    """Return the name of an experiment and what it is; a preset's description does not hold for other images."""
+    preset = presets.PRESETS.get(experiment.name)
+    if preset is not None and preset.data.source != experiment.data.source:
+        return f"{experiment.name}, on other images than the preset's"
+    return f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name
 
 
 def _draw(trainer: Trainer, only_missing: bool) -> None:
