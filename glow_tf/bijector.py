@@ -69,6 +69,7 @@ class LayerBijector(tfb.Bijector):
     ) -> None:
         if parameters is None:
             parameters = {"layer": layer, "condition": condition, "validate_args": validate_args, "name": name}
+        layer.settle_event()
         ndims = layer.event_ndims
         # Only the number of axes is read off; a layer that is not built has no channels yet, and 4 can be halved.
         shape = layer.encoded_shape(layer.event_shape or (None,) * (ndims - 1) + (4,))

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from glow_tf import Glow, layers
+from glow_tf.bijector import LayerBijector
 from glow_tf.layers.tensors import map_latents
 from helpers import layer_cases
 from helpers.bijector_cases import (
@@ -158,6 +159,7 @@ def test_bijector_builds_lazily_or_by_event_shape():
         lazy.inverse(tf.zeros([2, *shape], layer_cases.DTYPE))
         assert len(lazy.trainable_variables) == 2
         assert len(layers.ActNorm(dtype=layer_cases.DTYPE).as_bijector(shape).trainable_variables) == 2
+    assert LayerBijector(layers.ActNorm()).inverse(tf.zeros([2, 4, 4, 6])).shape == [2, 4, 4, 6], "by default of images"
 
 
 CHECKPOINTED = {

@@ -31,7 +31,7 @@ class FlowSequential(FlowLayer):
 
     Raises:
         TypeError: there is something else than a flow layer among them.
-        ValueError: their dtypes, or their numbers of event axes, differ.
+        ValueError: their dtypes, or their numbers of event axes, differ, or a layer before the last splits its input.
 
     Source: equations 6 and 7 of https://arxiv.org/abs/1807.03039: the log-determinants of a sequence of maps add.
 
@@ -99,6 +99,11 @@ class FlowSequential(FlowLayer):
         super().build(input_shape)
         shape = self.event_shape
         for layer in self.layers:
+            if isinstance(shape, list):
+                raise ValueError(
+                    f"{self.name}: {layer.name} takes one tensor, the layers before it give a list of {len(shape)}; "
+                    "only the last layer may split its input."
+                )
             if not layer.built:
                 layer.build((None, *shape))
             if layer.event_ndims != len(shape):  # its log-determinants would have other axes than the sum
