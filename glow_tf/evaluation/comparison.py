@@ -53,7 +53,7 @@ class Histograms(NamedTuple):
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.add_subplot(xlabel="bits/dim", ylabel="share of images")
         title = f"Bits/dim of two data sets under {self.caption}: AUROC {self.auroc:.3f}"
-        axes.set_title(title, fontsize=11, parse_math=False)
+        axes.set_title(title, fontsize=11, parse_math=False, wrap=True)
         bins = _bins(np.concatenate([values for _, values in self.sets]))
         for name, values in self.sets:
             shares = np.full(len(values), 1 / len(values))
@@ -74,5 +74,5 @@ def _bins(values: np.ndarray) -> np.ndarray:
 def _describe_outside(values: np.ndarray, bins: np.ndarray) -> str:
     """Return in words how many of the values lie outside the bins, or ""."""
     below, above = np.sum(values < bins[0]), np.sum(values > bins[-1])
-    parts = [f"{count} {where}" for count, where in ((below, "below"), (above, "above")) if count]
-    return f" ({' and '.join(parts)} of these {len(values):,} not drawn)" if parts else ""
+    outside = " and ".join(f"{count:,} {side}" for count, side in ((below, "below"), (above, "above")) if count)
+    return f" (of {len(values):,} images {outside} the range drawn)" if outside else ""

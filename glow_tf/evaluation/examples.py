@@ -54,8 +54,8 @@ def read_examples(
     if not files:
         return choose_examples(context, count)
     images = read_own_images(files, context.model.image_shape)
-    names = [pathlib.Path(file).name for file in files]
-    return Examples(images, context.model_labels(np.full(len(files), label or 0)), names, names, OWN)
+    names, stems = zip(*((path.name, path.stem) for path in map(pathlib.Path, files)), strict=True)
+    return Examples(images, context.model_labels(np.full(len(files), label or 0)), list(names), list(stems), OWN)
 
 
 def choose_examples(context: EvaluationContext, count: int) -> Examples:

@@ -49,7 +49,7 @@ def learning_curve(
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="bits/dim")
-    axes.set_title(title, fontsize=11, parse_math=False)
+    axes.set_title(title, fontsize=11, parse_math=False, wrap=True)
     curves = {}
     for column, name in LEARNING_CURVES.items():
         points = [(row["epoch"], row[column]) for row in rows if row.get(column) is not None]
@@ -111,11 +111,11 @@ def _set_limits(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]])
     upper = high + 0.15 * (high - low) + 0.05
     axes.set_ylim(low - 0.05 * (high - low) - 0.01, upper)
     clipped = 0
-    for color, (epochs, values) in curves.items():
+    for size, (color, (epochs, values)) in zip((11, 8, 5), curves.items(), strict=False):
         above = epochs[values > upper]
         clipped += len(above)
-        # Half of the marker lies above the axes, where it would be cut.
-        axes.plot(above, np.full(len(above), upper), "^", color=color, markersize=6, clip_on=False)
+        # Half of a marker lies above the axes, where it would be cut. Those of one epoch lie on each other.
+        axes.plot(above, np.full(len(above), upper), "^", color=color, markersize=size, clip_on=False)
     if clipped:
         values = "1 value lies" if clipped == 1 else f"{clipped} values lie"
         axes.annotate(

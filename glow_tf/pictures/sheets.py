@@ -118,7 +118,7 @@ def sheet(rows: Sequence[Row | tuple[object, Images]], title: str | None = None)
 
 
 def frame(images: Images, side: int, title: str, caption: str) -> np.ndarray:
-    """Return images side by side, about as many in a column as in a row, below a title and a caption.
+    """Return images side by side below a title and a caption: up to five without a gap, more in about a square.
 
     Args:
         images: uint8 `[n, H, W, C]`.
@@ -133,7 +133,7 @@ def frame(images: Images, side: int, title: str, caption: str) -> np.ndarray:
         >>> frame(np.zeros([4, 8, 8, 1], np.uint8), 256, "Attribute: smiling", "strength +0.50").shape[1]
         280
     """
-    columns = math.ceil(math.sqrt(len(images)))
+    columns = len(images) if len(images) in (2, 3, 5) else math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
     raster = grid(enlarged(images, math.ceil(side / rows)), columns=columns, gap=TILE_GAP)
     width = raster.shape[1] + 2 * MARGIN
