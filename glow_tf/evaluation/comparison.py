@@ -54,7 +54,7 @@ class Histograms(NamedTuple):
         axes = figure.add_subplot(xlabel="bits/dim", ylabel="share of images")
         title = f"Bits/dim of two data sets under {self.caption}: AUROC {self.auroc:.3f}"
         axes.set_title(title, fontsize=11, parse_math=False, wrap=True)
-        bins = _bins(np.concatenate([values for _, values in self.sets]))
+        bins = bins_of(np.concatenate([values for _, values in self.sets]))
         for name, values in self.sets:
             shares = np.full(len(values), 1 / len(values))
             axes.hist(values, bins, weights=shares, alpha=0.6, label=name + _describe_outside(values, bins))
@@ -63,7 +63,7 @@ class Histograms(NamedTuple):
         save_figure(path, figure, scale)
 
 
-def _bins(values: np.ndarray) -> np.ndarray:
+def bins_of(values: np.ndarray) -> np.ndarray:
     """Return the edges of the bins, which hold all but the lowest and highest 0.5 % of the values, at least."""
     low, high = np.percentile(values, [0.5, 99.5])
     if low == high:

@@ -62,7 +62,7 @@ def draw_sheet(
     error = np.abs(decoded.astype(int) - quantization.quantize(images, model.config.bits).numpy())
     gain = 255 // max(1, error.max())
     label = f"error, {gain} times enlarged" if error.any() else "error (none)"
-    largest = [f"at most {value}" for value in error.max(axis=(1, 2, 3))]
+    largest = [f"largest {value}" for value in error.max(axis=(1, 2, 3))]
     rows = [
         Row("image", images),
         Row("reconstruction", decoded),
