@@ -2,12 +2,13 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from glow_tf.model import Glow
 from glow_tf.pictures.sheets import Sheet
+from glow_tf.types import Images
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The temperatures of a sheet, those of the original's sampling script (paper, figure 8)."""
@@ -21,6 +22,17 @@ def describe_temperature(temperature: float) -> str:
         'temperature 0.7'
     """
     return f"temperature {temperature:g}"
+
+
+def draw_by_temperature(images: Mapping[float, Images], subtitle: str = "") -> Sheet:
+    """Return a `Sheet` with a row of samples for each temperature.
+
+    Args:
+        images: uint8 `[n, H, W, C]` by temperature.
+        subtitle: run, weights and seed.
+    """
+    rows = [(describe_temperature(temperature), row) for temperature, row in images.items()]
+    return Sheet(rows, "Samples by temperature", subtitle)
 
 
 def draw_sample_sheet(
@@ -40,11 +52,8 @@ def draw_sample_sheet(
         subtitle: run and weights, which the sheet names before the seed.
     """
     labels = np.arange(columns) % model.config.classes if model.config.classes else None
-    rows = [
-        (describe_temperature(t), model.sample(columns, temperature=t, labels=labels, seed=seed).numpy())
-        for t in temperatures
-    ]
-    return Sheet(rows, "Samples by temperature", ", ".join(filter(None, (subtitle, f"seed {seed}"))))
+    images = {t: model.sample(columns, temperature=t, labels=labels, seed=seed).numpy() for t in temperatures}
+    return draw_by_temperature(images, ", ".join(filter(None, (subtitle, f"seed {seed}"))))
 
 
 def sample_sheet(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from glow_tf.errors import ConfigError
-from glow_tf.evaluation.accuracy import ConditionalAccuracy, measure_accuracy
+from glow_tf.evaluation.accuracy import measure_accuracy
 from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.evaluation.options import DEFAULT_PICTURES, ImageCount, PictureOptions, Temperature, progress_bar
 from glow_tf.fields import Seed32, check_arguments
@@ -47,8 +47,8 @@ def accuracy(
     steps = _training_steps(context)
     names = context.source.class_names
     subtitle = f"{context.caption}, seed {seed}; a classifier is right on {result.samples:.0%} of {count} samples"
-    title = f"Samples by class at {describe_temperature(temperature)}"
-    path = pictures.save(Sheet(_class_rows(result, names[:count]), title, subtitle), context.out, "accuracy")
+    sheet = draw_classes(result.images, result.classes, names[:count], temperature, subtitle)
+    path = pictures.save(sheet, context.out, "accuracy")
     print(
         f"L={config.levels}, weight_y={config.weight_y:g}, {f'{steps:,}' if steps else 'unknown'} steps, "
         f"{context.weights_name}; temperature {temperature:g}, {count} samples; "
@@ -85,9 +85,20 @@ def _training_steps(context: EvaluationContext) -> int | None:
     return None if step is None else int(step)
 
 
-def _class_rows(result: ConditionalAccuracy, names: Sequence[str]) -> list[tuple[str, np.ndarray]]:
-    """Return the rows of a sheet: the first samples of each class."""
-    return [
-        (name, result.images[result.classes == label][:MAX_SAMPLES_SHOWN_PER_CLASS])
+def draw_classes(
+    images: np.ndarray, classes: np.ndarray, names: Sequence[str], temperature: float, subtitle: str
+) -> Sheet:
+    """Draw the first samples of each class.
+
+    Args:
+        images: uint8 `[n, H, W, C]`.
+        classes: int `[n]`.
+        names: names of the classes.
+        temperature: temperature of the samples.
+        subtitle: run, weights, seed and accuracy.
+    """
+    rows = [
+        (name, images[classes == label][:MAX_SAMPLES_SHOWN_PER_CLASS])
         for label, name in enumerate(names[:MAX_CLASSES_SHOWN])
     ]
+    return Sheet(rows, f"Samples by class at {describe_temperature(temperature)}", subtitle)

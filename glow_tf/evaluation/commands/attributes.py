@@ -168,13 +168,27 @@ def _draw(
     images = batched.decode(context.model, moved, labels, bar=bar)
     images = images.reshape(len(all_strengths), len(z), *context.model.image_shape)
     still, moving = images[: len(strengths)], images[len(strengths) :]
-    title = f"Attribute: {name}"
-    rows = list(zip(examples.names, np.swapaxes(still, 0, 1), strict=True))
-    headings = [f"{strength:+g}" if strength else "image" for strength in strengths]
-    subtitle = f"{context.caption}; {origin}, the numbers are strengths"
+    sheet = draw_strengths(name, np.swapaxes(still, 0, 1), examples.names, strengths, f"{context.caption}; {origin}")
     captions = [f"strength {strength:+.2f}" for strength in smooth]
-    frames = [frame(row, animation.MIN_SIDE, title, text) for row, text in zip(moving, captions, strict=True)]
-    return Sheet(rows, title, subtitle, headings), np.stack(frames + frames[::-1])
+    frames = [frame(row, animation.MIN_SIDE, sheet.title, text) for row, text in zip(moving, captions, strict=True)]
+    return sheet, np.stack(frames + frames[::-1])
+
+
+def draw_strengths(
+    name: str, images: np.ndarray, labels: Sequence[str], strengths: Sequence[float], origin: str
+) -> Sheet:
+    """Draw images at each strength of an attribute, a row each.
+
+    Args:
+        name: name of the attribute.
+        images: uint8 `[n, len(strengths), H, W, C]`.
+        labels: n descriptions of the images.
+        strengths: the strengths.
+        origin: run, weights, and how the direction was computed.
+    """
+    headings = [f"{strength:+g}" if strength else "image" for strength in strengths]
+    rows = list(zip(labels, images, strict=True))
+    return Sheet(rows, f"Attribute: {name}", f"{origin}; the numbers are strengths", headings)
 
 
 def _measure(

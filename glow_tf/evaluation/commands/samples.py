@@ -9,7 +9,7 @@ from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_co
 from glow_tf.evaluation.options import DEFAULT_PICTURES, PictureOptions, ShownCount, Temperature, progress_bar
 from glow_tf.evaluation.samples import Samples, draw_samples, nearest_images, search_limit
 from glow_tf.fields import NotEmpty, Seed32, check_arguments
-from glow_tf.pictures import TEMPERATURES, Row, Sheet, describe_temperature
+from glow_tf.pictures import TEMPERATURES, Row, Sheet, describe_temperature, draw_by_temperature
 from glow_tf.tables import format_table
 
 MAX_CLASSES_SHOWN = 20
@@ -90,8 +90,7 @@ def _draw_sheets(
     drawn: Mapping[float, Samples], names: Sequence[str], overview: np.ndarray, caption: str
 ) -> dict[str, Sheet]:
     """Return, by file name, an overview with a row per temperature, and a sheet per temperature."""
-    rows = [(describe_temperature(t), s.images[overview]) for t, s in drawn.items()]
-    sheets = {"samples": Sheet(rows, "Samples by temperature", caption)}
+    sheets = {"samples": draw_by_temperature({t: s.images[overview] for t, s in drawn.items()}, caption)}
     for t, s in drawn.items():
         lines = s.images.reshape(len(names), -1, *s.images.shape[1:])
         title = f"Samples at {describe_temperature(t)}"
