@@ -12,6 +12,8 @@ from glow_tf.io import write_atomically
 from glow_tf.pictures import enlarged, rgb
 from glow_tf.types import Images
 
+MIN_SIDE = 256
+"""Smaller frames are enlarged by a whole factor to at least this many pixels a side."""
 MIN_FRAME_MILLISECONDS = 20
 """Browsers slow down a GIF whose frames are shorter."""
 
@@ -40,7 +42,7 @@ def ending(kind: Literal["gif", "mp4"] | None = None) -> str:
 
 
 def save_animation(path: pathlib.Path | str, frames: Images, seconds: float = 4.0) -> None:
-    """Write frames as an animation; small ones are enlarged.
+    """Write frames as an animation; small ones are enlarged (see `MIN_SIDE`).
 
     Args:
         path: file to write; its ending, `.gif` or `.mp4`, decides the format.
@@ -50,7 +52,7 @@ def save_animation(path: pathlib.Path | str, frames: Images, seconds: float = 4.
     Raises:
         RunError: the file cannot be written.
     """
-    path, frames = pathlib.Path(path), np.stack([rgb(f) for f in enlarged(frames)])
+    path, frames = pathlib.Path(path), np.stack([rgb(f) for f in enlarged(frames, MIN_SIDE)])
     write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
     write_atomically(path, lambda temporary: write(temporary, frames, seconds))
 

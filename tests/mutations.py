@@ -204,7 +204,7 @@ MUTATIONS = (
     ),
     Mutation(
         "pictures-gap-after-the-last-column",
-        "glow_tf/pictures.py",
+        "glow_tf/pictures/images.py",
         "columns * (width + gap) - gap",
         "columns * (width + gap)",
         ("tests/test_pictures.py",),

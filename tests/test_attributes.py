@@ -1,6 +1,7 @@
 """Test interpolation and attribute vectors."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -103,16 +104,24 @@ def test_interpolation_ends_in_the_images(run, request):
 def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, capsys):
     run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
     commands.interpolate(run, pairs=2, steps=3, video="gif")
-    assert (written / "interpolation.png").is_file()
-    assert Image.open(written / "interpolation.gif").n_frames > 24
+    first = {name: (written / name).read_bytes() for name in ("interpolation.png", "interpolation.gif")}
+    animation = Image.open(written / "interpolation.gif")
+    assert animation.n_frames > 24 and min(animation.size) >= 256
     values = json.loads((written / "interpolation.json").read_text())
     assert [len(strip["bits_per_dim"]) for strip in values["strips"]] == [3, 3]
+    assert [re.findall(r"\((.)\)", s["images"]) for s in values["strips"]] == [["0", "3"], ["6", "9"]], "other classes"
     files = []
     for i in range(2):
         files.append(str(tmp_path / f"{i}.png"))
         Image.fromarray(RNG.integers(0, 256, (20, 30, 3), np.uint8)).save(files[-1])
     commands.interpolate(run, images=tuple(files), video="gif")
-    assert files[0] in capsys.readouterr().out
+    assert "0.png to 1.png" in capsys.readouterr().out
+    assert {name: (written / name).read_bytes() for name in first} == first, "own images have files of their own"
+    assert (written / "interpolation_own.png").is_file() and (written / "interpolation_own.json").is_file()
+    commands.attributes(run, names=("3",), images=files[:1], limit=100, measured=0, video="gif")
+    assert (written / "attribute_3_own.png").is_file() and not (written / "attribute_3.png").is_file()
+    positions = json.loads((written / "attributes_own.json").read_text())["slider_positions"]
+    assert [len(values) for values in positions.values()] == [1]
     with pytest.raises(ConfigError, match="two files or more"):
         commands.interpolate(run, images=files[:1])
     (tmp_path / "text.png").write_text("hello")
@@ -131,7 +140,8 @@ def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path,
     out = capsys.readouterr().out
     assert "slider positions" in out and "classifier accuracy" in out and "mean" in out
     assert (written / "attribute_7.png").is_file()
-    assert Image.open(written / "attribute_7.gif").n_frames > 16
+    animation = Image.open(written / "attribute_7.gif")
+    assert animation.n_frames > 16 and min(animation.size) >= 256
     rates = json.loads((written / "attributes.json").read_text())["detection_rates"]
     methods = ["without", "without +1 means", "without +1 logistic", "with", "with -1 means", "with -1 logistic"]
     assert list(rates) == ["3", "7", "mean"] and list(rates["mean"]) == methods
@@ -139,6 +149,7 @@ def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path,
     saved = attributes.load_attributes(tmp_path / "a.npz", 64)
     assert saved.names == tuple("0123456789")
     commands.attributes(run, names=("3",), load=str(tmp_path / "a.npz"), measured=5, video="gif")
+    assert (written / "attribute_3_a.png").is_file() and (written / "attributes_a.json").is_file()
     assert "without +1 loaded" in capsys.readouterr().out
 
 
@@ -148,7 +159,7 @@ def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, c
     commands.attributes(TargetOptions(str(tiny_run), out=str(tmp_path)), **options)
     out = capsys.readouterr().out
     assert "Smiling" in out and "classifier" not in out, "digits have no tag Smiling to measure"
-    assert (tmp_path / "attribute_Smiling.png").is_file() and not (tmp_path / "attributes.npz").exists()
+    assert (tmp_path / "attribute_Smiling_z_manipulate.png").is_file() and not (tmp_path / "attributes.npz").exists()
 
 
 def test_moving_along_a_direction_changes_the_attribute():

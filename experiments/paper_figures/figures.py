@@ -10,7 +10,7 @@ from PIL import Image
 from experiments.paper_figures.experiments import COUPLINGS, PERMUTATIONS, parse_depth
 from experiments.paper_figures.significance import final_values
 from glow_tf.io import write_atomically
-from glow_tf.pictures import FIGURE_DPI, enlarged, grid, sample_sheet, save_png
+from glow_tf.pictures import FIGURE_DPI, Sheet, describe_temperature, draw_sample_sheet
 from glow_tf.runs import Run
 
 COLORS = dict(zip(PERMUTATIONS, ("#7a7a7a", "#d95f02", "#1b5e9e"), strict=True))
@@ -19,8 +19,8 @@ GRID_STYLE = {"alpha": 0.25, "linewidth": 0.6}
 NLL_LABEL = "validation NLL (bits/dim)"
 TEMPERATURE = 0.7
 """Temperature of the samples by depth (paper, section 6)."""
-SAMPLES_PER_DEPTH = 36
-SAMPLE_COLUMNS = 9
+SAMPLES_PER_DEPTH = 12
+DIGITS = "5,000 MNIST digits at 16x16, EMA weights"
 MAX_PALETTE_COLORS = 64
 """Colors of a PNG: a third of the bytes, with no difference that an eye can see."""
 
@@ -41,8 +41,10 @@ def draw_all(rows, runs, folder, out):
         for run in runs
         if run.seed == 0 and parse_depth(run.name)
     }
-    draw_samples_by_depth(out / "samples_by_depth.png", models)
-    save_png(out / "temperature.png", sample_sheet(models[max(models)]))
+    draw_by_depth(samples_by_depth(models)).save(out / "samples_by_depth.png")
+    largest = max(models)
+    subtitle = "{}, L = {}, K = {}".format(DIGITS, *largest)
+    draw_sample_sheet(models[largest], subtitle=subtitle).save(out / "temperature.png")
 
 
 def draw_ablation(path, rows):
@@ -67,7 +69,13 @@ def draw_ablation(path, rows):
         axes[0, 0].set_ylim(min(late_values) - 0.1, max(late_values) + 0.1)
     axes[0, 0].set_ylabel(NLL_LABEL)
     axes[1, 0].set_ylabel("difference from reverse,\npaired by seed (bits/dim)")
-    axes[0, 1].legend(frameon=False)
+    axes[0, 1].legend(
+        frameon=False,
+        title="mean and one standard\ndeviation of the seeds",
+        alignment="left",
+        fontsize=9,
+        title_fontsize=9,
+    )
     _save(figure, path, axes)
 
 
@@ -96,34 +104,45 @@ def draw_depth(path, rows):
         sizes = sorted(values_by_size)
         for size in sizes:
             values = values_by_size[size]
-            axis.plot([size] * len(values), values, "o", color=color, alpha=0.35, markersize=4, markeredgewidth=0)
+            [dots] = axis.plot([size] * len(values), values, "o", color=color, alpha=0.35, markersize=4, mew=0)
+        dots.set_label("a seed")
         means = [np.mean(values_by_size[size]) for size in sizes]
-        axis.plot(sizes, means, color=color, marker="_", markersize=12)
+        axis.plot(sizes, means, color=color, marker="_", markersize=12, label="mean")
         axis.set_xticks(sizes)
         axis.set_xlabel(label)
     axes[0].set_xscale("log", base=2)
     axes[0].xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
     axes[0].set_ylabel(NLL_LABEL)
+    axes[0].legend(frameon=False)
     _save(figure, path, axes)
 
 
-def draw_samples_by_depth(path, models):
-    """Draw samples of the shallowest and the deepest model along K and along L, all from the same seed.
+def samples_by_depth(models):
+    """Sample from the shallowest and the deepest model along K and along L, all from the same seed.
 
     Args:
-        path: file to write.
         models: dictionary of (L, K) -> `Glow`.
+
+    Returns:
+        Dictionary of (L, K) -> uint8 images.
     """
     most_levels, common_depth = _crossing(models)
     least_depth = min(k for levels, k in models if levels == most_levels)
     chosen = [(most_levels, least_depth), max(models), (1, common_depth), (most_levels, common_depth)]
-    figure = Figure(figsize=(8, 4.1), layout="constrained")
-    for axis, size in zip(figure.subplots(2, 2).flat, chosen, strict=True):
-        images = models[size].sample(SAMPLES_PER_DEPTH, temperature=TEMPERATURE, seed=0)
-        axis.imshow(grid(enlarged(images), columns=SAMPLE_COLUMNS, gap=4), cmap="gray", vmin=0, vmax=255)
-        axis.set_title("L = {}, K = {}".format(*size), fontsize=11)
-        axis.axis("off")
-    _save(figure, path)
+    return {
+        size: models[size].sample(SAMPLES_PER_DEPTH, temperature=TEMPERATURE, seed=0).numpy()
+        for size in dict.fromkeys(chosen)
+    }
+
+
+def draw_by_depth(images):
+    """Return a `Sheet` of samples by depth.
+
+    Args:
+        images: dictionary of (L, K) -> uint8 images.
+    """
+    rows = [("L = {}, K = {}".format(*size), row) for size, row in images.items()]
+    return Sheet(rows, f"Samples by depth at {describe_temperature(TEMPERATURE)}", f"{DIGITS}, seed 0")
 
 
 def _crossing(sizes):

@@ -1,5 +1,6 @@
 """The command `python evaluate.py`: measure and draw what a trained Glow does."""
 
+import itertools
 import os
 
 import tyro
@@ -29,12 +30,24 @@ def main(arguments: list[str]) -> None:
     if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
         _check_is_run(*arguments[:2])
         arguments = ["report", *arguments]
+    arguments = _rename_counts(arguments)
     start_tensorflow()
     from glow_tf.evaluation import commands
 
     config = (tyro.conf.OmitArgPrefixes,)
     run = parsing.parse_subcommand(commands.COMMANDS, arguments, prog=NAME, description=DESCRIPTION, config=config)
     run()
+
+
+def _rename_counts(arguments: list[str]) -> list[str]:
+    """Return the words of a command line with `--images N`, the old form of `--shown N`, replaced, with a warning."""
+    if arguments[:1] and arguments[0] not in ("report", "reconstruct", "attributes"):
+        return arguments
+    words = [part for word in arguments for part in ((word.split("=", 1)) if word.startswith("--images=") else [word])]
+    for i, (word, following) in enumerate(itertools.pairwise(words)):
+        if word == "--images" and following.isdecimal() and not os.path.exists(following):
+            return [*words[:i], *rename_options(["--images"], {"--images": "--shown"}), *words[i + 1 :]]
+    return arguments
 
 
 def _check_is_run(word: str, following: str = "-") -> None:

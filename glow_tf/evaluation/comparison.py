@@ -2,11 +2,14 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from glow_tf.pictures import save_figure
+
+BINS = 60
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
@@ -24,25 +27,52 @@ def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
     return float(roc_auc_score(np.repeat([0, 1], [len(inside), len(outside)]), values))
 
 
-def draw_histograms(path: pathlib.Path | str, sets: Sequence[tuple[str, np.ndarray]]) -> None:
-    """Write histograms of bits/dim as a PNG file.
+class Histograms(NamedTuple):
+    """Histograms of bits/dim of data sets under one model.
 
     Args:
-        path: the file to write.
-        sets: name and bits/dim, float `[n]`, of each data set.
-
-    Raises:
-        RunError: the file cannot be written.
+        sets: name and bits/dim, float `[n]`, of each data set, the model's own first.
+        auroc: the AUROC of telling them apart.
+        caption: run and weights.
     """
-    from matplotlib.figure import Figure  # here, because matplotlib is slow to import and most commands need none
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="bits/dim", ylabel="share of images")
-    all_values = np.concatenate([values for _, values in sets])
-    low, high = np.percentile(all_values, [0.5, 99.5])
-    bins = np.linspace(low, high, 60)  # a single outlier would hide the rest
-    for name, values in sets:
-        clipped = np.clip(values, bins[0], bins[-1])
-        axes.hist(clipped, bins, weights=np.full(len(values), 1 / len(values)), alpha=0.6, label=name)
-    axes.legend()
-    save_figure(path, figure)
+    sets: Sequence[tuple[str, np.ndarray]]
+    auroc: float
+    caption: str
+
+    def save(self, path: pathlib.Path | str, scale: int = 1) -> None:
+        """Write the histograms as a picture; the ending of the path decides the format.
+
+        Values far from all others would hide the rest: they are left out, and counted in the legend.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        from matplotlib.figure import Figure  # here, because matplotlib is slow to import and most commands need none
+
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.add_subplot(xlabel="bits/dim", ylabel="share of images")
+        title = f"Bits/dim of two data sets under {self.caption}: AUROC {self.auroc:.3f}"
+        axes.set_title(title, fontsize=11, parse_math=False, wrap=True)
+        bins = bins_of(np.concatenate([values for _, values in self.sets]))
+        for name, values in self.sets:
+            shares = np.full(len(values), 1 / len(values))
+            axes.hist(values, bins, weights=shares, alpha=0.6, label=name + _describe_outside(values, bins))
+        for text in axes.legend(fontsize=9).get_texts():
+            text.set_parse_math(False)
+        save_figure(path, figure, scale)
+
+
+def bins_of(values: np.ndarray) -> np.ndarray:
+    """Return the edges of the bins, which hold all but the lowest and highest 0.5 % of the values, at least."""
+    low, high = np.percentile(values, [0.5, 99.5])
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, BINS + 1)
+
+
+def _describe_outside(values: np.ndarray, bins: np.ndarray) -> str:
+    """Return in words how many of the values lie outside the bins, or ""."""
+    below, above = np.sum(values < bins[0]), np.sum(values > bins[-1])
+    outside = " and ".join(f"{count:,} {side}" for count, side in ((below, "below"), (above, "above")) if count)
+    return f" (of {len(values):,} images {outside} the range drawn)" if outside else ""

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,8 @@ class TargetOptions:
     ema: bool = False
     """Use the EMA weights instead of the raw ones (bits measures both, except of --images)."""
     out: Annotated[PathText | None, tyro.conf.arg(metavar="FOLDER")] = None
-    """Folder for pictures and numbers; RUN/evaluation, or next to the .keras file, if not given."""
+    """Folder for pictures and numbers; if not given, RUN/evaluation, or next to the .keras file; those of the EMA
+    weights and of another --data are in folders of their own there."""
     class_attributes: tuple[PathText, ...] = ()
     """Attributes that the classes are made of; those of the training if not given, which a .keras file does not say."""
     devices: str = "auto"
@@ -140,6 +142,11 @@ class EvaluationContext:
             return "the file's weights"
         return "EMA weights" if self.ema else "raw weights"
 
+    @property
+    def caption(self) -> str:
+        """Name the run, or the file, and the weights of `model`, for pictures."""
+        return f"{self.path.resolve().name}, {self.weights_name}"
+
     def describe_test_split(self) -> str:
         """Describe the test split in words: its size, and whether it was used for model selection."""
         rows, count = self.source.rows, self.source.size("test")
@@ -217,7 +224,7 @@ def open_context(
         data = dataclasses.replace(data, fit=target.fit)
     if target.on_damaged is not None:
         data = dataclasses.replace(data, on_damaged=target.on_damaged)
-    out = out if target.out is None else pathlib.Path(target.out)
+    out = _own_folder(out, target, experiment) if target.out is None else pathlib.Path(target.out)
     cache_options = dict(cache=target.cache, cache_dir=target.cache_dir)
     return EvaluationContext(path, data, experiment, out, target.ema, model, model_strategy, cache_options)
 
@@ -241,6 +248,14 @@ def _open_file(target: TargetOptions) -> tuple[Glow, DataConfig]:
     if source is None:
         raise ConfigError(f"{target.path} does not say what it was trained on; give --data, such as bundled:digits.")
     return model, DataConfig(source, labels=bool(model.config.classes))
+
+
+def _own_folder(out: pathlib.Path, target: TargetOptions, experiment: Experiment | None) -> pathlib.Path:
+    """Return the folder for what is not of the raw weights and the run's data, lest it replace what is."""
+    parts = ["ema"] if target.ema else []
+    if experiment is not None and target.data not in (None, experiment.data.source):
+        parts.append(file_word(target.data))
+    return out.joinpath("_".join(parts)) if parts else out
 
 
 def _moved(data: DataConfig, source: str, labels: bool) -> DataConfig:
@@ -323,6 +338,16 @@ def find_image_files(folder: pathlib.Path | str) -> list[pathlib.Path]:
     if not paths:
         raise DataError(f"no images ({', '.join(ENDINGS)}) in {folder}.")
     return paths
+
+
+def file_word(text: str) -> str:
+    """Return a text as a part of a file's name.
+
+    Example:
+        >>> file_word("folder:my/cats")
+        'folder_my_cats'
+    """
+    return re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("._")[-100:] or "unnamed"
 
 
 def _to_plain(value: Any) -> Any:

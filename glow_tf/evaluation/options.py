@@ -1,11 +1,13 @@
 """Types of command-line options with their bounds, and the progress bar of the sub-commands."""
 
+import dataclasses
 import math
-from typing import Annotated
+import pathlib
+from typing import Annotated, Literal, Protocol
 
 import tqdm
 
-from glow_tf.fields import Between
+from glow_tf.fields import Between, check_fields, option_name
 
 MAX_IMAGES = 10**9
 MAX_SHOWN = 1000
@@ -20,6 +22,35 @@ BatchSize = Annotated[int, Between(1, 100_000)]
 DrawCount = Annotated[int, Between(1, 100_000)]
 """A number of draws of the dequantization noise."""
 Temperature = Annotated[float, Between(0, 10)]
+
+
+class Picture(Protocol):
+    """A picture that can be written in several formats, such as a `glow_tf.pictures.Sheet`."""
+
+    def save(self, path: pathlib.Path | str, scale: int = 1) -> None:
+        """Write the picture as the ending of the path says."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureOptions:
+    """The options of the sub-commands that draw; their docstrings are the commands' help."""
+
+    format: Literal["png", "pdf", "svg"] = "png"
+    """Format of sheets and charts; animations have their own."""
+    scale: Annotated[int, Between(1, 8)] = 1
+    """Whole factor of the size of sheets, texts included, and of the pixels of a chart."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, option_name)
+
+    def save(self, picture: Picture, folder: pathlib.Path, name: str) -> pathlib.Path:
+        """Write a picture into a folder under a name without its ending; return the path."""
+        path = folder / f"{name}.{self.format}"
+        picture.save(path, self.scale)
+        return path
+
+
+DEFAULT_PICTURES = PictureOptions()
 
 
 def progress_bar(total: int, description: str) -> tqdm.tqdm:

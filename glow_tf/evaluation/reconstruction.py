@@ -1,6 +1,7 @@
 """Reconstructions `decode(encode(x))`, and images whose fine latents are redrawn."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from glow_tf import batched, quantization
 from glow_tf.batched import ProgressBar
 from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
+from glow_tf.pictures import Row, Sheet
 from glow_tf.types import Images
 
 
@@ -36,6 +38,38 @@ def reconstruct(
     reconstructions = batched.decode(model, z, labels, bar=bar)
     expected = quantization.quantize(images, model.config.bits).numpy()
     return reconstructions, int(np.max(np.abs(reconstructions.astype(int) - expected)))
+
+
+def draw_sheet(
+    model: Glow,
+    images: Images,
+    decoded: Images,
+    *,
+    subtitle: str = "",
+    headings: Sequence[str] = (),
+    more_rows: Sequence[Row] = (),
+) -> Sheet:
+    """Draw images, their reconstructions and the differences of the two, with the largest one below each image.
+
+    Args:
+        model: the model, whose quantization is no error.
+        images: uint8 `[n, H, W, C]`.
+        decoded: their reconstructions.
+        subtitle: run and weights.
+        headings: what each column shows.
+        more_rows: rows below.
+    """
+    error = np.abs(decoded.astype(int) - quantization.quantize(images, model.config.bits).numpy())
+    gain = 255 // max(1, error.max())
+    label = f"error, {gain} times enlarged" if error.any() else "error (none)"
+    largest = [f"largest {value}" for value in error.max(axis=(1, 2, 3))]
+    rows = [
+        Row("image", images),
+        Row("reconstruction", decoded),
+        Row(label, (error * gain).astype(np.uint8), largest),
+        *more_rows,
+    ]
+    return Sheet(rows, "Reconstructions", subtitle, headings)
 
 
 def float_error(model: Glow, images: Images, labels: np.ndarray | None = None) -> float:

@@ -151,7 +151,9 @@ class EpochLoop:
     def _draw_samples(self, number: int) -> None:
         path = self.trainer.run.pictures / f"samples_epoch_{number:04d}.png"
         with warning_if_not_drawn(str(path)):
-            page = sample_sheet(self.state.model)
+            page = sample_sheet(
+                self.state.model, subtitle=f"{self.trainer.run.path.resolve().name}, raw weights, epoch {number}"
+            )
             save_png(path, page)
             if self.tensorboard:
                 self.tensorboard.image("samples", page, self.state.steps)

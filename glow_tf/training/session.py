@@ -208,12 +208,15 @@ def _title(experiment: Experiment) -> str:
 
 def _draw(trainer: Trainer, only_missing: bool) -> None:
     curve, samples = (trainer.run.pictures / name for name in ("learning_curve.png", "samples.png"))
+    name = trainer.run.path.resolve().name
     if not (only_missing and curve.is_file()):
         with warning_if_not_drawn(str(curve)):
-            learning_curve(curve, trainer.table.rows())
+            weight_y = trainer.experiment.model.weight_y
+            learning_curve(curve, trainer.table.rows(), title=f"Learning curve of {name}", weight_y=weight_y)
     if not (only_missing and samples.is_file()):
         with warning_if_not_drawn(str(samples)):
-            save_png(samples, sample_sheet(trainer.run.model()))
+            subtitle = f"{name}, raw weights of the best epoch"
+            save_png(samples, sample_sheet(trainer.run.model(), subtitle=subtitle))
 
 
 def print_tail(trainer: Trainer, print_line: PrintLine = print) -> None:

@@ -135,19 +135,19 @@ def numbers(line, name):
 
 def saved_directions(files):
     path = files["OUT"].with_name("saved.npz")
-    line = f"attributes RUN --load MANIPULATE --save {path} --names Smiling --strengths 1 --images 1 --video gif"
-    numbers(line, "attributes.json")(files)
+    line = f"attributes RUN --load MANIPULATE --save {path} --names Smiling --strengths 1 --shown 1 --video gif"
+    numbers(line, "attributes_z_manipulate.json")(files)
     return load_attributes(path, 64).directions.tolist()
 
 
 def mean_of_one_attribute_named_twice(files):
-    line = "attributes RUN --names 3 3 7 --limit 80 --measured 4 --strengths 1 --images 1 --video gif"
+    line = "attributes RUN --names 3 3 7 --limit 80 --measured 4 --strengths 1 --shown 1 --video gif"
     accuracies = numbers(line, "attributes.json")(files)["classifier_accuracy"]
     return accuracies["mean"] == pytest.approx((accuracies["3"] + accuracies["7"]) / 2)
 
 
 def attribute_called_mean(files):
-    line = "attributes RUN --data folder:PICTURES --limit 80 --measured 4 --strengths 1 --images 1 --video gif"
+    line = "attributes RUN --data folder:PICTURES --limit 80 --measured 4 --strengths 1 --shown 1 --video gif"
     return list(numbers(line, "attributes.json")(files)["classifier_accuracy"])
 
 

@@ -1,11 +1,14 @@
 """Test `evaluate.py` as a command, and its sub-commands."""
 
 import dataclasses
+import html
 import io
 import json
 import math
+import re
 import shutil
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -15,11 +18,12 @@ from glow_tf import Glow, ModelConfig, batched
 from glow_tf.cli import evaluate
 from glow_tf.config import DataConfig
 from glow_tf.errors import ConfigError, DataError, GlowError, RunError
-from glow_tf.evaluation import accuracy, commands, reconstruction
+from glow_tf.evaluation import accuracy, commands, comparison, reconstruction
 from glow_tf.evaluation.accuracy import SampleClassifier
-from glow_tf.evaluation.comparison import auroc
+from glow_tf.evaluation.comparison import Histograms, auroc
 from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
-from glow_tf.evaluation.options import progress_bar
+from glow_tf.evaluation.examples import choose_examples, spread_over_classes
+from glow_tf.evaluation.options import PictureOptions, progress_bar
 from glow_tf.evaluation.samples import nearest_images
 from glow_tf.latents import load_latents
 from glow_tf.runs import Run
@@ -30,6 +34,11 @@ from helpers.source_cases import save_pictures
 def files(run):
     """Read every file of a run folder that evaluate.py does not write."""
     return {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and run / "evaluation" not in p.parents}
+
+
+def texts(path):
+    """Return the texts of an SVG."""
+    return [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text())]
 
 
 def numbers(run, name):
@@ -71,22 +80,67 @@ def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
 
 
 def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_run, capsys):
-    commands.samples(TargetOptions(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7))
+    commands.samples(TargetOptions(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7), seed=5)
     out, folder = capsys.readouterr().out, tiny_conditional_run / "evaluation"
     assert "labels enter through the top prior alone" in out
     assert {p.name for p in (folder / "samples").iterdir()} == {"temperature_0.png", "temperature_0.7.png"}
     for name in ("samples.png", "nearest.png"):
         assert name in out and (folder / name).is_file()
     by_class = Image.open(folder / "samples" / "temperature_0.7.png")
-    assert by_class.height > 10 * 48 > by_class.width, "ten rows, three columns"
+    assert by_class.height > 10 * 64 > by_class.width, "ten rows, three columns"
     assert set(numbers(tiny_conditional_run, "samples.json")["temperatures"]) == {"0", "0.7"}
 
 
 def test_reconstruct_command_is_exact_and_redraws_levels(tiny_run, capsys):
-    commands.reconstruct(TargetOptions(str(tiny_run)), images=3)
+    commands.reconstruct(TargetOptions(str(tiny_run)), shown=3, seed=5, pictures=PictureOptions("svg"))
     assert "largest error of 3 images: 0 of 255" in capsys.readouterr().out
-    change = numbers(tiny_run, "reconstructions.json")["change"]
-    assert change["none"] == 0 < change["finest 1"] < change["all"]
+    values = numbers(tiny_run, "reconstructions.json")
+    assert values["change"]["none"] == 0 < values["change"]["finest 1"] < values["change"]["all"]
+    assert [name[-3:] for name in values["names"]] == ["(0)", "(4)", "(9)"], "of classes that differ"
+    shown = texts(tiny_run / "evaluation" / "reconstructions.svg")
+    assert shown[:2] == ["Reconstructions", f"{tiny_run.name}, raw weights; redrawn at temperature 0.7, seed 5"]
+    rows = ["image", "reconstruction", "error (none)", "finest level redrawn", "all levels redrawn"]
+    assert {"0", "4", "9", "largest 0", *rows} == set(shown[2:])
+
+
+def test_error_row_of_reconstructions_shows_differences_alone():
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    decoded = images.copy()
+    decoded[1, 2, 3] = 48
+    model = types.SimpleNamespace(config=types.SimpleNamespace(bits=4))
+    row = reconstruction.draw_sheet(model, images, decoded).rows[2]
+    assert row.label == "error, 5 times enlarged" and row.captions == ["largest 0", "largest 48"]
+    assert row.images.sum() == row.images[1, 2, 3] == 240
+
+
+def test_examples_are_of_all_classes_and_reach_the_end_of_a_sorted_split(tiny_run, tiny_conditional_run):
+    examples = choose_examples(open_context(tiny_run), 12)
+    assert [int(heading) for heading in examples.headings] == [*range(10), 0, 1] and examples.labels is None
+    numbered = [int(re.search(r"test image (\d+)", name)[1]) for name in examples.names]
+    images = open_context(tiny_run).arrays("test")[0]
+    np.testing.assert_array_equal(examples.images, images[numbered])
+    assert choose_examples(open_context(tiny_conditional_run), 3).labels.tolist() == [0, 4, 9]
+    np.testing.assert_array_equal(spread_over_classes(np.repeat([3, 5, 7], [4, 1, 1]), 5), [0, 4, 5, 1, 2])
+
+
+def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(tiny_run):
+    run = str(tiny_run)
+    folders = [
+        open_context(TargetOptions(run, **options)).out.relative_to(tiny_run).as_posix()
+        for options in (
+            {},
+            {"data": "bundled:digits"},
+            {"ema": True},
+            {"data": "bundled:mnist", "ema": True},
+            {"data": "folder:a/b"},
+        )
+    ]
+    assert folders == [
+        "evaluation",
+        "evaluation",
+        *(f"evaluation/{n}" for n in ("ema", "ema_bundled_mnist", "folder_a_b")),
+    ]
+    assert open_context(TargetOptions(run, ema=True, out="here")).out.as_posix() == "here"
 
 
 def test_redrawing_fine_levels_keeps_the_coarse_latents(tiny_run):
@@ -114,14 +168,29 @@ def test_encode_command_writes_latents_that_decode_to_the_images(tiny_run, tmp_p
 def test_compare_command_reports_auroc(tiny_run, capsys):
     commands.compare(TargetOptions(str(tiny_run)), against="bundled:mnist", limit=100)
     assert "AUROC" in capsys.readouterr().out
-    assert (tiny_run / "evaluation" / "comparison.png").is_file()
+    assert (tiny_run / "evaluation" / "comparison_bundled_mnist.png").is_file()
     commands.compare(TargetOptions(str(tiny_run)), against="bundled:digits", limit=50)
-    assert numbers(tiny_run, "comparison.json")["auroc"] == 0.5, "a data set against itself"
+    assert numbers(tiny_run, "comparison_bundled_digits.json")["auroc"] == 0.5, "a data set against itself"
 
 
 def test_auroc_of_separated_scores():
     assert auroc(np.array([1.0, 2.0]), np.array([3.0, 4.0])) == 1
     assert auroc(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == 0
+
+
+def test_histograms_leave_far_values_out_and_say_so(tmp_path):
+    inside = np.append(np.linspace(3, 4, 199), 40.0)
+    outside = np.append(np.linspace(4, 5, 199), [-9.0, 0.5])
+    Histograms([("digits", inside), ("a$b$", outside)], 0.987, "run, raw weights").save(tmp_path / "a.svg")
+    shown = texts(tmp_path / "a.svg")
+    assert {
+        "digits (of 200 images 1 above the range drawn)",
+        "a$b$ (of 201 images 2 below and 1 above the range drawn)",
+    } <= set(shown)
+    assert "Bits/dim of two data sets under run, raw weights: AUROC 0.987" in shown
+    heights = [np.histogram(values, comparison.bins_of(np.append(inside, outside)))[0] for values in (inside, outside)]
+    assert max(map(max, heights)) < 8, "no value is piled into the bins at the ends"
+    Histograms([("a", np.ones(3)), ("b", np.ones(2))], 0.5, "").save(tmp_path / "b.png")
 
 
 def test_nearest_neighbor_search_finds_a_near_copy(tiny_run):
@@ -252,7 +321,8 @@ def test_evaluation_falls_back_to_the_validation_split(tiny_run, tmp_path, capsy
         ("samples", {"columns": -3}, "--columns"),
         ("samples", {"temperatures": ()}, "--temperatures: expected something, got \\(\\)"),
         ("samples", {"temperatures": (0.7, math.nan)}, "--temperatures: expected a finite number"),
-        ("reconstruct", {"images": 0}, "--images"),
+        ("reconstruct", {"shown": 0}, "--shown"),
+        ("reconstruct", {"label": 3}, "--label: the model is unconditional"),
         ("reconstruct", {"temperature": -1.0}, "--temperature"),
         ("interpolate", {"steps": 1}, "--steps: expected 2 to 1,000"),
         ("interpolate", {"pairs": 0}, "--pairs"),
@@ -282,6 +352,10 @@ def test_old_names_of_a_command_and_options_warn_and_work(tiny_run, tmp_path, ca
     with pytest.warns(UserWarning, match="--average is now --ema"):
         evaluate.main(["bits", str(tiny_run), "--average", "--draws", "1", "--limit", "4", "--out", str(tmp_path)])
     assert json.loads((tmp_path / "bits.json").read_text())["weights"] == "EMA weights"
+    words = ["reconstruct", str(tiny_run), "--images", "2", "--out", str(tmp_path), "--format", "pdf", "--scale", "2"]
+    with pytest.warns(UserWarning, match="--images is now --shown"):
+        evaluate.main(words)
+    assert (tmp_path / "reconstructions.pdf").is_file()
     with pytest.warns(UserWarning, match="judge is now accuracy"), pytest.raises(SystemExit) as end:
         evaluate.main(["judge", "--help"])
     assert end.value.code == 0 and f"{evaluate.NAME} accuracy" in capsys.readouterr().out

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from glow_tf.errors import ConfigError
-from glow_tf.evaluation.accuracy import ConditionalAccuracy, measure_accuracy
+from glow_tf.evaluation.accuracy import measure_accuracy
 from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
-from glow_tf.evaluation.options import ImageCount, Temperature, progress_bar
+from glow_tf.evaluation.options import DEFAULT_PICTURES, ImageCount, PictureOptions, Temperature, progress_bar
 from glow_tf.fields import Seed32, check_arguments
-from glow_tf.pictures import save_png, sheet
+from glow_tf.pictures import Sheet, describe_temperature
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.tables import format_table
 
@@ -19,7 +19,12 @@ MAX_SAMPLES_SHOWN_PER_CLASS = 10
 
 @check_arguments
 def accuracy(
-    target: TargetOptions, *, temperature: Temperature = 0.7, count: ImageCount = 500, seed: Seed32 = 0
+    target: TargetOptions,
+    *,
+    temperature: Temperature = 0.7,
+    count: ImageCount = 500,
+    seed: Seed32 = 0,
+    pictures: PictureOptions = DEFAULT_PICTURES,
 ) -> None:
     """Measure the accuracy, on conditional samples, of a classifier trained on real images (GAN-test).
 
@@ -31,6 +36,7 @@ def accuracy(
         temperature: Temperature of the samples.
         count: Samples, evenly of all classes.
         seed: Seed of the samples.
+        pictures: Format and size of the picture.
     """
     context = open_context(target)
     config = context.model.config
@@ -40,8 +46,9 @@ def accuracy(
         result = measure_accuracy(context, count=count, temperature=temperature, seed=seed, bar=bar)
     steps = _training_steps(context)
     names = context.source.class_names
-    path = context.out / "accuracy.png"
-    save_png(path, _class_sheet(result, names[:count], temperature))
+    subtitle = f"{context.caption}, seed {seed}; a classifier is right on {result.samples:.0%} of {count} samples"
+    sheet = draw_classes(result.images, result.classes, names[:count], temperature, subtitle)
+    path = pictures.save(sheet, context.out, "accuracy")
     print(
         f"L={config.levels}, weight_y={config.weight_y:g}, {f'{steps:,}' if steps else 'unknown'} steps, "
         f"{context.weights_name}; temperature {temperature:g}, {count} samples; "
@@ -78,10 +85,20 @@ def _training_steps(context: EvaluationContext) -> int | None:
     return None if step is None else int(step)
 
 
-def _class_sheet(result: ConditionalAccuracy, names: Sequence[str], temperature: float) -> np.ndarray:
-    """Draw the first samples of each class."""
+def draw_classes(
+    images: np.ndarray, classes: np.ndarray, names: Sequence[str], temperature: float, subtitle: str
+) -> Sheet:
+    """Draw the first samples of each class.
+
+    Args:
+        images: uint8 `[n, H, W, C]`.
+        classes: int `[n]`.
+        names: names of the classes.
+        temperature: temperature of the samples.
+        subtitle: run, weights, seed and accuracy.
+    """
     rows = [
-        (name, result.images[result.classes == label][:MAX_SAMPLES_SHOWN_PER_CLASS])
+        (name, images[classes == label][:MAX_SAMPLES_SHOWN_PER_CLASS])
         for label, name in enumerate(names[:MAX_CLASSES_SHOWN])
     ]
-    return sheet(rows, title=f"by class, temperature {temperature:g}: accuracy {result.samples:.0%}")
+    return Sheet(rows, f"Samples by class at {describe_temperature(temperature)}", subtitle)

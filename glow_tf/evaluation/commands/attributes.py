@@ -1,6 +1,6 @@
 """`attributes`: directions in latent space from labels or attributes, applied to test images, and measured."""
 
-import re
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -12,12 +12,14 @@ from glow_tf.batched import ProgressBar
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import balanced_accuracies, detection_rates
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.context import EvaluationContext, TargetOptions, file_word, open_context
+from glow_tf.evaluation.examples import Examples, read_examples
 from glow_tf.evaluation.labeled_images import TrainHeldOut, attribute_names, read_folders, read_splits
-from glow_tf.evaluation.options import MAX_IMAGES, ShownCount, progress_bar
+from glow_tf.evaluation.options import DEFAULT_PICTURES, MAX_IMAGES, MAX_LABEL, PictureOptions, ShownCount, progress_bar
 from glow_tf.fields import Between, NotEmpty, PathText, check_arguments
-from glow_tf.pictures import enlarged, grid, save_png, sheet
+from glow_tf.pictures import Sheet, frame
 from glow_tf.tables import format_table
+from glow_tf.types import Images
 
 MAX_ATTRIBUTES_SHOWN = 10
 """Attributes shown if none are named."""
@@ -38,12 +40,15 @@ def attributes(
     save: PathText | None = None,
     method: Literal["means", "logistic"] = "means",
     strengths: Annotated[tuple[Strength, ...], NotEmpty()] = (-1.0, -0.5, 0.0, 0.5, 1.0),
-    images: ShownCount = 4,
+    images: tuple[PathText, ...] = (),
+    label: Annotated[int, Between(0, MAX_LABEL)] | None = None,
+    shown: ShownCount = 4,
     limit: Annotated[int, Between(2, MAX_IMAGES)] = 2000,
     measured: Annotated[int, Between(0, MAX_IMAGES)] = 50,
     video: Literal["gif", "mp4"] | None = None,
+    pictures: PictureOptions = DEFAULT_PICTURES,
 ) -> None:
-    """Compute attribute directions from labels or attributes, apply them to test images, and measure their effect.
+    """Compute attribute directions from labels or attributes, apply them to images, and measure their effect.
 
     A classifier trained on real training images detects the attribute in test images, before and after they are moved
     along the direction of either method.
@@ -58,10 +63,13 @@ def attributes(
         method: Method of the pictures and the file: the original code's difference of means, or logistic regression
             on latents.
         strengths: Strengths shown; 1 adds the full direction.
-        images: Test images shown.
+        images: Your own image files to apply them to, instead of test images.
+        label: Class of your own files, for a conditional model, 0 if not given.
+        shown: Test images shown, of all classes.
         limit: Images that the directions are computed from, at most.
         measured: Test images with, and as many without, an attribute that the effect is measured on; 0 skips it.
         video: Animation as a GIF or an MP4 (extra "video"); the MP4 where it can be written if not given.
+        pictures: Format and size of the sheets.
     """
     if load and folders:
         raise ConfigError("give --load or --folders, not both: either defines the directions.")
@@ -74,28 +82,33 @@ def attributes(
         assert labeled is not None  # only with directions of a file there may be no attributes
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
     first = next(iter(directions.values()))
+    variant = _variant(folders, load, method)
     names = _choose_names(names, first.names)
     if save or not load:
-        first.save(context.out / "attributes.npz" if save is None else save)
-    originals, labels, _ = context.arrays("test", images)
-    labels = context.model_labels(labels)
-    with progress_bar(len(names) * len(originals) * (len(strengths) + FRAMES), "moving images") as bar:
-        z = batched.encode(context.model, originals, labels)
+        first.save(context.out / f"attributes{variant}.npz" if save is None else save)
+    origin = f"directions of {load}" if load else f"directions by {method}"
+    examples = read_examples(context, shown, images, label)
+    variant += examples.suffix
+    with progress_bar(len(names) * len(examples.images) * (len(strengths) + FRAMES), "moving images") as bar:
+        z = batched.encode(context.model, examples.images, examples.labels)
         for name in names:
-            _draw(context, first, name, z, labels, strengths, ending, bar)
+            sheet, frames = _draw(context, first, name, z, examples, strengths, origin, bar)
+            file_name = f"attribute_{file_word(name)}{variant}"
+            pictures.save(sheet, context.out, file_name)
+            animation.save_animation(context.out / f"{file_name}{ending}", frames, seconds=SECONDS)
     all_positions = first.positions(z)
     positions = {name: all_positions[:, first.names.index(name)] for name in names}
-    origin = f"directions of {load}" if load else f"directions by {method}"
     print(f"{context.source.name}, {context.weights_name}, {origin}")
-    print("slider positions of the test images shown")
-    header = ("attribute", *(f"image {i + 1}" for i in range(len(originals))))
+    print("slider positions of the images shown")
+    header = ("attribute", *examples.names)
     rows = [(name, *(f"{position:+.2f}" for position in column)) for name, column in positions.items()]
     print(format_table([header, *rows], indent="  "))
     values = {"slider_positions": positions, "strengths": strengths}
     if measured and labeled is not None and labeled.held_out is not None:
         values.update(_measure(context, directions, labeled, names, measured))
-    print(f"pictures: {context.out / 'attribute_*.png'}, moving: {context.out / f'attribute_*{ending}'}")
-    print(f"numbers:  {context.write_json('attributes.json', values)}")
+    paths = [context.out / f"attribute_*{variant}{kind}" for kind in (f".{pictures.format}", ending)]
+    print(f"pictures: {paths[0]}, moving: {paths[1]}")
+    print(f"numbers:  {context.write_json(f'attributes{variant}.json', values)}")
 
 
 def _read_labeled(
@@ -107,6 +120,12 @@ def _read_labeled(
     if load and not attribute_names(context.source):
         return None
     return read_splits(context, limit)
+
+
+def _variant(folders: Sequence[str], load: str | None, method: str) -> str:
+    """Return the part of file names that says which directions are shown; "" for those by means of labels."""
+    origin = pathlib.Path(load).stem if load else pathlib.Path(folders[0]).resolve().name if folders else ""
+    return "".join(f"_{file_word(part)}" for part in (origin, "" if load or method == "means" else method) if part)
 
 
 def _compute_directions(
@@ -136,24 +155,40 @@ def _draw(
     directions: Attributes,
     name: str,
     z: np.ndarray,
-    labels: np.ndarray | None,
+    examples: Examples,
     strengths: Sequence[float],
-    ending: str,
+    origin: str,
     bar: ProgressBar,
-) -> None:
-    """Draw a sheet of the images at each strength, and an animation from the least to the greatest."""
-    all_strengths = [*strengths, *np.linspace(min(strengths), max(strengths), FRAMES)]
+) -> tuple[Sheet, Images]:
+    """Draw a sheet of the images at each strength, and frames from the least strength to the greatest and back."""
+    smooth = np.linspace(min(strengths), max(strengths), FRAMES)
+    all_strengths = [*strengths, *smooth]
     moved = np.concatenate([directions.apply(z, {name: strength}) for strength in all_strengths])
-    labels = None if labels is None else np.tile(labels, len(all_strengths))
+    labels = None if examples.labels is None else np.tile(examples.labels, len(all_strengths))
     images = batched.decode(context.model, moved, labels, bar=bar)
     images = images.reshape(len(all_strengths), len(z), *context.model.image_shape)
     still, moving = images[: len(strengths)], images[len(strengths) :]
-    path = context.out / f"attribute_{re.sub('[/ ]', '_', name)}"
-    rows = [(f"{strength:+g}", row) for strength, row in zip(strengths, still, strict=True)]
-    save_png(path.with_name(path.name + ".png"), sheet(rows, title=name))
-    frames = np.stack([grid(enlarged(row), columns=len(row)) for row in moving])
-    frames = np.concatenate([frames, frames[::-1]])
-    animation.save_animation(path.with_name(path.name + ending), frames, seconds=SECONDS)
+    sheet = draw_strengths(name, np.swapaxes(still, 0, 1), examples.names, strengths, f"{context.caption}; {origin}")
+    captions = [f"strength {strength:+.2f}" for strength in smooth]
+    frames = [frame(row, animation.MIN_SIDE, sheet.title, text) for row, text in zip(moving, captions, strict=True)]
+    return sheet, np.stack(frames + frames[::-1])
+
+
+def draw_strengths(
+    name: str, images: np.ndarray, labels: Sequence[str], strengths: Sequence[float], origin: str
+) -> Sheet:
+    """Draw images at each strength of an attribute, a row each.
+
+    Args:
+        name: name of the attribute.
+        images: uint8 `[n, len(strengths), H, W, C]`.
+        labels: n descriptions of the images.
+        strengths: the strengths.
+        origin: run, weights, and how the direction was computed.
+    """
+    headings = [f"{strength:+g}" if strength else "image" for strength in strengths]
+    rows = list(zip(labels, images, strict=True))
+    return Sheet(rows, f"Attribute: {name}", f"{origin}; the numbers are strengths", headings)
 
 
 def _measure(

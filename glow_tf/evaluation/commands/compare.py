@@ -7,15 +7,19 @@ import tyro
 
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import comparison, likelihood
-from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import ImageCount, format_error, progress_bar
+from glow_tf.evaluation.context import TargetOptions, file_word, open_context
+from glow_tf.evaluation.options import DEFAULT_PICTURES, ImageCount, PictureOptions, format_error, progress_bar
 from glow_tf.fields import PathText, check_arguments
 from glow_tf.tables import format_table
 
 
 @check_arguments
 def compare(
-    target: TargetOptions, *, against: Annotated[PathText, tyro.conf.arg(metavar="SOURCE")], limit: ImageCount = 1000
+    target: TargetOptions,
+    *,
+    against: Annotated[PathText, tyro.conf.arg(metavar="SOURCE")],
+    limit: ImageCount = 1000,
+    pictures: PictureOptions = DEFAULT_PICTURES,
 ) -> None:
     """Draw histograms of the bits/dim of two data sets under the model; compute the AUROC of telling them apart by it.
 
@@ -23,6 +27,7 @@ def compare(
         target: The model, its data, and where the results go.
         against: The other source, such as tfds:svhn_cropped; its images are resized to the model's.
         limit: Test images of each, at most.
+        pictures: Format and size of the histograms.
     """
     inside = open_context(target)
     if inside.model.config.classes:
@@ -33,8 +38,9 @@ def compare(
         results = [likelihood.measure(c, inside.model, draws=1, limit=limit, bar=bar) for c in contexts]
     names, bits = [c.source.name for c in contexts], [result.values[0] for result in results]
     auroc = comparison.auroc(*bits)
-    path = inside.out / "comparison.png"
-    comparison.draw_histograms(path, list(zip(names, bits, strict=True)))
+    file_name = f"comparison_{file_word(against)}"
+    sets = list(zip(names, bits, strict=True))
+    path = pictures.save(comparison.Histograms(sets, auroc, inside.caption), inside.out, file_name)
     rows = [("source", "images", "bits/dim", "+- images")]
     for name, result in zip(names, results, strict=True):
         rows.append((name, f"{result.values.shape[1]:,}", f"{result.mean:.4f}", format_error(result.error_over_images)))
@@ -42,4 +48,4 @@ def compare(
     print(f"AUROC {auroc:.3f} (the chance that an image of {against} has more bits/dim; 0.5 cannot tell)")
     print(f"histograms: {path}")
     values = {"auroc": auroc, "inside": results[0].to_dict(), "against": {"source": names[1], **results[1].to_dict()}}
-    print(f"numbers: {inside.write_json('comparison.json', values)}")
+    print(f"numbers: {inside.write_json(f'{file_name}.json', values)}")

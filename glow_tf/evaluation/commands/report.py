@@ -1,12 +1,22 @@
 """`report`, the sub-command that `evaluate.py RUN` alone runs: bits/dim, reconstruction error, pictures."""
 
+import numpy as np
+
 from glow_tf.batched import index_labels
 from glow_tf.cli import start
 from glow_tf.evaluation import likelihood, reconstruction
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.options import DrawCount, ShownCount, format_error, progress_bar
+from glow_tf.evaluation.examples import choose_examples
+from glow_tf.evaluation.options import (
+    DEFAULT_PICTURES,
+    DrawCount,
+    PictureOptions,
+    ShownCount,
+    format_error,
+    progress_bar,
+)
 from glow_tf.fields import check_arguments
-from glow_tf.pictures import sample_sheet, save_png, sheet
+from glow_tf.pictures import draw_sample_sheet
 from glow_tf.tables import format_table
 
 MIN_RECONSTRUCTED_IMAGES = 256
@@ -14,27 +24,38 @@ MIN_RECONSTRUCTED_IMAGES = 256
 
 
 @check_arguments
-def report(target: TargetOptions, *, draws: DrawCount = 4, images: ShownCount = 10) -> None:
+def report(
+    target: TargetOptions,
+    *,
+    draws: DrawCount = 4,
+    shown: ShownCount = 10,
+    pictures: PictureOptions = DEFAULT_PICTURES,
+) -> None:
     """Report test bits/dim and reconstruction error, and draw samples and reconstructions.
 
     Args:
         target: The model, its data, and where the results go.
         draws: Draws of the dequantization noise.
-        images: Images shown.
+        shown: Test images shown, of all classes.
+        pictures: Format and size of the pictures.
     """
     context = open_context(target)
     with progress_bar(draws * context.source.size("test"), "bits/dim") as bar:
         bits = likelihood.measure(context, draws=draws, bar=bar)
-    originals, labels, _ = context.arrays("test", max(images, MIN_RECONSTRUCTED_IMAGES))
-    labels = context.model_labels(labels)
+    examples = choose_examples(context, shown)
+    first = slice(0, len(examples.images))
+    originals, labels, _ = context.arrays("test", MIN_RECONSTRUCTED_IMAGES)
+    originals = np.concatenate([examples.images, originals])
+    labels = None if examples.labels is None else np.concatenate([examples.labels, labels])
     with progress_bar(2 * len(originals), "reconstructing") as bar:
         decoded, error = reconstruction.reconstruct(context.model, originals, labels, bar=bar)
-    first = slice(0, images)
     float_error = reconstruction.float_error(context.model, originals[first], index_labels(labels, first))
-    reconstructions_path = context.out / "report_reconstructions.png"
-    save_png(reconstructions_path, sheet([("image", originals[first]), ("decoded", decoded[first])]))
-    samples_path = context.out / "report_samples.png"
-    save_png(samples_path, sample_sheet(context.model))
+    reconstructions = reconstruction.draw_sheet(
+        context.model, originals[first], decoded[first], subtitle=context.caption, headings=examples.headings
+    )
+    reconstructions_path = pictures.save(reconstructions, context.out, "report_reconstructions")
+    samples = draw_sample_sheet(context.model, subtitle=context.caption)
+    samples_path = pictures.save(samples, context.out, "report_samples")
     values = {**bits.to_dict(), "reconstruction_error": error, "reconstruction_error_float": float_error}
     rows = [
         ("bits/dim", f"{bits.mean:.4f} +- {format_error(bits.error_over_draws)} over {draws} draws of the noise"),

@@ -1,18 +1,16 @@
 """`samples`: sheets of samples, their bits/dim and nearest training images."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
 
 from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
-from glow_tf.evaluation.options import ShownCount, Temperature, progress_bar
+from glow_tf.evaluation.options import DEFAULT_PICTURES, PictureOptions, ShownCount, Temperature, progress_bar
 from glow_tf.evaluation.samples import Samples, draw_samples, nearest_images, search_limit
 from glow_tf.fields import NotEmpty, Seed32, check_arguments
-from glow_tf.pictures import TEMPERATURES, save_png, sheet
+from glow_tf.pictures import TEMPERATURES, Row, Sheet, describe_temperature, draw_by_temperature
 from glow_tf.tables import format_table
-from glow_tf.types import Images
 
 MAX_CLASSES_SHOWN = 20
 NEAREST_SHOWN_AT = 0.7
@@ -27,6 +25,7 @@ def samples(
     rows: ShownCount = 4,
     temperatures: Annotated[tuple[Temperature, ...], NotEmpty()] = TEMPERATURES,
     seed: Seed32 = 0,
+    pictures: PictureOptions = DEFAULT_PICTURES,
 ) -> None:
     """Draw a sheet of samples per temperature, by class where conditional, and their nearest training images.
 
@@ -38,6 +37,7 @@ def samples(
         rows: Rows of a sheet; a conditional model has one for each class instead, at most 20.
         temperatures: One sheet each, and a row of the overview.
         seed: Another seed, other samples; the same latents at every temperature.
+        pictures: Format and size of the pictures.
     """
     context = open_context(target)
     model = context.model
@@ -49,9 +49,13 @@ def samples(
     nearest = {t: nearest_images(s.images, training_images) for t, s in drawn.items()}
     test_distances = nearest_images(context.arrays("test", count)[0], training_images)[1][:, 0]
 
-    _draw_sheets(context.out, drawn, names, overview)
+    caption = f"{context.caption}, seed {seed}"
+    sheets = _draw_sheets(drawn, names, overview, caption)
     usual = min(drawn, key=lambda t: abs(t - NEAREST_SHOWN_AT))
-    _draw_nearest(context.out, usual, drawn[usual].images[overview], nearest[usual][0][overview])
+    sheets["nearest"] = _draw_nearest(
+        usual, drawn[usual].images[overview], *(part[overview] for part in nearest[usual]), caption
+    )
+    paths = {name: pictures.save(drawing, context.out, name) for name, drawing in sheets.items()}
 
     by_temperature, table = {}, [("temperature", "bits/dim", "gray levels to the nearest training image")]
     for t, s in drawn.items():
@@ -64,9 +68,9 @@ def samples(
     print(f"{context.source.name}, {context.weights_name}, {count} samples a temperature{condition}")
     print(format_table(table, indent="  "))
     print(f"(median root mean square distance to the nearest of {searched:,} training images)")
-    print(f"overview:     {context.out / 'samples.png'}")
-    print(f"sheets:       {context.out / 'samples' / 'temperature_*.png'}")
-    print(f"no copies:    {context.out / 'nearest.png'}")
+    print(f"overview:     {paths['samples']}")
+    print(f"sheets:       {context.out / 'samples' / f'temperature_*.{pictures.format}'}")
+    print(f"no copies:    {paths['nearest']}")
     values = {"temperatures": by_temperature, "test_distance_to_training": test_distance, "searched": searched}
     print(f"numbers:      {context.write_json('samples.json', values)}")
 
@@ -83,19 +87,23 @@ def _lay_out(
 
 
 def _draw_sheets(
-    folder: pathlib.Path, drawn: Mapping[float, Samples], names: Sequence[str], overview: np.ndarray
-) -> None:
-    """Draw a sheet per temperature, and an overview with a row per temperature."""
-    rows = [(f"{t:g}", s.images[overview]) for t, s in drawn.items()]
-    save_png(folder / "samples.png", sheet(rows, title="samples by temperature"))
+    drawn: Mapping[float, Samples], names: Sequence[str], overview: np.ndarray, caption: str
+) -> dict[str, Sheet]:
+    """Return, by file name, an overview with a row per temperature, and a sheet per temperature."""
+    sheets = {"samples": draw_by_temperature({t: s.images[overview] for t, s in drawn.items()}, caption)}
     for t, s in drawn.items():
         lines = s.images.reshape(len(names), -1, *s.images.shape[1:])
-        page = sheet(list(zip(names, lines, strict=True)), title=f"temperature {t:g}")
-        save_png(folder / "samples" / f"temperature_{t:g}.png", page)
+        title = f"Samples at {describe_temperature(t)}"
+        sheets[f"samples/temperature_{t:g}"] = Sheet(list(zip(names, lines, strict=True)), title, caption)
+    return sheets
 
 
-def _draw_nearest(folder: pathlib.Path, temperature: float, images: Images, nearest: np.ndarray) -> None:
-    """Draw samples `[n, H, W, C]` above their nearest training images `[n, count, H, W, C]`."""
-    rows = [("sample", images), *((f"nearest {i + 1}", nearest[:, i]) for i in range(nearest.shape[1]))]
-    title = f"samples at {temperature:g}, and the training images nearest to them"
-    save_png(folder / "nearest.png", sheet(rows, title=title))
+def _draw_nearest(
+    temperature: float, images: np.ndarray, nearest: np.ndarray, distances: np.ndarray, caption: str
+) -> Sheet:
+    """Draw samples `[n, H, W, C]` above their nearest training images `[n, count, H, W, C]`, with the distances."""
+    rows = [Row("sample", images)]
+    for i in range(nearest.shape[1]):
+        rows.append(Row(f"nearest {i + 1}", nearest[:, i], [f"{distance:.1f}" for distance in distances[:, i]]))
+    title = f"Samples at {describe_temperature(temperature)} and the training images nearest to them"
+    return Sheet(rows, title, f"{caption}; numbers are root mean square distances in gray levels")

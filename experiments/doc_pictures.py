@@ -1,0 +1,167 @@
+"""The sheets in the documentation, drawn from stored images: `python -m experiments.doc_pictures`.
+
+The images, samples of trained models among them, are in `doc_pictures.npz`, so that the sheets follow the code that
+draws them without a training. `--check` draws nothing and exits with 1 if a sheet is not what the code makes of those
+images: its size, the pixels of its images, and its texts with their places, which the PNG holds as metadata. Whether
+new models would give other images it does not tell; `--collect FOLDER` takes the images from the run folders in FOLDER.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from glow_tf.io import write_atomically
+from glow_tf.pictures import TEMPERATURES, Sheet, draw_by_temperature, rgb
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INPUTS = ROOT / "experiments" / "doc_pictures.npz"
+TEXTS = "Texts"
+"""Name of the texts in the metadata of a PNG."""
+ATTRIBUTE, STRENGTHS = "4", (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+
+def by_temperature(images, subtitle):
+    """Draw samples `[temperatures, columns, H, W, C]`."""
+    return draw_by_temperature(dict(zip(TEMPERATURES, images, strict=True)), str(subtitle))
+
+
+def by_class(images, subtitle):
+    """Draw samples `[classes, columns, H, W, C]` at temperature 0.7."""
+    from glow_tf.evaluation.commands.accuracy import draw_classes
+
+    classes, columns = images.shape[:2]
+    labels = np.repeat(np.arange(classes), columns)
+    names = [str(label) for label in range(classes)]
+    return draw_classes(images.reshape(-1, *images.shape[2:]), labels, names, 0.7, str(subtitle))
+
+
+def by_strength(images, subtitle):
+    """Draw edited images `[n, strengths, H, W, C]`, after a subtitle and the n names of the images."""
+    from glow_tf.evaluation.commands.attributes import draw_strengths
+
+    origin, *names = map(str, subtitle)
+    return draw_strengths(ATTRIBUTE, images, names, STRENGTHS, origin)
+
+
+def by_depth(images, sizes):
+    """Draw samples `[models, columns, H, W, C]` of models with (L, K) `[models, 2]`."""
+    from experiments.paper_figures.figures import draw_by_depth
+
+    return draw_by_depth({tuple(map(int, size)): row for size, row in zip(sizes, images, strict=True)})
+
+
+PICTURES = {
+    "docs/pictures/digits_samples.png": by_temperature,
+    "docs/pictures/digits_by_class.png": by_class,
+    "docs/pictures/digits_attribute_4.png": by_strength,
+    "experiments/paper_figures/temperature.png": by_temperature,
+    "experiments/paper_figures/samples_by_depth.png": by_depth,
+}
+"""Path -> function that makes a `Sheet` of the stored images and of the words that belong to them."""
+
+
+def load_sheets():
+    """Return a `Sheet` by path, of the stored images."""
+    with np.load(INPUTS) as inputs:
+        return {path: draw(inputs[f"{path}:images"], inputs[f"{path}:words"]) for path, draw in PICTURES.items()}
+
+
+def texts_of(sheet: Sheet) -> str:
+    """Return the texts of a sheet, with their places, as JSON."""
+    return json.dumps([[round(part, 1) if isinstance(part, float) else part for part in t] for t in sheet.page().texts])
+
+
+def write(path, sheet):
+    """Write a sheet as a PNG that holds its texts as metadata too."""
+    metadata = PngImagePlugin.PngInfo()
+    metadata.add_itxt(TEXTS, texts_of(sheet))
+    image = Image.fromarray(sheet.to_array())
+    write_atomically(path, lambda temporary: image.save(temporary, format="PNG", pnginfo=metadata, optimize=True))
+
+
+def difference(path, sheet):
+    """Return in words why a PNG is not what a sheet is drawn as, or None. Fonts may be rendered otherwise."""
+    if not path.is_file():
+        return "is missing"
+    page = sheet.page()
+    with Image.open(path) as image:
+        pixels, texts = np.asarray(image.convert("RGB")), getattr(image, "text", {}).get(TEXTS)
+    if pixels.shape[:2] != (page.height, page.width):
+        return f"is {pixels.shape[1]}x{pixels.shape[0]}, and would be {page.width}x{page.height}"
+    if texts != texts_of(sheet):
+        return "has other texts"
+    for x, y, raster in page.rasters:
+        if not np.array_equal(pixels[y : y + raster.shape[0], x : x + raster.shape[1]], rgb(raster)):
+            return "has other images"
+    return None
+
+
+def collect(runs):
+    """Store the images of the run folders `digits`, `digits_conditional`, and those of the paper's figures by depth."""
+    from experiments.paper_figures.figures import DIGITS, samples_by_depth
+    from glow_tf.attributes import difference_of_means
+    from glow_tf.batched import decode, encode
+    from glow_tf.evaluation.accuracy import measure_accuracy
+    from glow_tf.evaluation.context import open_context
+    from glow_tf.evaluation.examples import choose_examples
+    from glow_tf.evaluation.labeled_images import read_labeled_images
+    from glow_tf.runs import Run
+
+    def all_temperatures(model):
+        return np.stack([model.sample(10, temperature=t, seed=0).numpy() for t in TEMPERATURES])
+
+    context = open_context(runs / "digits")
+    samples = all_temperatures(context.model), f"{context.caption}, seed 0"
+    train, examples = read_labeled_images(context, "train", 2000), choose_examples(context, 4)
+    directions = difference_of_means(encode(context.model, train.images), train.tags, train.names)
+    z = encode(context.model, examples.images)
+    moved = np.stack([decode(context.model, directions.apply(z, {ATTRIBUTE: s})) for s in STRENGTHS], axis=1)
+    strengths = moved, [f"{context.caption}; directions by means", *examples.names]
+
+    conditional = open_context(runs / "digits_conditional")
+    result = measure_accuracy(conditional, count=500, temperature=0.7, seed=0)
+    chosen = np.stack([result.images[result.classes == label][:10] for label in range(10)])
+    score = f"a classifier is right on {result.samples:.0%} of 500 samples"
+    classes = chosen, f"{conditional.caption}, seed 0; {score}"
+
+    sizes = [(3, 1), (3, 8), (1, 4), (3, 4)]
+    models = {(levels, k): Run.open(runs / f"L={levels}_K={k}_seed=0").model("last", ema=True) for levels, k in sizes}
+    by_size = samples_by_depth(models)
+    paper = all_temperatures(models[3, 8]), f"{DIGITS}, L = 3, K = 8, seed 0"
+    depths = np.stack(list(by_size.values())), list(by_size)
+
+    inputs = dict(zip(PICTURES, (samples, classes, strengths, paper, depths), strict=True))
+    parts = {
+        f"{path}:{name}": part
+        for path, pair in inputs.items()
+        for name, part in zip(("images", "words"), pair, strict=True)
+    }
+    write_atomically(INPUTS, lambda temporary: np.savez_compressed(temporary, **parts))
+
+
+def main(arguments=None):
+    """Draw, check or collect; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.doc_pictures", description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="only say which pictures are not current")
+    parser.add_argument("--collect", metavar="FOLDER", type=pathlib.Path, help="take the images from run folders first")
+    options = parser.parse_args(arguments)
+    if options.collect:
+        collect(options.collect)
+    stale = {}
+    for name, sheet in load_sheets().items():
+        if options.check:
+            stale[name] = difference(ROOT / name, sheet)
+        else:
+            write(ROOT / name, sheet)
+    for name, reason in stale.items():
+        if reason:
+            print(f"{name} {reason}; run python -m experiments.doc_pictures", file=sys.stderr)
+    return int(any(stale.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
