@@ -110,7 +110,7 @@ class CheckedValues(LayerMixin):
                     f"({len(shape)} event axes, {shape[-1]} channels), got {v.shape}."
                 )
         if is_list:
-            self._check_latents(value, expected)
+            self._check_latents(value, list(expected))
         if not self.built:  # last, so that a value that is refused does not settle the layer's shape
             with self._as_before_if_not_built():
                 self.build((None, *event_shape))

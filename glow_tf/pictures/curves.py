@@ -94,7 +94,7 @@ def _best_epoch(rows: Sequence[Mapping[str, float | None]], column: str, weight_
     """Return the epoch of the lowest validation loss; None for a training curve, or one with a single value."""
     class_column = column.replace("bits_x", "bits_y")
     losses = {
-        row["epoch"]: row[column] + weight_y * (row.get(class_column) or 0.0)
+        row["epoch"]: (row[column] or 0.0) + weight_y * (row.get(class_column) or 0.0)
         for row in rows
         if row.get(column) is not None
     }

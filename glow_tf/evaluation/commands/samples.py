@@ -53,7 +53,7 @@ def samples(
     sheets = _draw_sheets(drawn, names, overview, caption)
     usual = min(drawn, key=lambda t: abs(t - NEAREST_SHOWN_AT))
     sheets["nearest"] = _draw_nearest(
-        usual, drawn[usual].images[overview], *(part[overview] for part in nearest[usual]), caption
+        usual, drawn[usual].images[overview], nearest[usual][0][overview], nearest[usual][1][overview], caption
     )
     paths = {name: pictures.save(drawing, context.out, name) for name, drawing in sheets.items()}
 
