@@ -57,7 +57,7 @@ class Histograms(NamedTuple):
         bins = bins_of(np.concatenate([values for _, values in self.sets]))
         for name, values in self.sets:
             shares = np.full(len(values), 1 / len(values))
-            axes.hist(values, bins, weights=shares, alpha=0.6, label=name + _describe_outside(values, bins))
+            axes.hist(values, list(bins), weights=shares, alpha=0.6, label=name + _describe_outside(values, bins))
         for text in axes.legend(fontsize=9).get_texts():
             text.set_parse_math(False)
         save_figure(path, figure, scale)

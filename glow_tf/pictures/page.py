@@ -7,7 +7,7 @@ same bytes: no format records the time.
 import functools
 import io
 import pathlib
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,12 +15,15 @@ from PIL import Image, ImageDraw, ImageFont
 from glow_tf.io import write_bytes
 from glow_tf.pictures.images import BACKGROUND, png, rgb
 
-Format: TypeAlias = Literal["png", "pdf", "svg"]
-
 FONT = "DejaVu Sans"
 PIXELS_PER_INCH = 96
 """Pixels of a page in an inch of PDF or SVG, the size of CSS's pixel."""
-VECTOR_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "glow_tf", "pdf.fonttype": 42, "font.family": FONT}
+VECTOR_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "glow_tf",
+    "pdf.fonttype": 42,
+    "font.family": FONT,
+}
 """Settings of matplotlib: texts stay texts, fonts are embedded as TrueType, names in an SVG are no random numbers."""
 NO_DATE: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 """Metadata by format, without the time of writing."""
@@ -75,11 +78,11 @@ class Page(NamedTuple):
             draw.text((t.x * scale, t.y * scale), t.text, fill=t.color, font=font, anchor=t.anchor)
         return np.asarray(page)
 
-    def to_bytes(self, kind: Format, scale: int = 1) -> bytes:
-        """Return the page as the bytes of a file."""
+    def to_bytes(self, kind: str, scale: int = 1) -> bytes:
+        """Return the page as the bytes of a file; `kind` is png, pdf or svg."""
         return png(self.to_array(scale)) if kind == "png" else self._to_vectors(kind, scale)
 
-    def _to_vectors(self, kind: Format, scale: int) -> bytes:
+    def _to_vectors(self, kind: str, scale: int) -> bytes:
         import matplotlib
         from matplotlib.figure import Figure  # without pyplot: no global state, no display
 
