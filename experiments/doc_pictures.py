@@ -7,6 +7,7 @@ new models would give other images it does not tell; `--collect FOLDER` takes th
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import sys
@@ -14,8 +15,19 @@ import sys
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from experiments.paper_figures.figures import DIGITS, draw_by_depth, samples_by_depth
+from glow_tf import batched
+from glow_tf.attributes import difference_of_means
+from glow_tf.errors import RunError
+from glow_tf.evaluation.accuracy import measure_accuracy
+from glow_tf.evaluation.commands.accuracy import draw_classes
+from glow_tf.evaluation.commands.attributes import draw_strengths
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.examples import choose_examples
+from glow_tf.evaluation.labeled_images import read_labeled_images
 from glow_tf.io import write_atomically
 from glow_tf.pictures import TEMPERATURES, Sheet, draw_by_temperature, rgb
+from glow_tf.runs import Run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INPUTS = ROOT / "experiments" / "doc_pictures.npz"
@@ -31,8 +43,6 @@ def by_temperature(images, subtitle):
 
 def by_class(images, subtitle):
     """Draw samples `[classes, columns, H, W, C]` at temperature 0.7."""
-    from glow_tf.evaluation.commands.accuracy import draw_classes
-
     classes, columns = images.shape[:2]
     labels = np.repeat(np.arange(classes), columns)
     names = [str(label) for label in range(classes)]
@@ -41,16 +51,12 @@ def by_class(images, subtitle):
 
 def by_strength(images, subtitle):
     """Draw edited images `[n, strengths, H, W, C]`, after a subtitle and the n names of the images."""
-    from glow_tf.evaluation.commands.attributes import draw_strengths
-
     origin, *names = map(str, subtitle)
     return draw_strengths(ATTRIBUTE, images, names, STRENGTHS, origin)
 
 
 def by_depth(images, sizes):
     """Draw samples `[models, columns, H, W, C]` of models with (L, K) `[models, 2]`."""
-    from experiments.paper_figures.figures import draw_by_depth
-
     return draw_by_depth({tuple(map(int, size)): row for size, row in zip(sizes, images, strict=True)})
 
 
@@ -65,9 +71,10 @@ PICTURES = {
 
 
 def load_sheets():
-    """Return a `Sheet` by path, of the stored images."""
+    """Return the `Sheet` by path of those whose images are stored."""
     with np.load(INPUTS) as inputs:
-        return {path: draw(inputs[f"{path}:images"], inputs[f"{path}:words"]) for path, draw in PICTURES.items()}
+        stored = {path: draw for path, draw in PICTURES.items() if f"{path}:images" in inputs}
+        return {path: draw(inputs[f"{path}:images"], inputs[f"{path}:words"]) for path, draw in stored.items()}
 
 
 def texts_of(sheet: Sheet) -> str:
@@ -101,46 +108,63 @@ def difference(path, sheet):
 
 
 def collect(runs):
-    """Store the images of the run folders `digits`, `digits_conditional`, and those of the paper's figures by depth."""
-    from experiments.paper_figures.figures import DIGITS, samples_by_depth
-    from glow_tf.attributes import difference_of_means
-    from glow_tf.batched import decode, encode
-    from glow_tf.evaluation.accuracy import measure_accuracy
-    from glow_tf.evaluation.context import open_context
-    from glow_tf.evaluation.examples import choose_examples
-    from glow_tf.evaluation.labeled_images import read_labeled_images
-    from glow_tf.runs import Run
+    """Store the images of the run folders in a folder; those of runs that are not there stay as they are stored.
 
-    def all_temperatures(model):
-        return np.stack([model.sample(10, temperature=t, seed=0).numpy() for t in TEMPERATURES])
-
-    context = open_context(runs / "digits")
-    samples = all_temperatures(context.model), f"{context.caption}, seed 0"
-    train, examples = read_labeled_images(context, "train", 2000), choose_examples(context, 4)
-    directions = difference_of_means(encode(context.model, train.images), train.tags, train.names)
-    z = encode(context.model, examples.images)
-    moved = np.stack([decode(context.model, directions.apply(z, {ATTRIBUTE: s})) for s in STRENGTHS], axis=1)
-    strengths = moved, [f"{context.caption}; directions by means", *examples.names]
-
-    conditional = open_context(runs / "digits_conditional")
-    result = measure_accuracy(conditional, count=500, temperature=0.7, seed=0)
-    chosen = np.stack([result.images[result.classes == label][:10] for label in range(10)])
-    score = f"a classifier is right on {result.samples:.0%} of 500 samples"
-    classes = chosen, f"{conditional.caption}, seed 0; {score}"
-
-    sizes = [(3, 1), (3, 8), (1, 4), (3, 4)]
-    models = {(levels, k): Run.open(runs / f"L={levels}_K={k}_seed=0").model("last", ema=True) for levels, k in sizes}
-    by_size = samples_by_depth(models)
-    paper = all_temperatures(models[3, 8]), f"{DIGITS}, L = 3, K = 8, seed 0"
-    depths = np.stack(list(by_size.values())), list(by_size)
-
-    inputs = dict(zip(PICTURES, (samples, classes, strengths, paper, depths), strict=True))
-    parts = {
-        f"{path}:{name}": part
-        for path, pair in inputs.items()
-        for name, part in zip(("images", "words"), pair, strict=True)
-    }
+    Args:
+        runs: path of a folder with `digits`, `digits_conditional`, or runs of `experiments.paper_figures`.
+    """
+    parts = dict(np.load(INPUTS)) if INPUTS.is_file() else {}
+    for sample, path in (
+        (_digits_samples, "docs/pictures/digits_samples.png"),
+        (_digits_strengths, "docs/pictures/digits_attribute_4.png"),
+        (_digits_by_class, "docs/pictures/digits_by_class.png"),
+        (_paper_temperatures, "experiments/paper_figures/temperature.png"),
+        (_paper_depths, "experiments/paper_figures/samples_by_depth.png"),
+    ):
+        with contextlib.suppress(RunError):
+            parts[f"{path}:images"], parts[f"{path}:words"] = sample(runs)
+            print(f"{path}: new images")
     write_atomically(INPUTS, lambda temporary: np.savez_compressed(temporary, **parts))
+
+
+def _digits_samples(runs):
+    context = open_context(runs / "digits")
+    return _samples(context.model), f"{context.caption}, seed 0"
+
+
+def _digits_strengths(runs):
+    context = open_context(runs / "digits")
+    train, examples = read_labeled_images(context, "train", 2000), choose_examples(context, 4)
+    directions = difference_of_means(batched.encode(context.model, train.images), train.tags, train.names)
+    z = batched.encode(context.model, examples.images)
+    moved = [batched.decode(context.model, directions.apply(z, {ATTRIBUTE: strength})) for strength in STRENGTHS]
+    return np.stack(moved, axis=1), [f"{context.caption}; directions by means", *examples.names]
+
+
+def _digits_by_class(runs):
+    context = open_context(runs / "digits_conditional")
+    result = measure_accuracy(context, count=500, temperature=0.7, seed=0)
+    images = [result.images[result.classes == label][:10] for label in range(10)]
+    score = f"a classifier is right on {result.samples:.0%} of 500 samples"
+    return np.stack(images), f"{context.caption}, seed 0; {score}"
+
+
+def _paper_temperatures(runs):
+    return _samples(_paper_model(runs, 3, 8)), f"{DIGITS}, L = 3, K = 8, seed 0"
+
+
+def _paper_depths(runs):
+    images = samples_by_depth({size: _paper_model(runs, *size) for size in ((3, 1), (3, 8), (1, 4), (3, 4))})
+    return np.stack(list(images.values())), list(images)
+
+
+def _paper_model(runs, levels, depth):
+    return Run.open(runs / f"L={levels}_K={depth}_seed=0").model("last", ema=True)
+
+
+def _samples(model):
+    """Return samples `[temperatures, 10, H, W, C]`."""
+    return np.stack([model.sample(10, temperature=t, seed=0).numpy() for t in TEMPERATURES])
 
 
 def main(arguments=None):
@@ -151,8 +175,10 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.collect:
         collect(options.collect)
-    stale = {}
-    for name, sheet in load_sheets().items():
+    stale, sheets = {}, load_sheets()
+    for name in PICTURES.keys() - sheets.keys():
+        print(f"{name} has no stored images and is neither drawn nor checked; --collect takes them from its runs")
+    for name, sheet in sheets.items():
         if options.check:
             stale[name] = difference(ROOT / name, sheet)
         else:

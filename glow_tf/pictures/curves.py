@@ -94,9 +94,9 @@ def _best_epoch(rows: Sequence[Mapping[str, float | None]], column: str, weight_
     """Return the epoch of the lowest validation loss; None for a training curve, or one with a single value."""
     class_column = column.replace("bits_x", "bits_y")
     losses = {
-        row["epoch"]: (row[column] or 0.0) + weight_y * (row.get(class_column) or 0.0)
+        row["epoch"]: value + weight_y * (row.get(class_column) or 0.0)
         for row in rows
-        if row.get(column) is not None
+        if (value := row.get(column)) is not None
     }
     return min(losses, key=lambda epoch: losses[epoch]) if column != "bits_x" and len(losses) > 1 else None
 

@@ -7,15 +7,13 @@ same bytes: no format records the time.
 import functools
 import io
 import pathlib
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from glow_tf.io import write_bytes
 from glow_tf.pictures.images import BACKGROUND, png, rgb
-
-Format: TypeAlias = Literal["png", "pdf", "svg"]
 
 FONT = "DejaVu Sans"
 PIXELS_PER_INCH = 96
@@ -81,7 +79,7 @@ class Page(NamedTuple):
         return np.asarray(page)
 
     def to_bytes(self, kind: str, scale: int = 1) -> bytes:
-        """Return the page as the bytes of a file."""
+        """Return the page as the bytes of a file; `kind` is png, pdf or svg."""
         return png(self.to_array(scale)) if kind == "png" else self._to_vectors(kind, scale)
 
     def _to_vectors(self, kind: str, scale: int) -> bytes:

@@ -37,7 +37,7 @@ class Row(NamedTuple):
         captions: text below each image, or none.
     """
 
-    label: str
+    label: object
     images: Images
     captions: Sequence[str] = ()
 
@@ -77,7 +77,7 @@ class Sheet:
 
     def page(self) -> Page:
         """Lay out the sheet."""
-        rows = [row if isinstance(row, Row) else Row(str(row[0]), row[1]) for row in self.rows]
+        rows = [row if isinstance(row, Row) else Row(*row) for row in self.rows]
         tiles = [as_gray_or_color(enlarged(row.images)) for row in rows]
         tile_width = tiles[0].shape[2] + TILE_GAP
         labels = [wrapped(str(row.label), MAX_LABEL_WIDTH, LABEL_SIZE) for row in rows]

@@ -52,9 +52,8 @@ def samples(
     caption = f"{context.caption}, seed {seed}"
     sheets = _draw_sheets(drawn, names, overview, caption)
     usual = min(drawn, key=lambda t: abs(t - NEAREST_SHOWN_AT))
-    sheets["nearest"] = _draw_nearest(
-        usual, drawn[usual].images[overview], nearest[usual][0][overview], nearest[usual][1][overview], caption
-    )
+    neighbors, distances = (part[overview] for part in nearest[usual])
+    sheets["nearest"] = _draw_nearest(usual, drawn[usual].images[overview], neighbors, distances, caption)
     paths = {name: pictures.save(drawing, context.out, name) for name, drawing in sheets.items()}
 
     by_temperature, table = {}, [("temperature", "bits/dim", "gray levels to the nearest training image")]
