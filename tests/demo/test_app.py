@@ -60,21 +60,21 @@ def test_demo_model_and_image_routes(client, session):
 
 def test_demo_panel_routes_match_the_session(client, session):
     images = pictures(client.post("/api/samples", json={"count": 4, "temperature": 0.5, "seed": 2}))
-    np.testing.assert_array_equal(images, session.sample(4, 0.5, 2))
+    np.testing.assert_array_equal(images, session.sample(4, 0.5, 2).images)
     body = {"first": "test-0", "second": "test-1", "weights": [0, 0.3, 1]}
     np.testing.assert_array_equal(
-        pictures(client.post("/api/blend", json=body)), session.blend("test-0", "test-1", [0, 0.3, 1])
+        pictures(client.post("/api/blend", json=body)), session.blend("test-0", "test-1", [0, 0.3, 1]).images
     )
     body = {"image": "test-0", "levels": [1], "count": 2, "temperature": 0.5, "seed": 1}
     np.testing.assert_array_equal(
-        pictures(client.post("/api/redraw", json=body)), session.redraw("test-0", [1], 0.5, 1, 2)
+        pictures(client.post("/api/redraw", json=body)), session.redraw("test-0", [1], 0.5, 1, 2).images
     )
     assert client.get("/api/attributes").json()["state"] in ("computing", "ready")
     session.directions.wait()
     assert client.get("/api/attributes").json()["names"] == list("0123456789")
     strengths = {"0": 0.5, "8": 1.0}
     images = pictures(client.post("/api/move", json={"image": "test-0", "strengths": strengths}))
-    np.testing.assert_array_equal(images, session.move("test-0", strengths))
+    np.testing.assert_array_equal(images, session.move("test-0", strengths).images)
 
 
 def test_uploaded_image_is_quantized_and_stored(client, session):

@@ -121,13 +121,13 @@ def screenshot(page, pictures, name):
 
 
 def test_page_samples_match_the_model(page, session, pictures):
-    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.7, 0))
+    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.7, 0).images)
     for temperature in np.linspace(0, 0.5, 40):  # faster than any model: only the last one counts
         slide(page, "#samples [name=temperature]", round(temperature, 2))
-    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.5, 0))
+    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.5, 0).images)
     assert page.inner_text("#samples output") == "0.50"
     page.fill("#samples [name=seed]", "7")
-    expected = session.sample(16, 0.5, 7)
+    expected = session.sample(16, 0.5, 7).images
     np.testing.assert_array_equal(read_images(page, "#samples .sheet"), expected)
     screenshot(page, pictures, "samples")
     saved, name = download(page, "#samples .download")
@@ -153,9 +153,9 @@ def test_page_blends_an_uploaded_image_and_a_test_image(page, session, pictures,
     page.click("#test-thumbs button:nth-child(4)")
     own = session.add(image[..., None])
     slide(page, "#blend [name=weight]", 0.3)
-    np.testing.assert_array_equal(read_images(page, "#blend .result"), session.blend(own, "test-3", [0.3]))
+    np.testing.assert_array_equal(read_images(page, "#blend .result"), session.blend(own, "test-3", [0.3]).images)
     np.testing.assert_array_equal(
-        read_images(page, "#blend .strip"), session.blend(own, "test-3", np.linspace(0, 1, 9))
+        read_images(page, "#blend .strip"), session.blend(own, "test-3", np.linspace(0, 1, 9)).images
     )
     page.click("#blend .strip button:nth-child(9)")
     np.testing.assert_array_equal(read_images(page, "#blend .result")[0], session.image("test-3"))
@@ -164,7 +164,7 @@ def test_page_blends_an_uploaded_image_and_a_test_image(page, session, pictures,
     page.click("#blend [data-well=first] button")
     page.click("#sample-thumbs button:nth-child(2)")
     page.wait_for_selector("dialog", state="hidden")
-    sample = session.sample(16, 0.7, 0)[1] // 16 * 16  # 255, where a sample is cut off, is 240 to the model
+    sample = session.sample(16, 0.7, 0).images[1] // 16 * 16  # 255, where a sample is cut off, is 240 to the model
     np.testing.assert_array_equal(read_images(page, "#blend [data-well=first]")[0], sample)
 
 
@@ -176,7 +176,7 @@ def test_page_moves_several_attributes(page, session, pictures):
     slide(page, "#attributes [name='6']", -0.8)
     session.directions.wait()
     difference = np.abs(
-        read_images(page, "#attributes .result").astype(int) - session.move("test-0", {"9": 0.6, "6": -0.8})
+        read_images(page, "#attributes .result").astype(int) - session.move("test-0", {"9": 0.6, "6": -0.8}).images
     )
     assert difference.max() <= 16 and np.mean(difference > 0) < 0.05, "directions are sums, whose order may differ"
     assert np.any(read_images(page, "#attributes .result")[0] != session.image("test-0"))
@@ -189,11 +189,11 @@ def test_page_redraws_the_chosen_levels(page, session, pictures):
     page.click("#tab-samples")
     page.keyboard.press("ArrowLeft")  # from the first tab round to the last
     page.keyboard.press("Tab")
-    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [0], 0.7, 0, 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [0], 0.7, 0, 9).images)
     screenshot(page, pictures, "levels")
     page.check("#levels [value='1']")
     page.uncheck("#levels [value='0']")
-    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [1], 0.7, 0, 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [1], 0.7, 0, 9).images)
     page.uncheck("#levels [value='1']")
     np.testing.assert_array_equal(read_images(page, "#levels .sheet"), np.stack([session.image("test-0")] * 9))
 

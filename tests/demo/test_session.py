@@ -26,13 +26,13 @@ def assert_same(images, expected):
 
 
 def test_session_samples_match_the_model(session, conditional_session):
-    assert_same(session.sample(5, 0.6, 3), session.model.sample(5, 0.6, seed=3))
-    assert np.any(session.sample(5, 0.6, 3) != session.sample(5, 0.6, 4))
+    assert_same(session.sample(5, 0.6, 3).images, session.model.sample(5, 0.6, seed=3))
+    assert np.any(session.sample(5, 0.6, 3).images != session.sample(5, 0.6, 4).images)
     assert_same(
-        conditional_session.sample(4, 0.6, 3, label=7), conditional_session.model.sample(4, 0.6, labels=7, seed=3)
+        conditional_session.sample(4, 0.6, 3, label=7).images, conditional_session.model.sample(4, 0.6, labels=7, seed=3)
     )
     assert_same(
-        conditional_session.sample(12, 0.6, 3),
+        conditional_session.sample(12, 0.6, 3).images,
         conditional_session.model.sample(12, 0.6, labels=np.arange(12) % 10, seed=3),
     )
 
@@ -41,7 +41,7 @@ def test_session_samples_match_the_model(session, conditional_session):
 def test_session_blends_end_in_their_images(which, request):
     session = request.getfixturevalue(which)
     first, second = session.images.test_ids[0], session.images.test_ids[-1]
-    blends = session.blend(first, second, [0.0, 0.5, 1.0])
+    blends = session.blend(first, second, [0.0, 0.5, 1.0]).images
     np.testing.assert_array_equal(blends[0], session.image(first))
     np.testing.assert_array_equal(blends[2], session.image(second))
     assert np.any(blends[1] != blends[0]) and np.any(blends[1] != blends[2])
@@ -51,9 +51,9 @@ def test_session_attributes_come_from_the_data(session):
     name = session.images.test_ids[0]
     session.directions.wait()
     assert session.directions.status() == {"state": "ready", "names": list("0123456789")}
-    np.testing.assert_array_equal(session.move(name, {})[0], session.image(name))
-    both = session.move(name, {"3": 0.5, "7": -0.5})
-    assert np.any(both != session.move(name, {"3": 0.5})) and np.any(both != session.move(name, {"7": -0.5}))
+    np.testing.assert_array_equal(session.move(name, {}).images[0], session.image(name))
+    both = session.move(name, {"3": 0.5, "7": -0.5}).images
+    assert np.any(both != session.move(name, {"3": 0.5}).images) and np.any(both != session.move(name, {"7": -0.5}).images)
     with pytest.raises(DataError, match="expected one of 0, 1"):
         session.move(name, {"smile": 1.0})
 
@@ -111,7 +111,7 @@ def test_session_attributes_come_from_a_file(session, tiny_run, tmp_path):
     np.save(tmp_path / "z_manipulate.npy", z)
     from_file = open_session(tiny_run, attributes=tmp_path / "z_manipulate.npy")
     assert "Smiling" in from_file.directions.status()["names"]
-    assert from_file.move("test-0", {"Smiling": 0.2, "Male": 0.1}).shape == (1, 8, 8, 1)
+    assert from_file.move("test-0", {"Smiling": 0.2, "Male": 0.1}).images.shape == (1, 8, 8, 1)
     np.save(tmp_path / "other.npy", z[:, :5])
     with pytest.raises(DataError, match="expected float directions"):
         open_session(tiny_run, attributes=tmp_path / "other.npy")
@@ -121,8 +121,8 @@ def test_session_redraws_the_chosen_levels(session):
     name = session.images.test_ids[2]
     expected = reconstruction.redraw_levels(session.model, session.image(name)[None], temperature=0.7, seed=5)
     for levels in ([], [0], [0, 1]):
-        assert_same(session.redraw(name, levels, 0.7, 5, 1), expected[len(levels)])
-    coarse = session.redraw(name, [1], 0.7, 5, 3)
+        assert_same(session.redraw(name, levels, 0.7, 5, 1).images, expected[len(levels)])
+    coarse = session.redraw(name, [1], 0.7, 5, 3).images
     assert coarse.shape == (3, 8, 8, 1) and np.any(coarse[0] != coarse[1])
     with pytest.raises(DataError, match="levels: expected 0 to 1, got 2"):
         session.redraw(name, [2], 0.7, 5, 1)
@@ -132,7 +132,7 @@ def test_session_keeps_a_bounded_number_of_uploads(session, conditional_session)
     image = np.full((8, 8, 1), 77, np.uint8)
     name = session.add(image)
     assert name == session.add(image) and np.all(session.image(name) == 64), "quantized to 4 bits"
-    np.testing.assert_array_equal(session.blend(name, "test-0", [0.0])[0], session.image(name))
+    np.testing.assert_array_equal(session.blend(name, "test-0", [0.0]).images[0], session.image(name))
     assert conditional_session.add(image, 3) != conditional_session.add(image, 4)
     with pytest.raises(DataError, match="class: expected 0 to 9, got 10"):
         conditional_session.add(image, 10)
@@ -156,7 +156,7 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     session = open_session(tmp_path / "model.keras")
     assert session.images.test_ids == [] and "start the page with --data" in session.data_error
     assert session.directions.status()["state"] == "unavailable"
-    assert session.sample(2, 0.7, 0).shape == (2, 8, 8, 1)
+    assert session.sample(2, 0.7, 0).images.shape == (2, 8, 8, 1)
     with pytest.raises(GlowError, match="there is no folder"):
         open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'nothing'}")
     assert len(open_session(tmp_path / "model.keras", data="bundled:digits").images.test_ids) == 48
