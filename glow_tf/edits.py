@@ -54,8 +54,8 @@ def overshoot(x: Tensor) -> Tensor:
         `[n]`, infinite where a value is not finite.
 
     Example:
-        >>> overshoot(np.array([[0.2, 0.7], [0.0, np.nan]], np.float32).reshape(2, 1, 2, 1)).numpy().round(3).tolist()
-        [0.1, inf]
+        >>> overshoot(np.array([[0.2, 0.75], [0.0, np.nan]], np.float32).reshape(2, 1, 2, 1)).numpy().tolist()
+        [0.125, inf]
     """
     distance = tf.reduce_mean(tf.abs(x - tf.clip_by_value(x, -0.5, 0.5)), [1, 2, 3])
     return tf.where(tf.math.is_finite(distance), distance, np.inf)
@@ -117,7 +117,7 @@ def decode_edits(
         >>> from glow_tf import Glow, ModelConfig
         >>> glow = Glow(ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4))
         >>> decode_edits(glow, np.zeros([1, 64], np.float32), np.full([1, 64], 2.4, np.float32)).shares.tolist()
-        [0.234375]
+        [0.3125]
     """
     if np.shape(z) != np.shape(edited):
         raise DataError(f"decode_edits: expected latents of one shape, got {np.shape(z)} and {np.shape(edited)}.")
@@ -136,8 +136,11 @@ def _decode_chunk(
 ) -> DecodedEdits:
     def images_at(shares: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Decode the edits of some rows up to a share of each; return images and which of them are outside."""
+        share = shares[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
-            moved = np.where(shares[:, None] < 1, z[rows] + shares[:, None] * (edited[rows] - z[rows]), edited[rows])
+            between = z[rows] + share * (edited[rows] - z[rows])
+        # At the ends without arithmetic: an edit may be infinite.
+        moved = np.select([share == 0, share == 1], [z[rows], edited[rows]], between)
         eps = unflatten_latents(moved.astype(np.float32), model)
         row_labels = index_labels(labels, rows)
         images, excess = decode(eps, row_labels) if decode else decode_with_overshoot(model, eps, row_labels)

@@ -73,10 +73,10 @@ def _describe_changes(channels: int, size: tuple[int, int], image_shape: ImageSh
     notes = []
     if size[0] * height != size[1] * width:
         part = "middle square" if height == width else f"middle, {width} wide to {height} high,"
-        notes.append(f"Only the {part} of your {size[0]} × {size[1]} pixels is used.")
-    if size != (width, height):
+        notes.append(f"Only the {part} of your {size[0]}x{size[1]} pixels is used.")
+    if min(size[0] / width, size[1] / height) != 1:
         verb = "reduced" if min(size) > min(width, height) else "resized"
-        notes.append(f"It is {verb} to the {width} × {height} pixels of this model.")
+        notes.append(f"It is {verb} to the {width}x{height} pixels of this model.")
     if channels > model_channels:
         notes.append("Its colors become gray, as this model knows no others.")
     return notes

@@ -1,7 +1,7 @@
 /* The panel of attributes: a picture, and a slider for each attribute of the data. */
 
 import { Well } from "./chooser.js";
-import { $, $$, markAll, number, player, slider, whenChanged } from "./controls.js";
+import { $, $$, markAll, number, player, signed, slider, whenChanged } from "./controls.js";
 import { ask, fail, live } from "./live.js";
 import { fill, reserve, saver } from "./pictures.js";
 
@@ -27,13 +27,13 @@ export function attributes(panel) {
   reserve(result, 1, 288);
   const request = live("api/move", stage, (answer, sent) => {
     const applied = Object.entries(sent.strengths).map(([name, strength]) => [name, strength * answer.share]);
-    const words = applied.map(([name, strength]) => `${inWords(name)} ${strength > 0 ? "+" : ""}${strength.toFixed(2)}`);
+    const words = applied.map(([name, strength]) => `${inWords(name)} ${signed(strength)}`);
     fill(result, answer.images, ["changed picture", ...words].join(", "), 288, answer.outside);
     $(".remark", panel).textContent =
       answer.share < 1
         ? `Shown at ${Math.floor(100 * answer.share)} % of these strengths: further on the model decodes no picture any more.`
         : "";
-    offer(1, [sent.name, ...words.map((text) => text.replace(/ (?=[+-])/, ""))].join("_"));
+    offer(1, [sent.name, ...words.map((text) => text.replace(" +", "+").replace(" \u2212", "-"))].join("_"));
     zero.disabled = !words.length;
   });
   const send = () => {

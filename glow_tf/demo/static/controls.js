@@ -5,6 +5,9 @@ export const $$ = (selector, within = document) => [...within.querySelectorAll(s
 export const number = (form, name) => Number(form.elements[name].value);
 export const randomSeed = () => Math.floor(Math.random() * 1e6);
 
+/** A number with its sign, a true minus, and two places. */
+export const signed = (value) => (value > 0 ? "+" : value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(2);
+
 /** Keeps a slider's number and the colored part of its track in step with it. */
 export function mark(input) {
   const [low, high] = [Number(input.min), Number(input.max)];
@@ -12,7 +15,7 @@ export function mark(input) {
   const ends = [at(Number(input.value)), at(low < 0 ? 0 : low)].sort((a, b) => a - b);
   input.style.setProperty("--from", `${ends[0]}%`);
   input.style.setProperty("--to", `${ends[1]}%`);
-  const text = (low < 0 && input.value > 0 ? "+" : "") + Number(input.value).toFixed(2);
+  const text = low < 0 ? signed(Number(input.value)) : Number(input.value).toFixed(2);
   $(`output[for="${input.id}"]`).textContent = text;
   input.setAttribute("aria-valuetext", text);
 }
