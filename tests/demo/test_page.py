@@ -351,6 +351,7 @@ def test_page_says_where_and_why_something_failed(page, session):
         page.wait_for_selector(f"#samples .stage .failure:has-text('{sentence}')")
         settle(page)
         page.unroute("**/api/samples")
+        assert page.is_visible("#samples .failure button") == (status in (408, 503)), "where trying again may help"
     page.click("#samples .failure button")
     page.wait_for_selector("#samples .failure", state="detached")
     outside = {"images": ["data:,"] * 16, "outside": [0, 3], "share": 1}

@@ -100,7 +100,7 @@ async function waitForAttributes(panel, ready) {
     setTimeout(() => waitForAttributes(panel, ready), POLL);
   } catch (error) {
     status.textContent = "";
-    fail(status.parentElement, error.message, () => waitForAttributes(panel, ready));
+    fail(status.parentElement, error, () => waitForAttributes(panel, ready));
   }
 }
 

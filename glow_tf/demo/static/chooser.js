@@ -8,6 +8,7 @@ const dialog = document.getElementById("chooser");
 const file = $("input[type=file]", dialog);
 const label = $("select[name=label]", dialog);
 const progress = $(".progress", dialog);
+const sending = progress.parentElement;
 let open = null; // the well that the dialog is for
 
 const url = (id) => `api/images/${encodeURIComponent(id)}`;
@@ -104,7 +105,7 @@ export class Well {
     } catch (error) {
       if (this.taking !== ticket) return;
       this.notes.textContent = "";
-      fail(stage, error.message, () => this.take(doing, give));
+      fail(stage, error, () => this.take(doing, give));
     } finally {
       if (this.taking === ticket) this.figure.removeAttribute("aria-busy");
     }
@@ -120,10 +121,10 @@ export class Well {
 
 function show(well) {
   open = well;
-  fail(dialog);
+  fail(sending);
   progress.hidden = true;
   file.value = "";
-  const samples = $$("#samples .sheet img").filter((image) => image.src);
+  const samples = $$("#samples .sheet img:not(.outside)");
   const thumbs = document.getElementById("sample-thumbs");
   thumbs.replaceChildren(
     ...samples.map((image) =>
@@ -141,9 +142,10 @@ function show(well) {
 /** Puts the picture that `give()` promises into the well that is open, or says why not. */
 async function take(doing, give) {
   const well = open;
-  fail(dialog);
+  fail(sending);
   progress.textContent = doing;
-  progress.hidden = false;
+  progress.hidden = !doing;
+  sending.scrollIntoView({ block: "nearest" });
   dialog.setAttribute("aria-busy", "true");
   try {
     const picture = await give();
@@ -151,8 +153,8 @@ async function take(doing, give) {
     fail(well.box.closest(".stage"));
     well.set(picture);
   } catch (error) {
-    fail(dialog, error.message, () => take(doing, give));
-    $(".failure", dialog).scrollIntoView({ block: "nearest" });
+    fail(sending, error, () => take(doing, give));
+    sending.scrollIntoView({ block: "nearest" });
   } finally {
     progress.hidden = true;
     dialog.removeAttribute("aria-busy");

@@ -42,7 +42,7 @@ export function whenChanged(form, send) {
   form.addEventListener("input", () => {
     const valid = form.checkValidity();
     const problem = $(".problem", form);
-    if (problem) problem.textContent = valid ? "" : "Give a whole number from 0 to 2147483647; nothing is drawn before.";
+    if (problem) problem.textContent = valid ? "" : "Give a whole number from 0 to 2147483647; until then the pictures stay.";
     if (valid) send();
   });
   $(".another", form)?.addEventListener("click", () => {

@@ -3,17 +3,20 @@
 const page = crypto.getRandomValues(new Uint32Array(1))[0];
 let senders = 0;
 
+/** An Error whose message is a sentence, and whether the same request may succeed when it is made again. */
+const problem = (message, transient) => Object.assign(new Error(message), { transient });
+
 /** The JSON of an answer; throws an Error whose message is the server's sentence. Null if a newer request superseded it. */
 export async function ask(path, options = {}) {
   let answer;
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The server does not answer; is the command that opened this page still running?");
+    throw problem("The server does not answer; is the command that opened this page still running?", true);
   }
   if (answer.status === 409) return null;
   const values = await answer.json().catch(() => ({ error: `The server answered ${answer.status}.` }));
-  if (!answer.ok) throw new Error(values.error);
+  if (!answer.ok) throw problem(values.error, answer.status >= 500 || answer.status === 408);
   return values;
 }
 
@@ -23,17 +26,17 @@ export function post(path, body, headers = {}) {
   return ask(path, { ...options, body: JSON.stringify(body) });
 }
 
-/** Shows a sentence and a button that tries again at the end of `box`; without a sentence takes them away. */
-export function fail(box, message = "", again = null) {
+/** Shows an error at the end of `box`, with a button that tries again where that may help; without one hides it. */
+export function fail(box, error = null, again = null) {
   let line = box.querySelector(":scope > .failure");
-  if (!message) return line?.remove();
+  if (!error) return line?.remove();
   if (!line) {
     line = Object.assign(document.createElement("p"), { className: "failure" });
     line.setAttribute("role", "alert");
     box.append(line);
   }
-  line.replaceChildren(Object.assign(document.createElement("span"), { textContent: message }));
-  if (!again) return;
+  line.replaceChildren(Object.assign(document.createElement("span"), { textContent: error.message }));
+  if (!error.transient) return;
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Try again" });
   button.addEventListener("click", again);
   line.append(button);
@@ -64,7 +67,7 @@ export function live(path, stage, show) {
           fail(stage);
         }
       } catch (error) {
-        fail(stage, error.message, () => request(...sent));
+        fail(stage, error, () => request(...sent));
       }
     }
     busy = false;

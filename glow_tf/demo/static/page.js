@@ -74,7 +74,7 @@ async function start() {
     Object.assign(model, await ask("api/model"));
   } catch (error) {
     loading.hidden = true;
-    return fail(loading.parentElement, error.message, start);
+    return fail(loading.parentElement, error, start);
   }
   loading.hidden = true;
   $(".bar").hidden = false;

@@ -139,6 +139,7 @@ function levels(panel) {
   reserve(sheet, VARIANTS, 112);
   const request = live("api/redraw", $(".stage", panel), (answer, sent) => {
     fill(sheet, answer.images, sent.levels.length ? "variant" : "the picture itself", 112, answer.outside);
+    sheet.classList.toggle("one", !sent.levels.length);
     caption.textContent = sent.levels.length ? "Variants" : "The picture itself";
     const none = "No level is drawn anew, so nothing changes; choose one.";
     say(panel, sent.levels.length ? explainOutside(answer) : none);

@@ -2,6 +2,9 @@
 
 export const model = {};
 
+/** A transparent picture. */
+const NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+
 /** The width at which a picture is shown: near `target`, and a whole multiple of its own if it is smaller. */
 export function shownWidth(target) {
   const width = model.image_shape[1];
@@ -17,8 +20,7 @@ export function fill(box, urls, alt, target, outside = []) {
     const image = box.children[i];
     const name = urls.length > 1 ? `${alt} ${i + 1}` : alt;
     image.classList.toggle("outside", outside.includes(i));
-    if (outside.includes(i)) image.removeAttribute("src");
-    else image.src = url;
+    image.src = outside.includes(i) ? NOTHING : url;
     image.alt = outside.includes(i) ? `${name}: no picture` : name;
   });
   if (target) box.style.setProperty("--tile", `${shownWidth(target)}px`);
@@ -63,7 +65,7 @@ export function saver(button, box) {
 /** Saves <img> elements as one PNG, row by row, enlarged as they are on the page. */
 async function save(shown, columns, name) {
   // Copies, lest a newer answer changes the pictures between here and the drawing.
-  const images = shown.filter((image) => image.src).map((image) => Object.assign(new Image(), { src: image.src }));
+  const images = shown.map((image) => Object.assign(new Image(), { src: image.src }));
   await Promise.all(images.map((image) => image.decode()));
   const [height, width] = model.image_shape;
   const factor = Math.max(1, Math.round((images.length > 1 ? 128 : 512) / Math.max(height, width)));
