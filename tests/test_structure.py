@@ -29,7 +29,7 @@ TIERS = [
     {"bijectors", "distributions", "likelihood_model", "likelihood_training", "model_files", "summary"},
     {"model", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
-    {"attributes", "batched", "datasets", "export", "training"},
+    {"attributes", "batched", "edits", "datasets", "export", "training"},
     {"convert", "evaluation", "openai"},
     {"demo", "public"},
     {"cli", "__main__"},

@@ -4,9 +4,13 @@
 |---|---|---|
 | `GET /api/model` | | `DemoSession.describe`, and limits |
 | `GET /api/attributes` | | `Directions.status`; the first call starts their computation |
-| `POST /api/images` | the bytes of an image file; `?label=` of a conditional model | `{"id"}` |
+| `POST /api/images` | the bytes of an image file; `?label=` of a conditional model | `{"id", "notes"}` |
+| `POST /api/draw` | see `messages` | `{"id"}` of a sample to work on |
 | `GET /api/images/{id}` | | the PNG |
-| `POST /api/{samples,blend,move,redraw}` | see `messages` | `{"images": [PNG as a data URL, ...]}` |
+| `POST /api/{samples,blend,move,redraw}` | see `messages` | `{"images", "outside", "share"}` |
+
+`images` are PNGs as data URLs, `notes` sentences on what was done to a picture; for `outside` and `share` see
+`edits.Pictures`.
 
 A request with the header `X-Panel` is superseded by a newer one with the same (409). Requests of other sites are
 refused by `origins`, those that are too large or too slow by `bodies`. Errors: see `error_responses`.
@@ -14,7 +18,7 @@ refused by `origins`, those that are too large or too slow by `bodies`. Errors: 
 
 import base64
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -30,6 +34,7 @@ from glow_tf.demo.request_queue import LatestRequestQueue
 from glow_tf.pictures import png
 
 if TYPE_CHECKING:
+    from glow_tf.demo.edits import Pictures
     from glow_tf.demo.session import DemoSession
 
 STATIC = pathlib.Path(__file__).with_name("static")
@@ -61,8 +66,8 @@ def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> Fast
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     queue = LatestRequestQueue()
 
-    async def compute(work: Callable[[], Iterable[np.ndarray]], panel: str | None) -> dict[str, Any]:
-        return {"images": await queue.run(lambda: [_data_url(image) for image in work()], panel)}
+    async def compute(work: Callable[[], "Pictures"], panel: str | None) -> dict[str, Any]:
+        return await queue.run(lambda: _answer(work()), panel)
 
     @app.get("/")
     def index() -> FileResponse:
@@ -82,7 +87,17 @@ def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> Fast
     @app.post("/api/images", response_model=None)
     async def add_image(request: Request, label: Label = None) -> dict[str, Any]:
         data, shape = await request.body(), session.model.image_shape
-        return {"id": await queue.run(lambda: session.add(uploads.read_upload(data, shape), label))}
+
+        def add() -> dict[str, Any]:
+            image, notes = uploads.read_upload(data, shape)
+            image_id = session.add(image, label)
+            return {"id": image_id, "notes": [*notes, *filter(None, [session.explain(image_id)])]}
+
+        return await queue.run(add)
+
+    @app.post("/api/draw", response_model=None)
+    async def draw(body: messages.DrawRequest) -> dict[str, Any]:
+        return {"id": await queue.run(lambda: session.draw(body.temperature, body.seed, body.label))}
 
     @app.get("/api/images/{image_id}")
     def image(image_id: str) -> Response:
@@ -106,6 +121,15 @@ def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> Fast
         return await compute(lambda: session.redraw(*work), panel)
 
     return app
+
+
+def _answer(pictures: "Pictures") -> dict[str, Any]:
+    """Return the answer that holds pictures."""
+    return {
+        "images": [_data_url(image) for image in pictures.images],
+        "outside": np.flatnonzero(pictures.outside).tolist(),
+        "share": pictures.share,
+    }
 
 
 def _data_url(image: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from glow_tf import quantization
 from glow_tf.types import TensorLike
 
 MAX_UPLOADED_IMAGES = 64
-"""Uploaded images that are stored; the oldest is dropped first."""
+"""Uploaded images and samples that are stored; the oldest is dropped first."""
 
 
 class UnknownImageError(LookupError):
@@ -25,15 +25,17 @@ class StoredImage:
         image: uint8 `[H, W, C]`, quantized to the bits of the model.
         label: its class in a conditional model, else None.
         z: float32 `[D]`, its flat latents, or None until they are first needed.
+        bits_per_dim: its bits/dim, or None until they are first needed.
     """
 
     image: np.ndarray
     label: int | None = None
     z: np.ndarray | None = None
+    bits_per_dim: float | None = None
 
 
 class ImageStore:
-    """Test images, which stay, and a bounded number of uploaded images.
+    """Test images, which stay, and a bounded number of uploaded images and samples.
 
     Args:
         bits: bits per channel of the model.
@@ -51,7 +53,7 @@ class ImageStore:
 
     @property
     def uploaded_ids(self) -> list[str]:
-        """Return the ids of the uploaded images, oldest first."""
+        """Return the ids of the uploaded images and samples, oldest first."""
         return list(self._uploaded)
 
     def add_test_image(self, image: TensorLike, label: int | None = None) -> None:
@@ -60,8 +62,15 @@ class ImageStore:
 
     def add(self, image: TensorLike, label: int | None = None) -> str:
         """Store an uploaded image, uint8 `[H, W, C]`, and return its id: the same for the same image and label."""
-        stored = self._quantized(image, label)
-        image_id = f"own-{hashlib.sha256(stored.image.tobytes()).hexdigest()[:12]}-{label}"
+        return self._store("own", self._quantized(image, label))
+
+    def add_sample(self, image: np.ndarray, label: int | None, z: np.ndarray) -> str:
+        """Store a sample, uint8 `[H, W, C]`, with the flat latents `[D]` it was decoded from, and return its id."""
+        return self._store("sample", StoredImage(image, label, z))
+
+    def _store(self, kind: str, stored: StoredImage) -> str:
+        """Store an image among the uploaded ones; drop the oldest of these if there are too many."""
+        image_id = f"{kind}-{hashlib.sha256(stored.image.tobytes()).hexdigest()[:12]}-{stored.label}"
         self._uploaded[image_id] = self._uploaded.pop(image_id, stored)
         while len(self._uploaded) > MAX_UPLOADED_IMAGES:
             self._uploaded.popitem(last=False)

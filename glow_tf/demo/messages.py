@@ -29,6 +29,14 @@ class SamplesRequest(Message):
     label: Label | None = None
 
 
+class DrawRequest(Message):
+    """The body of `POST /api/draw`: what one sample depends on; without a label its class is 0."""
+
+    temperature: Temperature = 0.7
+    seed: Seed = 0
+    label: Label | None = None
+
+
 class BlendRequest(Message):
     """The body of `POST /api/blend`: ids of two images, and a weight of the second for each result."""
 

@@ -11,22 +11,26 @@ from glow_tf.attributes import Attributes, load_attributes
 from glow_tf.demo import edits
 from glow_tf.demo.compiled_model import CompiledModel
 from glow_tf.demo.directions import Directions
+from glow_tf.demo.edits import Pictures
 from glow_tf.demo.image_store import ImageStore
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.io import describe_error
+from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
 from glow_tf.runs import is_keras_file, load_model
-from glow_tf.types import Images, TensorLike
+from glow_tf.types import TensorLike
 
 MAX_TEST_IMAGES = 48
 """Test images to choose from."""
+COMPARED_IMAGES = 16
+"""Test images whose bits/dim a visitor's picture is compared with."""
 
 
 class DemoSession:
     """A model with images to work on; any thread may call, and one computation runs at a time.
 
-    Images have ids such as `"test-3"`; results are uint8 `[n, H, W, C]`.
+    Images have ids such as `"test-3"`; results are `Pictures`.
 
     Args:
         model: the model behind the page.
@@ -47,8 +51,9 @@ class DemoSession:
         self.compiled = CompiledModel(model)
         self.images = ImageStore(model.config.bits)
         self.class_names = tuple(map(str, range(model.config.classes)))
-        self.credits = ""
-        self.data_error: str | None = "There is no data with this model; start the page with --data."
+        self.test_names: list[str] = []
+        self.credits, self.noun = "", "picture"
+        self.data_error: str | None = "There are no test images with this model; start the page with --data."
         if context is not None:
             self._read_test_images(context)
         self.directions = Directions(attributes, None if self.data_error else context, self.compiled.encode)
@@ -56,16 +61,26 @@ class DemoSession:
     def _read_test_images(self, context: EvaluationContext) -> None:
         """Store test images, their credits and the names of the classes, or set `data_error`."""
         try:
-            images, labels, _ = context.arrays("test", limit=MAX_TEST_IMAGES)
-            names, self.credits = context.source.class_names, context.source.credits
+            images, labels, tags = context.arrays("test", limit=MAX_TEST_IMAGES)
+            source = context.source
         except (GlowError, tf.errors.OpError) as error:
-            self.data_error = f"There are no test images here: {describe_error(error)}."
+            self.data_error = (
+                f"The images that this model was trained on, {context.data.source}, are not here "
+                f"({describe_error(error)}); start the page with --data."
+            )
             return
-        self.data_error = None
-        if len(names) == self.model.config.classes:
-            self.class_names = names
-        for image, label in zip(images, labels, strict=True):
+        self.data_error, self.credits = None, source.credits
+        if any(word in source.name for word in ("faces", "celeba")):
+            self.noun = "face"
+        if len(source.class_names) == self.model.config.classes:
+            self.class_names = source.class_names
+        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
             self.images.add_test_image(image, int(label) if self.class_names else None)
+            if source.attribute_names:
+                words = [name for name, tag in zip(source.attribute_names, tags[i], strict=True) if tag > 0]
+            else:
+                words = [source.class_names[int(label)]] if source.class_names else []
+            self.test_names.append(f"test image {i + 1}{': ' if words else ''}{', '.join(words).replace('_', ' ')}")
 
     def describe(self) -> dict[str, Any]:
         """Return the facts about the model that the page shows, as plain values."""
@@ -79,8 +94,10 @@ class DemoSession:
             "parameters": int(self.model.count_params()),
             "classes": list(self.class_names),
             "test_images": self.images.test_ids,
+            "test_names": self.test_names,
             "data_error": self.data_error,
             "credits": self.credits,
+            "noun": self.noun,
         }
 
     def add(self, image: TensorLike, label: int | None = None) -> str:
@@ -97,26 +114,62 @@ class DemoSession:
         self._check_label(label)
         return self.images.add(image, label)
 
+    def explain(self, image_id: str) -> str:
+        """Return a sentence on a picture that is far from the data, an empty one for others.
+
+        It is far if its bits/dim exceed those of the test images by more than these spread, above their median.
+        """
+        test_ids = self.images.test_ids[:COMPARED_IMAGES]
+        if not test_ids:
+            return ""
+        bits = edits.bits_per_dim(self.compiled, self.images.get(image_id))
+        usual = [edits.bits_per_dim(self.compiled, self.images.get(name)) for name in test_ids]
+        low, median, high = np.min(usual), np.median(usual), np.max(usual)
+        if bits <= high + (high - median):
+            return ""
+        number = f"{bits:.1f}" if np.isfinite(bits) else "no finite number of"
+        return (
+            f"This picture is far from what the model has learned: it takes {number} bits/dim, test images take "
+            f"{low:.1f} to {high:.1f}. Changes to it will hardly look like pictures."
+        )
+
+    def draw(self, temperature: float, seed: int, label: int | None = None) -> str:
+        """Store one sample, by temperature, seed and class, to work on; return its id.
+
+        Raises:
+            DataError: the sample is no picture, or there is no such class.
+        """
+        labels = self._sample_labels(1, label)
+        eps = [e.numpy() for e in self.model.sample_latents(1, temperature, seed=seed)]
+        drawn = edits.decode(self.compiled, eps, labels)
+        if drawn.outside[0]:
+            raise DataError("The model drew no picture this time; draw again, or lower the temperature.")
+        return self.images.add_sample(
+            drawn.images[0], None if labels is None else int(labels[0]), flatten_latents(eps)[0]
+        )
+
     def image(self, image_id: str) -> np.ndarray:
         """Return the image uint8 `[H, W, C]` of an id."""
         return self.images.get(image_id).image
 
-    def sample(self, count: int, temperature: float, seed: int, label: int | None = None) -> Images:
+    def sample(self, count: int, temperature: float, seed: int, label: int | None = None) -> Pictures:
         """Return `count` samples, of one class or, if a conditional model gets no label, of each class in turn."""
         labels = self._sample_labels(count, label)
-        return self.compiled.decode(self.model.sample_latents(count, temperature, seed=seed), labels)
+        return edits.decode(self.compiled, self.model.sample_latents(count, temperature, seed=seed), labels)
 
-    def blend(self, first: str, second: str, weights: Sequence[float]) -> Images:
+    def blend(self, first: str, second: str, weights: Sequence[float]) -> Pictures:
         """Return images between two, given by their ids, one per weight: 0 gives the first, 1 the second."""
         return edits.blend(self.compiled, self.images.get(first), self.images.get(second), weights)
 
-    def move(self, image_id: str, strengths: Mapping[str, float]) -> Images:
-        """Return the image moved along attributes, `{name: strength}`; several add up."""
+    def move(self, image_id: str, strengths: Mapping[str, float]) -> Pictures:
+        """Return the image moved along attributes, `{name: strength}`, as far as it stays one; several add up."""
+        if not strengths:  # which needs no directions, so that there is a picture before there are any
+            return Pictures(self.image(image_id)[None], np.zeros(1, bool))
         if self.directions.attributes is None:
             raise DataError(self.directions.error or "The attributes are still being computed; wait a moment.")
         return edits.move(self.compiled, self.images.get(image_id), self.directions.attributes, strengths)
 
-    def redraw(self, image_id: str, levels: Sequence[int], temperature: float, seed: int, count: int) -> Images:
+    def redraw(self, image_id: str, levels: Sequence[int], temperature: float, seed: int, count: int) -> Pictures:
         """Return `count` variants of an image: some levels of its latents are drawn again, the others are kept.
 
         Args:

@@ -28,6 +28,8 @@ MAX_FULL_PIXELS = 4_000_000
 """Pixels of a picture that is converted as a whole; larger ones are averaged first, in strips of so many."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 ORIENTATION = ExifTags.Base.Orientation
+LYING = (5, 6, 7, 8)
+"""Orientations in which rows and columns are exchanged."""
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "I;16", "I;16B")
 
 
@@ -44,7 +46,7 @@ class UploadError(DataError):
         self.status = status
 
 
-def read_upload(data: bytes, image_shape: ImageShape) -> np.ndarray:
+def read_upload(data: bytes, image_shape: ImageShape) -> tuple[np.ndarray, list[str]]:
     """Return an uploaded image file as a model input: upright, the shorter side resized, the center cropped.
 
     Args:
@@ -52,7 +54,7 @@ def read_upload(data: bytes, image_shape: ImageShape) -> np.ndarray:
         image_shape: `(H, W, C)` of the model.
 
     Returns:
-        uint8 `[H, W, C]`.
+        uint8 `[H, W, C]`, and sentences on what of the picture was changed.
 
     Raises:
         UploadError: the file is not a single picture of a reasonable size, in gray or RGB.
@@ -61,17 +63,37 @@ def read_upload(data: bytes, image_shape: ImageShape) -> np.ndarray:
         raise UploadError(413, TOO_LARGE_FILE)
     if not data:
         raise UploadError(422, "This file is empty; give a picture.")
-    return images.fit(_decode(data, image_shape), image_shape, "resize").numpy()
+    array, size = _decode(data, image_shape)
+    return images.fit(array, image_shape, "resize").numpy(), _describe_changes(array.shape[-1], size, image_shape)
 
 
-def _decode(data: bytes, image_shape: ImageShape) -> np.ndarray:
-    """Return the pixels of an image file, uint8 `[h, w, 1]` or `[h, w, 3]`, of a large picture with fewer of them."""
+def _describe_changes(channels: int, size: tuple[int, int], image_shape: ImageShape) -> list[str]:
+    """Return sentences on what becomes of a picture of a number of channels and of a size `(width, height)`."""
+    height, width, model_channels = image_shape
+    notes = []
+    if size[0] * height != size[1] * width:
+        part = "middle square" if height == width else f"middle, {width} wide to {height} high,"
+        notes.append(f"Only the {part} of your {size[0]}x{size[1]} pixels is used.")
+    if min(size[0] / width, size[1] / height) != 1:
+        verb = "reduced" if min(size) > min(width, height) else "resized"
+        notes.append(f"It is {verb} to the {width}x{height} pixels of this model.")
+    if channels > model_channels:
+        notes.append("Its colors become gray, as this model knows no others.")
+    return notes
+
+
+def _decode(data: bytes, image_shape: ImageShape) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the pixels of an image file, uint8 `[h, w, 1]` or `[h, w, 3]`, of a large picture with fewer of them.
+
+    The second value is the size of the whole picture, `(width, height)`, as one looks at it.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image)
             bits = bits_per_sample(image)  # which Pillow's copies do not keep
+            size = image.size[::-1] if image.getexif().get(ORIENTATION, 1) in LYING else image.size
             image = _shrink(image, image_shape, bits)
-            return pixels(ImageOps.exif_transpose(image), bits)
+            return pixels(ImageOps.exif_transpose(image), bits), size
     except DataError:  # a ValueError too, which below stands for a damaged file
         raise
     except Image.DecompressionBombError:

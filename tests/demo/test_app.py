@@ -15,6 +15,7 @@ from PIL import Image
 import glow_tf.demo
 from glow_tf.cli import demo
 from glow_tf.errors import GlowError
+from glow_tf.extras import optional_packages
 from helpers.commands import call
 from helpers.uploads import INVALID_FILES, encode_image
 
@@ -23,7 +24,7 @@ for _package in ("fastapi", "uvicorn", "httpx"):
 
 from fastapi.testclient import TestClient  # noqa: E402
 
-from glow_tf.demo.app import create_app  # noqa: E402
+from glow_tf.demo.app import STATIC, create_app  # noqa: E402
 from glow_tf.demo.request_queue import LatestRequestQueue, QueueFullError, SupersededError  # noqa: E402
 
 
@@ -42,7 +43,7 @@ def pictures(answer):
 def test_demo_page_loads_nothing_from_other_hosts(client):
     text = client.get("/").text
     assert client.get("/").headers["content-security-policy"].startswith("default-src 'self'")
-    for name in ("style.css", "page.js", "live.js", "chooser.js", "pictures.js"):
+    for name in [path.name for path in STATIC.iterdir()]:
         answer = client.get(f"/static/{name}")
         assert answer.status_code == 200 and "http" not in answer.text.replace("HTTP", ""), name
     assert "https:" not in text and "http:" not in text
@@ -60,26 +61,32 @@ def test_demo_model_and_image_routes(client, session):
 
 def test_demo_panel_routes_match_the_session(client, session):
     images = pictures(client.post("/api/samples", json={"count": 4, "temperature": 0.5, "seed": 2}))
-    np.testing.assert_array_equal(images, session.sample(4, 0.5, 2))
+    np.testing.assert_array_equal(images, session.sample(4, 0.5, 2).images)
     body = {"first": "test-0", "second": "test-1", "weights": [0, 0.3, 1]}
     np.testing.assert_array_equal(
-        pictures(client.post("/api/blend", json=body)), session.blend("test-0", "test-1", [0, 0.3, 1])
+        pictures(client.post("/api/blend", json=body)), session.blend("test-0", "test-1", [0, 0.3, 1]).images
     )
     body = {"image": "test-0", "levels": [1], "count": 2, "temperature": 0.5, "seed": 1}
     np.testing.assert_array_equal(
-        pictures(client.post("/api/redraw", json=body)), session.redraw("test-0", [1], 0.5, 1, 2)
+        pictures(client.post("/api/redraw", json=body)), session.redraw("test-0", [1], 0.5, 1, 2).images
     )
+    name = client.post("/api/draw", json={"temperature": 0.5, "seed": 2}).json()["id"]
+    np.testing.assert_array_equal(session.image(name), session.sample(1, 0.5, 2).images[0])
     assert client.get("/api/attributes").json()["state"] in ("computing", "ready")
     session.directions.wait()
     assert client.get("/api/attributes").json()["names"] == list("0123456789")
     strengths = {"0": 0.5, "8": 1.0}
     images = pictures(client.post("/api/move", json={"image": "test-0", "strengths": strengths}))
-    np.testing.assert_array_equal(images, session.move("test-0", strengths))
+    np.testing.assert_array_equal(images, session.move("test-0", strengths).images)
+    answer = client.post("/api/move", json={"image": "test-0", "strengths": strengths}).json()
+    assert (answer["share"], answer["outside"]) == (1, [])
 
 
 def test_uploaded_image_is_quantized_and_stored(client, session):
     image = np.random.default_rng(1).integers(0, 256, (8, 8), np.uint8)
-    name = client.post("/api/images", content=encode_image(image)).json()["id"]
+    answer = client.post("/api/images", content=encode_image(image)).json()
+    name = answer["id"]
+    assert all(sentence.startswith("This picture is far") for sentence in answer["notes"]), "of the model's own shape"
     np.testing.assert_array_equal(session.image(name)[..., 0], image // 16 * 16)
 
 
@@ -239,4 +246,5 @@ def test_demo_names_a_missing_extra(monkeypatch):
     monkeypatch.delitem(sys.modules, "glow_tf.demo.server", raising=False)
     monkeypatch.delattr(glow_tf.demo, "server", raising=False)
     with pytest.raises(GlowError, match=r"needs the package uvicorn: pip install 'glow_tf\[demo\]'"):
-        demo.main(["run"])
+        with optional_packages():  # as `run_command` does
+            demo.main(["run"])

@@ -15,6 +15,7 @@ pytest.importorskip("httpx", reason="asks the application: pip install 'glow_tf[
 import httpx
 
 from glow_tf.demo.app import create_app
+from glow_tf.demo.edits import Pictures
 from glow_tf.demo.uploads import MAX_BYTES
 
 AT_ONCE, IN_A_ROW, ROUNDS = 200, 300, 3
@@ -27,7 +28,7 @@ class SlowSession:
 
     def sample(self, count, *_):
         time.sleep(0.002)
-        return np.zeros((count, 8, 8, 1), np.uint8)
+        return Pictures(np.zeros((count, 8, 8, 1), np.uint8), np.zeros(count, bool))
 
     def add(self, *_):
         raise AssertionError("there was no picture to add")

@@ -63,7 +63,7 @@ def page(browser, address):
     page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
-    page.wait_for_selector("#samples .sheet img:nth-child(16)")
+    page.wait_for_selector("#attributes .result img")
     yield page
     page.close()
     assert not foreign and not errors
@@ -120,25 +120,41 @@ def screenshot(page, pictures, name):
     assert Image.open(path).size == (1120, 780)
 
 
+def open_tab(page, name):
+    page.click(f"#tab-{name}")
+    settle(page)
+
+
 def test_page_samples_match_the_model(page, session, pictures):
-    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.7, 0))
+    page.click("#tab-samples")
+    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.7, 0).images)
     for temperature in np.linspace(0, 0.5, 40):  # faster than any model: only the last one counts
         slide(page, "#samples [name=temperature]", round(temperature, 2))
-    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.5, 0))
+    np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.5, 0).images)
     assert page.inner_text("#samples output") == "0.50"
     page.fill("#samples [name=seed]", "7")
-    expected = session.sample(16, 0.5, 7)
+    expected = session.sample(16, 0.5, 7).images
     np.testing.assert_array_equal(read_images(page, "#samples .sheet"), expected)
     screenshot(page, pictures, "samples")
+    held = []
+    page.route("**/api/samples", lambda route: held.append(route))
+    page.fill("#samples [name=seed]", "77")  # whose answer does not come before the download
     saved, name = download(page, "#samples .download")
     assert name == "glow-samples-t0.5-seed7.png" and saved.shape == (4 * 132 - 4, 4 * 132 - 4)
     tiles = [saved[y * 132 : y * 132 + 128 : 16, x * 132 : x * 132 + 128 : 16] for y in range(4) for x in range(4)]
     np.testing.assert_array_equal(np.stack(tiles), expected[..., 0])
+    held[0].continue_()
+    page.unroute("**/api/samples")
+    settle(page)
+    assert download(page, "#samples .download")[1] == "glow-samples-t0.5-seed77.png"
+    page.fill("#samples [name=seed]", "")
+    assert "Give a whole number" in page.inner_text("#samples .problem")
     page.click("#samples .another")
     assert np.any(read_images(page, "#samples .sheet") != expected)
+    assert not page.inner_text("#samples .problem")
 
 
-def test_page_blends_an_uploaded_image_and_a_test_image(page, session, pictures, tmp_path):
+def test_page_mixes_an_uploaded_image_and_a_test_image(page, session, pictures, tmp_path):
     image = np.random.default_rng(5).integers(0, 256, (8, 8), np.uint8)
     (tmp_path / "own.png").write_bytes(encode_image(image))
     senders = set()
@@ -153,81 +169,168 @@ def test_page_blends_an_uploaded_image_and_a_test_image(page, session, pictures,
     page.click("#test-thumbs button:nth-child(4)")
     own = session.add(image[..., None])
     slide(page, "#blend [name=weight]", 0.3)
-    np.testing.assert_array_equal(read_images(page, "#blend .result"), session.blend(own, "test-3", [0.3]))
-    np.testing.assert_array_equal(
-        read_images(page, "#blend .strip"), session.blend(own, "test-3", np.linspace(0, 1, 9))
-    )
+    np.testing.assert_array_equal(read_images(page, "#blend .result"), session.blend(own, "test-3", [0.3]).images)
+    strip = session.blend(own, "test-3", np.linspace(0, 1, 9)).images
+    np.testing.assert_array_equal(read_images(page, "#blend .strip"), strip)
+    assert download(page, "#blend .download")[1] == "glow-mix-30pct-of-own-own-and-test4.png"
     page.click("#blend .strip button:nth-child(9)")
     np.testing.assert_array_equal(read_images(page, "#blend .result")[0], session.image("test-3"))
+    assert page.get_attribute("#blend .strip button:nth-child(9)", "aria-pressed") == "true"
     saved, _ = download(page, "#blend .download")
     np.testing.assert_array_equal(saved[::64, ::64], session.image("test-3")[..., 0])
-    page.click("#blend [data-well=first] button")
-    page.click("#sample-thumbs button:nth-child(2)")
-    page.wait_for_selector("dialog", state="hidden")
-    sample = session.sample(16, 0.7, 0)[1] // 16 * 16  # 255, where a sample is cut off, is 240 to the model
-    np.testing.assert_array_equal(read_images(page, "#blend [data-well=first]")[0], sample)
+    page.click("#blend .play")
+    page.wait_for_selector("#blend .strip button:nth-child(9)[aria-pressed=false]")
+    page.click("#blend .play")
+    page.click("#blend .random >> nth=0")
+    settle(page)
+    page.click("#blend .edit")
+    page.wait_for_selector("#attributes [data-well] button[aria-label*='mix of two']")
+    mixed = read_images(page, "#blend .result")[0] // 16 * 16  # 255, where a mix is cut off, is 240 to the model
+    np.testing.assert_array_equal(read_images(page, "#attributes .result")[0], mixed)
 
 
 def test_page_moves_several_attributes(page, session, pictures):
-    page.click("#tab-attributes")
-    page.wait_for_selector("#attributes .sliders label:nth-child(10)")
+    page.wait_for_selector("#attributes .sliders .slider:nth-child(10)")
     np.testing.assert_array_equal(read_images(page, "#attributes .result")[0], session.image("test-0"))
     slide(page, "#attributes [name='9']", 0.6)
     slide(page, "#attributes [name='6']", -0.8)
     session.directions.wait()
-    difference = np.abs(
-        read_images(page, "#attributes .result").astype(int) - session.move("test-0", {"9": 0.6, "6": -0.8})
-    )
+    moved = session.move("test-0", {"9": 0.6, "6": -0.8}).images
+    difference = np.abs(read_images(page, "#attributes .result").astype(int) - moved)
     assert difference.max() <= 16 and np.mean(difference > 0) < 0.05, "directions are sums, whose order may differ"
     assert np.any(read_images(page, "#attributes .result")[0] != session.image("test-0"))
     screenshot(page, pictures, "attributes")
+    assert download(page, "#attributes .download")[1] == "glow-test1_6-0.80_9+0.60.png"
+    picture = page.get_attribute("#attributes .result img", "src")
+    answer = {"images": [picture], "outside": [], "share": 0.5}
+    page.route("**/api/move", lambda route: route.fulfill(json=answer))
+    slide(page, "#attributes [name='9']", 1.5)
+    page.wait_for_selector("#attributes .remark:not(:empty)")
+    assert "50 % of these strengths" in page.inner_text("#attributes .remark")
+    assert download(page, "#attributes .download")[1] == "glow-test1_6-0.40_9+0.75.png"
+    page.unroute("**/api/move")
     page.click("#attributes .zero")
     np.testing.assert_array_equal(read_images(page, "#attributes .result")[0], session.image("test-0"))
+    slide(page, "#attributes-temperature", 0.4)
+    page.click("#attributes .random")
+    page.wait_for_selector("#attributes [data-well] button[aria-label*='temperature 0.4']")
+    settle(page)
+    assert download(page, "#attributes .download")[1].startswith("glow-random-t0.4-seed")
 
 
 def test_page_redraws_the_chosen_levels(page, session, pictures):
-    page.click("#tab-samples")
+    page.focus("#tab-attributes")
     page.keyboard.press("ArrowLeft")  # from the first tab round to the last
     page.keyboard.press("Tab")
-    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [0], 0.7, 0, 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [0], 0.7, 0, 9).images)
     screenshot(page, pictures, "levels")
     page.check("#levels [value='1']")
     page.uncheck("#levels [value='0']")
-    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [1], 0.7, 0, 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [1], 0.7, 0, 9).images)
     page.uncheck("#levels [value='1']")
-    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), np.stack([session.image("test-0")] * 9))
+    np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.image("test-0")[None])
+    assert "choose one" in page.inner_text("#levels .remark")
+
+
+ACCESSIBLE_NAMES = {
+    "attributes": ["smiling", "long hair", "Temperature of random pictures"],
+    "blend": ["From the first to the second"],
+    "samples": ["Temperature"],
+    "levels": ["Temperature"],
+}
+LAST_CONTROLS = {"attributes": "#attribute-19", "blend": "input", "samples": ".another", "levels": ".another"}
+NAMES = [*(f"attribute {i}" for i in range(18)), "long_hair", "smiling"]
+CONTRAST = """() => {
+    const canvas = document.createElement("canvas").getContext("2d");
+    const luminance = (color) => {
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        const parts = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255);
+        const [r, g, b] = parts.map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const root = getComputedStyle(document.documentElement);
+    const grounds = ["--paper", "--card"].map((name) => luminance(root.getPropertyValue(name)));
+    const controls = [...document.querySelectorAll("button.zero, input[type=number], .file span, .well button")];
+    const colors = controls.map((control) => getComputedStyle(control).borderTopColor);
+    colors.push(...["--edge", "--accent", "--bad"].map((name) => root.getPropertyValue(name)));
+    return Math.min(...colors.flatMap((color) => grounds.map((ground) => ratio(luminance(color), ground))));
+}"""
+
+
+def find_small_targets(page, size):
+    """Return what is visible, can be tapped and is less high than `size` pixels."""
+    return page.eval_on_selector_all(
+        "button, input, select, summary, .choices label",
+        """(elements, size) => elements.filter((e) => e.offsetParent && !e.matches(":is(label, .file) > input")
+            && e.getBoundingClientRect().height < size).map((e) => e.outerHTML)""",
+        size,
+    )
+
+
+def test_page_names_its_controls_and_fits_a_phone(page):
+    tree = page.context.new_cdp_session(page)
+    page.route("**/api/attributes", lambda route: route.fulfill(json={"state": "ready", "names": NAMES}))
+    page.reload()
+    page.wait_for_selector("#attributes .sliders input")
+    for tab, names in ACCESSIBLE_NAMES.items():
+        open_tab(page, tab)
+        assert not find_small_targets(page, 24), tab
+        nodes = [n for n in tree.send("Accessibility.getFullAXTree")["nodes"] if not n["ignored"]]
+        by_role = {
+            role: [n for n in nodes if n["role"]["value"] == role] for role in ("slider", "spinbutton", "status")
+        }
+        heard = [n["name"]["value"] for n in by_role["slider"]]
+        assert set(names) <= set(heard) and all(heard), heard
+        assert all(n["name"]["value"] == "Seed" for n in by_role["spinbutton"])
+        for node in by_role["status"]:
+            live = {p["name"]: p["value"]["value"] for p in node["properties"]}.get("live")
+            assert live == "off" or not node["name"]["value"], "a slider's number must not be announced at each step"
+    page.click("#tab-attributes")
+    page.click("label[for=attribute-0]")
+    assert page.evaluate("document.activeElement.name") == "smiling", "it comes first, and its name is a label"
+    page.click("summary")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(CONTRAST) >= 3, scheme
+    page.set_viewport_size({"width": 360, "height": 700})
+    for tab, last in {
+        "attributes": "#attribute-19",
+        "blend": "#blend-weight",
+        "samples": ".another",
+        "levels": ".another",
+    }.items():
+        open_tab(page, tab)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert not find_small_targets(page, 44), tab
+        page.locator(f"#{tab} {last}").scroll_into_view_if_needed()
+        box = page.locator(f"#{tab} .stage").bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] < 0.75 * 700, "the picture stays in sight"
 
 
 def test_page_shows_why_an_upload_is_rejected(page, tmp_path):
-    page.click("#tab-blend")
+    open_tab(page, "blend")
+    page.click("#blend [data-well=first] button")
     for name in ("text", "100 MB", "1x1", "cmyk", "animated", "truncated png", "bomb"):
         data, _, part = INVALID_FILES[name]
-        (tmp_path / "file").write_bytes(data)
-        page.click("#blend [data-well=first] button")
-        assert not page.is_visible("dialog .error"), f"{name}: the error of the file before is still there"
-        page.set_input_files("dialog input[type=file]", tmp_path / "file")
-        page.wait_for_selector("dialog .error")
-        assert part in page.inner_text("dialog .error"), name
-        page.keyboard.press("Escape")
-        assert not page.is_visible("dialog"), name
-
-
-def test_page_fits_a_narrow_screen(page):
-    page.set_viewport_size({"width": 360, "height": 700})
-    for tab in ("samples", "blend", "attributes", "levels"):
-        page.click(f"#tab-{tab}")
-        settle(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-def test_page_reports_an_unreachable_server(page):
-    page.route("**/api/samples", lambda route: route.abort())
-    slide(page, "#samples [name=temperature]", 0.3)
-    page.wait_for_selector("#notice")
-    assert "The server does not answer" in page.inner_text("#notice")
-    page.unroute("**/api/samples")
-    slide(page, "#samples [name=temperature]", 0.4)
-    page.wait_for_selector("#notice", state="hidden")
+        (tmp_path / name).write_bytes(data)
+        page.set_input_files("dialog input[type=file]", tmp_path / name)
+        page.wait_for_selector(f"dialog .failure:has-text('{part}')")
+    held = []
+    page.route("**/api/images", lambda route: held.append(route))
+    (tmp_path / "own.png").write_bytes(encode_image(np.zeros((16, 24, 3), np.uint8)))
+    page.set_input_files("dialog input[type=file]", tmp_path / "own.png")
+    page.wait_for_selector("dialog .progress:has-text('Reading own.png')")
+    assert not page.is_visible("dialog .failure"), "the error of the file before"
+    held[0].abort()
+    page.wait_for_selector("dialog .failure:has-text('does not answer')")
+    page.unroute("**/api/images")
+    page.click("dialog .failure button")
+    page.wait_for_selector("dialog", state="hidden")
+    notes = page.inner_text("#blend .after")
+    assert "middle square of your 24x16 pixels" in notes and "become gray" in notes
+    settle(page)
 
 
 REFUSALS = {
@@ -239,30 +342,37 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("status", REFUSALS)
-def test_page_shows_the_sentence_of_each_refusal(page, status, tmp_path):
-    sentence = REFUSALS[status]
-    page.route("**/api/samples", lambda route: route.fulfill(status=status, json={"error": sentence}))
-    page.route("**/api/images", lambda route: route.fulfill(status=status, json={"error": sentence}))
-    slide(page, "#samples [name=temperature]", 0.3)
-    page.wait_for_selector("#notice")
-    assert sentence in page.inner_text("#notice")
-    settle(page)
-    (tmp_path / "own.png").write_bytes(encode_image(np.zeros((8, 8), np.uint8)))
-    page.click("#tab-blend")
-    page.click("#blend [data-well=first] button")
-    page.set_input_files("dialog input[type=file]", tmp_path / "own.png")
-    page.wait_for_selector("dialog .error")
-    assert page.inner_text("dialog .error") == sentence
-    page.unroute("**/api/images")
-    page.set_input_files("dialog input[type=file]", tmp_path / "own.png")  # the same file, given again
-    page.wait_for_selector("dialog", state="hidden")
-    settle(page)
+def test_page_says_where_and_why_something_failed(page, session):
+    open_tab(page, "samples")
+    for status, sentence in REFUSALS.items():
+        refusal = {"status": status, "json": {"error": sentence}}
+        page.route("**/api/samples", lambda route, _, refusal=refusal: route.fulfill(**refusal))
+        page.click("#samples .another")
+        page.wait_for_selector(f"#samples .stage .failure:has-text('{sentence}')")
+        settle(page)
+        page.unroute("**/api/samples")
+        assert page.is_visible("#samples .failure button") == (status in (408, 503)), "where trying again may help"
+    page.click("#samples .failure button")
+    page.wait_for_selector("#samples .failure", state="detached")
+    outside = {"images": ["data:,"] * 16, "outside": [0, 3], "share": 1}
+    page.route("**/api/samples", lambda route: route.fulfill(json=outside))
+    page.click("#samples .another")
+    page.wait_for_selector("#samples .remark:has-text('2 of 16 are left out')")
+    page.unroute("**/api/samples")
 
-
-def test_page_shows_why_there_are_no_attributes(page):
-    reason = "The attributes could not be computed (MemoryError); the terminal that runs the page says more."
+    reason = "There is no data to compute attributes from; start the page with --data or --attributes."
     page.route("**/api/attributes", lambda route: route.fulfill(json={"state": "unavailable", "reason": reason}))
+    none = {**session.describe(), "test_images": [], "test_names": [], "data_error": reason, "max_bytes": 100}
+    page.route("**/api/model", lambda route: route.abort())
+    page.reload()
+    page.wait_for_selector("main > .failure:has-text('does not answer')")
+    assert not page.is_visible("[role=tablist]") and not page.is_visible("#loading")
+    page.unroute("**/api/model")
+    page.route("**/api/model", lambda route: route.fulfill(json=none))
+    page.click("main > .failure button")
     page.click("#tab-attributes")
-    page.wait_for_selector("#attributes .status:not(:empty)")
+    page.wait_for_selector("#attributes .result img")
+    settle(page)
     assert page.inner_text("#attributes .status") == reason
+    assert page.locator("#attributes .status code").all_inner_texts() == ["--data", "--attributes"]
+    assert "random picture" in page.get_attribute("#attributes [data-well] button", "aria-label")

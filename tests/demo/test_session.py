@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glow_tf.demo import directions
+from glow_tf.demo import directions, edits
 from glow_tf.demo.directions import Directions
 from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, UnknownImageError
 from glow_tf.demo.session import open_session
@@ -11,6 +11,7 @@ from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.labeled_images import LabeledImages
+from glow_tf.latents import flatten_latents, unflatten_latents
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +27,14 @@ def assert_same(images, expected):
 
 
 def test_session_samples_match_the_model(session, conditional_session):
-    assert_same(session.sample(5, 0.6, 3), session.model.sample(5, 0.6, seed=3))
-    assert np.any(session.sample(5, 0.6, 3) != session.sample(5, 0.6, 4))
+    assert_same(session.sample(5, 0.6, 3).images, session.model.sample(5, 0.6, seed=3))
+    assert np.any(session.sample(5, 0.6, 3).images != session.sample(5, 0.6, 4).images)
     assert_same(
-        conditional_session.sample(4, 0.6, 3, label=7), conditional_session.model.sample(4, 0.6, labels=7, seed=3)
+        conditional_session.sample(4, 0.6, 3, label=7).images,
+        conditional_session.model.sample(4, 0.6, labels=7, seed=3),
     )
     assert_same(
-        conditional_session.sample(12, 0.6, 3),
+        conditional_session.sample(12, 0.6, 3).images,
         conditional_session.model.sample(12, 0.6, labels=np.arange(12) % 10, seed=3),
     )
 
@@ -41,7 +43,7 @@ def test_session_samples_match_the_model(session, conditional_session):
 def test_session_blends_end_in_their_images(which, request):
     session = request.getfixturevalue(which)
     first, second = session.images.test_ids[0], session.images.test_ids[-1]
-    blends = session.blend(first, second, [0.0, 0.5, 1.0])
+    blends = session.blend(first, second, [0.0, 0.5, 1.0]).images
     np.testing.assert_array_equal(blends[0], session.image(first))
     np.testing.assert_array_equal(blends[2], session.image(second))
     assert np.any(blends[1] != blends[0]) and np.any(blends[1] != blends[2])
@@ -51,9 +53,11 @@ def test_session_attributes_come_from_the_data(session):
     name = session.images.test_ids[0]
     session.directions.wait()
     assert session.directions.status() == {"state": "ready", "names": list("0123456789")}
-    np.testing.assert_array_equal(session.move(name, {})[0], session.image(name))
-    both = session.move(name, {"3": 0.5, "7": -0.5})
-    assert np.any(both != session.move(name, {"3": 0.5})) and np.any(both != session.move(name, {"7": -0.5}))
+    np.testing.assert_array_equal(session.move(name, {}).images[0], session.image(name))
+    both = session.move(name, {"3": 0.5, "7": -0.5}).images
+    assert np.any(both != session.move(name, {"3": 0.5}).images) and np.any(
+        both != session.move(name, {"7": -0.5}).images
+    )
     with pytest.raises(DataError, match="expected one of 0, 1"):
         session.move(name, {"smile": 1.0})
 
@@ -111,7 +115,7 @@ def test_session_attributes_come_from_a_file(session, tiny_run, tmp_path):
     np.save(tmp_path / "z_manipulate.npy", z)
     from_file = open_session(tiny_run, attributes=tmp_path / "z_manipulate.npy")
     assert "Smiling" in from_file.directions.status()["names"]
-    assert from_file.move("test-0", {"Smiling": 0.2, "Male": 0.1}).shape == (1, 8, 8, 1)
+    assert from_file.move("test-0", {"Smiling": 0.2, "Male": 0.1}).images.shape == (1, 8, 8, 1)
     np.save(tmp_path / "other.npy", z[:, :5])
     with pytest.raises(DataError, match="expected float directions"):
         open_session(tiny_run, attributes=tmp_path / "other.npy")
@@ -121,8 +125,8 @@ def test_session_redraws_the_chosen_levels(session):
     name = session.images.test_ids[2]
     expected = reconstruction.redraw_levels(session.model, session.image(name)[None], temperature=0.7, seed=5)
     for levels in ([], [0], [0, 1]):
-        assert_same(session.redraw(name, levels, 0.7, 5, 1), expected[len(levels)])
-    coarse = session.redraw(name, [1], 0.7, 5, 3)
+        assert_same(session.redraw(name, levels, 0.7, 5, 1).images, expected[len(levels)])
+    coarse = session.redraw(name, [1], 0.7, 5, 3).images
     assert coarse.shape == (3, 8, 8, 1) and np.any(coarse[0] != coarse[1])
     with pytest.raises(DataError, match="levels: expected 0 to 1, got 2"):
         session.redraw(name, [2], 0.7, 5, 1)
@@ -132,7 +136,7 @@ def test_session_keeps_a_bounded_number_of_uploads(session, conditional_session)
     image = np.full((8, 8, 1), 77, np.uint8)
     name = session.add(image)
     assert name == session.add(image) and np.all(session.image(name) == 64), "quantized to 4 bits"
-    np.testing.assert_array_equal(session.blend(name, "test-0", [0.0])[0], session.image(name))
+    np.testing.assert_array_equal(session.blend(name, "test-0", [0.0]).images[0], session.image(name))
     assert conditional_session.add(image, 3) != conditional_session.add(image, 4)
     with pytest.raises(DataError, match="class: expected 0 to 9, got 10"):
         conditional_session.add(image, 10)
@@ -142,6 +146,40 @@ def test_session_keeps_a_bounded_number_of_uploads(session, conditional_session)
     assert len(session.images.uploaded_ids) <= MAX_UPLOADED_IMAGES
     with pytest.raises(UnknownImageError, match="choose it again"):
         session.image("own-nothing")
+
+
+def test_session_draws_a_sample_to_work_on(session, conditional_session):
+    name = session.draw(0.6, 3)
+    np.testing.assert_array_equal(session.image(name), session.sample(1, 0.6, 3).images[0])
+    strengths = {"3": 0.5}
+    session.directions.wait()
+    z = flatten_latents([e.numpy() for e in session.model.sample_latents(1, 0.6, seed=3)])
+    moved = unflatten_latents(session.directions.attributes.apply(z, strengths), session.model)
+    assert_same(session.move(name, strengths).images, session.model.decode(moved))
+    assert conditional_session.draw(0.6, 3, label=7).endswith("-7")
+    with pytest.raises(DataError, match="lower the temperature"):
+        session.draw(1e9, 3)
+
+
+def test_session_shortens_strengths_until_the_picture_is_one(session):
+    session.directions.wait()
+    moved = session.move("test-0", {"3": 20.0, "7": -40.0})
+    assert 0 < moved.share < 1 and not moved.outside.any()
+    ended = session.move("test-0", {"3": 20 * moved.share, "7": -40 * moved.share})
+    assert ended.share == 1 and np.array_equal(ended.images, moved.images)
+    further = moved.share + 1 / 60
+    assert session.move("test-0", {"3": 20 * further, "7": -40 * further}).share < 1
+
+
+def test_session_explains_a_picture_far_from_the_data(session, conditional_session):
+    name = session.add(np.full((8, 8, 1), 160, np.uint8))
+    test_bits = [edits.bits_per_dim(session.compiled, session.images.get(i)) for i in session.images.test_ids[:16]]
+    noise = session.model.bits_per_dim(session.image("test-2")[None], noise=0.5)
+    assert test_bits[2] == pytest.approx(float(noise[0]), rel=1e-4)
+    for bits, far in ((np.max(test_bits), False), (9.0 + np.max(test_bits), True), (np.nan, True)):
+        session.images.get(name).bits_per_dim = bits
+        assert ("far from what the model has learned" in session.explain(name)) == far
+    assert session.describe()["test_names"][0] == f"test image 1: {conditional_session.images.get('test-0').label}"
 
 
 def test_session_rejects_invalid_classes(session, conditional_session):
@@ -156,7 +194,7 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     session = open_session(tmp_path / "model.keras")
     assert session.images.test_ids == [] and "start the page with --data" in session.data_error
     assert session.directions.status()["state"] == "unavailable"
-    assert session.sample(2, 0.7, 0).shape == (2, 8, 8, 1)
+    assert session.sample(2, 0.7, 0).images.shape == (2, 8, 8, 1)
     with pytest.raises(GlowError, match="there is no folder"):
         open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'nothing'}")
     assert len(open_session(tmp_path / "model.keras", data="bundled:digits").images.test_ids) == 48

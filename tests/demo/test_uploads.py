@@ -7,11 +7,15 @@ import pytest
 from PIL import Image
 
 from glow_tf.demo import uploads
-from glow_tf.demo.uploads import read_upload
 from glow_tf.errors import DataError
 from helpers.uploads import IMAGE, INVALID_FILES, RNG, encode_image, encode_tiff_of_12_bits
 
 SHAPE = (8, 8, 1)
+
+
+def read_upload(data, shape):
+    """Return the image alone."""
+    return uploads.read_upload(data, shape)[0]
 
 
 @pytest.mark.parametrize("name", INVALID_FILES)
@@ -94,6 +98,27 @@ def test_damaged_file_of_each_format_is_read_or_refused(kind):
 def test_read_upload_keeps_the_gray_levels_of_16_bit_images():
     image = RNG.integers(0, 256, SHAPE, np.uint8)
     np.testing.assert_array_equal(read_upload(encode_image(image[..., 0].astype(np.uint16) << 8), SHAPE), image)
+
+
+@pytest.mark.parametrize(
+    ("size", "mode", "orientation", "notes"),
+    [
+        ((8, 8), "L", 1, ""),
+        ((24, 8), "L", 1, "Only the middle square of your 24x8 pixels is used."),
+        (
+            (24, 16),
+            "RGB",
+            6,
+            "your 16x24 pixels is used. It is reduced to the 8x8 pixels of this model. Its",
+        ),
+        ((4, 4), "L", 1, "It is resized to the 8x8 pixels of this model."),
+    ],
+)
+def test_read_upload_says_what_it_changes(size, mode, orientation, notes):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    text = " ".join(uploads.read_upload(encode_image(Image.new(mode, size), exif=exif.tobytes()), SHAPE)[1])
+    assert notes in text and bool(text) == bool(notes)
 
 
 def test_read_upload_applies_the_exif_orientation():

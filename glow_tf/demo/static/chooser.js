@@ -1,79 +1,137 @@
 /* Wells, which hold the picture a panel works on, and the dialog that fills them. */
 
-import { ask, notice } from "./live.js";
+import { $, $$, randomSeed } from "./controls.js";
+import { ask, fail, post } from "./live.js";
 import { fill, model, shownWidth } from "./pictures.js";
 
 const dialog = document.getElementById("chooser");
-const file = dialog.querySelector("input[type=file]");
-const label = dialog.querySelector("select[name=label]");
-const error = dialog.querySelector(".error");
+const file = $("input[type=file]", dialog);
+const label = $("select[name=label]", dialog);
+const progress = $(".progress", dialog);
+const sending = progress.parentElement;
 let open = null; // the well that the dialog is for
 
 const url = (id) => `api/images/${encodeURIComponent(id)}`;
 
-/** Sends an image file and returns its id on the server. */
-async function upload(blob, cls = label.value) {
+/** A picture to work on: its id on the server, its name in files, its description, and notes on what was changed. */
+const testPicture = (i) => ({ id: model.test_images[i], name: `test${i + 1}`, alt: model.test_names[i], notes: [] });
+
+/** Sends an image file and returns the picture. */
+export async function upload(blob, name, alt, cls = label.value) {
   if (blob.size > model.max_bytes) {
     // Checked here too, because a browser shows no answer that comes before it has sent everything.
     const size = Math.round(model.max_bytes / 1e6);
     throw new Error(`This file has more than ${size} MB; give one of at most ${size} MB.`);
   }
   const query = cls === "" ? "" : `?label=${cls}`;
-  return (await ask(`api/images${query}`, { method: "POST", body: blob })).id;
+  const { id, notes } = await ask(`api/images${query}`, { method: "POST", body: blob });
+  return { id, notes, name, alt };
+}
+
+const uploadFile = (own) => upload(own, `own-${own.name.replace(/\.\w+$/, "")}`, `your picture ${own.name}`);
+
+/** Draws a sample and returns the picture. */
+async function draw(temperature) {
+  const seed = randomSeed();
+  const cls = model.classes.length ? Math.floor(Math.random() * model.classes.length) : null;
+  const { id } = await post("api/draw", { temperature, seed, label: cls });
+  const kind = cls === null ? "" : `-class-${model.classes[cls]}`;
+  const alt = `random ${model.noun}, temperature ${temperature}, seed ${seed}`;
+  return { id, name: `random${kind}-t${temperature}-seed${seed}`, alt, notes: [] };
 }
 
 export class Well {
-  /** A button that shows a picture and opens the dialog; `changed()` is called for a new one. */
-  constructor(box, changed) {
-    this.id = null;
-    this.changed = changed;
-    this.button = document.createElement("button");
-    this.button.type = "button";
-    this.button.append(new Image(), Object.assign(document.createElement("span"), { textContent: "Choose …" }));
-    this.button.setAttribute("aria-label", `${box.dataset.label}: choose another`);
+  /**
+   * A button that shows a picture and opens the dialog, and one that draws a picture at random.
+   *
+   * `changed()` is called for a new picture; `temperature()` gives that of the drawing.
+   */
+  constructor(box, changed, temperature = () => 0.7) {
+    Object.assign(this, { box, changed, temperature, picture: null, figure: box.parentElement });
+    const make = (tag, values) => Object.assign(document.createElement(tag), values);
+    this.button = make("button", { type: "button" });
+    this.button.append(new Image(), make("span", { textContent: "Choose a picture, or drop a file" }));
+    this.button.setAttribute("aria-label", `${box.dataset.label}: choose a picture`);
     this.button.addEventListener("click", () => show(this));
-    const caption = Object.assign(document.createElement("figcaption"), { textContent: box.dataset.label });
+    const random = make("button", { type: "button", className: "random", textContent: `Random ${model.noun}` });
+    random.addEventListener("click", () => this.random());
     box.append(this.button);
-    box.after(caption);
+    box.after(make("figcaption", { textContent: box.dataset.label }), random);
+    this.notes = make("p", { className: "notes" });
+    this.notes.setAttribute("role", "status");
+    box.closest(".stage").nextElementSibling.prepend(this.notes);
     for (const kind of ["dragover", "dragleave", "drop"]) box.addEventListener(kind, (event) => this.drag(event));
   }
 
-  get image() {
-    return this.button.firstElementChild;
+  get id() {
+    return this.picture?.id;
   }
 
-  set(id) {
-    this.id = id;
-    this.image.src = url(id);
-    this.image.alt = "";
+  set(picture) {
+    this.picture = picture;
+    this.taking = null;
+    this.figure.removeAttribute("aria-busy");
+    const image = this.button.firstElementChild;
+    image.src = url(picture.id);
+    image.alt = "";
+    this.button.setAttribute("aria-label", `${this.box.dataset.label}, ${picture.alt}: choose another`);
     this.button.classList.add("full");
+    this.button.lastElementChild.textContent = "Change …";
+    this.notes.textContent = picture.notes.join(" ");
     this.changed();
   }
 
-  async drag(event) {
+  random() {
+    return this.take("Drawing …", () => draw(this.temperature()));
+  }
+
+  drag(event) {
     event.preventDefault();
     this.button.classList.toggle("over", event.type === "dragover");
-    if (event.type !== "drop" || !event.dataTransfer.files.length) return;
-    notice();
+    const own = event.type === "drop" && event.dataTransfer.files[0];
+    if (own) this.take(`Reading ${own.name} …`, () => uploadFile(own));
+  }
+
+  /** Puts the picture that `give()` promises into the well, or says below it why not. */
+  async take(doing, give) {
+    const stage = this.box.closest(".stage");
+    const ticket = (this.taking = {});
+    fail(stage);
+    this.notes.textContent = doing;
+    this.figure.setAttribute("aria-busy", "true");
     try {
-      this.set(await upload(event.dataTransfer.files[0]));
-    } catch (problem) {
-      notice(problem.message);
+      const picture = await give();
+      if (this.taking === ticket) this.set(picture); // else a newer one is on its way
+    } catch (error) {
+      if (this.taking !== ticket) return;
+      this.notes.textContent = "";
+      fail(stage, error, () => this.take(doing, give));
+    } finally {
+      if (this.taking === ticket) this.figure.removeAttribute("aria-busy");
     }
+  }
+
+  /** Starts with a test image, counted from the end if negative, or a random picture where there are none. */
+  start(index) {
+    const count = model.test_images.length;
+    if (count) this.set(testPicture((index + count) % count));
+    else this.random();
   }
 }
 
 function show(well) {
   open = well;
-  say("");
+  fail(sending);
+  progress.hidden = true;
   file.value = "";
-  const samples = [...document.querySelectorAll("#samples .sheet img")];
+  const samples = $$("#samples .sheet img:not(.outside)");
   const thumbs = document.getElementById("sample-thumbs");
   thumbs.replaceChildren(
-    ...samples.map((image, i) =>
-      thumb(image.src, `sample ${i + 1}`, async () => {
+    ...samples.map((image) =>
+      thumb(image.src, image.alt, "Reading the sample …", async () => {
         const blob = await (await fetch(image.src)).blob();
-        return upload(blob, model.classes.length ? (image.dataset.label ?? "0") : "");
+        const { notes, ...picture } = await upload(blob, image.dataset.file, image.alt, image.dataset.label ?? "");
+        return { ...picture, notes: [] };
       }),
     ),
   );
@@ -81,45 +139,48 @@ function show(well) {
   dialog.showModal();
 }
 
-function say(message) {
-  error.textContent = message;
-  error.hidden = !message;
-}
-
-/** Puts what `give()` promises into the well, or says why not. */
-async function take(give) {
+/** Puts the picture that `give()` promises into the well that is open, or says why not. */
+async function take(doing, give) {
   const well = open;
-  say("");
+  fail(sending);
+  progress.textContent = doing;
+  progress.hidden = !doing;
+  sending.scrollIntoView({ block: "nearest" });
   dialog.setAttribute("aria-busy", "true");
   try {
-    const id = await give();
+    const picture = await give();
     dialog.close();
-    well.set(id);
-    notice();
-  } catch (problem) {
-    say(problem.message);
+    fail(well.box.closest(".stage"));
+    well.set(picture);
+  } catch (error) {
+    fail(sending, error, () => take(doing, give));
+    sending.scrollIntoView({ block: "nearest" });
   } finally {
+    progress.hidden = true;
     dialog.removeAttribute("aria-busy");
     file.value = ""; // so that the same file can be given again
   }
 }
 
-function thumb(src, alt, give) {
+function thumb(src, alt, doing, give) {
   const button = Object.assign(document.createElement("button"), { type: "button" });
   fill(button, [src], alt);
-  button.addEventListener("click", () => take(give));
+  button.addEventListener("click", () => take(doing, give));
   return button;
 }
 
 /** Fills the dialog once the model is known. */
 export function prepare() {
-  const none = dialog.querySelector(".none");
+  const none = $(".none", dialog);
   none.textContent = model.data_error ?? "";
   none.hidden = !model.data_error;
-  dialog.style.setProperty("--tile", `${shownWidth(56)}px`);
-  const thumbs = model.test_images.map((id, i) => thumb(url(id), `test image ${i + 1}`, async () => id));
+  dialog.style.setProperty("--tile", `${shownWidth(64)}px`);
+  const thumbs = model.test_images.map((id, i) => thumb(url(id), model.test_names[i], "", async () => testPicture(i)));
   document.getElementById("test-thumbs").replaceChildren(...thumbs);
-  file.addEventListener("change", () => file.files.length && take(() => upload(file.files[0])));
+  file.addEventListener("change", () => {
+    const own = file.files[0];
+    if (own) take(`Reading ${own.name} …`, () => uploadFile(own));
+  });
   // A click on what lies around the dialog closes it.
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }

@@ -1,7 +1,10 @@
-/* Requests: errors as sentences, and of a moving slider only the newest state. */
+/* Requests: errors as sentences beside what failed, and of a moving slider only the newest state. */
 
 const page = crypto.getRandomValues(new Uint32Array(1))[0];
 let senders = 0;
+
+/** An Error whose message is a sentence, and whether the same request may succeed when it is made again. */
+const problem = (message, transient) => Object.assign(new Error(message), { transient });
 
 /** The JSON of an answer; throws an Error whose message is the server's sentence. Null if a newer request superseded it. */
 export async function ask(path, options = {}) {
@@ -9,33 +12,48 @@ export async function ask(path, options = {}) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The server does not answer; is the command that opened this page still running?");
+    throw problem("The server does not answer; is the command that opened this page still running?", true);
   }
   if (answer.status === 409) return null;
   const values = await answer.json().catch(() => ({ error: `The server answered ${answer.status}.` }));
-  if (!answer.ok) throw new Error(values.error);
+  if (!answer.ok) throw problem(values.error, answer.status >= 500 || answer.status === 408);
   return values;
 }
 
-/** Shows a sentence at the foot of the page; without one hides it. */
-export function notice(message = "") {
-  const box = document.getElementById("notice");
-  box.firstElementChild.textContent = message;
-  box.hidden = !message;
+/** The JSON of the answer to a POST of JSON. */
+export function post(path, body, headers = {}) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json", ...headers } };
+  return ask(path, { ...options, body: JSON.stringify(body) });
+}
+
+/** Shows an error at the end of `box`, with a button that tries again where that may help; without one hides it. */
+export function fail(box, error = null, again = null) {
+  let line = box.querySelector(":scope > .failure");
+  if (!error) return line?.remove();
+  if (!line) {
+    line = Object.assign(document.createElement("p"), { className: "failure" });
+    line.setAttribute("role", "alert");
+    box.append(line);
+  }
+  line.replaceChildren(Object.assign(document.createElement("span"), { textContent: error.message }));
+  if (!error.transient) return;
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Try again" });
+  button.addEventListener("click", again);
+  line.append(button);
 }
 
 /**
- * A function `(body)` that posts to `path` and hands the answer to `show(images, body)`.
+ * A function `(body, facts)` that posts the body to `path` and calls `show(answer, {...body, ...facts})`.
  *
  * One request is on its way at a time and only the newest body waits, so answers come in order, the last one shown is
- * that of the last body, and a slider never runs ahead of the model.
+ * that of the last body, and a slider never runs ahead of the model. Errors are shown in `stage`.
  */
 export function live(path, stage, show) {
   let waiting = null;
   let busy = false;
-  const headers = { "Content-Type": "application/json", "X-Panel": `${page}:${senders++}` };
-  return async (body) => {
-    waiting = body;
+  const headers = { "X-Panel": `${page}:${senders++}` };
+  const request = async (body, facts = {}) => {
+    waiting = [body, facts];
     if (busy) return;
     busy = true;
     stage.setAttribute("aria-busy", "true");
@@ -43,16 +61,17 @@ export function live(path, stage, show) {
       const sent = waiting;
       waiting = null;
       try {
-        const answer = await ask(path, { method: "POST", headers, body: JSON.stringify(sent) });
+        const answer = await post(path, sent[0], headers);
         if (answer) {
-          show(answer.images, sent);
-          notice();
+          show(answer, { ...sent[0], ...sent[1] });
+          fail(stage);
         }
       } catch (error) {
-        notice(error.message);
+        fail(stage, error, () => request(...sent));
       }
     }
     busy = false;
     stage.removeAttribute("aria-busy");
   };
+  return request;
 }
