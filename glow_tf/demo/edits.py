@@ -102,5 +102,6 @@ def _encode(compiled: CompiledModel, stored: StoredImage) -> tuple[np.ndarray, f
     """Encode a `StoredImage`; keep and return its flat latents `[D]`, unless it has some, and its bits/dim."""
     eps, bits = compiled.encode_with_bits(stored.image[None], repeat_label(stored.label, 1))
     stored.bits_per_dim = float(bits[0])
-    stored.z = flatten_latents(eps)[0] if stored.z is None else stored.z
-    return stored.z, stored.bits_per_dim
+    z = flatten_latents(eps)[0] if stored.z is None else stored.z
+    stored.z = z
+    return z, stored.bits_per_dim

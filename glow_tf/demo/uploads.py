@@ -91,7 +91,8 @@ def _decode(data: bytes, image_shape: ImageShape) -> tuple[np.ndarray, tuple[int
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image)
             bits = bits_per_sample(image)  # which Pillow's copies do not keep
-            size = image.size[::-1] if image.getexif().get(ORIENTATION, 1) in LYING else image.size
+            width, height = image.size
+            size = (height, width) if image.getexif().get(ORIENTATION, 1) in LYING else (width, height)
             image = _shrink(image, image_shape, bits)
             return pixels(ImageOps.exif_transpose(image), bits), size
     except DataError:  # a ValueError too, which below stands for a damaged file

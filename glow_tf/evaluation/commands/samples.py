@@ -45,7 +45,7 @@ def samples(
     count = len(names) * columns
     with progress_bar(2 * len(temperatures) * count, "sampling") as bar:
         drawn = draw_samples(model, count, temperatures, labels, seed=seed, bar=bar)
-    training_images = context.arrays("train", search_limit(model.config.dims))[0]
+    training_images = context.spread_arrays("train", search_limit(model.config.dims))[0]
     nearest = {t: nearest_images(s.images, training_images) for t, s in drawn.items()}
     test_distances = nearest_images(context.arrays("test", count)[0], training_images)[1][:, 0]
 
