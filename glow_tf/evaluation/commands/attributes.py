@@ -9,6 +9,7 @@ import numpy as np
 from glow_tf import animation, batched
 from glow_tf.attributes import METHODS, Attributes, load_attributes
 from glow_tf.batched import ProgressBar
+from glow_tf.edits import decode_edits
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import balanced_accuracies, detection_rates
@@ -165,9 +166,12 @@ def _draw(
     all_strengths = [*strengths, *smooth]
     moved = np.concatenate([directions.apply(z, {name: strength}) for strength in all_strengths])
     labels = None if examples.labels is None else np.tile(examples.labels, len(all_strengths))
-    images = batched.decode(context.model, moved, labels, bar=bar)
-    images = images.reshape(len(all_strengths), len(z), *context.model.image_shape)
+    edits = decode_edits(context.model, np.tile(z, (len(all_strengths), 1)), moved, labels, bar=bar)
+    images = edits.images.reshape(len(all_strengths), len(z), *context.model.image_shape)
     still, moving = images[: len(strengths)], images[len(strengths) :]
+    shortened = np.sum(edits.shares[: len(strengths) * len(z)] < 1)
+    if shortened:
+        origin += f"; {shortened} of the {still.shape[0] * still.shape[1]} tiles show less, as far as they are pictures"
     sheet = draw_strengths(name, np.swapaxes(still, 0, 1), examples.names, strengths, f"{context.caption}; {origin}")
     captions = [f"strength {strength:+.2f}" for strength in smooth]
     frames = [frame(row, animation.MIN_SIDE, sheet.title, text) for row, text in zip(moving, captions, strict=True)]
