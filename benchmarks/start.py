@@ -23,7 +23,10 @@ IMAGES = 512
 def main(depth):
     """Start a training of the `cifar10` preset at another depth K, and print the seconds of the parts."""
     from glow_tf import presets
+    from glow_tf.cli.command import start_tensorflow
     from glow_tf.config import DataConfig, RunOptions
+
+    start_tensorflow()  # as train.py
     from glow_tf.training import session
     from glow_tf.training.trainer import Trainer
 

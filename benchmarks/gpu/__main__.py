@@ -31,6 +31,9 @@ def parse(arguments, names):
 
 def main(arguments):
     """Run the parts that a command line names."""
+    from glow_tf.cli.command import start_tensorflow
+
+    start_tensorflow()
     from benchmarks.gpu import parts
 
     args = parse(arguments, list(parts.PARTS))

@@ -10,10 +10,13 @@ import time
 GLOW_TF_COMMAND = True  # a quiet start, see glow_tf/cli/quiet.py
 os.environ["TQDM_DISABLE"] = "1"  # no progress bars: several processes write to one screen
 
+from glow_tf.cli.command import run_command, start_tensorflow  # noqa: E402
+
+start_tensorflow()
+
 from experiments.paper_figures import figures, report, worker  # noqa: E402
 from experiments.paper_figures.experiments import SIZES, all_runs  # noqa: E402
 from experiments.paper_figures.results import Results  # noqa: E402
-from glow_tf.cli.command import run_command  # noqa: E402
 from glow_tf.io import write_text  # noqa: E402
 
 NAME = "experiments.paper_figures"

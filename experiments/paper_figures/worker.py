@@ -13,6 +13,9 @@ import sys
 def prepare_process():
     """Configure a worker process, before TensorFlow's first operation."""
     sys.modules["__main__"].GLOW_TF_COMMAND = True
+    from glow_tf.cli.command import start_tensorflow
+
+    start_tensorflow()
     import tensorflow as tf
 
     # Operations this small do not gain from a second thread; two processes of one thread each do.
