@@ -68,7 +68,12 @@ def test_demo_command(keras_file):
     [
         (train.main, train.NAME, ("--preset", "nothing"), "preset: expected one of digits"),
         (evaluate.main, evaluate.NAME, ("{folder}/nothing",), "is not a run folder"),
-        (export.main, export.NAME, ("{folder}/nothing", "{folder}/out"), "is not a run folder"),
+        (
+            export.main,
+            export.NAME,
+            ("{folder}/nothing", "{folder}/out"),
+            "expected the name of a preset, a run folder or",
+        ),
         (demo.main, demo.NAME, ("{folder}/nothing", "--port", "0"), "is not a run folder"),
         (convert.main, convert.NAME, ("{folder}/x.ckpt", "{folder}/run"), "expected --bits"),
         (train.main, train.NAME, ("--preset", "cifar"), "got 'cifar'. Did you mean cifar10?"),

@@ -47,7 +47,10 @@ def main(run_dir, name):
             f"--epoch-steps {experiment.training.epoch_steps}",
         },
         "test": likelihood.measure(context, draws=4).to_dict(),
-        "first_test_images": {"count": CHECKED_IMAGES, "bits_per_dim": first_bits_per_dim(context.model, preset)},
+        "first_test_images": {
+            "count": CHECKED_IMAGES,
+            "bits_per_dim": mean_bits_per_dim(context.model, first_test_images(preset)),
+        },
         "data": context.source.credits or context.source.name,
         "license": "MIT",
     }
@@ -64,11 +67,15 @@ def best_epoch(run):
     return rows[i], ema
 
 
-def first_bits_per_dim(model, preset):
-    """Return the bits/dim of the first test images of a preset, at the middle of each bin."""
-    source, shape = open_source(preset.data, preset.model.image_shape), preset.model.image_shape
-    images = pipeline.arrays(source, "test", preset.data, shape, limit=CHECKED_IMAGES)[0]
-    return float(np.mean(bits_per_dim(model.log_prob(images, noise=0.5), shape)))
+def first_test_images(preset):
+    """Return the first test images of a preset, uint8 `[CHECKED_IMAGES, H, W, C]`."""
+    source = open_source(preset.data, preset.model.image_shape)
+    return pipeline.arrays(source, "test", preset.data, preset.model.image_shape, limit=CHECKED_IMAGES)[0]
+
+
+def mean_bits_per_dim(model, images):
+    """Return the mean bits/dim of images, at the middle of each bin."""
+    return float(np.mean(bits_per_dim(model.log_prob(images, noise=0.5), model.image_shape)))
 
 
 if __name__ == "__main__":

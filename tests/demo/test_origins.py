@@ -114,6 +114,6 @@ def test_page_is_guarded():
 def test_page_works_below_any_path():
     """A proxy such as Jupyter's serves it at /proxy/8000/, where addresses from the root lead elsewhere."""
     paths = [path for path in STATIC.iterdir() if path.suffix in (".html", ".js", ".css")]
-    assert len(paths) == 6
+    assert len(paths) == 9
     for path in paths:
         assert not re.findall(r"[\"`'(]/(?:api|static)\b.*", path.read_text()), path.name

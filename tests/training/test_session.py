@@ -106,7 +106,7 @@ def test_room_is_asked_for_all_checkpoints_that_will_be_kept(keep, finished_epoc
 
 
 def test_figures_that_cannot_be_drawn_do_not_end_a_training(stubbed, tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ValueError("operands could not be broadcast together")
 
     monkeypatch.setattr(session, "sample_sheet", fail)
@@ -179,7 +179,7 @@ def test_sheets_of_the_experiment_and_notice_of_a_rise_come_with_the_epochs(tmp_
         return f"{len(rows)} epochs with {weight_y}"
 
     monkeypatch.setattr(overfitting, "notice_of_rise", notice_of_rise)
-    monkeypatch.setattr(loop, "sample_sheet", lambda model: np.zeros([8, 8, 3], np.uint8))
+    monkeypatch.setattr(loop, "sample_sheet", lambda *_, **__: np.zeros([8, 8, 3], np.uint8))
     train(tmp_path / "a", experiment=dataclasses.replace(EXPERIMENT, sample_every=2))
     assert [path.name for path in (tmp_path / "a" / "pictures").iterdir()] == ["samples_epoch_0002.png"]
     assert re.findall(r"\d epochs with 0.0", capsys.readouterr().out) == ["1 epochs with 0.0", "2 epochs with 0.0"]
