@@ -12,7 +12,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -136,6 +136,11 @@ def digest(file: h5py.File) -> str:
     """Return the SHA-256 of the names, types, shapes and bytes of all arrays in an open HDF5 file, in order of name."""
     arrays = {}
     file.visititems(lambda name, item: arrays.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    return digest_arrays(arrays)
+
+
+def digest_arrays(arrays: Mapping[str, np.ndarray | h5py.Dataset]) -> str:
+    """Return the SHA-256 of the names, types, shapes and bytes of arrays, in hexadecimal; the order does not matter."""
     result = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         result.update(f"{name} {array.dtype.str} {array.shape}\n".encode())

@@ -74,6 +74,18 @@ def _hold_out(rows: dict[str, np.ndarray], split: str, share: float, rule: HoldO
     rows["train"], rows[split] = rule(train, split, share)
 
 
+def spread_positions(count: int, limit: int) -> np.ndarray:
+    """Return at most `limit` positions that are spread evenly over `count`, the first and the last among them.
+
+    The first images of a folder or a database may be of one class: they are sorted by it.
+
+    Example:
+        >>> spread_positions(10, 4).tolist()
+        [0, 3, 6, 9]
+    """
+    return np.linspace(0, count - 1, min(limit, count)).astype(int)
+
+
 def consecutive_rows(counts: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Return the rows of parts that are stored one after another.
 

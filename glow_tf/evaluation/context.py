@@ -1,4 +1,4 @@
-"""The model and data that are evaluated: of a run folder, or of a `.keras` file."""
+"""The model and data that are evaluated: of a run folder, of a `.keras` file, or of a preset with its weights."""
 
 import dataclasses
 import functools
@@ -23,6 +23,7 @@ from glow_tf.data.files import DamagedRecordError
 from glow_tf.data.hold_out import same_splits
 from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.data.source import Source
+from glow_tf.data.splits import spread_positions
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
@@ -171,12 +172,9 @@ class EvaluationContext:
         return pipeline.arrays(self.source, split, self.data, self.model.image_shape, limit)
 
     def spread_arrays(self, split: str, limit: int) -> tuple[Images, np.ndarray, np.ndarray]:
-        """Return what `arrays` does, of at most `limit` images that are spread evenly over a split.
-
-        The first ones may be of one class: folders and databases are sorted by it.
-        """
+        """Return what `arrays` does, of at most `limit` images that are spread evenly over a split."""
         rows = self.source.rows_of(split)
-        rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(int)]
+        rows = rows[spread_positions(len(rows), limit)]
         return pipeline.arrays(self.source, split, self.data, self.model.image_shape, rows=rows)
 
     def model_labels(self, labels: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glow_tf.data import pipeline
+from glow_tf.data.splits import spread_positions
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.context import EvaluationContext, read_own_images
 
@@ -69,7 +70,7 @@ def choose_examples(context: EvaluationContext, count: int) -> Examples:
     source = context.source
     rows = source.rows_of("test")
     looked_at = max(count, MIN_LOOKED_AT) if source.classes else count
-    positions = np.linspace(0, len(rows) - 1, min(looked_at, len(rows))).astype(int)
+    positions = spread_positions(len(rows), looked_at)
     images, labels, _ = pipeline.arrays(source, "test", context.data, context.model.image_shape, rows=rows[positions])
     numbers: list[object] = list(positions) if len(images) == len(positions) else [""] * len(images)  # damaged ones
     chosen = spread_over_classes(labels, count) if source.classes else np.arange(min(count, len(images)))
@@ -94,7 +95,7 @@ def spread_over_classes(labels: np.ndarray, count: int) -> np.ndarray:
         rank[labels == label] = np.arange(np.sum(labels == label))
     order = np.lexsort((labels, rank))
     classes = np.sum(rank == 0)
-    return order[:count] if count >= classes else order[np.linspace(0, classes - 1, count).astype(int)]
+    return order[:count] if count >= classes else order[spread_positions(classes, count)]
 
 
 def _check_label(label: int | None, classes: int, files: Sequence[str]) -> None:

@@ -4,14 +4,12 @@ Only weights are taken: no state of the optimizer, no counters. Weights belong t
 """
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import warnings
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import numpy as np
 import tensorflow as tf
 
 from glow_tf import presets
@@ -23,8 +21,7 @@ from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
 from glow_tf.model_files import packaged_weights, require_raw
 from glow_tf.runs import Run, is_keras_file, load_keras
-from glow_tf.types import NamedArrays
-from glow_tf.weights_file import ENDING, written_config
+from glow_tf.weights_file import ENDING, digest_arrays, written_config
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """Shapes of weights, by the name of the variable."""
@@ -111,7 +108,7 @@ def load_initial_weights(model: Glow, record: InitialWeights) -> InitialWeights:
     with tf.device("CPU:0"):  # an accelerator has room for one model
         source = _load_source(location, record.ema, model.config)
     arrays = {v.path: v.numpy() for v in source.weights}
-    digest = _digest(arrays)
+    digest = digest_arrays(arrays)
     if record.digest not in (None, digest):
         raise RunError(
             f"{record.path} holds other weights than when the run was started from them; bring the first ones back, or "
@@ -201,15 +198,6 @@ def _config_in(path: pathlib.Path) -> ModelConfig | None:
         return ModelConfig(**values) if values else None
     except (TypeError, ValueError) as error:
         raise RunError(f"{path} is of a model that this glow_tf does not know: {error}") from error
-
-
-def _digest(arrays: NamedArrays) -> str:
-    """Return the SHA-256 of named arrays, in hexadecimal; the order does not matter."""
-    result = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        result.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        result.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return result.hexdigest()
 
 
 def _check_config(record: InitialWeights, theirs: ModelConfig, ours: ModelConfig) -> None:

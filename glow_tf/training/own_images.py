@@ -12,6 +12,7 @@ import numpy as np
 from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
 from glow_tf.data import open_source
+from glow_tf.data.splits import spread_positions
 from glow_tf.errors import DataError
 from glow_tf.types import ImageShape
 
@@ -106,7 +107,7 @@ def look_at(source_name: str, image_shape: ImageShape | None = None) -> Look:
     source = open_source(config, image_shape or (max(SIZES), max(SIZES), 3))
     rows = np.unique(np.concatenate(list(source.rows.values())))
     shapes, colored, used_bits = [], 0, 0
-    for row in rows[np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int)]:
+    for row in rows[spread_positions(len(rows), LOOKED_AT)]:
         image = source.image(row)  # without TensorFlow, whose devices are not set up yet
         if image is None:
             continue

@@ -9,6 +9,7 @@ import numpy as np
 from glow_tf import animation, batched
 from glow_tf.attributes import METHODS, Attributes, load_attributes
 from glow_tf.batched import ProgressBar
+from glow_tf.data.splits import spread_positions
 from glow_tf.edits import decode_edits
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
@@ -205,8 +206,7 @@ def _measure(
     """Measure and print how often a classifier detects each attribute before and after edits; return it for JSON."""
     train, held_out = labeled.train, labeled.held_out
     assert held_out is not None  # else nothing is measured
-    # Spread, because images of folders are sorted by their attribute.
-    rows = np.linspace(0, len(train.images) - 1, min(MAX_TRAINING_IMAGES, len(train.images))).astype(int)
+    rows = spread_positions(len(train.images), MAX_TRAINING_IMAGES)
     classifier = SampleClassifier(train.images[rows], train.tags[rows])
     accuracies = balanced_accuracies(classifier, held_out)
     names = [name for name in names if name in accuracies]
