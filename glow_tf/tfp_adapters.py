@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glow_tf.deprecation import warn_renamed
-from glow_tf.labels import check_range, label_vector, require_labels, to_tensor
+from glow_tf.labels import label_vector, labels_of_any_shape
 from glow_tf.types import ShapeLike, TensorLike
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class TfpAdapters(ImageFlow):
             warn_renamed("Glow.as_bijector(condition=...)", "Glow.as_bijector(labels=...)")
             labels = condition
         if labels is not None:
-            options = self.config.classes, "as_bijector"
-            require_labels(labels, *options)
-            check_range(to_tensor(labels, *options), *options)
+            labels_of_any_shape(labels, self.config.classes, "as_bijector")
         return self.flow.as_bijector(event_shape or self.image_shape, labels, name or self.name)
 
     def distribution(

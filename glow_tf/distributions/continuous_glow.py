@@ -12,8 +12,8 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.distributions.transformed_distribution import _TransformedDistribution
 
 from glow_tf.arguments import check_temperature, refuse_masked
-from glow_tf.distributions.glow_distribution import GlowDistribution, batch_labels, batch_parameters
-from glow_tf.labels import label_vector
+from glow_tf.distributions.glow_distribution import GlowDistribution, batch_parameters
+from glow_tf.labels import label_vector, labels_of_any_shape
 from glow_tf.layers.flatten import FlatFlow
 from glow_tf.random import as_dtype
 from glow_tf.types import TensorLike
@@ -61,7 +61,7 @@ class ContinuousGlow(GlowDistribution, _TransformedDistribution):
         name: str = "glow",
     ) -> None:
         parameters = dict(locals())
-        self._labels = batch_labels(glow, labels, "distribution")
+        self._labels = labels_of_any_shape(labels, glow.config.classes, "distribution")
         lead = tf.zeros([0], tf.int32) if self._labels is None else tf.shape(self._labels)
         scale = as_dtype(check_temperature(temperature, "distribution", positive=True), glow.compute_dtype)
 

@@ -9,8 +9,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from glow_tf.arguments import check_count, check_temperature, to_bytes
-from glow_tf.distributions.glow_distribution import GlowDistribution, batch_labels, batch_parameters
+from glow_tf.distributions.glow_distribution import GlowDistribution, batch_parameters
 from glow_tf.errors import DataError
+from glow_tf.labels import labels_of_any_shape
 from glow_tf.random import fresh_seed
 from glow_tf.types import Tensor, TensorLike
 
@@ -63,7 +64,7 @@ class DiscreteGlow(GlowDistribution, tfd.Distribution):
         if seed is not None:
             fresh_seed(seed, name)  # which checks it
         self._glow, self._temperature, self._draws, self._seed = glow, temperature, draws, seed
-        self._labels = batch_labels(glow, labels, "distribution")
+        self._labels = labels_of_any_shape(labels, glow.config.classes, "distribution")
         # Plain variables, where tf.Module finds them; those of Keras are hidden from it.
         self._weights = tuple(v.value for v in glow.trainable_variables)
         super().__init__(

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 import tensorflow_probability as tfp
 
 from glow_tf.bijector import deepcopy_by_parameters
-from glow_tf.labels import check_range, require_labels, to_tensor
 from glow_tf.types import Tensor, TensorLike
 
 if TYPE_CHECKING:
-    from glow_tf.model import Glow
-
     Distribution = tfp.distributions.Distribution
 else:
     Distribution = object  # a type checker reads the mixin as a part of the distributions
@@ -55,10 +52,3 @@ class GlowDistribution(Distribution):
 def batch_parameters() -> dict[str, Any]:
     """Return TFP's description of the parameters that have batch axes, for `_parameter_properties` of both classes."""
     return {"labels": tfp.util.ParameterProperties(event_ndims=0)}
-
-
-def batch_labels(glow: Glow, labels: TensorLike | None, name: str) -> Tensor | None:
-    """Return labels of any shape as int32, or None; slices have other shapes than a caller may give."""
-    options = glow.config.classes, name
-    require_labels(labels, *options)
-    return None if labels is None else check_range(to_tensor(labels, *options), *options)

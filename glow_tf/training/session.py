@@ -1,6 +1,7 @@
 """Run one training session: set up, restore and check, train, draw the figures."""
 
 import contextlib
+import dataclasses
 import signal
 import warnings
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from glow_tf.training.messages import PrintLine, print_head, print_tail
 from glow_tf.training.overfitting import OverfittingNotice
 from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.signals import STOPPED_BY_CALLBACK
+from glow_tf.training.state import learning_rate_schedule
 from glow_tf.training.trainer import Trainer
 
 NO_CHECKPOINT = -1
@@ -68,6 +70,7 @@ def run(
         _check_same_weights(trainer)
         if trainer.chief:
             _check_files(trainer)
+            _warn_of_another_learning_rate(trainer)
         return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
 
 
@@ -149,6 +152,24 @@ def _check_files(trainer: Trainer) -> None:
     # A new checkpoint is written before the oldest is removed, as is a weights file.
     checkpoints = max(1, trainer.options.keep_checkpoints + 1 - len(state.checkpoints.steps()))
     folders.check_room(run.path, checkpoints * state.checkpoint_size() + (missing + 1) * state.weights_size())
+
+
+def _warn_of_another_learning_rate(trainer: Trainer) -> None:
+    """Warn if the learning rate jumps, as it does where other --epochs stretch or shrink a cosine decay."""
+    if not trainer.restored or trainer.finished:
+        return
+    epochs = trainer.run.experiment().training.epochs
+    before, now = (
+        float(learning_rate_schedule(training)(trainer.state.steps))
+        for training in (dataclasses.replace(trainer.training, epochs=epochs), trainer.training)
+    )
+    if before != now:
+        warnings.warn(
+            f"{trainer.run.path} was to have {epochs} epochs: the cosine decay to the end of "
+            f"{trainer.training.epochs} makes the learning rate jump from {before:.3g} to {now:.3g} at step "
+            f"{trainer.state.steps:,}; to keep the run as it is, give --init-from with another --run-dir.",
+            stacklevel=2,
+        )
 
 
 def _print_nothing(text: str) -> None:
