@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from glow_tf.arguments import refuse_masked
 from glow_tf.bijector_cache import GraphCache
 from glow_tf.errors import did_you_mean
 from glow_tf.event_shapes import map_event_shape, map_event_shape_tensor
@@ -117,7 +118,37 @@ class LayerBijector(tfb.Bijector):
         if self._layer.built and not hasattr(self, "_weights"):
             self._weights = tuple(v.value for v in self._layer.weights)
 
-    # Values.
+    # Values. TFP casts arrays to the bijector's dtype, and would take the bytes of an image for floats.
+
+    def _call_forward(self, x: Any, name: str, **kwargs: Any) -> Any:
+        self._require_floats(x, name)
+        return super()._call_forward(x, name, **kwargs)
+
+    def _call_inverse(self, y: Any, name: str, **kwargs: Any) -> Any:
+        self._require_floats(y, name)
+        return super()._call_inverse(y, name, **kwargs)
+
+    def _call_forward_log_det_jacobian(self, x: Any, event_ndims: Any, name: str, **kwargs: Any) -> Tensor:
+        self._require_floats(x, name)
+        return super()._call_forward_log_det_jacobian(x, event_ndims, name, **kwargs)
+
+    def _call_inverse_log_det_jacobian(self, y: Any, event_ndims: Any, name: str, **kwargs: Any) -> Tensor:
+        self._require_floats(y, name)
+        return super()._call_inverse_log_det_jacobian(y, event_ndims, name, **kwargs)
+
+    def _require_floats(self, value: Any, method: str) -> None:
+        """Raise a `TypeError` for masked arrays, and for arrays and tensors of another kind than floats.
+
+        Numbers and lists of Python have no type of their own, and are cast as TFP does it.
+        """
+        for part in value if isinstance(value, (list, tuple)) else [value]:
+            refuse_masked(part, f"{self.name}.{method}")
+            dtype = getattr(part, "dtype", None)
+            if dtype is not None and not tf.as_dtype(dtype).is_floating:
+                raise TypeError(
+                    f"{self.name}.{method}: expected {self._layer.compute_dtype}, got {tf.as_dtype(dtype).name}; cast "
+                    "numbers to floats, and map uint8 images with Glow.dequantize or glow_tf.quantization."
+                )
 
     def condition_of(self, keywords: Mapping[str, Any]) -> Any:
         """Return the condition of a call: the one among its keywords, else the bijector's own.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from glow_tf.errors import DataError, RunError
-from glow_tf.folders import remove_leftovers
 from glow_tf.io import cannot_write, write_atomically
+from glow_tf.leftovers import remove_leftovers
 from glow_tf.locks import locked
 
 Contents = TypeVar("Contents")

@@ -87,6 +87,15 @@ def label_vector(labels: TensorLike | None, classes: int, name: str) -> Tensor |
     return check_range(tensor, classes, name)
 
 
+def labels_of_any_shape(labels: TensorLike | None, classes: int, name: str) -> Tensor | None:
+    """Check labels and return them as int32 in their shape, or None for an unconditional model.
+
+    Arguments and errors are those of `labels_per_image`.
+    """
+    require_labels(labels, classes, name)
+    return None if labels is None else check_range(to_tensor(labels, classes, name), classes, name)
+
+
 def to_tensor(labels: TensorLike, classes: int, name: str) -> Tensor:
     """Return labels as a tensor of integers of any shape; raise a `TypeError` for anything else."""
     rule = f"{name}: expected integer labels from 0 to {classes - 1}"

@@ -10,7 +10,7 @@ from glow_tf.arguments import check_count, check_temperature, refuse_masked
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import standard_normal_log_prob
 from glow_tf.likelihood_training import LikelihoodTraining
-from glow_tf.random import as_dtype, fresh_seed
+from glow_tf.random import as_dtype, fresh_seed, standard_normal
 from glow_tf.types import Config, Tensor, TensorLike
 
 
@@ -102,13 +102,9 @@ class LikelihoodModel(LikelihoodTraining):
         n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample")
         encoded_shape = self.flow.encoded_shape(self._event_shape())
         shapes = encoded_shape if isinstance(encoded_shape, list) else [encoded_shape]
-        seeds = tf.random.split(fresh_seed(seed, "sample"), len(shapes))
         scale = as_dtype(temperature, self.compute_dtype)
-        latents = [
-            # TensorFlow's stubs accept no scalar tensor among the sizes of a shape.
-            scale * tf.random.stateless_normal([n, *shape], seeds[i], dtype=self.compute_dtype)  # pyright: ignore[reportArgumentType]
-            for i, shape in enumerate(shapes)
-        ]
+        eps = standard_normal(n, shapes, fresh_seed(seed, "sample"), self.compute_dtype)
+        latents = [scale * e for e in eps]
         x, _ = self.flow.decode(latents if isinstance(encoded_shape, list) else latents[0], condition)
         assert not isinstance(x, list)  # an example is one tensor
         return x

@@ -9,7 +9,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from glow_tf.accumulation import batches_seen, check_accumulation
+from glow_tf.accumulation import batch_seed, check_accumulation
 from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.keras_contract import TracedOutputs
 from glow_tf.layers.network import mixed_precision
@@ -119,10 +119,11 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `fit`."""
-        step = tf.cast(batches_seen(self.optimizer), tf.int32)
+        if not self.optimizer.built:  # loss scaling that is traced unbuilt would keep its first scale
+            self.optimizer.build(self.trainable_variables)
         with mixed_precision():
             with tf.GradientTape() as tape:
-                terms, weight = self._fit_terms(data, step)
+                terms, weight = self._fit_terms(data, batch_seed(self.optimizer, _replica()))
                 # Keras sums the gradients of the replicas, so each has its share of the mean.
                 total = tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))
                 share = self.optimizer.scale_loss(tf.reduce_sum(weight * terms["loss"]) / total)
@@ -132,7 +133,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `evaluate`."""
-        return self._fit_logs(*self._fit_terms(data, tf.constant(-1)))
+        return self._fit_logs(*self._fit_terms(data, tf.stack([-1, _replica()])))
 
     def predict_step(self, data: Any) -> Any:
         """Take one step of `predict`; labels come as in `fit`, in a data set of pairs, or as `[x, labels]`."""
@@ -181,7 +182,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         set_trainable_parts(model, parts)
         return model  # pyright: ignore[reportReturnType] (Keras has no annotations: it returns a `cls`)
 
-    def _fit_terms(self, data: Any, step: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _fit_terms(self, data: Any, seed: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the terms of `objective`, and the weight of each example in their means, `[n]`."""
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
@@ -198,8 +199,6 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         weight = _append_zeros(tf.ones(tf.shape(x)[:1], self.compute_dtype), blank)
         x = _append_zeros(x, blank)
         labels = None if labels is None else _append_zeros(tf.convert_to_tensor(labels), blank)
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.stack([step, tf.cast(replica, tf.int32)])
         return self.objective(x, labels, seed=seed), weight
 
     def _fit_logs(self, terms: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
@@ -207,6 +206,10 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         for name, mean in self.term_means.items():
             mean.update_state(terms[name], sample_weight=weight)
         return self.get_metrics_result()
+
+
+def _replica() -> Tensor:
+    return tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
 
 
 def _append_zeros(x: Tensor, count: Tensor) -> Tensor:

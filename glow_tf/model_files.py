@@ -11,6 +11,7 @@ from glow_tf.config import Experiment, ModelConfig
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.run_files import RunFiles
+from glow_tf.types import Config
 from glow_tf.weights_file import ENDING, FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
 
 PACKAGED_WEIGHTS = pathlib.Path(presets.__file__).parent / "weights"
@@ -25,7 +26,7 @@ class FromPreset:
 
         compute_dtype: str
 
-        def __init__(self, config: ModelConfig, **kwargs: Any) -> None: ...
+        def __init__(self, config: ModelConfig | Config, **kwargs: Any) -> None: ...
 
     @classmethod
     def from_preset(cls, preset: str | os.PathLike[str], *, load_weights: bool = True, ema: bool = False) -> Self:

@@ -1,9 +1,11 @@
-"""Conversion of numbers and seeds to tensors."""
+"""Numbers and seeds as tensors, and latents that are drawn with them."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.types import Tensor, TensorLike
+from glow_tf.types import Latents, ShapeLike, Tensor, TensorLike
 
 
 def as_dtype(value: TensorLike, dtype: tf.DType | str) -> Tensor:
@@ -39,6 +41,16 @@ def fresh_seed(seed: TensorLike | None, purpose: str) -> Tensor:
         return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
     seed = tf.cast(_checked_seed(seed, purpose), tf.int32)
     return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
+
+
+def standard_normal(n: int | Tensor, shapes: Sequence[ShapeLike], seed: Tensor, dtype: tf.DType | str) -> Latents:
+    """Draw `n` standard normal values `[n, *shape]` for each shape, each by a seed that is split off from `seed`."""
+    seeds = tf.random.split(seed, len(shapes))
+    return [
+        # TensorFlow's stubs accept no scalar tensor among the sizes of a shape.
+        tf.random.stateless_normal([n, *shape], seeds[i], dtype=dtype)  # pyright: ignore[reportArgumentType]
+        for i, shape in enumerate(shapes)
+    ]
 
 
 def _checked_seed(seed: TensorLike, purpose: str) -> Tensor:

@@ -21,13 +21,7 @@ import numpy as np
 from glow_tf.errors import RunError
 
 if TYPE_CHECKING:
-    import keras
-
     from glow_tf.config import ModelConfig
-
-    KerasModel = keras.Model
-else:
-    KerasModel = object  # this module imports no TensorFlow
 
 ATTRIBUTE = "glow_tf_sha256"
 """Attribute of the file's root: SHA-256 of all arrays (see `digest`), in hexadecimal."""
@@ -45,33 +39,6 @@ ENDING = "weights.h5"
 
 READ_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)
 """Errors of h5py from a damaged file."""
-
-
-class SealedWeights(KerasModel):
-    """Base of a Keras model, before `keras.Model`, whose weights files carry a digest that every load checks."""
-
-    config: ModelConfig
-
-    def save_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """Save the weights as `keras.Model.save_weights` does, with a digest of them in the file."""
-        super().save_weights(filepath, *args, **kwargs)
-        if str(filepath).endswith(ENDING) and os.path.isfile(filepath):
-            seal(filepath, self.config)
-
-    def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """Load weights as `keras.Model.load_weights` does.
-
-        Raises:
-            RunError: the numbers in the file are not those that were written, or those of a model of another
-                configuration, which would mean something else in this one.
-        """
-        if os.path.isfile(filepath):
-            check_seal(filepath)
-            if str(filepath).endswith(ENDING):
-                differences = _differences(filepath, self.config, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
-                if differences:
-                    raise RunError(f"{filepath} holds the weights of a model of another configuration: {differences}.")
-        super().load_weights(filepath, *args, **kwargs)
 
 
 def seal(path: str | os.PathLike[str], config: ModelConfig) -> None:
@@ -108,14 +75,14 @@ def check_config(
     Raises:
         RunError: the configurations differ in another field.
     """
-    differences = _differences(path, config, may_differ)
+    differences = config_differences(path, config, may_differ)
     if differences:
         raise RunError(
             f"{path} was written with another configuration than config.json has now: {differences}. Change it back."
         )
 
 
-def _differences(path: str | os.PathLike[str], config: ModelConfig, ignored: Collection[str]) -> str:
+def config_differences(path: str | os.PathLike[str], config: ModelConfig, ignored: Collection[str]) -> str:
     """Describe how a configuration differs from that of the model which wrote a weights file; "" if it does not."""
     written, values = written_config(path), json.loads(json.dumps(dataclasses.asdict(config)))
     names = [name for name in values if name in written and name not in ignored]

@@ -148,7 +148,7 @@ MUTATIONS = (
     ),
     Mutation(
         "distributions-variance-for-deviation",
-        "glow_tf/distributions.py",
+        "glow_tf/distributions/continuous_glow.py",
         "tfd.Normal(zeros, scale)",
         "tfd.Normal(zeros, scale**2)",
         ("tests/test_distributions.py",),
@@ -176,7 +176,7 @@ MUTATIONS = (
     ),
     Mutation(
         "config-epoch-rounded-down",
-        "glow_tf/config.py",
+        "glow_tf/config/training.py",
         "math.ceil(ANCHOR_EPOCH / images)",
         "math.floor(ANCHOR_EPOCH / images)",
         ("tests/test_presets.py", "-m", "not slow"),
@@ -211,7 +211,7 @@ MUTATIONS = (
     ),
     Mutation(
         "export-temperature-ignored",
-        "glow_tf/export/saved_model.py",
+        "glow_tf/export/signatures.py",
         "tf.identity(count), temperature, seed=seed)",
         "tf.identity(count), seed=seed)",
         ("tests/test_export.py",),
@@ -290,7 +290,7 @@ MUTATIONS = (
     ),
     Mutation(
         "fused-update-bias-uncorrected",
-        "glow_tf/training/fused_update.py",
+        "glow_tf/training/update_operations.py",
         "lr=scalars.learning_rate * tf.sqrt(1 - scalars.beta2_power)",
         "lr=scalars.learning_rate",
         ("tests/training/test_course.py",),

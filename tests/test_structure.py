@@ -22,12 +22,20 @@ TIERS = [
         "cli.lean",
         "cli.quiet",
     },
-    {"io", "folders", "locks", "cache", "metrics_table", "weights_file", "array_files"},
+    {"io", "folders", "leftovers", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {"random", "gpus", "fields", "config", "labels", "arguments", "accumulation", "event_shapes", "bijector_cache"},
     {"bijector", "quantization", "layers", "presets", "experiment_file", "run_files"},
-    {"optimizers", "training.optimizers", "training.fused_update", "training.schedule"},
-    {"bijectors", "distributions", "likelihood_model", "likelihood_training", "model_files", "summary"},
-    {"model", "distribution"},
+    {"optimizers", "training.optimizers", "training.fused_update", "training.update_operations", "training.schedule"},
+    {
+        "bijectors",
+        "distributions",
+        "likelihood_model",
+        "likelihood_training",
+        "model_files",
+        "sealed_weights",
+        "summary",
+    },
+    {"model", "image_flow", "tfp_adapters", "distribution"},
     {"runs", "latents", "interpolation", "pictures", "animation", "data"},
     {"attributes", "batched", "edits", "datasets", "export", "training"},
     {"convert", "evaluation", "openai"},
@@ -41,7 +49,8 @@ The tier of a package is that of its modules which have none of their own.
 
 
 WITHOUT_TENSORFLOW = (
-    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "cache", "metrics_table"),
+    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "leftovers"),
+    *("locks", "cache", "metrics_table"),
     *("weights_file", "array_files", "fields", "config", "presets", "experiment_file", "run_files"),
     *("extras", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),
 )

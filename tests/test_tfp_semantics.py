@@ -406,7 +406,18 @@ def test_arrays_of_another_type_are_refused_as_tensors_are(conditional_glow):
                 method(value)
     with pytest.raises(TypeError, match=r"got uint8; for uint8 images take distribution\(discrete=True\)"):
         d.log_prob(images)
-    x = glow.dequantize(images, noise=0.5)
+    bijector = glow.flow.as_bijector(glow.image_shape, 0)
+    latents = bijector.inverse(x := glow.dequantize(images, noise=0.5))
+    integers = [z.numpy().astype(int) for z in latents]
+    masked = np.ma.masked_array(x.numpy(), x.numpy() > 0)
+    for value, name in ((images, "uint8"), (tf.constant(images), "uint8"), (masked, "masked")):
+        for method in (bijector.inverse, lambda v: bijector.inverse_log_det_jacobian(v, 3)):
+            with pytest.raises(TypeError, match=name):
+                method(value)
+    for method in (bijector.forward, lambda v: bijector.forward_log_det_jacobian(v, [3] * len(v))):
+        with pytest.raises(TypeError, match="got int64; cast numbers"):
+            method(integers)
+    np.testing.assert_allclose(bijector.inverse(x.numpy().astype(float))[0], latents[0], atol=1e-5)  # as TFP casts it
     np.testing.assert_allclose(d.log_prob(x.numpy().astype(np.float32)), d.log_prob(x), rtol=1e-3)
 
 

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from glow_tf import layers
 from glow_tf.bijectors.own_layer import OwnLayerBijector
-from glow_tf.labels import check_range, require_labels, to_tensor
+from glow_tf.labels import labels_of_any_shape
 from glow_tf.types import ShapeLike, Tensor, TensorLike
 
 
@@ -129,8 +129,7 @@ class Glow(OwnLayerBijector):
     ) -> None:
         parameters = dict(locals())
         if labels is not None:
-            require_labels(labels, classes, name)
-            labels = check_range(to_tensor(labels, classes, name), classes, name)
+            labels = labels_of_any_shape(labels, classes, name)
         super().__init__(_make_glow, parameters, labels)
 
     @property

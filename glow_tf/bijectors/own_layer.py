@@ -50,15 +50,16 @@ class OwnLayerBijector(LayerBijector):
             overrides.setdefault("layer", None)
         return super().copy(**overrides)
 
-    def initialize(self, x: TensorLike) -> Any:
+    def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> Any:
         """Set data-dependent weights (actnorm) from the batch `x` and return its latents: `layer.initialize`.
 
         Args:
             x: `[n, *event]` on the side of the data.
+            condition: labels that broadcast to `[n]`; by default the bijector's own.
 
         Raises:
             DataError: the batch is empty or not finite; no weight is set then.
         """
-        z = self.layer.initialize(x)
+        z = self.layer.initialize(x, self.condition if condition is None else condition)
         self._track_weights()
         return z

@@ -1,10 +1,9 @@
-"""Preprocessing of one image inside `tf.data`: channels, size, augmentation. All on uint8 `[h, w, c]`.
+"""Fit one image, uint8 `[h, w, c]`, to the channels and the size of a model's, inside `tf.data`.
 
 The comments `pyright: ignore` are for arguments that TensorFlow takes and its stubs leave out.
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 
 from glow_tf.config import DataConfig
 from glow_tf.errors import DataError
-from glow_tf.types import ImageShape, Tensor, TensorLike
+from glow_tf.types import ImageShape, Tensor
 
 FitMode: TypeAlias = Literal["exact", "pad", "resize", "crop", "random_crop"]
 """How an image of another size is fitted (see `DataConfig.fit`)."""
@@ -120,41 +119,6 @@ def shape_check(image_shape: ImageShape, config: DataConfig) -> Callable[[Sequen
     return functools.partial(check_shape, image_shape=image_shape, config=config)
 
 
-def augment(
-    image: Tensor, level: Literal["none", "shift", "full"], flip: bool, seed: Tensor | tuple[int, int]
-) -> Tensor:
-    """Augment an image at random as the original code does (Keras's `ImageDataGenerator`, nearest fill mode).
-
-    Args:
-        image: uint8 `[H, W, C]`.
-        level: `"none"`; `"shift"`: by up to 10 % of height and width; `"full"`: also flips, rotation by up to 15
-            degrees, zoom by up to 0.1 (independent for the two axes), shear by up to 0.02 degrees.
-        flip: horizontal flips at any level.
-        seed: int `[2]`; the result is a function of the image and the seed.
-
-    Returns:
-        uint8 `[H, W, C]`.
-    """
-    if level == "none" and not flip:
-        return image
-    draws = tf.random.stateless_uniform([7], seed, -1.0, 1.0)
-    if level == "full" or flip:
-        image = tf.cond(draws[0] > 0, lambda: image[:, ::-1], lambda: image)
-    if level == "none":
-        return image
-    height, width = image.shape[:2]
-    assert height is not None  # the shape of a fitted image is static
-    assert width is not None
-    matrix = _translation(0.1 * height * draws[1], 0.1 * width * draws[2])
-    if level == "full":
-        radians = math.pi / 180
-        matrix = _rotation(15 * radians * draws[3]) @ matrix @ _shear(0.02 * radians * draws[4])
-        matrix = matrix @ tf.linalg.diag([1 + 0.1 * draws[5], 1 + 0.1 * draws[6], 1.0])
-    center = (height - 1) / 2, (width - 1) / 2
-    matrix = _translation(*center) @ matrix @ _translation(-center[0], -center[1])
-    return _transform(image, matrix)
-
-
 def _pad(image: Tensor, height: int, width: int) -> Tensor:
     """Add zeros around an image."""
     size = tf.shape(image)
@@ -181,30 +145,3 @@ def _crop(image: Tensor, height: int, width: int, seed: Tensor | tuple[int, int]
         offset = tf.random.stateless_uniform([2], seed) * tf.cast(margin + 1, tf.float32)
         top, left = tf.unstack(tf.cast(offset, tf.int32))
     return image[top : top + height, left : left + width]
-
-
-def _translation(down: TensorLike, right: TensorLike) -> Tensor:
-    return tf.convert_to_tensor([[1.0, 0.0, down], [0.0, 1.0, right], [0.0, 0.0, 1.0]])
-
-
-def _rotation(angle: Tensor) -> Tensor:
-    c, s = tf.cos(angle), tf.sin(angle)
-    return tf.convert_to_tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-
-
-def _shear(angle: Tensor) -> Tensor:
-    return tf.convert_to_tensor([[1.0, -tf.sin(angle), 0.0], [0.0, tf.cos(angle), 0.0], [0.0, 0.0, 1.0]])
-
-
-def _transform(image: Tensor, matrix: Tensor) -> Tensor:
-    """Set each output pixel (row, column) to the value at `matrix @ (row, column, 1)`, by linear interpolation."""
-    (a, b, c), (d, e, f), _ = (tf.unstack(row) for row in tf.unstack(matrix))
-    transformed = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(image, tf.float32)[None],
-        transforms=tf.stack([e, d, f, b, a, c, 0.0, 0.0])[None],  # the operation takes (x, y) = (column, row)
-        output_shape=image.shape[:2],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )[0]
-    return tf.cast(tf.clip_by_value(tf.round(transformed), 0, 255), tf.uint8)

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from glow_tf.config import DataConfig
 from glow_tf.data import images as image_ops
+from glow_tf.data.augmentation import augment
 from glow_tf.data.source import Source
 from glow_tf.errors import DataError
 from glow_tf.types import Images, ImageShape, Tensor
@@ -86,7 +87,7 @@ def training_batches(
         crop_seed = stream_seed(seed, AUGMENTATION, 2 * position)
         augmentation_seed = stream_seed(seed, AUGMENTATION, 2 * position + 1)
         image = image_ops.fit(record["image"], image_shape, config.fit, crop_seed)
-        image = image_ops.augment(image, config.augment, config.flip, augmentation_seed)
+        image = augment(image, config.augment, config.flip, augmentation_seed)
         return _example(record, image, stream_seed(seed, NOISE, position), position)
 
     return _batched(tf.data.Dataset.range(start_step * part, MAX_POSITION), element, part)

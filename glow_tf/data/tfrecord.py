@@ -1,17 +1,13 @@
 """`tfrecord:PATH`: the original's TFRecords, `PATH/<split>/<split>-r%02d-s-%04d-of-%04d.tfrecords`.
 
-`r` is log2 of the resolution; of several, the smallest that holds the model's images is taken. The features are
-`shape`, `data` (raw uint8, row by row), `label` and, optionally, `attr` (CelebA's 40 attributes as -1 or 1).
+The features of a record are `shape`, `data` (raw uint8, row by row), `label` and, optionally, `attr` (CelebA's 40
+attributes as -1 or 1).
 """
 
-import itertools
 import os
 import pathlib
-import re
-import struct
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,33 +19,17 @@ from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check
 from glow_tf.data.labels import count_classes, warn_of_gaps
-from glow_tf.data.splits import consecutive_rows, draw_splits
+from glow_tf.data.splits import draw_splits
+from glow_tf.data.tfrecord_files import HEADER_LENGTH, Location, list_records
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
 from glow_tf.types import ImageShape
-
-GZIP = b"\x1f\x8b"
-"""The first bytes of a compressed file."""
-
-HEADER_LENGTH = 12
-"""Bytes before the data of a record: its length and a checksum of that."""
-
-FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
-
-
-class Location(NamedTuple):
-    """The place of a record's data in a file, and their checksum."""
-
-    path: pathlib.Path
-    offset: int
-    length: int
-    checksum: bytes
 
 
 def open_tfrecord(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
     """Open the original's TFRecords, with CelebA's attributes and, if the configuration asks for them, labels."""
     root = pathlib.Path(where).expanduser()
-    locations, rows = _list_records(root, max(image_shape[:2]))
+    locations, rows = list_records(root, max(image_shape[:2]))
     if not len(rows["train"]):
         raise DataError(
             f"{config.source}: expected {root}/train/train-rNN-s-NNNN-of-NNNN.tfrecords, as the original's exporter "
@@ -79,69 +59,6 @@ def open_tfrecord(where: str, config: DataConfig, image_shape: ImageShape) -> Re
         labels=config.labels,
         contents=lambda: digest(*(location.checksum for location in locations)),
     )
-
-
-def _list_records(root: pathlib.Path, size: int) -> tuple[list[Location], dict[str, np.ndarray]]:
-    """Return the locations of all records, and the rows of each split, int64 `[n]`."""
-    split_locations = {
-        split: [location for path in _list_files(root, split, size) for location in _locate_records(path)]
-        for split in ("train", "validation", "test")
-    }
-    rows = consecutive_rows({split: len(locations) for split, locations in split_locations.items()})
-    return list(itertools.chain.from_iterable(split_locations.values())), rows
-
-
-def _list_files(root: pathlib.Path, split: str, size: int) -> list[pathlib.Path]:
-    """Return the files of a split at the smallest resolution of at least `size`, or else at the largest.
-
-    Raises:
-        DataError: if there are not as many as their names say.
-    """
-    files: dict[int, list[tuple[int, int, pathlib.Path]]] = {}
-    for path in sorted((root / split).glob("*.tfrecords")):
-        match = FILE_NAME.fullmatch(path.name)
-        if match and match["split"] == split:
-            files.setdefault(int(match["r"]), []).append((int(match["s"]), int(match["of"]), path))
-    if not files:
-        return []
-    sufficient = [r for r in files if 2**r >= size]
-    chosen = files[min(sufficient) if sufficient else max(files)]
-    promised = chosen[0][1]
-    if [(number, count) for number, count, _ in chosen] != [(i, promised) for i in range(promised)]:
-        counts = sorted({count for _, count, _ in chosen})
-        reason = "some are missing" if len(counts) == 1 else "these are files of several exports"
-        promises = " or ".join(map(str, counts))
-        raise DataError(f"{root / split}: the names promise {promises} files, there are {len(chosen)}; {reason}.")
-    paths = [path for *_, path in chosen]
-    for path in paths:
-        if not path.is_file():
-            raise DataError(f"{path} is not a regular file.")
-    return paths
-
-
-def _locate_records(path: pathlib.Path) -> list[Location]:
-    """Return the `Location` of the data of each record of a file.
-
-    Only headers and checksums are read. A record is its length (8 bytes), a checksum of it (4), the data, and a
-    checksum of the data (4).
-    """
-    locations: list[Location] = []
-    offset, end = 0, path.stat().st_size
-    if not end:
-        warnings.warn(f"{path} is empty; copy it again if it should hold images.", stacklevel=2)
-    with open(path, "rb") as file:
-        while offset < end:
-            file.seek(offset)
-            header = file.read(HEADER_LENGTH)
-            length = struct.unpack("<Q", header[:8])[0] if len(header) == HEADER_LENGTH else end
-            if offset + 16 + length > end:
-                is_compressed = not offset and header.startswith(GZIP)
-                problem = "compressed (gzip); unpack it" if is_compressed else f"cut off in record {len(locations)}"
-                raise DataError(f"{path} is {problem}{'' if is_compressed else '; copy it again'}.")
-            file.seek(offset + HEADER_LENGTH + length)
-            locations.append(Location(path, offset + HEADER_LENGTH, length, file.read(4)))
-            offset += 16 + length
-    return locations
 
 
 def _features(location: Location) -> Mapping[str, Any]:

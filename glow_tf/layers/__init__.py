@@ -7,10 +7,11 @@ from glow_tf.layers.dense_network import DenseNetwork
 from glow_tf.layers.flatten import FlatFlow
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.glow_flow import GlowFlow
+from glow_tf.layers.invertible_conv import InvertibleConv1x1
 from glow_tf.layers.multiscale import MultiScale
 from glow_tf.layers.network import CouplingNetwork
 from glow_tf.layers.old_classes import OLD_NAMES
-from glow_tf.layers.permutation import InvertibleConv1x1, Reverse, Shuffle
+from glow_tf.layers.permutation import Reverse, Shuffle
 from glow_tf.layers.prior import TopPrior
 from glow_tf.layers.sequential import FlowSequential
 from glow_tf.layers.split import Split

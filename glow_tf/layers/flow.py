@@ -167,8 +167,8 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
         Call it once, eagerly, on a fresh layer: it leaves no flag behind (paper, section 3.1).
 
         Args:
-            x: `[n, *event]` in the layer's dtype.
-            condition: labels, int `[n]`, or None.
+            x: `[..., *event]` in the layer's dtype.
+            condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
             `z`, as `encode` returns it with the new weights.
@@ -183,7 +183,11 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
             )
         if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(batch)):
             raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
-        return self._initialize(batch, self._broadcast(condition, batch, self.event_ndims, "initialize"))
+
+        def initialize_batch(batch: Tensor, labels: Tensor | None) -> tuple[Any, Tensor]:
+            return self._initialize(batch, labels), tf.zeros(tf.shape(batch)[:1], batch.dtype)
+
+        return self._apply(initialize_batch, batch, condition, "initialize")[0]
 
     def __call__(self, x: TensorLike, *args: Any, **kwargs: Any) -> Any:
         """Run `call`, and refuse a list of tensors with a sentence on chains of layers."""

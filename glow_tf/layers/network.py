@@ -56,7 +56,8 @@ class CouplingNetwork(NetworkLayer):
     """Compute shift and scale of a coupling of images by three convolutions.
 
     3x3 to `width`, actnorm, ReLU; 1x1, actnorm, ReLU; 3x3 to `filters`, zero at the start.
-    `[B, H, W, in] -> [B, H, W, filters]`. Source: section 3.3 and appendix B of https://arxiv.org/abs/1807.03039.
+    `[B, H, W, in] -> [B, H, W, filters]`. Source: section 3.3 of https://arxiv.org/abs/1807.03039, and the
+    original code.
 
     Args:
         filters: output channels.

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.arguments import check_count
-from glow_tf.labels import check_range, nan_where_invalid, require_labels, to_tensor
+from glow_tf.labels import labels_of_any_shape, nan_where_invalid
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import static_size, sum_per_example
 from glow_tf.layers.zero_layers import ZeroConv3x3, ZeroDense
@@ -74,9 +74,8 @@ class TopPrior(FlowLayer):
         if self.learned:
             prior = self.conv.output_for_zeros(tf.shape(h)[1], tf.shape(h)[2])
         if self.classes:
-            require_labels(condition, self.classes, self.name)
-            assert condition is not None
-            labels = check_range(to_tensor(condition, self.classes, self.name), self.classes, self.name)
+            labels = labels_of_any_shape(condition, self.classes, self.name)
+            assert labels is not None  # a conditional prior has refused none
             one_hot = nan_where_invalid(tf.one_hot(labels, self.classes, dtype=h.dtype), labels)
             prior += self.embedding(one_hot)[:, None, None, :]
         return tf.split(prior, 2, axis=-1)

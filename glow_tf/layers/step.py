@@ -9,7 +9,8 @@ import tensorflow as tf
 from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.coupling import Coupling
 from glow_tf.layers.flow import FlowLayer
-from glow_tf.layers.permutation import InvertibleConv1x1, channel_matmul, make_permutation
+from glow_tf.layers.invertible_conv import InvertibleConv1x1, channel_matmul
+from glow_tf.layers.permutation import make_permutation
 from glow_tf.layers.tensors import spatial_size
 from glow_tf.types import Config, ShapeLike, Tensor
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from glow_tf import gpus
 from glow_tf.errors import ConfigError
-from glow_tf.types import Tensor
 
 Structure = TypeVar("Structure")
 
@@ -126,14 +125,15 @@ def describe(strategy: tf.distribute.Strategy) -> str:
     """Return a few words about the devices, such as "2 GPUs (2 x NVIDIA H100) on 2 machines"."""
     specs = [tf.DeviceSpec.from_string(name) for name in strategy.extended.worker_devices]
     kinds = sorted({spec.device_type for spec in specs})
-    replicas, machines = strategy.num_replicas_in_sync, _machine_count(strategy)
+    replicas, machines = strategy.num_replicas_in_sync, machine_count(strategy)
     text = f"{replicas} {'/'.join(kinds)}{'s' if replicas > 1 else ''}"
     cards = gpus.names([spec.device_index for spec in specs if spec.device_type == "GPU"])
     text += f" ({cards})" if cards else ""
     return text + (f" on {machines} machines" if machines > 1 else "")
 
 
-def _machine_count(strategy: tf.distribute.Strategy) -> int:
+def machine_count(strategy: tf.distribute.Strategy) -> int:
+    """Return the number of machines of a strategy."""
     return getattr(strategy.extended, "_num_workers", 1)
 
 
@@ -179,37 +179,3 @@ def all_reduce_sum(tensors: Structure) -> Structure:
     if context.num_replicas_in_sync == 1:
         return tensors
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
-
-
-class Agreement:
-    """A number on which several machines agree: the largest that any of them holds.
-
-    Asking costs a message to all, so it is done once in `every` calls; a single machine always knows.
-
-    Args:
-        strategy: the strategy that has the machines.
-        every: calls between two questions.
-    """
-
-    def __init__(self, strategy: tf.distribute.Strategy, every: int = 10) -> None:
-        self.strategy, self.every, self.calls = strategy, every, 0
-        self.alone = _machine_count(strategy) == 1
-
-    def __call__(self, value: int) -> int:
-        """Return the largest `value` of all machines; with several, 0 between the calls at which they ask."""
-        if self.alone:
-            return value
-        self.calls += 1
-        if self.calls % self.every:
-            return 0
-        return int(self._largest(tf.constant(value)))
-
-    @tf.function
-    def _largest(self, value: Tensor) -> Tensor:
-        per_replica = self.strategy.run(_largest_of_replicas, args=(value,))
-        return self.strategy.experimental_local_results(per_replica)[0]
-
-
-def _largest_of_replicas(value: Tensor) -> Tensor:
-    gathered = tf.distribute.get_replica_context().all_gather(value[None], axis=0)
-    return tf.reduce_max(gathered)

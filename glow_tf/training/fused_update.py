@@ -3,10 +3,9 @@
 **The plain code.** `reference_update` is what this module computes, one assignment after another. A test compares both.
 
 **The trick.** (1) One TensorFlow operation updates a weight together with its two moments, and one its shadow, so that
-each array passes through memory once. The operations take resource handles: an assignment to a distributed variable
-would ask all replicas, and every replica makes the same update anyway. (2) The K steps of a level have weights of equal
-shapes. One traced function, called K times with other handles, updates them, as `layers/shared_steps.py` runs the steps
-themselves. (3) A rejected step is skipped by one `tf.cond` per group of weights.
+each array passes through memory once (`training/update_operations.py`). (2) The K steps of a level have weights of
+equal shapes. One traced function, called K times with other handles, updates them, as `layers/shared_steps.py` runs the
+steps themselves. (3) A rejected step is skipped by one `tf.cond` per group of weights.
 
 **The gain.** By (2), the training step at K=32 is traced in 7.5 s instead of 21 s. By (1), the optimizer takes about 20
 ms and the EMA about 35 ms of a training step at K=8 and width 512, which takes 0.8 s (`benchmarks/README.md`).
@@ -17,40 +16,18 @@ Training that XLA compiles has an update of its own, `training/stacked_state.py`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
+from glow_tf.training.update_operations import StepScalars, WeightHandles, move_shadow
 from glow_tf.types import Tensor
 
 if TYPE_CHECKING:
     from glow_tf.model import Glow
     from glow_tf.training.ema import ExponentialMovingAverage
     from glow_tf.training.optimizers import GlowOptimizer
-
-
-class StepScalars(NamedTuple):
-    """Scalar tensors of one step, the same for all weights; t counts steps from 1."""
-
-    learning_rate: tf.Tensor
-    beta1_power: tf.Tensor
-    """beta1^t"""
-    beta2_power: tf.Tensor
-    """beta2^t"""
-    beta1: tf.Tensor
-    beta2: tf.Tensor
-    epsilon: tf.Tensor
-
-
-class WeightHandles(NamedTuple):
-    """Resource handles, in this replica, of a weight and of all that changes with it."""
-
-    weight: Any
-    first_moment: Any
-    second_moment: Any
-    shadow: Any = None
-    """EMA of the weight, or None."""
 
 
 def reference_update(
@@ -168,54 +145,3 @@ class _SharedFunction:
                 self._function, autograph=False, experimental_attributes={"_noinline": True}
             )
         return self._traced[key](tensors, *arguments)
-
-
-def move_shadow(handles: WeightHandles, rate: Tensor | float, dtype: tf.DType) -> None:
-    """Move the EMA of a weight by the share `rate = 1 - decay` of its difference from the weight.
-
-    Call it before the weight is updated.
-    """
-    shadow = tf.raw_ops.ReadVariableOp(resource=handles.shadow, dtype=dtype)
-    difference = shadow - tf.raw_ops.ReadVariableOp(resource=handles.weight, dtype=dtype)
-    # One pass for the product and the subtraction.
-    tf.raw_ops.ResourceApplyGradientDescent(
-        var=handles.shadow, alpha=tf.convert_to_tensor(rate, dtype), delta=difference
-    )
-
-
-def scale_weight(handles: WeightHandles, factor: Tensor | float, dtype: tf.DType) -> None:
-    """Multiply a weight by a number."""
-    weight = tf.raw_ops.ReadVariableOp(resource=handles.weight, dtype=dtype)
-    tf.raw_ops.AssignVariableOp(resource=handles.weight, value=factor * weight)
-
-
-def apply_adamax(gradient: Tensor, handles: WeightHandles, scalars: StepScalars) -> None:
-    """Update a weight and its moments by `optimizers.Adamax`, in one operation."""
-    tf.raw_ops.ResourceApplyAdaMax(
-        var=handles.weight,
-        m=handles.first_moment,
-        v=handles.second_moment,
-        beta1_power=scalars.beta1_power,
-        # The operation itself divides by 1 - beta1^t only.
-        lr=scalars.learning_rate * tf.sqrt(1 - scalars.beta2_power),
-        beta1=scalars.beta1,
-        beta2=scalars.beta2,
-        epsilon=scalars.epsilon,
-        grad=gradient,
-    )
-
-
-def apply_adam(gradient: Tensor, handles: WeightHandles, scalars: StepScalars) -> None:
-    """Update a weight and its moments by `optimizers.Adam`, in one operation."""
-    tf.raw_ops.ResourceApplyAdam(
-        var=handles.weight,
-        m=handles.first_moment,
-        v=handles.second_moment,
-        beta1_power=scalars.beta1_power,
-        beta2_power=scalars.beta2_power,
-        lr=scalars.learning_rate,
-        beta1=scalars.beta1,
-        beta2=scalars.beta2,
-        epsilon=scalars.epsilon,
-        grad=gradient,
-    )

@@ -7,8 +7,6 @@ import dataclasses
 import os
 import pathlib
 import warnings
-from collections.abc import Mapping
-from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -21,19 +19,8 @@ from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
 from glow_tf.model_files import packaged_weights, require_raw
 from glow_tf.runs import Run, is_keras_file, load_keras
+from glow_tf.training.fitting_weights import check_meaning, check_shapes, skipped_parts, warn_of_skipped_parts
 from glow_tf.weights_file import ENDING, digest_arrays, written_config
-
-Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
-"""Shapes of weights, by the name of the variable."""
-
-FIELDS_THAT_MUST_AGREE = ("levels", "depth", "width", "permutation", "coupling", "scale")
-"""Fields of the model's configuration without which its weights mean something else, besides the image channels.
-
-All others may differ: height and width, bits, classes, learn_top and weight_y, and what changes no number.
-"""
-
-OPTIONAL_PARTS = ("flow/prior/conv/", "flow/prior/embedding/", "classifier/")
-"""Layers that only some models have, those of learn_top, classes and weight_y; all of them start at zero."""
 
 
 def recorded_weights(run: Run, experiment: Experiment, options: RunOptions) -> InitialWeights | None:
@@ -114,15 +101,15 @@ def load_initial_weights(model: Glow, record: InitialWeights) -> InitialWeights:
             f"{record.path} holds other weights than when the run was started from them; bring the first ones back, or "
             "give another --run-dir."
         )
-    _check_config(record, source.config, model.config)
+    check_meaning(record, source.config, model.config)
     shapes = {v.path: tuple(v.shape) for v in model.weights}
     source_shapes = {name: array.shape for name, array in arrays.items()}
-    skipped = _skipped_parts(source_shapes, shapes)
-    _check_shapes(record, source_shapes, shapes, skipped)
+    skipped = skipped_parts(source_shapes, shapes)
+    check_shapes(record, source_shapes, shapes, skipped)
     for variable in model.weights:
         if not variable.path.startswith(skipped):
             variable.assign(arrays[variable.path])
-    _warn_of_skipped_parts(record, shapes, skipped)
+    warn_of_skipped_parts(record, shapes, skipped)
     return dataclasses.replace(record, digest=digest)
 
 
@@ -198,52 +185,6 @@ def _config_in(path: pathlib.Path) -> ModelConfig | None:
         return ModelConfig(**values) if values else None
     except (TypeError, ValueError) as error:
         raise RunError(f"{path} is of a model that this glow_tf does not know: {error}") from error
-
-
-def _check_config(record: InitialWeights, theirs: ModelConfig, ours: ModelConfig) -> None:
-    """Raise a `RunError` if the configurations of two models differ in what gives their weights another meaning."""
-    pairs = [(name, getattr(theirs, name), getattr(ours, name)) for name in FIELDS_THAT_MUST_AGREE]
-    pairs.append(("image channels", theirs.image_shape[2], ours.image_shape[2]))
-    differences = [f"{name} {their} there, {our} here" for name, their, our in pairs if their != our]
-    if differences:
-        raise RunError(
-            f"{record.path} has weights of another model: {'; '.join(differences)}. Give the same options as there; "
-            "image size, bits, classes, learn_top and weight_y may differ."
-        )
-
-
-def _skipped_parts(theirs: Shapes, ours: Shapes) -> tuple[str, ...]:
-    """Return the prefixes of the optional layers whose weights are not the same in name and shape in both models."""
-
-    def part(shapes: Shapes, prefix: str) -> Shapes:
-        return {name: shape for name, shape in shapes.items() if name.startswith(prefix)}
-
-    return tuple(prefix for prefix in OPTIONAL_PARTS if part(theirs, prefix) != part(ours, prefix))
-
-
-def _check_shapes(record: InitialWeights, theirs: Shapes, ours: Shapes, skipped: tuple[str, ...]) -> None:
-    """Raise a `RunError` that names the weights which only one model has, or which have another shape."""
-    differences = [
-        f"{name} ({theirs.get(name, 'missing')} there, {ours.get(name, 'missing')} here)"
-        for name in sorted(theirs.keys() | ours.keys())
-        if theirs.get(name) != ours.get(name) and not name.startswith(skipped)
-    ]
-    if differences:
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise RunError(
-            f"{record.path} does not fit the model: its weights differ in {', '.join(differences[:3])}{more}."
-        )
-
-
-def _warn_of_skipped_parts(record: InitialWeights, ours: Shapes, skipped: tuple[str, ...]) -> None:
-    new = [prefix.rstrip("/") for prefix in skipped if any(name.startswith(prefix) for name in ours)]
-    unused = [prefix.rstrip("/") for prefix in skipped if prefix.rstrip("/") not in new]
-    for parts, text in (
-        (new, "start at zero: it has none of that shape"),
-        (unused, "are left out: this model has none"),
-    ):
-        if parts:
-            warnings.warn(f"{record.path}: the weights of {', '.join(parts)} {text}.", stacklevel=4)
 
 
 def _describe(record: InitialWeights | None) -> str:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from glow_tf.accumulation import check_accumulation
 from glow_tf.fields import Between, check
 from glow_tf.layers.variables import shared_zeros, unnamed_variables
-from glow_tf.training.fused_update import StepScalars, WeightHandles, apply_adam, apply_adamax, scale_weight
+from glow_tf.training.update_operations import StepScalars, WeightHandles, apply_adam, apply_adamax, scale_weight
 from glow_tf.types import Config, Tensor, TensorLike
 
 DecayRate: TypeAlias = Annotated[float, Between(0, 1, open_high=True)]

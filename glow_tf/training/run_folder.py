@@ -10,6 +10,7 @@ from glow_tf import folders, presets
 from glow_tf.config import Experiment, SplitRecord
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.io import describe_error
+from glow_tf.leftovers import is_unfinished, remove_unfinished
 from glow_tf.locks import locked
 from glow_tf.runs import MetricsTable, Run
 
@@ -68,7 +69,7 @@ def _is_foreign(path: pathlib.Path) -> bool:
     if not path.is_dir():
         return True
     try:
-        return any(entry.name != LOCK and not folders.is_unfinished(entry, FILES["path"]) for entry in path.iterdir())
+        return any(entry.name != LOCK and not is_unfinished(entry, FILES["path"]) for entry in path.iterdir())
     except OSError as error:
         raise RunError(f"cannot read {path}: {describe_error(error)}; give another --run-dir.") from error
 
@@ -94,7 +95,7 @@ def claimed(run: Run) -> Iterator[None]:
                 if os.path.lexists(folder):
                     folders.check_writable(folder)
             for folder, names in FILES.items():
-                folders.remove_unfinished(getattr(run, folder), names)
+                remove_unfinished(getattr(run, folder), names)
             MetricsTable(run.metrics_path).put_aside_if_damaged()
             yield
     finally:

@@ -1,34 +1,28 @@
-"""Run one training session: print the setup, train, write figures, print the output paths."""
+"""Run one training session: set up, restore and check, train, draw the figures."""
 
 import contextlib
-import math
-import os
-import shlex
+import dataclasses
 import signal
 import warnings
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
 
-from glow_tf import folders, presets
-from glow_tf.cli import start
+from glow_tf import folders
 from glow_tf.config import Experiment, RunOptions
 from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
-from glow_tf.runs import EMA_SUFFIX
-from glow_tf.tables import format_table
 from glow_tf.training import devices
+from glow_tf.training.agreement import Agreement
 from glow_tf.training.cluster import absent_machines_named, read_cluster
 from glow_tf.training.logs import ProgressBar
-from glow_tf.training.overfitting import OverfittingNotice, best_epoch
+from glow_tf.training.messages import PrintLine, print_head, print_tail
+from glow_tf.training.overfitting import OverfittingNotice
 from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.signals import STOPPED_BY_CALLBACK
+from glow_tf.training.state import learning_rate_schedule
 from glow_tf.training.trainer import Trainer
-
-PrintLine: TypeAlias = Callable[[str], object]
-"""Function that prints a text."""
 
 NO_CHECKPOINT = -1
 """Step, in the comparison of machines, of one that found no checkpoint."""
@@ -76,6 +70,7 @@ def run(
         _check_same_weights(trainer)
         if trainer.chief:
             _check_files(trainer)
+            _warn_of_another_learning_rate(trainer)
         return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
 
 
@@ -111,7 +106,7 @@ def _check_same_step(trainer: Trainer) -> None:
 
     The chief, which writes the next checkpoint, waits here until all machines have read theirs.
     """
-    agree = devices.Agreement(trainer.strategy, every=1)
+    agree = Agreement(trainer.strategy, every=1)
     step = trainer.state.steps if trainer.restored else NO_CHECKPOINT
     first, last = -agree(-step), agree(step)
     if first != last:
@@ -128,7 +123,7 @@ def _check_same_weights(trainer: Trainer) -> None:
     if trainer.restored or record is None:
         return
     assert record.digest is not None  # as `Trainer.restore` has read the weights
-    agree, number = devices.Agreement(trainer.strategy, every=1), int(record.digest[:7], 16)  # int32
+    agree, number = Agreement(trainer.strategy, every=1), int(record.digest[:7], 16)  # int32
     if -agree(-number) != agree(number):
         raise RunError(f"{record.path} holds other weights on another machine; give a file that all machines share.")
 
@@ -159,51 +154,26 @@ def _check_files(trainer: Trainer) -> None:
     folders.check_room(run.path, checkpoints * state.checkpoint_size() + (missing + 1) * state.weights_size())
 
 
+def _warn_of_another_learning_rate(trainer: Trainer) -> None:
+    """Warn if the learning rate jumps, as it does where other --epochs stretch or shrink a cosine decay."""
+    if not trainer.restored or trainer.finished:
+        return
+    epochs = trainer.run.experiment().training.epochs
+    before, now = (
+        float(learning_rate_schedule(training)(trainer.state.steps))
+        for training in (dataclasses.replace(trainer.training, epochs=epochs), trainer.training)
+    )
+    if before != now:
+        warnings.warn(
+            f"{trainer.run.path} was to have {epochs} epochs: the cosine decay to the end of "
+            f"{trainer.training.epochs} makes the learning rate jump from {before:.3g} to {now:.3g} at step "
+            f"{trainer.state.steps:,}; to keep the run as it is, give --init-from with another --run-dir.",
+            stacklevel=2,
+        )
+
+
 def _print_nothing(text: str) -> None:
     """Print nothing, on the machines that are not the chief."""
-
-
-def print_head(trainer: Trainer, print_line: PrintLine = print) -> None:
-    """Print the data, the model, the training and the folder of a training that is about to start."""
-    experiment, training, model = trainer.experiment, trainer.training, trainer.experiment.model
-    height, width, channels = model.image_shape
-    length = f"{training.epochs} epochs" if training.epochs else "until stopped (--epochs ends it), epochs"
-    rows = [
-        (
-            "data",
-            f"{trainer.source.name}, {trainer.source.size('train'):,} images to train on, "
-            f"{trainer.source.size('validation'):,} to validate; {height}x{width}x{channels} at {model.bits} bits",
-        ),
-        (
-            "model",
-            f"L={model.levels}, K={model.depth}, width {model.width}, {model.permutation}, {model.coupling}, "
-            f"{trainer.state.model.count_params() / 1e6:.2f} M parameters",
-        ),
-        (
-            "training",
-            f"{length} of {training.epoch_steps} steps, batch {training.batch_size}, "
-            f"{devices.describe(trainer.strategy)}{', compiled by XLA' if trainer.jit_compile else ''}",
-        ),
-        ("folder", f"{trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else "")),
-    ]
-    if trainer.source.credits:
-        rows.insert(1, ("credits", trainer.source.credits))
-    if weights := experiment.initial_weights:
-        rows.insert(-1, ("start", f"{'EMA ' if weights.ema else ''}weights of {weights.path}"))
-    if cache := trainer.source.describe_cache():
-        rows.insert(1, ("cache", cache))
-    if experiment.data.paper_protocol:
-        rows.insert(1, ("protocol", "the paper's: trains on all training images, selects on the test split"))
-    print_line(_title(experiment))
-    print_line(format_table(rows, indent="  "))
-
-
-def _title(experiment: Experiment) -> str:
-    """Return the name of an experiment and what it is; a preset's description does not hold for other images."""
-    preset = presets.PRESETS.get(experiment.name)
-    if preset is not None and preset.data.source != experiment.data.source:
-        return f"{experiment.name}, on other images than the preset's"
-    return f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name
 
 
 def _draw(trainer: Trainer, only_missing: bool) -> None:
@@ -217,32 +187,3 @@ def _draw(trainer: Trainer, only_missing: bool) -> None:
         with warning_if_not_drawn(str(samples)):
             subtitle = f"{name}, raw weights of the best epoch"
             save_png(samples, sample_sheet(trainer.run.model(), subtitle=subtitle))
-
-
-def print_tail(trainer: Trainer, print_line: PrintLine = print) -> None:
-    """Print the best validation, the paths of the results, and the commands to go on with."""
-    run, metrics = trainer.run, trainer.table.rows()
-    best = []
-    for value, suffix in zip(trainer.state.counters.best.numpy(), ("", EMA_SUFFIX), strict=True):
-        epoch = best_epoch(metrics, value, suffix, trainer.experiment.model.weight_y)
-        best.append(_describe_best(value, trainer.experiment.model.weight_y) + (f" (epoch {epoch})" if epoch else ""))
-    rows = [
-        ("samples", run.pictures / "samples.png"),
-        ("learning curve", run.pictures / "learning_curve.png"),
-        ("metrics", run.metrics_path),
-        ("weights", f"{run.weights_path().parent}{os.sep}"),
-    ]
-    print_line(f"best validation: {best[0]}, with EMA weights {best[1]}")
-    print_line(format_table(rows, indent="  "))
-    path = shlex.quote(str(run.path))
-    evaluate, demo, train = (start.spell(command) for command in ("evaluate", "demo", "train"))
-    print_line(f"next: {evaluate} {path}, or {demo} {path} for a page in the browser")
-    if trainer.experiment.name == presets.DEFAULT:
-        print_line(f"faces whose smile moves with a slider: {train} --preset faces (about six minutes)")
-
-
-def _describe_best(loss: float, weight_y: float) -> str:
-    """Describe the lowest validation loss, which with a classifier is more than bits/dim."""
-    if not math.isfinite(loss):
-        return "none yet"
-    return f"loss {loss:.4f}" if weight_y else f"{loss:.4f} bits/dim"

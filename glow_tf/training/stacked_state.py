@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import keras
 import tensorflow as tf
 
-from glow_tf.training.fused_update import StepScalars, WeightHandles, move_shadow, norm_and_acceptance, scale_weight
+from glow_tf.training.fused_update import norm_and_acceptance
+from glow_tf.training.update_operations import StepScalars, WeightHandles, move_shadow, scale_weight
 from glow_tf.types import Tensor, TensorLike
 
 if TYPE_CHECKING:

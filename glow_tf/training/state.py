@@ -27,15 +27,20 @@ HDF5_BYTES_PER_ARRAY = 4096
 """Upper estimate of what a weights file holds besides the numbers, per array."""
 
 
-def make_optimizer(training: AnchoredTraining) -> GlowOptimizer:
-    """Return the optimizer of a training, with its schedule."""
+def learning_rate_schedule(training: AnchoredTraining) -> WarmUp:
+    """Return the learning rate of a training as a function of the step."""
     decay_steps = None
     if training.schedule == "cosine":
         assert training.epochs is not None  # as `TrainingConfig` has checked
         decay_steps = training.epochs * training.epoch_steps
+    return WarmUp(training.learning_rate, training.warmup_steps, decay_steps)
+
+
+def make_optimizer(training: AnchoredTraining) -> GlowOptimizer:
+    """Return the optimizer of a training, with its schedule."""
     optimizer_class = {"adamax": Adamax, "adam": Adam}[training.optimizer]
     return optimizer_class(
-        WarmUp(training.learning_rate, training.warmup_steps, decay_steps),
+        learning_rate_schedule(training),
         beta1=training.beta1,
         beta2=training.beta2,
         weight_factor=training.weight_decay,

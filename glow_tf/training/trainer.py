@@ -13,6 +13,7 @@ from glow_tf.config import Experiment, RunOptions
 from glow_tf.errors import ConfigError
 from glow_tf.runs import MetricsTable
 from glow_tf.training import devices
+from glow_tf.training.agreement import Agreement
 from glow_tf.training.batches import ExperimentBatches
 from glow_tf.training.initial_weights import load_initial_weights, recorded_weights, warn_of_other_classes
 from glow_tf.training.loop import EpochLoop
@@ -77,7 +78,7 @@ class Trainer:
         self.table = MetricsTable(self.run.metrics_path)
         self.restored: bool | None = None
         """True if a checkpoint was restored; None before `restore`."""
-        self.stop = StopSignals(devices.Agreement(strategy))
+        self.stop = StopSignals(Agreement(strategy))
         self.start_seconds: dict[str, float] = {}
         """Seconds of the parts of a fresh start: `initialization`, `trace`, and `both`, which run side by side."""
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from glow_tf.config import DataConfig
 from glow_tf.data import images
+from glow_tf.data.augmentation import augment
 from glow_tf.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -64,7 +65,7 @@ def test_shift_augmentation_moves_by_at_most_two_pixels():
     image[10, 10] = 200
     centers = []
     for i in range(300):
-        moved = images.augment(image, "shift", False, (1, i)).numpy()[..., 0].astype(float)
+        moved = augment(image, "shift", False, (1, i)).numpy()[..., 0].astype(float)
         assert 195 < moved.sum() < 205, "linear interpolation keeps the sum"
         centers.append(np.array(np.indices(moved.shape)).reshape(2, -1) @ moved.ravel() / moved.sum() - 10)
     centers = np.abs(np.array(centers))
@@ -74,14 +75,14 @@ def test_shift_augmentation_moves_by_at_most_two_pixels():
 def test_augmentation_fills_edges_with_the_nearest_pixel():
     flat = np.full((20, 20, 3), 77, np.uint8)
     for level in ("shift", "full"):
-        assert np.all(images.augment(flat, level, True, (0, 1)).numpy() == 77)
+        assert np.all(augment(flat, level, True, (0, 1)).numpy() == 77)
 
 
 def test_horizontal_flips_have_probability_one_half():
-    flipped = [np.array_equal(images.augment(IMAGE, "none", True, (0, i)), IMAGE[:, ::-1]) for i in range(200)]
-    unchanged = [np.array_equal(images.augment(IMAGE, "none", True, (0, i)), IMAGE) for i in range(200)]
+    flipped = [np.array_equal(augment(IMAGE, "none", True, (0, i)), IMAGE[:, ::-1]) for i in range(200)]
+    unchanged = [np.array_equal(augment(IMAGE, "none", True, (0, i)), IMAGE) for i in range(200)]
     assert 60 < sum(flipped) < 140 and sum(flipped) + sum(unchanged) == 200
-    assert images.augment(IMAGE, "none", False, (0, 1)) is IMAGE
+    assert augment(IMAGE, "none", False, (0, 1)) is IMAGE
 
 
 def test_full_augmentation_rotates():
@@ -89,7 +90,7 @@ def test_full_augmentation_rotates():
     image[10, :] = 255
     angles = []
     for i in range(100):
-        moved = images.augment(image, "full", False, (1, i)).numpy()[..., 0].astype(float)
+        moved = augment(image, "full", False, (1, i)).numpy()[..., 0].astype(float)
         heights = [np.average(np.arange(21), weights=moved[:, x]) for x in (5, 15) if moved[:, x].sum()]
         angles.append(np.degrees(np.arctan2(heights[1] - heights[0], 10)))
     assert max(angles) > 10 and min(angles) < -10 and max(map(abs, angles)) < 18

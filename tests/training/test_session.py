@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.runs import Run
-from glow_tf.training import devices, loop, overfitting, session
+from glow_tf.training import loop, overfitting, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.run_folder import claimed
 from helpers.commands import call_train
@@ -168,10 +169,26 @@ def test_machines_with_different_folders_are_all_refused(epochs, other, message,
         values_of_the_other = iter((-other, other))
         return lambda value: max(value, next(values_of_the_other))
 
-    monkeypatch.setattr(devices, "Agreement", agreement)
+    monkeypatch.setattr(session, "Agreement", agreement)
     monkeypatch.setattr(StubTrainer, "train", never)
     with pytest.raises(RunError, match=f"run {message}; give a --run-dir that all machines share"):
         session.run(EXPERIMENT, options(tmp_path / "run"))
+
+
+def test_jump_of_the_learning_rate_is_named_where_more_epochs_stretch_a_cosine_decay(stubbed, tmp_path, monkeypatch):
+    def change(**training):
+        return dataclasses.replace(EXPERIMENT, training=dataclasses.replace(EXPERIMENT.training, **training))
+
+    for schedule in ("cosine", "constant"):
+        train(tmp_path / schedule, experiment=change(schedule=schedule, warmup_steps=1.0))
+    monkeypatch.setattr(StubTrainer, "train", lambda _: 15)
+    longer = change(schedule="cosine", warmup_steps=1.0, epochs=4)
+    with pytest.warns(UserWarning, match=r"2 epochs: .* 4 makes the learning rate jump from 0 to 0\.\d+ at step 4; "):
+        session.run(longer, options(tmp_path / "cosine"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        session.run(change(schedule="constant", warmup_steps=1.0, epochs=4), options(tmp_path / "constant"))
+        session.run(change(schedule="cosine", warmup_steps=1.0), options(tmp_path / "cosine"))
 
 
 def test_sheets_of_the_experiment_and_notice_of_a_rise_come_with_the_epochs(tmp_path, monkeypatch, capsys):

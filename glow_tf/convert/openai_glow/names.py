@@ -25,7 +25,8 @@ from typing import NamedTuple, TypeAlias
 import keras
 
 from glow_tf.layers import ActNorm, CouplingNetwork, FlowLayer, FlowStep, ZeroConv3x3, ZeroDense
-from glow_tf.layers.permutation import InvertibleConv1x1, Shuffle
+from glow_tf.layers.invertible_conv import InvertibleConv1x1
+from glow_tf.layers.permutation import Shuffle
 from glow_tf.model import Glow
 
 Variables: TypeAlias = dict[str, keras.Variable]
