@@ -172,7 +172,9 @@ def test_run_without_ema_weights_rejects_ema(old_run):
     for which in ("best", "last"):
         old_run.weights_path(which, ema=True).unlink()
     assert not old_run.has_ema
-    with pytest.raises(RunError, match="holds raw weights only, no EMA weights; leave --ema out"):
+    with pytest.raises(
+        RunError, match="holds one set of weights, and no EMA weights besides; leave the option ema out"
+    ):
         old_run.model(ema=True)
 
 

@@ -13,6 +13,7 @@ TIERS = [
     {
         "errors",
         "extras",
+        "log_lines",
         "deprecation",
         "tables",
         "types",
@@ -43,7 +44,7 @@ The tier of a package is that of its modules which have none of their own.
 WITHOUT_TENSORFLOW = (
     *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "locks", "cache", "metrics_table"),
     *("weights_file", "array_files", "fields", "config", "presets", "experiment_file", "run_files"),
-    *("extras", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),
+    *("extras", "log_lines", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),
 )
 
 

@@ -16,8 +16,8 @@ from glow_tf.batched import ProgressBar, chunk_size, index_labels
 from glow_tf.data.folder_listing import ImageFile, list_images
 from glow_tf.data.images import FitMode
 from glow_tf.errors import DataError
-from glow_tf.evaluation.context import read_own_images
 from glow_tf.evaluation.likelihood import Bits
+from glow_tf.evaluation.own_files import read_own_images
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
 from glow_tf.types import ImageShape

@@ -49,7 +49,7 @@ def set_up(options: RunOptions) -> tf.distribute.Strategy:
 def run(
     experiment: Experiment,
     options: RunOptions,
-    print_line: PrintLine | None = print,
+    print_line: PrintLine | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> int:
     """Train an experiment.
@@ -163,7 +163,7 @@ def _print_nothing(text: str) -> None:
     """Print nothing, on the machines that are not the chief."""
 
 
-def print_head(trainer: Trainer, print_line: PrintLine = print) -> None:
+def print_head(trainer: Trainer, print_line: PrintLine) -> None:
     """Print the data, the model, the training and the folder of a training that is about to start."""
     experiment, training, model = trainer.experiment, trainer.training, trainer.experiment.model
     height, width, channels = model.image_shape
@@ -219,7 +219,7 @@ def _draw(trainer: Trainer, only_missing: bool) -> None:
             save_png(samples, sample_sheet(trainer.run.model(), subtitle=subtitle))
 
 
-def print_tail(trainer: Trainer, print_line: PrintLine = print) -> None:
+def print_tail(trainer: Trainer, print_line: PrintLine) -> None:
     """Print the best validation, the paths of the results, and the commands to go on with."""
     run, metrics = trainer.run, trainer.table.rows()
     best = []

@@ -70,7 +70,7 @@ def test_session_attributes_come_from_the_data(session):
         (DataError("one.\nmore"), "one."),
     ],
 )
-def test_directions_that_cannot_be_computed_are_unavailable_and_say_why(session, monkeypatch, capsys, error, sentence):
+def test_directions_that_cannot_be_computed_are_unavailable_and_say_why(session, monkeypatch, caplog, error, sentence):
     def fail(*_):
         raise error
 
@@ -78,7 +78,7 @@ def test_directions_that_cannot_be_computed_are_unavailable_and_say_why(session,
     computed = Directions(context="data", encode=session.compiled.encode)
     computed.wait()
     assert computed.status()["state"] == "unavailable" and computed.status()["reason"].startswith(sentence)
-    assert (type(error).__name__ in capsys.readouterr().err) == (type(error) is not DataError)
+    assert (type(error).__name__ in caplog.text) == (type(error) is not DataError)
 
 
 @pytest.mark.parametrize("tags", [np.ones((5, 2), bool), np.zeros((5, 2), bool), np.zeros((0, 2), bool)])
