@@ -147,7 +147,7 @@ def test_load_model_reads_a_keras_file(old_run, tmp_path):
     path = tmp_path / "m.keras"
     old_run.model().save(path)
     np.testing.assert_allclose(bits(load_model(path)), BITS, rtol=1e-5)
-    with pytest.raises(RunError, match="only a run folder has EMA weights"):
+    with pytest.raises(RunError, match="holds one set of weights, and no EMA weights besides"):
         load_model(path, ema=True)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(RunError, match="cannot be read as a Keras model"):

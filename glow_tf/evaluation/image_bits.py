@@ -61,7 +61,10 @@ def class_labels(files: Sequence[NamedFile], class_names: Sequence[str] | None, 
     if class_names is None:
         class_names = sorted({name for name in folders if name is not None})
         if len(class_names) != classes:
-            raise DataError(f"the images lie in the folders of {len(class_names)} classes, the model has {classes}.")
+            raise DataError(
+                f"the images lie in the folders of {len(class_names)} classes, the model has {classes}; give a "
+                "folder for each."
+            )
     numbers = {name: label for label, name in enumerate(class_names)}
     labels = []
     for (path, _), name in zip(files, folders, strict=True):

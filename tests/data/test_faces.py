@@ -117,11 +117,9 @@ def test_classes_of_attributes_that_are_not_there_are_refused(few_faces):
 
     with pytest.raises(DataError, match="expected some of smiling, .*; got 'smile'. Did you mean smiling"):
         opened("bundled:faces", "smile")
-    with pytest.raises(DataError, match="bundled:digits has no attributes to make classes of; leave"):
+    with pytest.raises(DataError, match="digits has no attributes, and the classes are made of smiling; give"):
         opened("bundled:digits", "smiling", shape=(8, 8, 1))
-    with pytest.raises(
-        DataError, match="labels are wanted, and it has none; make classes of its attributes by --class-a"
-    ):
+    with pytest.raises(DataError, match=r"it has none; give a source with labels, or make .* \(--class-attributes\)"):
         open_source(DataConfig("bundled:faces", labels=True), SHAPE)
     with pytest.raises(ConfigError, match="class_attributes: .* set labels=True as well"):
         DataConfig("bundled:faces", class_attributes=("bun",))

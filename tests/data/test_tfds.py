@@ -88,7 +88,7 @@ def test_unavailable_tfds_data_sets_are_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", offline)
     with pytest.raises(DataError, match=r"could not be prepared in .*cifar10.* prepare it where there is a network"):
         open_source(DataConfig("tfds:cifar10"), (32, 32, 3))
-    with pytest.raises(DataError, match=r"--source folder:PATH"):
+    with pytest.raises(DataError, match="give the source folder:PATH"):
         open_source(DataConfig("tfds:downsampled_imagenet/32x32"), (32, 32, 3))
     with pytest.raises(DataError, match="TFDS has no such data set"):
         open_source(DataConfig("tfds:no_such_thing"), (32, 32, 3))

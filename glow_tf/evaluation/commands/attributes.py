@@ -10,7 +10,7 @@ from glow_tf.attributes import METHODS, Attributes, load_attributes
 from glow_tf.batched import ProgressBar
 from glow_tf.data.splits import spread_positions
 from glow_tf.edits import decode_edits
-from glow_tf.errors import ConfigError, DataError
+from glow_tf.errors import ConfigError, DataError, did_you_mean
 from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import balanced_accuracies, detection_rates
 from glow_tf.evaluation.context import open_context
@@ -147,7 +147,8 @@ def _choose_names(names: Sequence[str], available: tuple[str, ...]) -> tuple[str
     """Return the names to show; raise a `ConfigError` for one that is not available."""
     for name in names:
         if name not in available:
-            raise ConfigError(f"--names: expected some of {', '.join(available)}, got {name!r}.")
+            hint = did_you_mean(name, available)
+            raise ConfigError(f"--names: expected some of {', '.join(available)}, got {name!r}.{hint}")
     return tuple(dict.fromkeys(names)) or available[:MAX_ATTRIBUTES_SHOWN]
 
 

@@ -33,7 +33,10 @@ def compare(
     """
     inside = open_context(target)
     if inside.model.config.classes:
-        raise ConfigError("compare needs an unconditional model: the other data set has no labels of this one's.")
+        raise ConfigError(
+            f"{inside.path} is conditional on classes, which the other data set does not have; compare needs an "
+            "unconditional model."
+        )
     outside = open_context(dataclasses.replace(target, data=against, fit="resize"))
     contexts = (inside, outside)
     with progress_bar(sum(min(limit, c.source.size("test")) for c in contexts), "bits/dim") as bar:

@@ -107,7 +107,10 @@ def _pair(context: EvaluationContext, examples: Examples, is_chain: bool) -> Pai
     images, names = examples.images, examples.names
     count = len(range(0, len(images) - 1, step))
     if not count:
-        raise DataError(f"{context.source.name} has only one test image; interpolation needs two.")
+        raise DataError(
+            f"{context.source.name} has only one test image, and interpolation needs two; give --images of your own, or "
+            "another --data."
+        )
     first = slice(0, count * step, step)
     second = slice(1, count * step + 1, step)
     labels = None if examples.labels is None else examples.labels[first]
