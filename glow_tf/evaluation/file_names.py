@@ -50,8 +50,9 @@ def _word(name: str, value: object) -> str:
     if isinstance(value, str):
         return _text_word(value)
     values = value if isinstance(value, tuple) else (value,)
-    if all(isinstance(item, int | float) for item in values):
-        return file_word(" ".join([name, *map(number_word, values)]))
+    numbers = [number_word(item) for item in values if isinstance(item, int | float)]
+    if len(numbers) == len(values):
+        return file_word(" ".join([name, *numbers]))
     return f"{name}_{_text_word(' '.join(map(str, values)))}"
 
 

@@ -12,6 +12,7 @@ from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.labeled_images import LabeledImages
 from glow_tf.latents import flatten_latents, unflatten_latents
+from helpers.source_cases import save_pictures
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,12 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     assert session.sample(2, 0.7, 0).images.shape == (2, 8, 8, 1)
     with pytest.raises(GlowError, match="there is no folder"):
         open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'nothing'}")
-    assert len(open_session(tmp_path / "model.keras", data="bundled:digits").images.test_ids) == 48
+    for split in ("train", "test"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        save_pictures(tmp_path / "images" / split, np.zeros((4, 9, 12), np.uint8))
+    (tmp_path / "images" / "test" / "0.png").write_bytes(b"no picture")
+    session = open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'images'}")
+    assert len(session.images.test_ids) == 3, "resized, and the damaged one left out"
 
 
 def test_session_traces_one_graph_for_any_number_of_images(session):

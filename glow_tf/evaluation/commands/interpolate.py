@@ -108,8 +108,8 @@ def _pair(context: EvaluationContext, examples: Examples, is_chain: bool) -> Pai
     count = len(range(0, len(images) - 1, step))
     if not count:
         raise DataError(
-            f"{context.source.name} has only one test image, and interpolation needs two; give --images of your own, or "
-            "another --data."
+            f"{context.source.name} has only one test image, and interpolation needs two; give your own by --images, "
+            "or another --data."
         )
     first = slice(0, count * step, step)
     second = slice(1, count * step + 1, step)
