@@ -27,7 +27,12 @@ Fit: TypeAlias = Literal["exact", "pad", "resize", "crop"]
 
 
 def load(
-    source: str, image_shape: tuple[int, int, int], *, fit: Fit = "exact", labels: bool = False
+    source: str,
+    image_shape: tuple[int, int, int],
+    *,
+    fit: Fit = "exact",
+    labels: bool = False,
+    on_damaged: Literal["stop", "skip"] = "stop",
 ) -> tuple[Split, Split]:
     """Read the images of a source into memory.
 
@@ -36,6 +41,7 @@ def load(
         image_shape: `(H, W, C)` of the images to return.
         fit: how an image of another size is fitted, see `DataConfig.fit`.
         labels: read labels; without them they are all 0.
+        on_damaged: `"skip"` leaves damaged images out and logs their names; `"stop"` raises an error.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`. Images that a run would hold out for validation are among those of
@@ -50,7 +56,7 @@ def load(
         >>> x_train.shape, y_test.shape
         ((1497, 8, 8, 1), (300,))
     """
-    config = DataConfig(source=source, fit=fit, labels=labels)
+    config = DataConfig(source=source, fit=fit, labels=labels, on_damaged=on_damaged)
     with optional_packages():
         from glow_tf.data import open_source
 

@@ -130,6 +130,16 @@ def option_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def setting(name: str, value: str) -> str:
+    """Return how a field is set from Python, and on the command line.
+
+    Example:
+        >>> setting("fit", "resize")
+        'fit="resize" (--fit resize)'
+    """
+    return f'{name}="{value}" ({option_name(name)} {value})'
+
+
 def check(value: Any, annotation: Any, name: str, bounds: Sequence[Bound] = ()) -> Any:
     """Return a value in the type of an annotation, such as an int of NumPy as Python's.
 

@@ -1,10 +1,10 @@
 """Lock a file for one process: two processes must not write one run folder."""
 
 import contextlib
+import logging
 import os
 import pathlib
 import socket
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,6 +16,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+logger = logging.getLogger(__name__)
 
 SWITCH = "GLOW_TF_LOCK"
 """Environment variable: `off` leaves the lock out."""
@@ -80,12 +82,12 @@ def _lock(file: int, path: pathlib.Path, description: str, wait: bool) -> None:
     except BlockingIOError:
         holder = os.read(file, MAX_HOLDER_LENGTH).decode(errors="replace").strip() or "another process"
         if wait:
-            print(f"waiting for {holder}, which writes {description}", file=sys.stderr)
+            logger.warning("waiting for %s, which writes %s", holder, description)
             assert fcntl is not None  # which has raised the error
             fcntl.flock(file, fcntl.LOCK_EX)
             return
         raise RunError(
-            f"{description} is in use by {holder}; wait until it ends, or give another --run-dir. (If no such process "
+            f"{description} is in use by {holder}; wait until it ends, or take another folder. (If no such process "
             f"runs and a network drive has kept its lock, {SWITCH}=off leaves the lock out.)"
         ) from None
     except OSError as error:

@@ -10,7 +10,7 @@ from glow_tf import presets
 from glow_tf.config import Experiment, ModelConfig
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
-from glow_tf.run_files import RunFiles
+from glow_tf.run_files import RunFiles, require_raw
 from glow_tf.types import Config
 from glow_tf.weights_file import ENDING, FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
 
@@ -39,7 +39,7 @@ class FromPreset:
 
         Raises:
             ConfigError: there is no such preset or path, or no weights come with the preset.
-            RunError: the run folder or the file is damaged, or the file is to have EMA weights besides.
+            RunError: the run folder or the file is damaged, or holds no EMA weights and `ema` asks for them.
 
         Example:
             >>> from glow_tf import Glow
@@ -57,10 +57,7 @@ class FromPreset:
             config, weights = run.experiment().model, run.weights_to_load(ema=ema) if load_weights else None
         else:
             config = find_preset(str(preset)).model
-            if ema and load_weights:
-                raise ConfigError(
-                    f"{preset}: one set of weights comes with the package; only a run folder has EMA weights besides."
-                )
+            require_raw(preset, ema and load_weights)
             weights = packaged_weights(str(preset)) if load_weights else None
             if load_weights and weights is None:
                 raise ConfigError(
@@ -113,12 +110,6 @@ def is_keras_file(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is that of a `.keras` file, which a run folder of such a name is not."""
     path = pathlib.Path(path)
     return path.suffix == ".keras" and not path.is_dir()
-
-
-def require_raw(path: str | os.PathLike[str], ema: bool) -> None:
-    """Raise a `RunError` if EMA weights are requested of a file."""
-    if ema:
-        raise RunError(f"{path} holds one set of weights; only a run folder has EMA weights besides.")
 
 
 def load_keras_file(path: str | os.PathLike[str], kind: type) -> Any:

@@ -146,8 +146,8 @@ class RunFiles:
             path = self.weights_path("last", ema)
             if path.is_file():
                 warnings.warn(f"{self.weights_path(which, ema)} is missing; {path.name} is taken", stacklevel=3)
-        if ema and not self.has_ema and self.weights_path("last").is_file():
-            raise RunError(f"{self.path} holds raw weights only, no EMA weights; leave --ema out.")
+        if not self.has_ema and self.weights_path("last").is_file():
+            require_raw(self.path, ema)
         if not path.is_file():
             raise RunError(f"{self.path} holds no weights yet (expected {path.name}); train it first.")
         return path
@@ -169,6 +169,17 @@ class RunFiles:
             RunError: `config.json` is damaged, or of a later format.
         """
         return read_experiment(self.config_path)
+
+
+def require_raw(path: str | os.PathLike[str], ema: bool) -> None:
+    """Raise a `RunError` if EMA weights are requested of what holds one set of weights only.
+
+    Args:
+        path: path of a file or of a run folder, or name of a preset.
+        ema: EMA weights are requested.
+    """
+    if ema:
+        raise RunError(f"{path} holds one set of weights, and no EMA weights besides; leave the option ema out.")
 
 
 def renamed_average(function: str, average: bool | None, ema: bool) -> bool:

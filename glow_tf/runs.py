@@ -7,9 +7,9 @@ import pathlib
 from glow_tf.metrics_table import MetricsTable as MetricsTable
 from glow_tf.model import Glow
 from glow_tf.model_files import is_keras_file as is_keras_file
-from glow_tf.model_files import load_keras_file, load_weights_file, require_raw
+from glow_tf.model_files import load_keras_file, load_weights_file
 from glow_tf.run_files import EMA_SUFFIX as EMA_SUFFIX
-from glow_tf.run_files import RunFiles, Which, renamed_average
+from glow_tf.run_files import RunFiles, Which, renamed_average, require_raw
 
 
 @dataclasses.dataclass(frozen=True)

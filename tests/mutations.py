@@ -333,7 +333,7 @@ MUTATIONS = (
     ),
     Mutation(
         "context-ema-weights-are-raw",
-        "glow_tf/evaluation/context.py",
+        "glow_tf/evaluation/trained_model.py",
         "load_model(self.path, ema=ema)",
         "load_model(self.path)",
         ("tests/evaluation/test_commands.py", "-k", "bits"),

@@ -101,26 +101,30 @@ def test_interpolation_ends_in_the_images(run, request):
     np.testing.assert_array_equal(strips[:, -1], images[2:])
 
 
-def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, capsys):
+def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, monkeypatch, capsys):
     run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
     commands.interpolate(run, pairs=2, steps=3, video="gif")
-    first = {name: (written / name).read_bytes() for name in ("interpolation.png", "interpolation.gif")}
-    animation = Image.open(written / "interpolation.gif")
+    name = "interpolation_pairs_2_steps_3"
+    first = {file: (written / file).read_bytes() for file in (f"{name}.png", f"{name}.gif")}
+    animation = Image.open(written / f"{name}.gif")
     assert animation.n_frames > 24 and min(animation.size) >= 256
-    values = json.loads((written / "interpolation.json").read_text())
+    values = json.loads((written / f"{name}.json").read_text())
     assert [len(strip["bits_per_dim"]) for strip in values["strips"]] == [3, 3]
     assert [re.findall(r"\((.)\)", s["images"]) for s in values["strips"]] == [["0", "3"], ["6", "9"]], "other classes"
-    files = []
-    for i in range(2):
-        files.append(str(tmp_path / f"{i}.png"))
-        Image.fromarray(RNG.integers(0, 256, (20, 30, 3), np.uint8)).save(files[-1])
+    monkeypatch.chdir(tmp_path)
+    files = ["0.png", "1.png"]
+    for file in files:
+        Image.fromarray(RNG.integers(0, 256, (20, 30, 3), np.uint8)).save(file)
     commands.interpolate(run, images=tuple(files), video="gif")
     assert "0.png to 1.png" in capsys.readouterr().out
-    assert {name: (written / name).read_bytes() for name in first} == first, "own images have files of their own"
-    assert (written / "interpolation_own.png").is_file() and (written / "interpolation_own.json").is_file()
+    assert {file: (written / file).read_bytes() for file in first} == first, "own images have files of their own"
+    for ending in ("png", "json"):
+        assert (written / f"interpolation_own_0_png_1_png.{ending}").is_file()
     commands.attributes(run, names=("3",), images=files[:1], limit=100, measured=0, video="gif")
-    assert (written / "attribute_3_own.png").is_file() and not (written / "attribute_3.png").is_file()
-    positions = json.loads((written / "attributes_own.json").read_text())["slider_positions"]
+    assert (written / "attribute_3_limit_100_own_0_png.png").is_file() and not list(written.glob("attribute_3*100.png"))
+    positions = json.loads((written / "attributes_limit_100_own_0_png_names_3_measured_0.json").read_text())[
+        "slider_positions"
+    ]
     assert [len(values) for values in positions.values()] == [1]
     with pytest.raises(ConfigError, match="two files or more"):
         commands.interpolate(run, images=files[:1])
@@ -134,32 +138,37 @@ def test_interpolate_command_rejects_unknown_labels(tiny_conditional_run):
         commands.interpolate(TargetOptions(str(tiny_conditional_run)), label=10)
 
 
-def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, capsys):
+def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, monkeypatch, capsys):
     run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
     commands.attributes(run, names=("3", "7"), save=str(tmp_path / "a.npz"), limit=200, measured=10, video="gif")
     out = capsys.readouterr().out
     assert "slider positions" in out and "classifier accuracy" in out and "mean" in out
-    assert (written / "attribute_7.png").is_file()
-    animation = Image.open(written / "attribute_7.gif")
+    assert (written / "attribute_7_limit_200.png").is_file()
+    animation = Image.open(written / "attribute_7_limit_200.gif")
     assert animation.n_frames > 16 and min(animation.size) >= 256
-    rates = json.loads((written / "attributes.json").read_text())["detection_rates"]
+    rates = json.loads((written / "attributes_limit_200_names_3_7_measured_10.json").read_text())["detection_rates"]
     methods = ["without", "without +1 means", "without +1 logistic", "with", "with -1 means", "with -1 logistic"]
     assert list(rates) == ["3", "7", "mean"] and list(rates["mean"]) == methods
     assert rates["3"]["without"] < 0.2 and rates["3"]["with"] > 0.8, "at strength 0 images are what they are"
     saved = attributes.load_attributes(tmp_path / "a.npz", 64)
     assert saved.names == tuple("0123456789")
-    commands.attributes(run, names=("3",), load=str(tmp_path / "a.npz"), measured=5, video="gif")
-    assert (written / "attribute_3_a.png").is_file() and (written / "attributes_a.json").is_file()
+    monkeypatch.chdir(tmp_path)
+    commands.attributes(run, names=("3",), load="a.npz", measured=5, video="gif")
+    assert (written / "attribute_3_a_npz.png").is_file()
+    assert (written / "attributes_a_npz_names_3_measured_5.json").is_file()
     assert "without +1 loaded" in capsys.readouterr().out
 
 
-def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, capsys):
+def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, monkeypatch, capsys):
     np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 64)).astype(np.float32))
-    options = dict(names=("Smiling",), load=str(tmp_path / "z_manipulate.npy"), video="gif")
+    monkeypatch.chdir(tmp_path)
+    options = dict(names=("Smiling",), load="z_manipulate.npy", video="gif")
     commands.attributes(TargetOptions(str(tiny_run), out=str(tmp_path)), **options)
     out = capsys.readouterr().out
     assert "Smiling" in out and "classifier" not in out, "digits have no tag Smiling to measure"
-    assert (tmp_path / "attribute_Smiling_z_manipulate.png").is_file() and not (tmp_path / "attributes.npz").exists()
+    assert (tmp_path / "attribute_Smiling_z_manipulate_npy.png").is_file() and not (
+        tmp_path / "attributes.npz"
+    ).exists()
 
 
 def test_moving_along_a_direction_changes_the_attribute():

@@ -33,7 +33,10 @@ def run(*words, code=0):
 def test_evaluate_command(keras_file):
     out, err = run("evaluate.py", "samples", keras_file, "--data", "bundled:digits", "--fit", "resize", "--columns", 2)
     assert err == []
-    assert "samples.png" in out and (keras_file.parent / "model_evaluation" / "samples.png").is_file()
+    assert (
+        "samples_columns_2.png" in out
+        and (keras_file.parent / "model_evaluation" / "bundled_digits_resize" / "samples_columns_2.png").is_file()
+    )
 
 
 @pytest.mark.slow

@@ -26,23 +26,23 @@ def test_second_holder_is_refused_with_the_name_of_the_first(tmp_path):
         pass
 
 
-def test_holder_can_be_waited_for(tmp_path, capsys):
+def test_holder_can_be_waited_for(tmp_path, caplog):
     path, held, entered = tmp_path / "lock", threading.Event(), []
 
     def hold():
         with locked(path, "the cache"):
             held.set()
-            while not (err := capsys.readouterr().err):  # until the other one waits
+            while not caplog.messages:  # until the other one waits
                 time.sleep(0.01)
-            entered.append(err)
+            entered.extend(caplog.messages)
 
     thread = threading.Thread(target=hold)
     thread.start()
     assert held.wait(10)
     with locked(path, "the cache", wait=True):
-        (err,) = entered
+        (message,) = entered
     thread.join()
-    assert err.startswith(f"waiting for process {os.getpid()} on") and err.endswith(", which writes the cache\n")
+    assert message.startswith(f"waiting for process {os.getpid()} on") and message.endswith(", which writes the cache")
     assert not path.exists()
 
 

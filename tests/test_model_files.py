@@ -32,9 +32,9 @@ def test_model_of_a_run_folder_or_a_keras_file(tiny_run, tmp_path):
     np.testing.assert_array_equal(loaded.get_weights()[0], expected.get_weights()[0])
     Glow(glow.config, dtype="float64").save(tmp_path / "b.keras")
     assert Glow.from_preset(tmp_path / "b.keras", load_weights=False).compute_dtype == "float64"
-    with pytest.raises(RunError, match="a.keras holds one set of weights; only a run folder has EMA weights"):
+    with pytest.raises(RunError, match="a.keras holds one set of weights, and no EMA weights besides"):
         Glow.from_preset(tmp_path / "a.keras", ema=True)
-    with pytest.raises(ConfigError, match="one set of weights comes with the package; only a run folder has EMA"):
+    with pytest.raises(RunError, match="digits holds one set of weights, and no EMA weights besides"):
         Glow.from_preset("digits", ema=True)
     fresh = Glow.from_preset(str(tiny_run), load_weights=False)
     assert fresh.config == expected.config and fresh.uninitialized
@@ -63,7 +63,7 @@ def test_commands_open_a_preset_with_weights_as_their_options_say(tiny_run, tmp_
     model, data = Run(tiny_run).experiment().model, dataclasses.replace(digits.data, labels=True)
     monkeypatch.setitem(presets.PRESETS, "digits", dataclasses.replace(digits, model=model, data=data))
     assert open_context(TargetOptions("digits", class_attributes=("bun",))).data.class_attributes == ("bun",)
-    with pytest.raises(ConfigError, match="digits: one set of weights comes with the package; only a run folder has"):
+    with pytest.raises(RunError, match="digits holds one set of weights, and no EMA weights besides"):
         Glow.from_preset("digits", ema=True)
     exported = []
     monkeypatch.setattr(saved_model, "export_model", lambda glow, *_: exported.append(glow.get_weights()[0]))
@@ -89,7 +89,9 @@ def test_packaged_weights_reach_the_bits_per_dim_of_their_card(name):
     context = open_context(TargetOptions(name))
     assert context.data == presets.get(name).data and context.out.name == f"{name}_evaluation"
     np.testing.assert_array_equal(context.model.get_weights()[0], glow.get_weights()[0])
-    with pytest.raises(ConfigError, match="one set of weights comes with the package; leave --ema out"):
+    with pytest.raises(
+        RunError, match="holds one set of weights, and no EMA weights besides; leave the option ema out"
+    ):
         open_context(TargetOptions(name, ema=True))
 
 

@@ -147,7 +147,7 @@ def test_load_model_reads_a_keras_file(old_run, tmp_path):
     path = tmp_path / "m.keras"
     old_run.model().save(path)
     np.testing.assert_allclose(bits(load_model(path)), BITS, rtol=1e-5)
-    with pytest.raises(RunError, match="only a run folder has EMA weights"):
+    with pytest.raises(RunError, match="holds one set of weights, and no EMA weights besides"):
         load_model(path, ema=True)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(RunError, match="cannot be read as a Keras model"):
@@ -172,7 +172,9 @@ def test_run_without_ema_weights_rejects_ema(old_run):
     for which in ("best", "last"):
         old_run.weights_path(which, ema=True).unlink()
     assert not old_run.has_ema
-    with pytest.raises(RunError, match="holds raw weights only, no EMA weights; leave --ema out"):
+    with pytest.raises(
+        RunError, match="holds one set of weights, and no EMA weights besides; leave the option ema out"
+    ):
         old_run.model(ema=True)
 
 

@@ -13,6 +13,7 @@ TIERS = [
     {
         "errors",
         "extras",
+        "log_lines",
         "deprecation",
         "tables",
         "types",
@@ -52,7 +53,7 @@ WITHOUT_TENSORFLOW = (
     *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "leftovers"),
     *("locks", "cache", "metrics_table"),
     *("weights_file", "array_files", "fields", "config", "presets", "experiment_file", "run_files"),
-    *("extras", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),
+    *("extras", "log_lines", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),
 )
 
 

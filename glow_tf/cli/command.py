@@ -17,6 +17,7 @@ from glow_tf.cli.start import INTERRUPTED, end_import, is_command
 from glow_tf.errors import GlowError
 from glow_tf.extras import optional_packages
 from glow_tf.gpu_files import card_files
+from glow_tf.log_lines import shown_as_lines
 
 
 def run_command(main: Callable[[list[str]], int | None], name: str, arguments: list[str] | None = None) -> NoReturn:
@@ -24,7 +25,7 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
 
     `main` parses its arguments, calls `start_tensorflow` and computes. A `GlowError`, a file that cannot be used and a
     lack of memory are one line and exit with 2; a closed pipe (`| head`) ends quietly; Ctrl-C is one line and exits
-    with 130.
+    with 130. What the library logs is shown as lines on standard error.
 
     Args:
         main: function of the words of a command line.
@@ -36,7 +37,7 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
     try:
-        with optional_packages():
+        with optional_packages(), shown_as_lines():
             sys.exit(main(sys.argv[1:] if arguments is None else arguments))
     except GlowError as error:
         _fail(name, error)

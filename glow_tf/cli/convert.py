@@ -146,7 +146,9 @@ def _check_preset(preset: Experiment, model_config: ModelConfig) -> None:
     theirs, ours = dataclasses.asdict(model_config), dataclasses.asdict(preset.model)
     differences = [f"{key} {theirs[key]}, the preset has {ours[key]}" for key in theirs if theirs[key] != ours[key]]
     if differences:
-        raise ConversionError(f"the checkpoint is not of preset {preset.name}: {'; '.join(differences)}.")
+        raise ConversionError(
+            f"the checkpoint is not of preset {preset.name} ({', '.join(differences)}); leave --preset out."
+        )
 
 
 if __name__ == "__main__":

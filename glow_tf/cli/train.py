@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> int:
     start_tensorflow()
     from glow_tf.training import session
 
-    return session.run(experiment, options)
+    return session.run(experiment, options, print_line=print)
 
 
 if __name__ == "__main__":

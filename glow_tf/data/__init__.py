@@ -80,10 +80,12 @@ def _open(config: DataConfig, image_shape: ImageShape) -> Source:
 def _check_labels(source: Source, config: DataConfig) -> None:
     """Raise a `DataError` if labels are asked for and there are none, or not those of the run; record their names."""
     if config.labels and not source.classes:
-        advice = "make classes of its attributes by --class-attributes, " if source.attribute_names else ""
-        raise DataError(
-            f"{config.source}: labels are wanted, and it has none; {advice}leave --labels out, or give another source."
+        advice = (
+            ", or make classes of its attributes by class_attributes (--class-attributes)"
+            if source.attribute_names
+            else ""
         )
+        raise DataError(f"{config.source}: labels are wanted, and it has none; give a source with labels{advice}.")
     if config.labels and source.split_record is not None:
         check_class_names(source.class_names, config.split_record and config.split_record.classes, config.source)
         source.split_record = dataclasses.replace(source.split_record, classes=source.class_names)

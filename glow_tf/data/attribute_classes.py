@@ -70,9 +70,11 @@ def combination(names: Sequence[str], label: int) -> str:
 
 def _column(source: Source, name: str) -> int:
     if not source.attribute_names:
-        raise DataError(f"{source.name} has no attributes to make classes of; leave --class-attributes out.")
+        raise DataError(
+            f"{source.name} has no attributes, and the classes are made of {name}; give a source that has it."
+        )
     if name not in source.attribute_names:
         names = ", ".join(source.attribute_names)
         hint = did_you_mean(name, source.attribute_names)
-        raise DataError(f"{source.name}: --class-attributes: expected some of {names}; got {name!r}.{hint}")
+        raise DataError(f"{source.name}: class_attributes: expected some of {names}; got {name!r}.{hint}")
     return source.attribute_names.index(name)

@@ -6,6 +6,7 @@ They are drawn at the first use, by all cores, and kept in the cache folder (see
 import contextlib
 import importlib.metadata
 import io
+import logging
 import os
 import pathlib
 import subprocess
@@ -27,6 +28,8 @@ from glow_tf.data.source import ArraySource
 from glow_tf.data.splits import consecutive_rows
 from glow_tf.errors import DataError
 from glow_tf.types import Images, ImageShape
+
+logger = logging.getLogger(__name__)
 
 COUNTS = {"train": 10_000, "test": 1_000}
 SMALL_SIZE = 32
@@ -69,7 +72,7 @@ def cached_images(count: int, size: int) -> Images:
 
 
 def _write(path: pathlib.Path, count: int) -> None:
-    print(f"{count:,} faces are drawn once and kept in {path.parent}. {CREDITS}", file=sys.stderr)
+    logger.info("%s faces are drawn once and kept in %s. %s", f"{count:,}", path.parent, CREDITS)
     images = draw(count)
     arrays: dict[str, Any] = {str(SMALL_SIZE): halved(images), str(SIZE): images}
     np.savez_compressed(path, **arrays)

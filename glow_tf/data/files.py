@@ -4,9 +4,9 @@ Such a source knows its records by number, so that any position in the order of 
 """
 
 import contextlib
+import logging
 import os
 import pathlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, SupportsInt, TypeAlias
 
@@ -15,7 +15,10 @@ import tensorflow as tf
 
 from glow_tf.data.source import Source
 from glow_tf.errors import DataError
+from glow_tf.fields import setting
 from glow_tf.types import Tensor
+
+logger = logging.getLogger(__name__)
 
 LoadedRecord: TypeAlias = tuple[np.ndarray, int | None, Sequence[int] | np.ndarray | None]
 """The image uint8 `[h, w, c]` or `[h, w]`, the label and the attributes of a record."""
@@ -106,7 +109,8 @@ class RecordSource(Source):
             image, label, attributes = self._load(int(row))
         except DamagedRecordError as error:
             if self._on_damaged == "stop":
-                raise DataError(f"{error}; --on-damaged skip leaves such ones out.") from error
+                skip = setting("on_damaged", "skip")
+                raise DataError(f"{error}; {skip} leaves such images out.") from error
             self._report_once(int(row), error)
             return np.zeros([1, 1, 1], np.uint8), np.int32(0), self._no_attributes(), np.bool_(False)
         image = image[..., None] if image.ndim == 2 else image
@@ -128,7 +132,7 @@ class RecordSource(Source):
     def _report_once(self, row: int, error: DamagedRecordError) -> None:
         if row not in self._reported_rows:
             self._reported_rows.add(row)
-            print(f"left out: {error}", file=sys.stderr)
+            logger.warning("left out: %s", error)
         for split, rows in self.rows.items():
             if 0 < len(rows) <= len(self._reported_rows) and self._reported_rows.issuperset(rows.tolist()):
                 name = "training" if split == "train" else split

@@ -51,7 +51,7 @@ class HoldOutByName:
         if not is_held_out.any() or is_held_out.all():
             raise DataError(
                 f"{self.source_name}: {'all' if is_held_out.any() else 'none'} of the {len(rows)} images that are left "
-                f"of the run's data belong to its {split} split; bring the others back, or give another --run-dir."
+                f"of the run's data belong to its {split} split; bring the others back, or start a new run."
             )
         held_out = rows[is_held_out]
         return rows[~is_held_out], held_out[np.argsort(hashes[is_held_out], kind="stable")]
@@ -110,7 +110,7 @@ class HoldOutByPosition:
             raise DataError(
                 f"{self.source_name} has changed: the run was started with {recorded.images:,} images to split and "
                 f"there are {now} now, so that its training images would be among those held out; bring the first "
-                "images back, or give another --run-dir."
+                "images back, or start a new run."
             )
         return record
 
@@ -139,7 +139,7 @@ def _held_out(record: SplitRecord) -> tuple[bool, bool, bool]:
 def _require_same_splits(record: SplitRecord, recorded: SplitRecord | None, source_name: str) -> None:
     if recorded is not None and not same_splits(record, recorded):
         raise DataError(
-            f"{source_name} has other splits than when the run was started; bring them back, or give another --run-dir."
+            f"{source_name} has other splits than when the run was started; bring them back, or start a new run."
         )
 
 

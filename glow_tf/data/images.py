@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from glow_tf.config import DataConfig
 from glow_tf.errors import DataError
+from glow_tf.fields import setting
 from glow_tf.types import ImageShape, Tensor
 
 FitMode: TypeAlias = Literal["exact", "pad", "resize", "crop", "random_crop"]
@@ -101,9 +102,10 @@ def check_shape(shape: Sequence[int], image_shape: ImageShape, config: DataConfi
         "random_crop": is_large_enough,
     }
     if not fits[config.fit]:
+        remedies = [setting("fit", mode) for mode in ("pad", "crop", "resize") if fits[mode]]
         raise DataError(
             f"{config.source}: an image is {height}x{width}, the model takes {image_shape[0]}x{image_shape[1]}, and "
-            f"fit={config.fit} cannot change it; choose --fit pad, resize, crop or random_crop, or another size."
+            f"fit={config.fit} cannot change it; take {' or '.join(remedies)}, or images of another size."
         )
     scale = max(image_shape[0] / height, image_shape[1] / width)
     if config.fit == "resize" and height * width * scale**2 > MAX_RESIZED_PIXELS:

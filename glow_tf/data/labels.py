@@ -28,7 +28,7 @@ def check_class_names(names: Sequence[str], recorded: Sequence[str] | None, sour
         label, then, now = differences[0]
         raise DataError(
             f"{source_name}: the classes have changed: label {label} was {then} when the run was started and is {now} "
-            "now; bring the first names back, or give another --run-dir."
+            "now; bring the first names back, or start a new run."
         )
 
 

@@ -27,10 +27,10 @@ VARIANTS = {"downsampled_imagenet": "oord", "imagenet_resized": "box"}
 
 ADVICE = {
     "downsampled_imagenet": "its official address is gone: put the PNG files of your copy in folders train/ and "
-    "validation/ and give --source folder:PATH",
+    "validation/ and give the source folder:PATH",
     "celeb_a_hq": "it is made by hand: put data256x256.tar into the manual_dir that TFDS names, or the images into a "
-    "folder and give --source folder:PATH",
-    "lsun": "its reader does not load with this TensorFlow: give --source lsun-lmdb:PATH or folder:PATH",
+    "folder and give the source folder:PATH",
+    "lsun": "its reader does not load with this TensorFlow: give the source lsun-lmdb:PATH or folder:PATH",
 }
 """What to do if a data set cannot be prepared, by its name."""
 

@@ -1,8 +1,8 @@
 """Attribute directions of a run's own data, computed in a background thread while the page is in use."""
 
+import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +15,8 @@ from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.context import EvaluationContext
 from glow_tf.evaluation.labeled_images import read_labeled_images
 from glow_tf.io import describe_error
+
+logger = logging.getLogger(__name__)
 
 MAX_TRAIN_IMAGES = 2000
 """Training images from which directions are computed."""
@@ -93,7 +95,7 @@ class Directions:
         except (GlowError, tf.errors.OpError) as error:
             self.error = f"{describe_error(error)}."
         except Exception as error:
-            traceback.print_exc()
+            logger.exception("the attributes could not be computed")
             name = type(error).__name__
             self.error = f"The attributes could not be computed ({name}); the terminal that runs the page says more."
 

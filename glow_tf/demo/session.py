@@ -222,7 +222,9 @@ def open_session(
     if is_keras_file(path) and data is None:
         context, model = None, load_model(path, ema=ema)
     else:
-        context = open_context(TargetOptions(str(path), data, ema=ema), tf.distribute.get_strategy())
+        fit = None if data is None else "resize"
+        target = TargetOptions(str(path), data, fit, ema=ema, on_damaged="skip")
+        context = open_context(target, tf.distribute.get_strategy())
         model = context.model
     loaded = None if attributes is None else load_attributes(attributes, model.config.dims)
     session = DemoSession(model, pathlib.Path(path).stem, context=context, attributes=loaded)

@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 
 from glow_tf import batched
 from glow_tf.batched import ProgressBar
-from glow_tf.evaluation.context import EvaluationContext
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.types import Images
 
 FEATURE_SIDE = 32

@@ -9,13 +9,12 @@ import numpy as np
 from glow_tf.data import pipeline
 from glow_tf.data.splits import spread_positions
 from glow_tf.errors import ConfigError
-from glow_tf.evaluation.context import EvaluationContext, read_own_images
+from glow_tf.evaluation.file_names import own_files_suffix
+from glow_tf.evaluation.own_files import read_own_images
+from glow_tf.evaluation.trained_model import EvaluationContext
 
 MIN_LOOKED_AT = 256
 """Images that examples of all classes are chosen from, at least, where there are as many."""
-
-OWN = "_own"
-"""End of the names of the files about a user's own images."""
 
 
 class Examples(NamedTuple):
@@ -26,7 +25,7 @@ class Examples(NamedTuple):
         labels: int `[n]` for a conditional model, else None.
         names: n descriptions, such as `test image 12 (7)`.
         headings: n descriptions that fit above an image, such as `7`.
-        suffix: end of the names of the files about them, `OWN` or "".
+        suffix: end of the names of the files about them, "" for test images.
     """
 
     images: np.ndarray
@@ -56,7 +55,8 @@ def read_examples(
         return choose_examples(context, count)
     images = read_own_images(files, context.model.image_shape)
     names, stems = zip(*((path.name, path.stem) for path in map(pathlib.Path, files)), strict=True)
-    return Examples(images, context.model_labels(np.full(len(files), label or 0)), list(names), list(stems), OWN)
+    labels = context.model_labels(np.full(len(files), label or 0))
+    return Examples(images, labels, list(names), list(stems), own_files_suffix(files, label))
 
 
 def choose_examples(context: EvaluationContext, count: int) -> Examples:

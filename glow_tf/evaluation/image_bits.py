@@ -16,8 +16,8 @@ from glow_tf.batched import ProgressBar, chunk_size, index_labels
 from glow_tf.data.folder_listing import ImageFile, list_images
 from glow_tf.data.images import FitMode
 from glow_tf.errors import DataError
-from glow_tf.evaluation.context import read_own_images
 from glow_tf.evaluation.likelihood import Bits
+from glow_tf.evaluation.own_files import read_own_images
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
 from glow_tf.types import ImageShape
@@ -61,7 +61,10 @@ def class_labels(files: Sequence[NamedFile], class_names: Sequence[str] | None, 
     if class_names is None:
         class_names = sorted({name for name in folders if name is not None})
         if len(class_names) != classes:
-            raise DataError(f"the images lie in the folders of {len(class_names)} classes, the model has {classes}.")
+            raise DataError(
+                f"the images lie in the folders of {len(class_names)} classes, the model has {classes}; give a "
+                "folder for each."
+            )
     numbers = {name: label for label, name in enumerate(class_names)}
     labels = []
     for (path, _), name in zip(files, folders, strict=True):

@@ -8,7 +8,8 @@ import numpy as np
 from glow_tf.batched import index_labels
 from glow_tf.data.source import Source
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation.context import EvaluationContext, find_image_files, read_own_images
+from glow_tf.evaluation.own_files import find_image_files, read_own_images
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.types import Images
 
 MIN_IMAGES_TO_HOLD_OUT = 8
@@ -71,7 +72,7 @@ def read_labeled_images(context: EvaluationContext, split: str, limit: int) -> L
     source = context.source
     names = attribute_names(source)
     if not names:
-        raise DataError(f"{source.name} has neither labels nor attributes; give --folders WITH WITHOUT, or --load.")
+        raise DataError(f"{source.name} has neither labels nor attributes; give a source that has.")
     images, labels, attributes = context.spread_arrays(split, limit)
     tags = attributes > 0 if source.attribute_names else labels[:, None] == np.arange(len(names))
     return LabeledImages(images, context.model_labels(labels), tags, names)

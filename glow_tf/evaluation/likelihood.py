@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from glow_tf import quantization
 from glow_tf.batched import ProgressBar, chunk_size, index_labels, map_chunks
-from glow_tf.evaluation.context import EvaluationContext
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow, standard_normal_log_prob
 from glow_tf.training import devices
 from glow_tf.types import Images, Tensor

@@ -43,9 +43,14 @@ class PictureOptions:
     def __post_init__(self) -> None:
         check_fields(self, option_name)
 
+    @property
+    def ending(self) -> str:
+        """Return the end of the names of sheets and charts, such as ".png", or "_scale_2.png" where they are larger."""
+        return (f"_scale_{self.scale}" if self.scale != 1 else "") + f".{self.format}"
+
     def save(self, picture: Picture, folder: pathlib.Path, name: str) -> pathlib.Path:
         """Write a picture into a folder under a name without its ending; return the path."""
-        path = folder / f"{name}.{self.format}"
+        path = folder / f"{name}{self.ending}"
         picture.save(path, self.scale)
         return path
 

@@ -1,5 +1,6 @@
 """`train`: a training from Python, as `train.py` does it from the command line."""
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -12,6 +13,7 @@ from glow_tf import presets
 from glow_tf.config import Experiment, RunOptions
 from glow_tf.errors import ConfigError, did_you_mean
 from glow_tf.extras import optional_packages
+from glow_tf.log_lines import shown_as_lines
 from glow_tf.runs import Run
 
 
@@ -32,7 +34,7 @@ def train(
         run_dir: the run folder; None: runs/NAME, by the experiment's name.
         callbacks: Keras callbacks, called with the columns of `metrics.csv` at the end of each epoch. A callback that
             sets `model.stop_training` ends the training; the best epoch's weights are kept in any case.
-        verbose: print the progress.
+        verbose: print the progress, and show what the library logs.
         **options: other fields of `RunOptions`, such as `devices="cpu"` or `sample_every=5`.
 
     Returns:
@@ -66,7 +68,8 @@ def train(
     run_options = RunOptions(run_dir=run_dir, **options)
     with optional_packages():  # for data, pictures and the progress bar
         from glow_tf.training import session
-    code = session.run(experiment, run_options, print_line=print if verbose else None, callbacks=callbacks)
+    with shown_as_lines() if verbose else contextlib.nullcontext():
+        code = session.run(experiment, run_options, print_line=print if verbose else None, callbacks=callbacks)
     if code == 128 + signal.SIGINT:
         raise KeyboardInterrupt
     if code:

@@ -17,7 +17,8 @@ from glow_tf.data.labels import differing_classes
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
-from glow_tf.model_files import packaged_weights, require_raw
+from glow_tf.model_files import packaged_weights
+from glow_tf.run_files import require_raw
 from glow_tf.runs import Run, is_keras_file, load_keras
 from glow_tf.training.fitting_weights import check_meaning, check_shapes, skipped_parts, warn_of_skipped_parts
 from glow_tf.weights_file import ENDING, digest_arrays, written_config

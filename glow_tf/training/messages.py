@@ -19,7 +19,7 @@ PrintLine: TypeAlias = Callable[[str], object]
 """Function that prints a text."""
 
 
-def print_head(trainer: Trainer, print_line: PrintLine = print) -> None:
+def print_head(trainer: Trainer, print_line: PrintLine) -> None:
     """Print the data, the model, the training and the folder of a training that is about to start."""
     experiment, training, model = trainer.experiment, trainer.training, trainer.experiment.model
     height, width, channels = model.image_shape
@@ -62,7 +62,7 @@ def _title(experiment: Experiment) -> str:
     return f"{experiment.name}: {experiment.about}" if experiment.about else experiment.name
 
 
-def print_tail(trainer: Trainer, print_line: PrintLine = print) -> None:
+def print_tail(trainer: Trainer, print_line: PrintLine) -> None:
     """Print the best validation, the paths of the results, and the commands to go on with."""
     run, metrics = trainer.run, trainer.table.rows()
     best = []

@@ -35,7 +35,7 @@ def check_old_split(run: Run, config: DataConfig, source: Source) -> None:
         raise DataError(
             f"{source.name} has changed: {run.path} validated on another number of images than the {count:,} that are "
             "held out now, so that its training images would be among those held out; bring the first images back, or "
-            "give another --run-dir."
+            "start a new run."
         )
     record = source.split_record
     if source.name.partition(":")[0] in KINDS_THAT_CHANGE and record and record.images and not shares:

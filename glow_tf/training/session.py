@@ -43,7 +43,7 @@ def set_up(options: RunOptions) -> tf.distribute.Strategy:
 def run(
     experiment: Experiment,
     options: RunOptions,
-    print_line: PrintLine | None = print,
+    print_line: PrintLine | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> int:
     """Train an experiment.

@@ -165,7 +165,7 @@ def test_evaluate_accepts_an_imported_run(tmp_path, capsys):
     values = json.loads(path.read_text())
     assert values["raw"]["bits_per_dim"] == pytest.approx(float(np.mean(golden["bits_x"])), abs=0.02)  # other noise
     assert "ema" not in values and "averaged" not in values
-    with pytest.raises(RunError, match="holds raw weights only, no EMA weights"):
+    with pytest.raises(RunError, match="holds one set of weights, and no EMA weights besides"):
         evaluate.main(["bits", str(tmp_path / "run"), "--ema", "--data", f"npz:{tmp_path / 'images.npz'}"])
 
 

@@ -11,7 +11,7 @@ from glow_tf.data import open_source
 from glow_tf.data.files import DamagedRecordError
 from glow_tf.data.image_files import read_image
 from glow_tf.errors import DataError
-from glow_tf.evaluation.context import find_image_files, read_own_images
+from glow_tf.evaluation.own_files import find_image_files, read_own_images
 from helpers.source_cases import SHAPE, color_images, save_pictures
 from helpers.uploads import encode_tiff_of_12_bits
 

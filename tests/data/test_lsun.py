@@ -43,12 +43,12 @@ def test_missing_and_damaged_lmdb_are_rejected(tmp_path):
         open_source(config, SHAPE)
 
 
-def test_a_damaged_lmdb_record_is_named_and_skipped_or_stops_the_run(tmp_path, capsys):
+def test_a_damaged_lmdb_record_is_named_and_skipped_or_stops_the_run(tmp_path, capsys, caplog):
     good = color_images(7)
     write_lmdb(tmp_path, "train", [*good[:3], encoded(good[3], "webp")[:50], *good[4:]])
     write_lmdb(tmp_path, "val", good[:2])
     config = DataConfig(f"lsun-lmdb:{tmp_path / 'tower'}", on_damaged="skip")
     assert read_all(config) == 6
-    assert re.search(r"left out: .*tower_train_lmdb, key key03 cannot be read as an image", capsys.readouterr().err)
+    assert re.search(r"left out: .*tower_train_lmdb, key key03 cannot be read as an image", caplog.text)
     err = message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop"))
     assert "tower_train_lmdb, key key03 cannot be read as an image" in err

@@ -82,7 +82,7 @@ def damage_record(path, number):
 
 @pytest.mark.parametrize("labels", [False, True])
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels, tmp_path, capsys):
+def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels, tmp_path, capsys, caplog):
     tags = RNG.choice([-1, 1], (40, 40))
     write_tfrecords(tmp_path, "train", color_images(40), shards=1, labels=[0, 2] * 20, attributes=tags)
     damage_record(next((tmp_path / "train").iterdir()), number)
@@ -91,7 +91,7 @@ def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels
     assert source.classes == (3 if labels else 0) and len(source.attribute_names) == 40
     assert read_all(config) == 39
     message = r"left out: .*train-r05-s-0000-of-0001.tfrecords, the record at byte \d+ cannot be read: its checksum is"
-    assert re.search(message, capsys.readouterr().err)
+    assert re.search(message, caplog.text)
     err = message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop"))
     assert "train-r05-s-0000-of-0001.tfrecords, the record at byte" in err
 

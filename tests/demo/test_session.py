@@ -12,6 +12,7 @@ from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.labeled_images import LabeledImages
 from glow_tf.latents import flatten_latents, unflatten_latents
+from helpers.source_cases import save_pictures
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_session_attributes_come_from_the_data(session):
         (DataError("one.\nmore"), "one."),
     ],
 )
-def test_directions_that_cannot_be_computed_are_unavailable_and_say_why(session, monkeypatch, capsys, error, sentence):
+def test_directions_that_cannot_be_computed_are_unavailable_and_say_why(session, monkeypatch, caplog, error, sentence):
     def fail(*_):
         raise error
 
@@ -78,7 +79,7 @@ def test_directions_that_cannot_be_computed_are_unavailable_and_say_why(session,
     computed = Directions(context="data", encode=session.compiled.encode)
     computed.wait()
     assert computed.status()["state"] == "unavailable" and computed.status()["reason"].startswith(sentence)
-    assert (type(error).__name__ in capsys.readouterr().err) == (type(error) is not DataError)
+    assert (type(error).__name__ in caplog.text) == (type(error) is not DataError)
 
 
 @pytest.mark.parametrize("tags", [np.ones((5, 2), bool), np.zeros((5, 2), bool), np.zeros((0, 2), bool)])
@@ -197,7 +198,12 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     assert session.sample(2, 0.7, 0).images.shape == (2, 8, 8, 1)
     with pytest.raises(GlowError, match="there is no folder"):
         open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'nothing'}")
-    assert len(open_session(tmp_path / "model.keras", data="bundled:digits").images.test_ids) == 48
+    for split in ("train", "test"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        save_pictures(tmp_path / "images" / split, np.zeros((4, 9, 12), np.uint8))
+    (tmp_path / "images" / "test" / "0.png").write_bytes(b"no picture")
+    session = open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'images'}")
+    assert len(session.images.test_ids) == 3, "resized, and the damaged one left out"
 
 
 def test_session_traces_one_graph_for_any_number_of_images(session):

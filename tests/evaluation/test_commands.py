@@ -63,11 +63,13 @@ def test_bits_command_reports_raw_and_ema_bits_per_dim(tiny_run, capsys):
     commands.bits(TargetOptions(str(tiny_run)), draws=2, limit=32)
     out = capsys.readouterr().out
     assert "\n  raw " in out and "\n  ema " in out and "2-draw bound" in out
-    values = numbers(tiny_run, "bits.json")
+    values = numbers(tiny_run, "bits_draws_2_limit_32.json")
     assert values["raw"]["bits_per_dim"] != values["ema"]["bits_per_dim"]
     assert len(values["raw"]["by_level"]) == 2
     commands.bits(TargetOptions(str(tiny_run)), draws=1, limit=4)
-    assert numbers(tiny_run, "bits.json")["raw"]["error_over_draws"] is None, "no NaN, which is not JSON"
+    assert numbers(tiny_run, "bits_draws_1_limit_4.json")["raw"]["error_over_draws"] is None, (
+        "no NaN, which is not JSON"
+    )
 
 
 def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
@@ -76,28 +78,29 @@ def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "name": "cifar10"}))
     commands.bits(TargetOptions(str(tmp_path / "run")), draws=1, limit=4)
     assert "paper    3.35" in capsys.readouterr().out
-    assert numbers(tmp_path / "run", "bits.json")["paper"] == 3.35
+    assert numbers(tmp_path / "run", "bits_draws_1_limit_4.json")["paper"] == 3.35
 
 
 def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_run, capsys):
     commands.samples(TargetOptions(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7), seed=5)
     out, folder = capsys.readouterr().out, tiny_conditional_run / "evaluation"
     assert "labels enter through the top prior alone" in out
-    assert {p.name for p in (folder / "samples").iterdir()} == {"temperature_0.png", "temperature_0.7.png"}
-    for name in ("samples.png", "nearest.png"):
+    suffix = "_columns_3_temperatures_0_0.7_seed_5"
+    assert {p.name for p in (folder / f"samples{suffix}").iterdir()} == {"temperature_0.png", "temperature_0.7.png"}
+    for name in (f"samples{suffix}.png", f"nearest{suffix}.png"):
         assert name in out and (folder / name).is_file()
-    by_class = Image.open(folder / "samples" / "temperature_0.7.png")
+    by_class = Image.open(folder / f"samples{suffix}" / "temperature_0.7.png")
     assert by_class.height > 10 * 64 > by_class.width, "ten rows, three columns"
-    assert set(numbers(tiny_conditional_run, "samples.json")["temperatures"]) == {"0", "0.7"}
+    assert set(numbers(tiny_conditional_run, f"samples{suffix}.json")["temperatures"]) == {"0", "0.7"}
 
 
 def test_reconstruct_command_is_exact_and_redraws_levels(tiny_run, capsys):
     commands.reconstruct(TargetOptions(str(tiny_run)), shown=3, seed=5, pictures=PictureOptions("svg"))
     assert "largest error of 3 images: 0 of 255" in capsys.readouterr().out
-    values = numbers(tiny_run, "reconstructions.json")
+    values = numbers(tiny_run, "reconstructions_shown_3_seed_5.json")
     assert values["change"]["none"] == 0 < values["change"]["finest 1"] < values["change"]["all"]
     assert [name[-3:] for name in values["names"]] == ["(0)", "(4)", "(9)"], "of classes that differ"
-    shown = texts(tiny_run / "evaluation" / "reconstructions.svg")
+    shown = texts(tiny_run / "evaluation" / "reconstructions_shown_3_seed_5.svg")
     assert shown[:2] == ["Reconstructions", f"{tiny_run.name}, raw weights; redrawn at temperature 0.7, seed 5"]
     rows = ["image", "reconstruction", "error (none)", "finest level redrawn", "all levels redrawn"]
     assert {"0", "4", "9", "largest 0", *rows} == set(shown[2:])
@@ -133,12 +136,14 @@ def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(tiny_ru
             {"ema": True},
             {"data": "bundled:mnist", "ema": True},
             {"data": "folder:a/b"},
+            {"fit": "crop"},
+            {"data": "bundled:mnist", "fit": "resize"},
         )
     ]
     assert folders == [
         "evaluation",
         "evaluation",
-        *(f"evaluation/{n}" for n in ("ema", "ema_bundled_mnist", "folder_a_b")),
+        *(f"evaluation/{n}" for n in ("ema", "ema_bundled_mnist", "folder_a_b", "crop", "bundled_mnist_resize")),
     ]
     assert open_context(TargetOptions(run, ema=True, out="here")).out.as_posix() == "here"
 
@@ -158,19 +163,19 @@ def test_redrawing_fine_levels_keeps_the_coarse_latents(tiny_run):
 
 def test_encode_command_writes_latents_that_decode_to_the_images(tiny_run, tmp_path, capsys):
     commands.encode(TargetOptions(str(tiny_run), out=str(tmp_path)), limit=5)
-    x, z = np.load(tmp_path / "x.npy"), np.load(tmp_path / "z.npy")
+    x, z = np.load(tmp_path / "x_limit_5.npy"), np.load(tmp_path / "z_limit_5.npy")
     assert x.shape == (5, 8, 8, 1) and x.dtype == np.uint8 and z.shape == (5, 64)
     model = open_context(tiny_run).model
-    np.testing.assert_array_equal(model.decode(load_latents(tmp_path / "z.npy", model)), x)
+    np.testing.assert_array_equal(model.decode(load_latents(tmp_path / "z_limit_5.npy", model)), x)
 
 
 @pytest.mark.slow
 def test_compare_command_reports_auroc(tiny_run, capsys):
     commands.compare(TargetOptions(str(tiny_run)), against="bundled:mnist", limit=100)
     assert "AUROC" in capsys.readouterr().out
-    assert (tiny_run / "evaluation" / "comparison_bundled_mnist.png").is_file()
+    assert (tiny_run / "evaluation" / "comparison_bundled_mnist_limit_100.png").is_file()
     commands.compare(TargetOptions(str(tiny_run)), against="bundled:digits", limit=50)
-    assert numbers(tiny_run, "comparison_bundled_digits.json")["auroc"] == 0.5, "a data set against itself"
+    assert numbers(tiny_run, "comparison_bundled_digits_limit_50.json")["auroc"] == 0.5, "a data set against itself"
 
 
 def test_auroc_of_separated_scores():
@@ -207,7 +212,7 @@ def test_accuracy_command_reports_classifier_accuracy(tiny_conditional_run, caps
     commands.accuracy(TargetOptions(str(tiny_conditional_run)), count=40)
     out = capsys.readouterr().out
     assert "L=2, weight_y=0.1, unknown steps" in out and "through the top prior alone" in out
-    values = numbers(tiny_conditional_run, "accuracy.json")
+    values = numbers(tiny_conditional_run, "accuracy_count_40.json")
     assert values["real"] > 0.95 and 0 <= values["samples"] <= 1 and len(values["by_class"]) == 10
 
 
@@ -278,8 +283,8 @@ def test_bits_command_reads_a_keras_file(tiny_run, tmp_path, capsys):
     with pytest.raises(ConfigError, match="give --data"):
         commands.bits(TargetOptions(str(path)))
     commands.bits(TargetOptions(str(path), "bundled:digits"), draws=1, limit=16)
-    assert (tmp_path / "model_evaluation" / "bits.json").is_file()
-    with pytest.raises(RunError, match="only a run folder has EMA weights"):
+    assert (tmp_path / "model_evaluation" / "bundled_digits" / "bits_draws_1_limit_16.json").is_file()
+    with pytest.raises(RunError, match="holds one set of weights, and no EMA weights besides"):
         commands.bits(TargetOptions(str(path), "bundled:digits", ema=True))
     path.write_bytes(b"nonsense")
     with pytest.raises(RunError, match="cannot be read as a Keras model"):
@@ -354,11 +359,11 @@ def test_missing_attribute_folder_writes_nothing(tiny_run, tmp_path):
 def test_old_names_of_a_command_and_options_warn_and_work(tiny_run, tmp_path, capsys):
     with pytest.warns(UserWarning, match="--average is now --ema"):
         evaluate.main(["bits", str(tiny_run), "--average", "--draws", "1", "--limit", "4", "--out", str(tmp_path)])
-    assert json.loads((tmp_path / "bits.json").read_text())["weights"] == "EMA weights"
+    assert json.loads((tmp_path / "bits_draws_1_limit_4.json").read_text())["weights"] == "EMA weights"
     words = ["reconstruct", str(tiny_run), "--images", "2", "--out", str(tmp_path), "--format", "pdf", "--scale", "2"]
     with pytest.warns(UserWarning, match="--images is now --shown"):
         evaluate.main(words)
-    assert (tmp_path / "reconstructions.pdf").is_file()
+    assert (tmp_path / "reconstructions_shown_2_scale_2.pdf").is_file()
     with pytest.warns(UserWarning, match="judge is now accuracy"), pytest.raises(SystemExit) as end:
         evaluate.main(["judge", "--help"])
     assert end.value.code == 0 and f"{evaluate.NAME} accuracy" in capsys.readouterr().out

@@ -11,7 +11,8 @@ from PIL import Image
 from glow_tf.config import SplitRecord
 from glow_tf.errors import ConfigError, DataError, RunError
 from glow_tf.evaluation import commands, image_bits
-from glow_tf.evaluation.context import TargetOptions
+from glow_tf.evaluation.file_names import file_suffix
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import Run
 from helpers.source_cases import save_pictures
 from helpers.tiny_runs import make_run
@@ -37,7 +38,8 @@ def rows(path):
 def measure(run, folder, out, **options):
     target = {name: options.pop(name) for name in ("ema", "data", "fit") if name in options}
     commands.bits(TargetOptions(str(run), out=str(out), **target), images=str(folder), **options)
-    return rows(out / "bits_per_image.csv")
+    suffix = file_suffix(commands.bits, **{name: options[name] for name in ("draws", "limit") if name in options})
+    return rows(out / f"bits_per_image{suffix}.csv")
 
 
 def test_table_of_a_folder_has_the_mean_of_each_image_over_the_draws(tiny_run, folder, tmp_path, capsys):
@@ -57,7 +59,8 @@ def test_table_of_a_folder_has_the_mean_of_each_image_over_the_draws(tiny_run, f
     noise = image_bits._noise("a/0.png", 0, (8, 8, 1))[None]
     bits = [float(Run(tiny_run).model(ema=ema).bits_per_dim(PICTURES[:1], noise=noise)[0]) for ema in (False, True)]
     assert one["error"] == "" and float(one["bits_per_dim"]) == pytest.approx(bits[1], abs=1e-5) != bits[0]
-    assert os.listdir(tmp_path / "out") == ["bits_per_image.csv"]
+    expected = ["bits_per_image_draws_1_limit_1.csv", "bits_per_image_draws_3.csv"]
+    assert sorted(os.listdir(tmp_path / "out")) == expected
 
 
 def test_labels_of_a_conditional_model_are_the_recorded_names_of_folders(folder, tmp_path):
@@ -113,8 +116,9 @@ def test_folder_that_cannot_be_measured_writes_nothing(tiny_run, folder, tmp_pat
     assert not out.exists()
     table = measure(tiny_run, folder, out, draws=1)
     assert len(table) == 6 and "class" not in table[0], "an image lies beside the folders of classes"
-    (out / "bits_per_image.csv").unlink()
-    (out / "bits_per_image.csv").mkdir()
-    with pytest.raises(RunError, match="cannot write .*bits_per_image.csv"):
+    (path,) = out.iterdir()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(RunError, match="cannot write .*bits_per_image_draws_1.csv"):
         measure(tiny_run, folder, out, draws=1)
-    assert os.listdir(out) == ["bits_per_image.csv"]
+    assert list(out.iterdir()) == [path]

@@ -168,7 +168,7 @@ def test_source_that_is_no_source_is_one_sentence(tiny_run, tuned, tmp_path, mon
     for source, message in messages.items():
         with pytest.raises(RunError, match=message):
             start(tmp_path / "run", tuned, source)
-    with pytest.raises(RunError, match="holds one set of weights; only a run folder has EMA weights"):
+    with pytest.raises(RunError, match="holds one set of weights, and no EMA weights besides"):
         start(tmp_path / "run", tuned, Run(tiny_run).weights_path(), init_ema=True)
     with pytest.raises(ConfigError, match="init_ema: give init_from"):
         RunOptions(init_ema=True)

@@ -6,8 +6,11 @@ import numpy as np
 
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import measure_accuracy
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import DEFAULT_PICTURES, ImageCount, PictureOptions, Temperature, progress_bar
+from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import Seed32, check_arguments
 from glow_tf.pictures import Sheet, describe_temperature
 from glow_tf.runs import MetricsTable, Run
@@ -48,7 +51,8 @@ def accuracy(
     names = context.source.class_names
     subtitle = f"{context.caption}, seed {seed}; a classifier is right on {result.samples:.0%} of {count} samples"
     sheet = draw_classes(result.images, result.classes, names[:count], temperature, subtitle)
-    path = pictures.save(sheet, context.out, "accuracy")
+    file_name = f"accuracy{file_suffix(accuracy, temperature=temperature, count=count, seed=seed)}"
+    path = pictures.save(sheet, context.out, file_name)
     print(
         f"L={config.levels}, weight_y={config.weight_y:g}, {f'{steps:,}' if steps else 'unknown'} steps, "
         f"{context.weights_name}; temperature {temperature:g}, {count} samples; "
@@ -73,7 +77,7 @@ def accuracy(
         "shuffled": result.shuffled,
         "by_class": dict(zip(names, result.by_class, strict=False)),
     }
-    print(f"numbers:  {context.write_json('accuracy.json', values)}")
+    print(f"numbers:  {context.write_json(f'{file_name}.json', values)}")
 
 
 def _training_steps(context: EvaluationContext) -> int | None:

@@ -1,6 +1,5 @@
 """`attributes`: directions in latent space from labels or attributes, applied to test images, and measured."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -11,13 +10,16 @@ from glow_tf.attributes import METHODS, Attributes, load_attributes
 from glow_tf.batched import ProgressBar
 from glow_tf.data.splits import spread_positions
 from glow_tf.edits import decode_edits
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, DataError, did_you_mean
 from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import balanced_accuracies, detection_rates
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, file_word, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import Examples, read_examples
+from glow_tf.evaluation.file_names import file_suffix, file_word
 from glow_tf.evaluation.labeled_images import TrainHeldOut, attribute_names, read_folders, read_splits
 from glow_tf.evaluation.options import DEFAULT_PICTURES, MAX_IMAGES, MAX_LABEL, PictureOptions, ShownCount, progress_bar
+from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import Between, NotEmpty, PathText, check_arguments
 from glow_tf.pictures import Sheet, frame
 from glow_tf.tables import format_table
@@ -84,13 +86,14 @@ def attributes(
         assert labeled is not None  # only with directions of a file there may be no attributes
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
     first = next(iter(directions.values()))
-    variant = _variant(folders, load, method)
+    variant = file_suffix(attributes, folders=folders, load=load, method=method, limit=limit)
+    chosen = file_suffix(attributes, names=names, measured=measured)
     names = _choose_names(names, first.names)
     if save or not load:
         first.save(context.out / f"attributes{variant}.npz" if save is None else save)
     origin = f"directions of {load}" if load else f"directions by {method}"
     examples = read_examples(context, shown, images, label)
-    variant += examples.suffix
+    variant += file_suffix(attributes, strengths=strengths, shown=shown) + examples.suffix
     with progress_bar(len(names) * len(examples.images) * (len(strengths) + FRAMES), "moving images") as bar:
         z = batched.encode(context.model, examples.images, examples.labels)
         for name in names:
@@ -108,9 +111,9 @@ def attributes(
     values = {"slider_positions": positions, "strengths": strengths}
     if measured and labeled is not None and labeled.held_out is not None:
         values.update(_measure(context, directions, labeled, names, measured))
-    paths = [context.out / f"attribute_*{variant}{kind}" for kind in (f".{pictures.format}", ending)]
+    paths = [context.out / f"attribute_*{variant}{kind}" for kind in (pictures.ending, ending)]
     print(f"pictures: {paths[0]}, moving: {paths[1]}")
-    print(f"numbers:  {context.write_json(f'attributes{variant}.json', values)}")
+    print(f"numbers:  {context.write_json(f'attributes{variant}{chosen}.json', values)}")
 
 
 def _read_labeled(
@@ -119,15 +122,11 @@ def _read_labeled(
     """Read images with attributes; None if the directions come from a file and the source has no attributes."""
     if folders:
         return read_folders(context, folders, limit)
-    if load and not attribute_names(context.source):
+    if attribute_names(context.source):
+        return read_splits(context, limit)
+    if load:
         return None
-    return read_splits(context, limit)
-
-
-def _variant(folders: Sequence[str], load: str | None, method: str) -> str:
-    """Return the part of file names that says which directions are shown; "" for those by means of labels."""
-    origin = pathlib.Path(load).stem if load else pathlib.Path(folders[0]).resolve().name if folders else ""
-    return "".join(f"_{file_word(part)}" for part in (origin, "" if load or method == "means" else method) if part)
+    raise DataError(f"{context.source.name} has neither labels nor attributes; give --folders WITH WITHOUT, or --load.")
 
 
 def _compute_directions(
@@ -148,7 +147,8 @@ def _choose_names(names: Sequence[str], available: tuple[str, ...]) -> tuple[str
     """Return the names to show; raise a `ConfigError` for one that is not available."""
     for name in names:
         if name not in available:
-            raise ConfigError(f"--names: expected some of {', '.join(available)}, got {name!r}.")
+            hint = did_you_mean(name, available)
+            raise ConfigError(f"--names: expected some of {', '.join(available)}, got {name!r}.{hint}")
     return tuple(dict.fromkeys(names)) or available[:MAX_ATTRIBUTES_SHOWN]
 
 

@@ -11,8 +11,11 @@ from glow_tf import presets
 from glow_tf.data.attribute_classes import class_names
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import image_bits, likelihood
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import BatchSize, DrawCount, ImageCount, format_error, progress_bar
+from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import PathText, check_arguments
 from glow_tf.model import Glow
 from glow_tf.tables import format_table
@@ -68,7 +71,7 @@ def bits(
     print(format_table(_bits_rows(results, draws, paper), indent="  "))
     print(f"shares of the levels in the bits/dim of the first {len(originals)} images, finest first")
     print(format_table(_share_rows(context.model, shares), indent="  "))
-    print(f"numbers: {context.write_json('bits.json', values)}")
+    print(f"numbers: {context.write_json(f'bits{file_suffix(bits, draws=draws, limit=limit)}.json', values)}")
 
 
 def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int | None, batch_size: int | None) -> None:
@@ -83,7 +86,7 @@ def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int |
         result = image_bits.measure_files(
             context.model, files, labels, fit=fit, draws=draws, batch_size=batch_size, bar=bar
         )
-    path = context.out / "bits_per_image.csv"
+    path = context.out / f"bits_per_image{file_suffix(bits, draws=draws, limit=limit)}.csv"
     image_bits.write_table(path, files, result)
     print(f"{folder}, {len(files):,} images, {context.weights_name}: mean {result.mean:.4f} bits/dim")
     print(f"table: {path}")

@@ -7,8 +7,10 @@ import tyro
 
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import comparison, likelihood
-from glow_tf.evaluation.context import TargetOptions, file_word, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import DEFAULT_PICTURES, ImageCount, PictureOptions, format_error, progress_bar
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.fields import PathText, check_arguments
 from glow_tf.tables import format_table
 
@@ -31,14 +33,17 @@ def compare(
     """
     inside = open_context(target)
     if inside.model.config.classes:
-        raise ConfigError("compare needs an unconditional model: the other data set has no labels of this one's.")
+        raise ConfigError(
+            f"{inside.path} is conditional on classes, which the other data set does not have; compare needs an "
+            "unconditional model."
+        )
     outside = open_context(dataclasses.replace(target, data=against, fit="resize"))
     contexts = (inside, outside)
     with progress_bar(sum(min(limit, c.source.size("test")) for c in contexts), "bits/dim") as bar:
         results = [likelihood.measure(c, inside.model, draws=1, limit=limit, bar=bar) for c in contexts]
     names, bits = [c.source.name for c in contexts], [result.values[0] for result in results]
     auroc = comparison.auroc(*bits)
-    file_name = f"comparison_{file_word(against)}"
+    file_name = f"comparison{file_suffix(compare, against=against, limit=limit)}"
     sets = list(zip(names, bits, strict=True))
     path = pictures.save(comparison.Histograms(sets, auroc, inside.caption), inside.out, file_name)
     rows = [("source", "images", "bits/dim", "+- images")]

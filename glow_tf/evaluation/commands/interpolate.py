@@ -8,9 +8,12 @@ import numpy as np
 from glow_tf import animation, batched
 from glow_tf.batched import ProgressBar
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import Examples, read_examples
+from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import DEFAULT_PICTURES, MAX_LABEL, MAX_SHOWN, PictureOptions, ShownCount, progress_bar
+from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import Between, PathText, check_arguments
 from glow_tf.interpolation import interpolate_latents
 from glow_tf.model import Glow
@@ -78,7 +81,7 @@ def interpolate(
         labels = None if ends.labels is None else np.repeat(ends.labels, steps)
         bits = batched.bits_per_dim(model, np.concatenate(strips), labels, bar=bar).reshape(count, steps)
     whose = "your own images" if images else "test images"
-    name = f"interpolation{examples.suffix}"
+    name = f"interpolation{file_suffix(interpolate, pairs=pairs, steps=steps)}{examples.suffix}"
     between = [f"{weight:.0%}" for weight in np.linspace(0, 1, steps)[1:-1]]
     subtitle = f"{context.caption}; both ends are real images, those between lie on a line of latents"
     drawing = Sheet(
@@ -104,7 +107,10 @@ def _pair(context: EvaluationContext, examples: Examples, is_chain: bool) -> Pai
     images, names = examples.images, examples.names
     count = len(range(0, len(images) - 1, step))
     if not count:
-        raise DataError(f"{context.source.name} has only one test image; interpolation needs two.")
+        raise DataError(
+            f"{context.source.name} has only one test image, and interpolation needs two; give your own by --images, "
+            "or another --data."
+        )
     first = slice(0, count * step, step)
     second = slice(1, count * step + 1, step)
     labels = None if examples.labels is None else examples.labels[first]

@@ -5,8 +5,9 @@ from typing import Annotated
 import numpy as np
 
 from glow_tf.evaluation import reconstruction
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import read_examples
+from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import (
     DEFAULT_PICTURES,
     MAX_LABEL,
@@ -15,6 +16,7 @@ from glow_tf.evaluation.options import (
     Temperature,
     progress_bar,
 )
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.fields import Between, PathText, Seed32, check_arguments
 from glow_tf.pictures import Row, describe_temperature
 from glow_tf.tables import format_table
@@ -60,7 +62,8 @@ def reconstruct(
         headings=examples.headings,
         more_rows=[Row(*row) for row in zip([*labels_in_words, "all levels redrawn"], redrawn[1:], strict=True)],
     )
-    path = pictures.save(sheet, context.out, f"reconstructions{examples.suffix}")
+    suffix = file_suffix(reconstruct, shown=shown, temperature=temperature, seed=seed) + examples.suffix
+    path = pictures.save(sheet, context.out, f"reconstructions{suffix}")
     changes = [float(np.abs(row.astype(float) - decoded).mean()) for row in redrawn]
     print(f"largest error of {len(originals)} images: {error} of 255 gray levels")
     rows = [(name, f"{change:.1f}") for name, change in zip(names, changes, strict=True)]
@@ -68,4 +71,4 @@ def reconstruct(
     print(f"pictures: {path}")
     values = {"largest_error": error, "images": len(originals), "change": dict(zip(names, changes, strict=True))}
     values.update(names=examples.names, temperature=temperature)
-    print(f"numbers:  {context.write_json(f'reconstructions{examples.suffix}.json', values)}")
+    print(f"numbers:  {context.write_json(f'reconstructions{suffix}.json', values)}")

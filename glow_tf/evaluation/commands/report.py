@@ -5,8 +5,9 @@ import numpy as np
 from glow_tf.batched import index_labels
 from glow_tf.cli import start
 from glow_tf.evaluation import likelihood, reconstruction
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import choose_examples
+from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import (
     DEFAULT_PICTURES,
     DrawCount,
@@ -15,6 +16,7 @@ from glow_tf.evaluation.options import (
     format_error,
     progress_bar,
 )
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.fields import check_arguments
 from glow_tf.pictures import draw_sample_sheet
 from glow_tf.tables import format_table
@@ -53,16 +55,18 @@ def report(
     reconstructions = reconstruction.draw_sheet(
         context.model, originals[first], decoded[first], subtitle=context.caption, headings=examples.headings
     )
-    reconstructions_path = pictures.save(reconstructions, context.out, "report_reconstructions")
+    name = f"report_reconstructions{file_suffix(report, shown=shown)}"
+    reconstructions_path = pictures.save(reconstructions, context.out, name)
     samples = draw_sample_sheet(context.model, subtitle=context.caption)
     samples_path = pictures.save(samples, context.out, "report_samples")
     values = {**bits.to_dict(), "reconstruction_error": error, "reconstruction_error_float": float_error}
+    suffix = file_suffix(report, draws=draws, shown=shown)
     rows = [
         ("bits/dim", f"{bits.mean:.4f} +- {format_error(bits.error_over_draws)} over {draws} draws of the noise"),
         ("reconstruction error", f"{error} of 255 gray levels ({float_error:.1e} before quantization)"),
         ("reconstructions", reconstructions_path),
         ("samples", samples_path),
-        ("numbers", context.write_json("report.json", values)),
+        ("numbers", context.write_json(f"report{suffix}.json", values)),
     ]
     print(f"{context.source.name}, {context.describe_test_split()}, {context.weights_name}")
     print(format_table(rows, indent="  "))

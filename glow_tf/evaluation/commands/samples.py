@@ -5,9 +5,12 @@ from typing import Annotated
 
 import numpy as np
 
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.file_names import file_suffix, number_word
 from glow_tf.evaluation.options import DEFAULT_PICTURES, PictureOptions, ShownCount, Temperature, progress_bar
 from glow_tf.evaluation.samples import Samples, draw_samples, nearest_images, search_limit
+from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import NotEmpty, Seed32, check_arguments
 from glow_tf.pictures import TEMPERATURES, Row, Sheet, describe_temperature, draw_by_temperature
 from glow_tf.tables import format_table
@@ -50,11 +53,15 @@ def samples(
     test_distances = nearest_images(context.arrays("test", count)[0], training_images)[1][:, 0]
 
     caption = f"{context.caption}, seed {seed}"
-    sheets = _draw_sheets(drawn, names, overview, caption)
+    suffix = file_suffix(samples, columns=columns, rows=rows, temperatures=temperatures, seed=seed)
+    sheets = {"samples": draw_by_temperature({t: s.images[overview] for t, s in drawn.items()}, caption)}
     usual = min(drawn, key=lambda t: abs(t - NEAREST_SHOWN_AT))
     neighbors, distances = (part[overview] for part in nearest[usual])
     sheets["nearest"] = _draw_nearest(usual, drawn[usual].images[overview], neighbors, distances, caption)
-    paths = {name: pictures.save(drawing, context.out, name) for name, drawing in sheets.items()}
+    paths = {name: pictures.save(drawing, context.out, f"{name}{suffix}") for name, drawing in sheets.items()}
+    by_temperature_path = context.out / f"samples{suffix}"
+    for t, drawing in _draw_temperatures(drawn, names, caption).items():
+        pictures.save(drawing, by_temperature_path, f"temperature_{number_word(t)}")
 
     by_temperature, table = {}, [("temperature", "bits/dim", "gray levels to the nearest training image")]
     for t, s in drawn.items():
@@ -68,10 +75,10 @@ def samples(
     print(format_table(table, indent="  "))
     print(f"(median root mean square distance to the nearest of {searched:,} training images)")
     print(f"overview:     {paths['samples']}")
-    print(f"sheets:       {context.out / 'samples' / f'temperature_*.{pictures.format}'}")
+    print(f"sheets:       {by_temperature_path / f'temperature_*{pictures.ending}'}")
     print(f"no copies:    {paths['nearest']}")
     values = {"temperatures": by_temperature, "test_distance_to_training": test_distance, "searched": searched}
-    print(f"numbers:      {context.write_json('samples.json', values)}")
+    print(f"numbers:      {context.write_json(f'samples{suffix}.json', values)}")
 
 
 def _lay_out(
@@ -85,15 +92,12 @@ def _lay_out(
     return context.source.class_names[:classes], np.repeat(np.arange(classes), columns), overview
 
 
-def _draw_sheets(
-    drawn: Mapping[float, Samples], names: Sequence[str], overview: np.ndarray, caption: str
-) -> dict[str, Sheet]:
-    """Return, by file name, an overview with a row per temperature, and a sheet per temperature."""
-    sheets = {"samples": draw_by_temperature({t: s.images[overview] for t, s in drawn.items()}, caption)}
+def _draw_temperatures(drawn: Mapping[float, Samples], names: Sequence[str], caption: str) -> dict[float, Sheet]:
+    """Draw a sheet of the samples of each temperature, with a row for each name."""
+    sheets = {}
     for t, s in drawn.items():
         lines = s.images.reshape(len(names), -1, *s.images.shape[1:])
-        title = f"Samples at {describe_temperature(t)}"
-        sheets[f"samples/temperature_{t:g}"] = Sheet(list(zip(names, lines, strict=True)), title, caption)
+        sheets[t] = Sheet(list(zip(names, lines, strict=True)), f"Samples at {describe_temperature(t)}", caption)
     return sheets
 
 

@@ -1,0 +1,70 @@
+"""Names of the files of results: other options give other names, so that no call replaces what another wrote."""
+
+import inspect
+import re
+import zlib
+from collections.abc import Callable, Sequence
+
+MAX_LENGTH = 100
+"""Characters of a part of a file's name; of a longer text the end is kept."""
+
+
+def file_word(text: str) -> str:
+    """Return a text as a part of a file's name, with a checksum of the text if it loses letters.
+
+    Example:
+        >>> file_word("folder:my/cats")
+        'folder_my_cats'
+    """
+    word = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("._")
+    if word and text.isascii() and len(word) <= MAX_LENGTH:
+        return word
+    checksum = f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
+    return f"{word[-MAX_LENGTH:]}_{checksum}".lstrip("._")
+
+
+def number_word(number: float) -> str:
+    """Return a number as a part of a file's name, such as "0.7"; other numbers have other words."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
+
+
+def file_suffix(command: Callable[..., object], **options: object) -> str:
+    """Return the end of a file's name that tells the options of a command which are not at their defaults.
+
+    Args:
+        command: function of the command.
+        **options: those of its options on which the contents of the file depend, with their values.
+
+    Example:
+        >>> def draw(columns=10, temperatures=(0.0, 0.7), split="test"): ...
+        >>> file_suffix(draw, columns=10, temperatures=(0.5, 1.0), split="train")
+        '_temperatures_0.5_1_train'
+    """
+    defaults = {name: parameter.default for name, parameter in inspect.signature(command).parameters.items()}
+    return "".join(f"_{_word(name, value)}" for name, value in options.items() if value != defaults[name])
+
+
+def _word(name: str, value: object) -> str:
+    """Return a value with the name of its option; a single text without, as it tells enough."""
+    if isinstance(value, str):
+        return _text_word(value)
+    values = value if isinstance(value, tuple) else (value,)
+    numbers = [number_word(item) for item in values if isinstance(item, int | float)]
+    if len(numbers) == len(values):
+        return file_word(" ".join([name, *numbers]))
+    return f"{name}_{_text_word(' '.join(map(str, values)))}"
+
+
+def _text_word(text: str) -> str:
+    return file_word(text).replace(".", "_")  # else the ending of a path would look like that of the file
+
+
+def own_files_suffix(paths: Sequence[str], label: int | None) -> str:
+    """Return the end of the names of files about a user's own images, such as "_own_cat_png".
+
+    Args:
+        paths: paths of the images.
+        label: their class, or None if none is given.
+    """
+    return f"_own_{_text_word(' '.join(paths))}" + ("" if label is None else f"_label_{label}")

@@ -1,0 +1,71 @@
+"""Test that calls of a command with other options write other files."""
+
+import ast
+import inspect
+import pathlib
+
+import pytest
+
+from glow_tf.evaluation import commands
+from glow_tf.evaluation.context import TargetOptions
+from glow_tf.evaluation.file_names import file_suffix, file_word, own_files_suffix
+from glow_tf.evaluation.options import PictureOptions
+
+ELSEWHERE = {"target", "pictures", "images", "label", "video"}
+"""Parameters that are told by the folder, the ending, or the suffix of own images."""
+
+IN_NO_NAME = {"batch_size", "save"}
+"""Parameters on which no contents depend."""
+
+
+@pytest.mark.parametrize(("name", "command"), commands.COMMANDS.items())
+def test_every_option_of_a_command_is_told_by_the_names_of_its_files(name, command):
+    tree = ast.parse(pathlib.Path(inspect.getsourcefile(inspect.unwrap(command))).read_text())
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "file_suffix"]
+    assert {ast.unparse(call.args[0]) for call in calls} == {name}
+    told = {keyword.arg for call in calls for keyword in call.keywords}
+    assert told == set(inspect.signature(command).parameters) - ELSEWHERE - IN_NO_NAME
+
+
+def test_suffix_tells_what_is_not_at_its_default():
+    suffixes = [
+        file_suffix(commands.samples, seed=0, columns=10),
+        file_suffix(commands.samples, seed=5, temperatures=(0.7, 1.0)),
+        file_suffix(commands.samples, temperatures=(0.7000000001,)),
+        file_suffix(commands.encode, split="train", limit=None),
+        file_suffix(commands.attributes, names=("No Beard", "4"), folders=("a/with", "b")),
+        file_suffix(commands.compare, against="tfds:svhn_cropped"),
+        own_files_suffix(("my/cat.png", "dog.jpg"), 3),
+    ]
+    assert suffixes == [
+        "",
+        "_seed_5_temperatures_0.7_1",
+        "_temperatures_0.7000000001",
+        "_train",
+        "_names_No_Beard_4_folders_a_with_b",
+        "_tfds_svhn_cropped",
+        "_own_my_cat_png_dog_jpg_label_3",
+    ]
+
+
+def test_texts_that_differ_in_what_a_name_cannot_hold_have_other_words():
+    texts = ["猫", "狗", "", "a" * 200, "b" + "a" * 199, "été", "àtà", "t"]
+    words = [file_word(text) for text in texts]
+    assert len(set(words)) == len(texts) and all(len(word) < 120 and word.isascii() for word in words)
+
+
+def test_calls_with_other_options_leave_each_others_files(tiny_run, tmp_path):
+    target, times = TargetOptions(str(tiny_run), out=str(tmp_path)), {}
+    for command, options in (
+        (commands.encode, {}),
+        (commands.encode, {"limit": 3}),
+        (commands.encode, {"limit": 3, "split": "train"}),
+        (commands.reconstruct, {"shown": 2}),
+        (commands.reconstruct, {"shown": 2, "seed": 1}),
+        (commands.reconstruct, {"shown": 2, "pictures": PictureOptions(scale=2)}),
+    ):
+        command(target, **options)
+        assert all(path.stat().st_mtime_ns == time for path, time in times.items()), "a file was replaced"
+        # The numbers do not depend on the size of the picture.
+        times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.suffix != ".json"}
+    assert len(times) == 3 * 2 + 3
