@@ -24,7 +24,7 @@ from helpers.guides import PAGES, ROOT, code_blocks, page_name
 
 GUIDES = ROOT / "docs" / "guides"
 SETUP = [f"pip install -r requirements.txt && {command}" for command in ("python train.py", "python -m pytest")]
-SLOW = ("docs/quickstart.md", "docs/guides/keras.md", "docs/guides/serving.md")
+SLOW = ("docs/quickstart.md", "docs/guides/fine_tuning.md", "docs/guides/keras.md", "docs/guides/serving.md")
 """Pages whose Python trains or exports, which takes more than a few seconds."""
 
 WITH_PYTHON = [page for page in PAGES if code_blocks(page)]
