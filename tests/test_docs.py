@@ -5,6 +5,7 @@ import contextlib
 import functools
 import importlib.util
 import inspect
+import pkgutil
 import re
 import shlex
 import tomllib
@@ -24,7 +25,7 @@ from helpers.guides import PAGES, ROOT, code_blocks, page_name
 
 GUIDES = ROOT / "docs" / "guides"
 SETUP = [f"pip install -r requirements.txt && {command}" for command in ("python train.py", "python -m pytest")]
-SLOW = ("docs/quickstart.md", "docs/guides/keras.md", "docs/guides/serving.md")
+SLOW = ("docs/quickstart.md", "docs/guides/fine_tuning.md", "docs/guides/keras.md", "docs/guides/serving.md")
 """Pages whose Python trains or exports, which takes more than a few seconds."""
 
 WITH_PYTHON = [page for page in PAGES if code_blocks(page)]
@@ -72,6 +73,22 @@ def is_documented(name):
     if inspect.ismodule(value):
         return any(f"{documented}.".startswith(f"glow_tf.{name}.") for documented in documented_names())
     return bool({value.__module__, f"{value.__module__}.{name}", f"glow_tf.{name}"} & documented_names())
+
+
+def shows_inherited(value, options):
+    """Return whether an entry of the API reference shows what a class inherits from classes without an entry."""
+    if not inspect.isclass(value) or "members: false" in options or "inherited_members: true" in options:
+        return True
+    ours = [base for base in value.__mro__[1:] if base.__module__.startswith("glow_tf")]
+    bases = [base for base in ours if f"{base.__module__}.{base.__name__}" not in documented_names()]
+    return not [name for base in bases for name in vars(base) if not name.startswith("_") and name not in vars(value)]
+
+
+def test_inherited_methods_are_in_the_api_reference():
+    text = "".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md"))
+    entries = re.findall(r"^::: (\S+)\n((?: +\S.*\n)*)", text, re.MULTILINE)
+    assert len(entries) > 30
+    assert not [name for name, options in entries if not shows_inherited(pkgutil.resolve_name(name), options)]
 
 
 def test_every_public_name_is_in_the_api_reference():

@@ -25,14 +25,21 @@ def test_checks_of_the_workflow_are_those_of_ci_run():
 
 
 def test_workflow_installs_what_ci_run_installs():
-    installed = {step for step in steps("ci.yml") if step.startswith("pip")}
-    assert len(installed) == 2 and installed <= set(lines_of_ci_run())
+    installed = [step for step in steps("ci.yml") if step.startswith("pip")]
+    jobs = (ROOT / ".github" / "workflows" / "ci.yml").read_text().count("runs-on:")
+    assert len(set(installed)) == 2 and installed == installed[:2] * jobs
+    assert set(installed) <= set(lines_of_ci_run())
 
 
 def test_tests_of_the_workflows_are_the_quick_part_and_all():
     rest = [step for step in steps("ci.yml") if not step.startswith(("pip", *CHECKS))]
     assert rest == ['python -m pytest -m "not slow"']
     assert steps("nightly.yml") == [".ci/run"]
+
+
+def test_hook_before_a_commit_runs_the_release_of_ruff_that_the_checks_run():
+    hook = re.search(r"rev: v(\S+)", (ROOT / ".pre-commit-config.yaml").read_text())[1]
+    assert f'"ruff=={hook}"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_contributing_names_every_check():
