@@ -1,6 +1,5 @@
 """Test the documentation: its Python runs, its commands parse, its names, options and links exist."""
 
-import ast
 import contextlib
 import functools
 import importlib.util
@@ -22,6 +21,7 @@ from glow_tf.evaluation.commands import COMMANDS
 from helpers import guides
 from helpers.commands import call_train
 from helpers.guides import PAGES, ROOT, code_blocks, page_name
+from helpers.public_names import documented_names, internal_names
 
 GUIDES = ROOT / "docs" / "guides"
 SETUP = [f"pip install -r requirements.txt && {command}" for command in ("python train.py", "python -m pytest")]
@@ -56,17 +56,6 @@ def test_printed_layer_in_the_guide_is_what_print_gives():
     assert f"print(layer)  # {guides.run_blocks(page)['layer']!r}" in page.read_text()
 
 
-@functools.cache
-def documented_names():
-    """Return the names on the API pages, as `glow_tf.NAME`: of modules, classes and functions, and their headings."""
-    names = set()
-    for page in (ROOT / "docs" / "api").glob("*.md"):
-        text = page.read_text()
-        names |= set(re.findall(r"^::: (\S+)", text, re.MULTILINE))
-        names |= {f"glow_tf.{name}" for name in re.findall(r"heading: ([\w.]+)", text)}
-    return names
-
-
 def is_documented(name):
     """Return whether the API reference has a public name of `glow_tf`: itself, its module, or parts of this module."""
     value = getattr(public, name)
@@ -95,21 +84,9 @@ def test_every_public_name_is_in_the_api_reference():
     assert not [name for name in public.__all__ if not is_documented(name)]
 
 
-def imported_names(page):
-    """Yield the names of glow_tf that the Python of a page uses, as `glow_tf.NAME`."""
-    for node in ast.walk(ast.parse("\n".join(code_blocks(page)))):
-        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "glow_tf":
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "glow_tf":
-            yield f"glow_tf.{node.attr}"
-
-
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=page_name)
 def test_python_of_page_uses_public_names_only(page):
-    public_names = documented_names() | {f"glow_tf.{name}" for name in public.__all__}
-    used = set(imported_names(page))
-    assert not {name for name in used if name not in public_names and name.rpartition(".")[0] not in documented_names()}
-    assert not {name for name in used if name.rpartition(".")[2].startswith("_")}
+    assert not internal_names("\n".join(code_blocks(page)))
 
 
 def parse_command(line):
@@ -206,14 +183,9 @@ def test_table_of_flags_has_every_row():
     assert len([row for row in table.splitlines() if row.startswith("| `--")]) == 16
 
 
-LINK = re.compile(r"\[[^\]]*\]\((?![a-z]+:)([^)#\s]+)")
-"""A Markdown link, or picture, of a file; the group is its path."""
-
-
 @pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("[CT]*.md"))], ids=page_name)
 def test_files_behind_links_exist(page):
-    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert not [path for path in LINK.findall(text) if not (page.parent / path).exists()]
+    assert not [path for path in guides.linked_files(page.read_text()) if not (page.parent / path).exists()]
 
 
 def test_version_of_the_citation_is_that_of_the_package():

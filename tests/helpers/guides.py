@@ -10,6 +10,15 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 """The README and the pages of the site."""
 
 
+LINK = re.compile(r"\[[^\]]*\]\((?![a-z]+:)([^)#\s]+)")
+"""A Markdown link, or picture, of a file; the group is its path."""
+
+
+def linked_files(text):
+    """Return the paths of the files that Markdown links to, outside of its code blocks."""
+    return LINK.findall(re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
 def code_blocks(path, language="python"):
     """Return the code blocks of a Markdown file in one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
