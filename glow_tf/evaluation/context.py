@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import json
 import math
-import os
 import pathlib
 import re
 import sys
@@ -28,7 +27,7 @@ from glow_tf.errors import ConfigError, DataError
 from glow_tf.fields import PathText, check_fields, option_name
 from glow_tf.io import write_text
 from glow_tf.model import Glow
-from glow_tf.model_files import packaged_weights
+from glow_tf.model_files import is_packaged
 from glow_tf.runs import Run, is_keras_file, load_model
 from glow_tf.training import devices
 from glow_tf.training.old_splits import check_old_split
@@ -205,7 +204,7 @@ def open_context(
     target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
     path, model = pathlib.Path(target.path), None
     model_strategy = strategy or devices.evaluation_strategy(target.devices)
-    if is_keras_file(path) or _is_packaged(target.path):
+    if is_keras_file(path) or is_packaged(target.path):
         with model_strategy.scope():
             model, data = _open_file(target)
         experiment = None
@@ -227,15 +226,10 @@ def open_context(
     return EvaluationContext(path, data, experiment, out, target.ema, model, model_strategy, cache_options)
 
 
-def _is_packaged(path: str) -> bool:
-    """Return whether a path is none, but the name of a preset whose weights come with the package."""
-    return not os.path.lexists(path) and packaged_weights(path) is not None
-
-
 def _open_file(target: TargetOptions) -> tuple[Glow, DataConfig]:
     """Return the model of a `.keras` file or of a preset, and its data."""
     source = target.data
-    if _is_packaged(target.path):
+    if is_packaged(target.path):
         if target.ema:
             raise ConfigError(f"{target.path}: one set of weights comes with the package; leave --ema out.")
         model, data = Glow.from_preset(target.path), presets.get(target.path).data
