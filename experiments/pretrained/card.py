@@ -107,10 +107,9 @@ def option_words(name, value, annotation):
 
 
 def training_seconds(run):
-    """Return the time of a run's training steps, from the images and the images per second of each epoch."""
+    """Return the time of all training steps of a run at the median speed of its epochs: pauses do not count."""
     rows = MetricsTable(run.metrics_path).rows()
-    images = np.diff([row["images"] for row in rows], prepend=0.0)
-    return float(np.sum(images / [row["images_per_second"] for row in rows]))
+    return rows[-1]["images"] / float(np.median([row["images_per_second"] for row in rows]))
 
 
 def best_epoch(run):
