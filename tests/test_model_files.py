@@ -166,4 +166,4 @@ def test_card_tells_the_command_and_the_time_of_the_training(tmp_path):
 def test_packaged_files_are_small():
     sizes = {path.name: path.stat().st_size for path in model_files.PACKAGED_WEIGHTS.iterdir()}
     assert 0 < sum(sizes.values()) <= 12_000_000
-    assert max(size for name, size in sizes.items() if name.endswith("attributes.npz")) <= 260_000
+    assert max(size for name, size in sizes.items() if name.endswith("attributes.npz")) <= 280_000
