@@ -2,18 +2,21 @@
 
 import dataclasses
 import numbers
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
+from glow_tf import presets
 from glow_tf.array_files import NPY, ArrayArchive, file_kind, read_array
 from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.deprecation import renamed_attributes
-from glow_tf.errors import DataError
+from glow_tf.errors import ConfigError, DataError
+from glow_tf.extras import optional_packages
 from glow_tf.io import write_atomically
+from glow_tf.model_files import packaged_attributes
 from glow_tf.types import TensorLike
 
 SCALE = 1.6
@@ -148,25 +151,30 @@ METHODS: dict[str, Callable[[TensorLike, TensorLike, Sequence[str]], Attributes]
 """Functions that compute directions, by the name of the method."""
 
 
-def load_attributes(path: pathlib.Path | str, dims: int) -> Attributes:
-    """Read attributes of a model of D = `dims` from our `.npz`, or the original code's `z_manipulate.npy` `[n, D]`.
+def load_attributes(path: pathlib.Path | str, dims: int | None = None) -> Attributes:
+    """Read attributes: those of a preset, our `.npz`, or the original code's `z_manipulate.npy` `[n, D]`.
 
     Nothing pickled is loaded. The original code's file has no names: 40 directions get the names of CelebA's 40 tags.
 
     Args:
-        path: the file to read.
-        dims: D, the number of values of an image.
+        path: the file to read, or the name of a preset whose weights come with the package, such as `"faces"`: the
+            directions belong to the model of `Glow.from_preset`.
+        dims: D, the number of values of an image; None takes any.
 
     Raises:
+        ConfigError: no attributes of the preset come with the package.
         DataError: the file is damaged or its directions have another size.
 
     Example:
+        >>> load_attributes("faces").names[:4]
+        ('smiling', 'beard', 'moustache', 'long hair')
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Attributes(("smiling",), np.ones([1, 64])).save(f"{folder}/attributes.npz")
         ...     load_attributes(f"{folder}/attributes.npz", dims=64).names
         ('smiling',)
     """
+    path = _locate(path)
     if file_kind(path) == NPY:
         directions = read_array(path)
         names = _default_names(len(directions) if directions.ndim else 0)
@@ -175,13 +183,26 @@ def load_attributes(path: pathlib.Path | str, dims: int) -> Attributes:
             if not {"names", "directions"} <= archive.keys():
                 raise DataError(f"{path}: expected arrays names and directions, got {', '.join(archive) or 'none'}.")
             names, directions = _names_of(archive["names"]), archive["directions"]
-    if directions.ndim != 2 or directions.shape[1] != dims or directions.dtype.kind != "f":
-        actual = f"{directions.dtype} {directions.shape}"
-        raise DataError(f"{path}: expected float directions [n, {dims}], got {actual}.")
+    if directions.ndim != 2 or dims not in (None, directions.shape[1]) or directions.dtype.kind != "f":
+        expected, actual = f"[n, {'D' if dims is None else dims}]", f"{directions.dtype} {directions.shape}"
+        raise DataError(f"{path}: expected float directions {expected}, got {actual}.")
     try:
         return Attributes(names, directions)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def _locate(path: pathlib.Path | str) -> pathlib.Path | str:
+    """Return the path of a file, which may be that of a preset's attributes."""
+    if os.path.lexists(path) or str(path) not in presets.PRESETS:
+        return path
+    packaged = packaged_attributes(str(path))
+    if packaged is None:
+        raise ConfigError(
+            f"no attributes of the preset {path} come with glow_tf, only those of "
+            f"{', '.join(filter(packaged_attributes, presets.PRESETS)) or 'none'}."
+        )
+    return packaged
 
 
 def _names_of(array: np.ndarray) -> tuple[str, ...]:
@@ -215,6 +236,8 @@ def _mean_difference(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _logistic_direction(z: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    with optional_packages():
+        from sklearn.linear_model import LogisticRegression  # takes a second to import
     weights = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=1000).fit(z, mask).coef_[0]
     unit = weights / np.linalg.norm(weights)
     return SCALE * unit * (unit @ _mean_difference(z, mask))

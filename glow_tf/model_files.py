@@ -1,4 +1,13 @@
-"""Trained models in files: weights that come with the package, run folders, and `.keras` files."""
+"""Trained models in files: weights that come with the package, run folders, and `.keras` files.
+
+The folder of the packaged weights holds of a preset
+
+| | |
+|---|---|
+| `NAME.weights.h5` | the weights |
+| `NAME.attributes.npz` | attribute directions of these weights, and a few test images (see `packaged_attributes`) |
+| `NAME.json` | how the weights were trained, and how good they are |
+"""
 
 import os
 import pathlib
@@ -7,15 +16,24 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 
 from glow_tf import presets
+from glow_tf.array_files import ArrayArchive
 from glow_tf.config import Experiment, ModelConfig
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.run_files import RunFiles, require_raw
 from glow_tf.types import Config
-from glow_tf.weights_file import ENDING, FIELDS_OF_TRAINING, FIELDS_THAT_MAY_DIFFER, check_config, check_seal
+from glow_tf.weights_file import (
+    ENDING,
+    FIELDS_OF_TRAINING,
+    FIELDS_THAT_MAY_DIFFER,
+    check_config,
+    check_seal,
+    written_digest,
+)
 
 PACKAGED_WEIGHTS = pathlib.Path(presets.__file__).parent / "weights"
-"""Folder of the weights that come with the package: `NAME.weights.h5`, and `NAME.json`, how they were trained."""
+"""Folder of the weights that come with the package."""
+ATTRIBUTES_ENDING = "attributes.npz"
 
 
 class FromPreset:
@@ -87,6 +105,31 @@ def packaged_weights(name: str) -> pathlib.Path | None:
     """Return the path of the weights of a preset that come with the package, or None if there are none."""
     path = PACKAGED_WEIGHTS / f"{name}.{ENDING}"
     return path if path.is_file() else None
+
+
+def is_packaged(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is none, but the name of a preset whose weights come with the package."""
+    return not os.path.lexists(path) and packaged_weights(str(path)) is not None
+
+
+def packaged_attributes(name: str) -> pathlib.Path | None:
+    """Return the path of the attributes of a preset that come with the package, or None if there are none.
+
+    The arrays of the file: `names` `[a]`, `directions` float `[a, D]`, `weights` the digest of the weights file;
+    `images` uint8 `[n, H, W, C]`, test images, with `tags` bool `[n, a]` and `credits`, their author and license.
+
+    Raises:
+        DataError: the file is damaged.
+        RunError: the directions are those of other weights.
+    """
+    path, weights = PACKAGED_WEIGHTS / f"{name}.{ATTRIBUTES_ENDING}", packaged_weights(name)
+    if weights is None or not path.is_file():
+        return None
+    with ArrayArchive(path) as archive:
+        digest = str(archive["weights"]) if "weights" in archive else None
+    if digest is None or digest != written_digest(weights):
+        raise RunError(f"{path} holds attributes of other weights than {weights.name}; install glow_tf again.")
+    return path
 
 
 def load_weights_file(model: Any, path: pathlib.Path) -> None:

@@ -1,6 +1,7 @@
 """The public names of `glow_tf`, which `glow_tf/__init__.py` takes from here."""
 
 from glow_tf import datasets, optimizers, presets
+from glow_tf.attributes import Attributes, load_attributes
 from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.export import export_model
@@ -33,6 +34,7 @@ from glow_tf.training.schedule import WarmUp
 
 __all__ = [
     "ActNorm",
+    "Attributes",
     "Coupling",
     "CouplingNetwork",
     "DataConfig",
@@ -59,6 +61,7 @@ __all__ = [
     "WarmUp",
     "datasets",
     "export_model",
+    "load_attributes",
     "load_latents",
     "load_model",
     "optimizers",

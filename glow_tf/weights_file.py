@@ -115,6 +115,16 @@ def digest_arrays(arrays: Mapping[str, np.ndarray | h5py.Dataset]) -> str:
     return result.hexdigest()
 
 
+def written_digest(path: str | os.PathLike[str]) -> str | None:
+    """Return the digest that a weights file says it has, or None if it says none or cannot be read."""
+    try:
+        with h5py.File(path, "r") as file:
+            written = file.attrs.get(ATTRIBUTE)
+    except READ_ERRORS:
+        return None
+    return None if written is None else str(written)
+
+
 def _check_digest(path: str | os.PathLike[str]) -> None:
     try:
         with h5py.File(path, "r") as file:

@@ -3,13 +3,23 @@
 import dataclasses
 
 import numpy as np
+from PIL import Image
 
-from experiments import doc_pictures
+from experiments import demo_pictures, doc_pictures
 from glow_tf.pictures import Sheet
 
 
 def test_sheets_in_the_documentation_are_current():
     assert doc_pictures.main(["--check"]) == 0
+
+
+def test_screenshots_of_the_page_are_of_the_packaged_weights(tmp_path):
+    paths = sorted(demo_pictures.PICTURES.glob("demo_*.png"))
+    assert [path.stem for path in paths] == sorted(f"demo_{tab}" for tab in demo_pictures.TABS)
+    stale = [path.name for path in paths if not demo_pictures.is_current(path)]
+    assert not stale, "take them anew: python -m experiments.demo_pictures"
+    Image.new("RGB", demo_pictures.SIZES["desktop"]).save(tmp_path / "a.png")
+    assert not demo_pictures.is_current(tmp_path / "a.png")
 
 
 def test_sheet_that_is_not_current_is_found(tmp_path):

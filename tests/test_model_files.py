@@ -2,19 +2,28 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
 
 import numpy as np
 import pytest
 
-from experiments.pretrained.__main__ import CHECKED_IMAGES, first_test_images, mean_bits_per_dim
-from glow_tf import Glow, model_files, presets
-from glow_tf.cli import export
+from experiments.pretrained import card
+from experiments.pretrained.card import CHECKED_IMAGES, first_test_images, mean_bits_per_dim
+from glow_tf import Glow, load_attributes, model_files, presets
+from glow_tf.cli import export, train
 from glow_tf.data import face_drawings, faces
+from glow_tf.demo.held_out_images import read_packaged_images
+from glow_tf.demo.session import open_session
 from glow_tf.errors import ConfigError, RunError
+from glow_tf.evaluation import context
 from glow_tf.evaluation.context import TargetOptions, open_context
 from glow_tf.export import saved_model
+from glow_tf.latents import flatten_latents
+from glow_tf.metrics_table import MetricsTable
 from glow_tf.runs import Run
+
+PACKAGED = sorted(filter(model_files.packaged_weights, presets.PRESETS))
 
 
 def test_new_model_of_a_preset():
@@ -72,20 +81,29 @@ def test_commands_open_a_preset_with_weights_as_their_options_say(tiny_run, tmp_
     np.testing.assert_array_equal(exported[0], Run(tiny_run).model().get_weights()[0])
 
 
-def first_faces():
+def first_faces(image_shape):
     """Draw the first test images of `bundled:faces` alone, which takes a second instead of a minute."""
     paint, first = face_drawings.Painter(), faces.COUNTS["train"]
     features = face_drawings.list_features(first + CHECKED_IMAGES)[first:]
-    return faces.halved(np.stack([paint(face) for face in features]))
+    images = np.stack([paint(face) for face in features])
+    return faces.halved(images) if image_shape[0] == faces.SMALL_SIZE else images
 
 
-@pytest.mark.parametrize("name", ["digits", "faces"])
-def test_packaged_weights_reach_the_bits_per_dim_of_their_card(name):
-    card = json.loads((model_files.PACKAGED_WEIGHTS / f"{name}.json").read_text())
+def read_card(name):
+    return json.loads((model_files.PACKAGED_WEIGHTS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_weights_are_as_good_as_their_card_says_and_their_attributes_belong_to_them(name):
     glow = Glow.from_preset(name)
-    expected = card["first_test_images"]["bits_per_dim"]
-    images = first_faces() if name == "faces" else first_test_images(presets.get(name))
+    expected = read_card(name)["first_test_images"]["bits_per_dim"]
+    images = first_faces(glow.image_shape) if "faces" in name else first_test_images(presets.get(name))
     assert mean_bits_per_dim(glow, images) == pytest.approx(expected, abs=1e-4)
+    attributes, real = load_attributes(name), read_packaged_images(name)
+    positions = attributes.positions(flatten_latents(glow.encode(real.images)))
+    for attribute, column in zip(attributes.names, positions.T, strict=True):
+        present = np.array([attribute in words.split(", ") for words in real.words])
+        assert column[present].mean() > column[~present].mean(), attribute
     context = open_context(TargetOptions(name))
     assert context.data == presets.get(name).data and context.out.name == f"{name}_evaluation"
     np.testing.assert_array_equal(context.model.get_weights()[0], glow.get_weights()[0])
@@ -95,6 +113,59 @@ def test_packaged_weights_reach_the_bits_per_dim_of_their_card(name):
         open_context(TargetOptions(name, ema=True))
 
 
-def test_packaged_weights_are_small():
-    sizes = [path.stat().st_size for path in model_files.PACKAGED_WEIGHTS.iterdir()]
-    assert sizes and sum(sizes) <= 12_000_000
+def test_page_of_a_preset_opens_without_its_data(monkeypatch):
+    def draw(*_, **__):
+        raise AssertionError("the images come with the package")
+
+    monkeypatch.setattr(context, "open_source", draw)
+    session = open_session("faces")
+    described = session.describe()
+    assert session.directions.status() == {"state": "ready", "names": list(load_attributes("faces").names)}
+    assert len(described["test_images"]) == 24 and described["noun"] == "face" and described["data_error"] is None
+    assert "licensed under CC BY 4.0" in described["credits"] and "smiling" in " ".join(described["test_names"])
+
+
+def test_attributes_of_other_weights_and_presets_without_attributes_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="no attributes of the preset cifar10 come with glow_tf, only those of dig"):
+        load_attributes("cifar10")
+    for path in model_files.PACKAGED_WEIGHTS.glob("digits.*"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(model_files, "PACKAGED_WEIGHTS", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert load_attributes("digits", 64).directions.shape == (10, 64)
+    Glow.from_preset("digits", load_weights=False).save_weights(tmp_path / "digits.weights.h5")
+    for read in (load_attributes, open_session):
+        with pytest.raises(RunError, match="attributes of other weights than digits.weights.h5; install"):
+            read("digits")
+    (tmp_path / "digits.attributes.npz").unlink()
+    with pytest.raises(ConfigError, match="only those of none"):
+        load_attributes("digits")
+
+
+def test_card_tells_the_command_and_the_time_of_the_training(tmp_path):
+    for name in PACKAGED:
+        written, model = read_card(name), presets.get(name).model
+        trained = train.parse(shlex.split(written["command"])[2:])[0]
+        card.check_model(trained, presets.get(name))
+        assert written["model"] == json.loads(json.dumps(dataclasses.asdict(model))) and written["license"] == "MIT"
+    first = presets.get("faces")
+    changed = dataclasses.replace(
+        first,
+        model=dataclasses.replace(first.model, network_dtype="bfloat16", recompute=True),
+        data=dataclasses.replace(first.data, flip=True),
+        training=dataclasses.replace(first.training, epochs=80, beta2=None),
+    )
+    expected = "--preset faces --network-dtype bfloat16 --recompute True --flip --beta2 None --epochs 80"
+    assert card.training_command(changed, first) == f"python train.py {expected}"
+    with pytest.raises(ConfigError, match="another model than the preset faces, in recompute"):
+        card.check_model(changed, first)
+    table = MetricsTable(tmp_path / "metrics.csv")
+    for epoch, rate in enumerate((100.0, 1.0, 100.0), 1):
+        table.append({"epoch": epoch, "step": epoch, "images": 1000 * epoch, "images_per_second": rate})
+    assert card.training_seconds(Run(tmp_path)) == 30
+
+
+def test_packaged_files_are_small():
+    sizes = {path.name: path.stat().st_size for path in model_files.PACKAGED_WEIGHTS.iterdir()}
+    assert 0 < sum(sizes.values()) <= 12_000_000
+    assert max(size for name, size in sizes.items() if name.endswith("attributes.npz")) <= 280_000

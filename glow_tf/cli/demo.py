@@ -4,6 +4,7 @@ import os
 import pathlib
 import socket
 import sys
+import threading
 import warnings
 import webbrowser
 from typing import Annotated
@@ -25,9 +26,7 @@ DEFAULT = "faces"
 def main(arguments: list[str]) -> None:
     """Run the command with the words of a command line."""
     arguments = rename_options(arguments, {"--average": "--ema"})
-    open_page = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
-    start_tensorflow()
-    open_page()
+    parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))()
 
 
 @check_arguments
@@ -54,18 +53,21 @@ def command(
         no_browser: Only print the address.
     """
     with optional_packages():
-        from glow_tf.demo import app, origins, server
-    with listen(host, port) as listener:  # first, because a model takes its time
+        from glow_tf.demo import server
+    with listen(host, port) as listener:  # first, because TensorFlow and a model take their time
+        print(f"{run}: getting ready ...", flush=True)
+        start_tensorflow()
+        from glow_tf.demo import app, origins
+        from glow_tf.demo.session import open_session
+
         address, port = listener.getsockname()[:2]
         if not origins.is_loopback(address):
             warnings.warn(
                 f"other machines that reach {host} can use the page too, and it asks for no password.", stacklevel=2
             )
-        from glow_tf.demo.session import open_session
-
         session = open_session(run, data=data, ema=ema, attributes=attributes)
-        print(f"{run}: getting ready ...", flush=True)
-        session.compiled.warm_up()
+        # The page shows its first picture meanwhile; a request that needs the model waits.
+        threading.Thread(target=session.compiled.warm_up, daemon=True).start()
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         print(f"the page: {url} (Ctrl-C ends it)", flush=True)
         if not no_browser and _has_display():

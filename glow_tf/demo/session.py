@@ -12,17 +12,17 @@ from glow_tf.demo import edits
 from glow_tf.demo.compiled_model import CompiledModel
 from glow_tf.demo.directions import Directions
 from glow_tf.demo.edits import Pictures
+from glow_tf.demo.held_out_images import HeldOutImages, read_packaged_images, read_test_images
 from glow_tf.demo.image_store import ImageStore
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
 from glow_tf.io import describe_error
 from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
+from glow_tf.model_files import is_packaged, packaged_attributes
 from glow_tf.runs import is_keras_file, load_model
 from glow_tf.types import TensorLike
 
-MAX_TEST_IMAGES = 48
-"""Test images to choose from."""
 COMPARED_IMAGES = 16
 """Test images whose bits/dim a visitor's picture is compared with."""
 
@@ -37,6 +37,7 @@ class DemoSession:
         name: the title of the page.
         context: the model's data, or None.
         attributes: directions to use instead of those of the data, or None.
+        test_images: images to choose from instead of those of the data, or None.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class DemoSession:
         *,
         context: EvaluationContext | None = None,
         attributes: Attributes | None = None,
+        test_images: HeldOutImages | None = None,
     ) -> None:
         self.model, self.name = model, name
         self.compiled = CompiledModel(model)
@@ -53,34 +55,36 @@ class DemoSession:
         self.class_names = tuple(map(str, range(model.config.classes)))
         self.test_names: list[str] = []
         self.credits, self.noun = "", "picture"
-        self.data_error: str | None = "There are no test images with this model; start the page with --data."
-        if context is not None:
-            self._read_test_images(context)
+        self.data_error: str | None = None
+        if test_images is None:
+            test_images = self._read_test_images(context)
+        if test_images is not None:
+            self._add_test_images(test_images)
         self.directions = Directions(attributes, None if self.data_error else context, self.compiled.encode)
 
-    def _read_test_images(self, context: EvaluationContext) -> None:
-        """Store test images, their credits and the names of the classes, or set `data_error`."""
+    def _read_test_images(self, context: EvaluationContext | None) -> HeldOutImages | None:
+        """Return the test images of the data, or set `data_error`."""
+        if context is None:
+            self.data_error = "There are no test images with this model; start the page with --data."
+            return None
         try:
-            images, labels, tags = context.arrays("test", limit=MAX_TEST_IMAGES)
-            source = context.source
+            return read_test_images(context)
         except (GlowError, tf.errors.OpError) as error:
             self.data_error = (
                 f"The images that this model was trained on, {context.data.source}, are not here "
                 f"({describe_error(error)}); start the page with --data."
             )
-            return
-        self.data_error, self.credits = None, source.credits
-        if any(word in source.name for word in ("faces", "celeba")):
-            self.noun = "face"
-        if len(source.class_names) == self.model.config.classes:
-            self.class_names = source.class_names
-        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+            return None
+
+    def _add_test_images(self, test_images: HeldOutImages) -> None:
+        """Store test images, their credits and the names of the classes."""
+        self.credits, self.noun = test_images.credits, test_images.noun
+        if len(test_images.class_names) == self.model.config.classes:
+            self.class_names = test_images.class_names
+        for i, (image, label) in enumerate(zip(test_images.images, test_images.labels, strict=True)):
             self.images.add_test_image(image, int(label) if self.class_names else None)
-            if source.attribute_names:
-                words = [name for name, tag in zip(source.attribute_names, tags[i], strict=True) if tag > 0]
-            else:
-                words = [source.class_names[int(label)]] if source.class_names else []
-            self.test_names.append(f"test image {i + 1}{': ' if words else ''}{', '.join(words).replace('_', ' ')}")
+            words = test_images.words[i].replace("_", " ")
+            self.test_names.append(f"test image {i + 1}{': ' if words else ''}{words}")
 
     def describe(self) -> dict[str, Any]:
         """Return the facts about the model that the page shows, as plain values."""
@@ -208,10 +212,12 @@ def open_session(
     ema: bool = False,
     attributes: pathlib.Path | str | None = None,
 ) -> DemoSession:
-    """Return the `DemoSession` of a run folder or a `.keras` file.
+    """Return the `DemoSession` of a run folder, a `.keras` file or a preset whose weights come with the package.
+
+    Test images and attributes of a preset come with the package too, so that no data are needed.
 
     Args:
-        path: run folder, or `.keras` file, which without `data` has no test images.
+        path: run folder, or `.keras` file, which without `data` has no test images, or name of a preset.
         data: source such as "bundled:digits" instead of the run's own, or None.
         ema: use the EMA weights.
         attributes: path of a file that `load_attributes` reads, or None to compute them from the data.
@@ -226,8 +232,17 @@ def open_session(
         target = TargetOptions(str(path), data, fit, ema=ema, on_damaged="skip")
         context = open_context(target, tf.distribute.get_strategy())
         model = context.model
-    loaded = None if attributes is None else load_attributes(attributes, model.config.dims)
-    session = DemoSession(model, pathlib.Path(path).stem, context=context, attributes=loaded)
+    test_images = None
+    if data is None and is_packaged(path) and packaged_attributes(str(path)):
+        test_images = read_packaged_images(str(path))
+        attributes = path if attributes is None else attributes
+    session = DemoSession(
+        model,
+        pathlib.Path(path).stem,
+        context=context,
+        attributes=None if attributes is None else load_attributes(attributes, model.config.dims),
+        test_images=test_images,
+    )
     if data is not None and session.data_error:
         raise DataError(session.data_error)
     return session

@@ -1,7 +1,6 @@
 """Open a trained model and its data: those of a run folder, of a `.keras` file, or of a preset with its weights."""
 
 import dataclasses
-import os
 import pathlib
 
 import tensorflow as tf
@@ -16,7 +15,7 @@ from glow_tf.evaluation.own_files import read_own_images as read_own_images
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow
-from glow_tf.model_files import packaged_weights
+from glow_tf.model_files import is_packaged
 from glow_tf.runs import Run, is_keras_file, load_model
 from glow_tf.training import devices
 
@@ -37,7 +36,7 @@ def open_context(
     target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
     path, model, experiment = pathlib.Path(target.path), None, None
     model_strategy = strategy or devices.evaluation_strategy(target.devices)
-    if is_keras_file(path) or _is_packaged(target.path):
+    if is_keras_file(path) or is_packaged(target.path):
         with model_strategy.scope():
             model, own_data = _open_file(target)
         config, out = model.config, path.with_name(path.stem + "_evaluation")
@@ -51,14 +50,9 @@ def open_context(
     return EvaluationContext(path, data, experiment, out, target.ema, model, model_strategy, cache_options)
 
 
-def _is_packaged(path: str) -> bool:
-    """Return whether a path is none, but the name of a preset whose weights come with the package."""
-    return not os.path.lexists(path) and packaged_weights(path) is not None
-
-
 def _open_file(target: TargetOptions) -> tuple[Glow, DataConfig | None]:
     """Return the model of a `.keras` file or of a preset, and the data of the preset's training; of a file, None."""
-    if _is_packaged(target.path):
+    if is_packaged(target.path):
         return Glow.from_preset(target.path, ema=target.ema), presets.get(target.path).data
     return load_model(target.path, ema=target.ema), None
 

@@ -1,19 +1,12 @@
-"""Test the page in headless Chromium, driven by Playwright.
+"""Test the page in headless Chromium, driven by Playwright."""
 
-With `GLOW_TF_SCREENSHOTS=RUN` screenshots of that run are written to docs/pictures, for the README.
-"""
-
-import io
-import os
-import pathlib
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from glow_tf.demo.session import open_session
-from helpers.commands import ROOT, demo_page
+from helpers.commands import demo_page
 from helpers.uploads import INVALID_FILES, encode_image
 
 pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
@@ -23,7 +16,6 @@ CHROMIUM_FLAGS = (
     "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
     "--disable-sync"
 ).split()
-SCREENSHOT_RUN = os.environ.get("GLOW_TF_SCREENSHOTS")
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,21 +24,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def run(tiny_run):
-    return pathlib.Path(SCREENSHOT_RUN) if SCREENSHOT_RUN else tiny_run
-
-
-@pytest.fixture(scope="module")
-def address(run):
+def address(tiny_run):
     """Run the command; give its address."""
-    with demo_page(run) as address:
+    with demo_page(tiny_run) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def session(run):
-    """Open the same model in this process, to compare with."""
-    return open_session(run)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +48,6 @@ def page(browser, address):
     yield page
     page.close()
     assert not foreign and not errors
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """Give the folder of the screenshots."""
-    return ROOT / "docs" / "pictures" if SCREENSHOT_RUN else tmp_path_factory.mktemp("pictures")
 
 
 def settle(page):
@@ -111,21 +86,12 @@ def download(page, button):
     return np.asarray(Image.open(arriving.value.path()).convert("L")), arriving.value.suggested_filename
 
 
-def screenshot(page, pictures, name):
-    settle(page)
-    page.mouse.move(0, 0)
-    path = pictures / f"demo_{name}.png"
-    data = page.screenshot(animations="disabled")
-    Image.open(io.BytesIO(data)).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
-    assert Image.open(path).size == (1120, 780)
-
-
 def open_tab(page, name):
     page.click(f"#tab-{name}")
     settle(page)
 
 
-def test_page_samples_match_the_model(page, session, pictures):
+def test_page_samples_match_the_model(page, session):
     page.click("#tab-samples")
     np.testing.assert_array_equal(read_images(page, "#samples .sheet"), session.sample(16, 0.7, 0).images)
     for temperature in np.linspace(0, 0.5, 40):  # faster than any model: only the last one counts
@@ -135,7 +101,6 @@ def test_page_samples_match_the_model(page, session, pictures):
     page.fill("#samples [name=seed]", "7")
     expected = session.sample(16, 0.5, 7).images
     np.testing.assert_array_equal(read_images(page, "#samples .sheet"), expected)
-    screenshot(page, pictures, "samples")
     held = []
     page.route("**/api/samples", lambda route: held.append(route))
     page.fill("#samples [name=seed]", "77")  # whose answer does not come before the download
@@ -154,13 +119,12 @@ def test_page_samples_match_the_model(page, session, pictures):
     assert not page.inner_text("#samples .problem")
 
 
-def test_page_mixes_an_uploaded_image_and_a_test_image(page, session, pictures, tmp_path):
+def test_page_mixes_an_uploaded_image_and_a_test_image(page, session, tmp_path):
     image = np.random.default_rng(5).integers(0, 256, (8, 8), np.uint8)
     (tmp_path / "own.png").write_bytes(encode_image(image))
     senders = set()
     page.on("request", lambda r: senders.add(r.headers["x-panel"]) if r.url.endswith("/api/blend") else None)
     page.click("#tab-blend")
-    screenshot(page, pictures, "blend")
     assert len(senders) == 2, "the slider's picture must not supersede the strip"
     page.click("#blend [data-well=first] button")
     page.set_input_files("dialog input[type=file]", tmp_path / "own.png")
@@ -189,7 +153,7 @@ def test_page_mixes_an_uploaded_image_and_a_test_image(page, session, pictures, 
     np.testing.assert_array_equal(read_images(page, "#attributes .result")[0], mixed)
 
 
-def test_page_moves_several_attributes(page, session, pictures):
+def test_page_moves_several_attributes(page, session):
     page.wait_for_selector("#attributes .sliders .slider:nth-child(10)")
     np.testing.assert_array_equal(read_images(page, "#attributes .result")[0], session.image("test-0"))
     slide(page, "#attributes [name='9']", 0.6)
@@ -199,7 +163,6 @@ def test_page_moves_several_attributes(page, session, pictures):
     difference = np.abs(read_images(page, "#attributes .result").astype(int) - moved)
     assert difference.max() <= 16 and np.mean(difference > 0) < 0.05, "directions are sums, whose order may differ"
     assert np.any(read_images(page, "#attributes .result")[0] != session.image("test-0"))
-    screenshot(page, pictures, "attributes")
     assert download(page, "#attributes .download")[1] == "glow-test1_6-0.80_9+0.60.png"
     picture = page.get_attribute("#attributes .result img", "src")
     answer = {"images": [picture], "outside": [], "share": 0.5}
@@ -218,12 +181,11 @@ def test_page_moves_several_attributes(page, session, pictures):
     assert download(page, "#attributes .download")[1].startswith("glow-random-t0.4-seed")
 
 
-def test_page_redraws_the_chosen_levels(page, session, pictures):
+def test_page_redraws_the_chosen_levels(page, session):
     page.focus("#tab-attributes")
     page.keyboard.press("ArrowLeft")  # from the first tab round to the last
     page.keyboard.press("Tab")
     np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [0], 0.7, 0, 9).images)
-    screenshot(page, pictures, "levels")
     page.check("#levels [value='1']")
     page.uncheck("#levels [value='0']")
     np.testing.assert_array_equal(read_images(page, "#levels .sheet"), session.redraw("test-0", [1], 0.7, 0, 9).images)

@@ -1,0 +1,105 @@
+"""Put attribute directions of packaged weights into the package: `python -m experiments.pretrained.attributes PRESET`.
+
+Writes `PRESET.attributes.npz`, which `glow_tf.load_attributes(PRESET)` and the page read (see
+`glow_tf.model_files.packaged_attributes`), and names in `PRESET.json` how it was made. `--out FOLDER` finds the weights
+and the card elsewhere than in the package.
+"""
+
+import argparse
+import io
+import json
+import pathlib
+
+import numpy as np
+import tqdm
+
+from experiments.pretrained import card
+from glow_tf import batched, presets
+from glow_tf.attributes import difference_of_means
+from glow_tf.errors import ConfigError
+from glow_tf.evaluation.context import EvaluationContext
+from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images
+from glow_tf.io import write_bytes
+from glow_tf.model import Glow
+from glow_tf.model_files import ATTRIBUTES_ENDING, PACKAGED_WEIGHTS, load_weights_file
+from glow_tf.quantization import quantize
+from glow_tf.weights_file import ENDING, written_digest
+
+TRAIN_IMAGES = 10_000
+"""Training images from which the directions are computed, at most."""
+EXAMPLES = 24
+"""Test images that come with the directions, for the page to start with."""
+STEPS = 8
+"""Steps of rounding in the root mean square of a direction, at least: the file is half as large."""
+MIN_COSINE = 0.998
+"""Smallest cosine between a direction and the rounded one, 3.6 degrees."""
+
+
+def main(arguments=None):
+    """Compute and write the attributes of a preset, unless its source has none."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("preset", help="name of the preset")
+    parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder of its weights")
+    options = parser.parse_args(arguments)
+    preset, weights = presets.get(options.preset), options.out / f"{options.preset}.{ENDING}"
+    if preset.model.classes:
+        raise ConfigError(f"{preset.name} is conditional: its directions depend on the class.")
+    model = Glow(preset.model)
+    load_weights_file(model, weights)
+    context = EvaluationContext(options.out, preset.data, None, options.out, file_model=model)
+    if not attribute_names(context.source):
+        return
+    arrays, facts = compute(context)
+    file = io.BytesIO()
+    np.savez_compressed(file, weights=np.array(written_digest(weights)), **arrays)
+    write_bytes(options.out / f"{preset.name}.{ATTRIBUTES_ENDING}", file.getvalue())
+    print(f"{len(file.getvalue()):,} bytes")
+    path = options.out / f"{preset.name}.json"
+    card.write(options.out, preset.name, json.loads(path.read_text()) | {"attributes": facts})
+
+
+def compute(context):
+    """Return the arrays of the file, and what the card says of them."""
+    labeled = read_labeled_images(context, "train", TRAIN_IMAGES)
+    with tqdm.tqdm(total=len(labeled.images), desc="encoding", unit=" images") as bar:
+        z = batched.encode(context.model, labeled.images, bar=bar)
+    attributes = difference_of_means(z, labeled.tags, labeled.names)
+    directions = rounded(attributes.directions)
+    examples = read_labeled_images(context, "test", EXAMPLES)
+    # The page starts with the first, which should lack what its first sliders add, and mixes it with the last.
+    first, last, *others = np.argsort(examples.tags[:, : len(examples.names) // 3].sum(1), kind="stable")
+    order = [first, *others, last]
+    arrays = {
+        "names": np.array(attributes.names),
+        "directions": directions,
+        "images": quantize(examples.images[order], context.model.config.bits).numpy(),
+        "tags": examples.tags[order],
+        "credits": np.array(context.source.credits),
+    }
+    facts = {
+        "method": "1.6 times the difference of the means of the latents",
+        "training_images": len(labeled.images),
+        "names": list(attributes.names),
+        "test_images": len(examples.images),
+        "license_of_test_images": context.source.credits or "that of the source; see THIRD_PARTY_NOTICES.md",
+    }
+    return arrays, facts
+
+
+def rounded(directions):
+    """Round directions `[n, D]` to multiples of a power of two, as float16, which compresses well.
+
+    Raises:
+        AssertionError: a direction changed by more than `MIN_COSINE` allows.
+    """
+    size = np.sqrt(np.mean(np.square(directions), 1, keepdims=True))
+    step = 2.0 ** np.floor(np.log2(size / STEPS))
+    result = (np.round(directions / step) * step).astype(np.float16)
+    lengths = [np.linalg.norm(np.asarray(array, float), axis=1) for array in (directions, result)]
+    cosines = np.sum(directions * result.astype(float), 1) / (lengths[0] * lengths[1])
+    assert cosines.min() > MIN_COSINE, cosines
+    return result
+
+
+if __name__ == "__main__":
+    main()
