@@ -5,6 +5,7 @@ and for runs of it that were trained more briefly: the distance of each set in u
 of a group are listed from good to bad, so the numbers of a group should rise.
 """
 
+import pathlib
 import sys
 
 import numpy as np
@@ -30,10 +31,10 @@ def main(name, *runs):
     train, test = (read_labeled_images(context, split, 10_000) for split in ("train", "test"))
     sets = {f"samples, packaged weights, temperature {t:g}": sampler(context.model, t) for t in TEMPERATURES}
     for run in runs:
-        sets[f"samples at temperature 1 of {run}"] = sampler(load_model(run), 1.0)
+        sets[f"samples, {pathlib.Path(run).name}, temperature 1"] = sampler(load_model(run), 1.0)
     fresh = Glow.from_preset(name, load_weights=False)
     fresh.initialize(train.images[: presets.get(name).training.init_images])
-    sets["samples at temperature 1, initialized weights"] = sampler(fresh, 1.0)
+    sets["samples, initialized weights, temperature 1"] = sampler(fresh, 1.0)
     sets["a Gaussian of the pixels' mean and covariance"] = lambda rng, n: gaussian(train.images, rng, n)
     for edit, strengths in (
         (blur, (0.3, 0.5, 0.8, 1.2)),
@@ -44,8 +45,9 @@ def main(name, *runs):
             sets[f"test images, {edit.__doc__.format(strength)}"] = editor(edit, test.images, strength)
     for kept in (200, 50, 10):
         sets[f"copies of {kept} training images"] = lambda rng, n, kept=kept: copies(train.images, rng, n, kept)
-    for tags in range(5 * (len(train.names) == 10), 0, -2):
-        sets[f"training images of {tags} of the classes"] = lambda rng, n, tags=tags: only(train, rng, n, tags)
+    if (train.tags.sum(1) == 1).all():
+        for kept in (7, 5, 3, 1):
+            sets[f"training images of {kept} of the classes"] = lambda rng, n, kept=kept: only(train, rng, n, kept)
 
     ratios = {set_name: [] for set_name in sets}
     rounded = [quantize(part.images, bits).numpy() for part in (train, test)]
@@ -108,9 +110,9 @@ def copies(images, rng, n, kept):
     return images[rng.permutation(len(images))[:kept]][rng.integers(kept, size=n)]
 
 
-def only(labeled, rng, n, tags):
+def only(labeled, rng, n, kept):
     """Draw n images of only so many classes."""
-    rows = np.flatnonzero(labeled.tags[:, rng.permutation(len(labeled.names))[:tags]].any(1))
+    rows = np.flatnonzero(labeled.tags[:, rng.permutation(len(labeled.names))[:kept]].any(1))
     return labeled.images[rng.choice(rows, n, replace=len(rows) < n)]
 
 

@@ -1,4 +1,4 @@
-"""The Fréchet distance between samples and real images, in features of random convolutions.
+"""The Fréchet distance between samples and real images, in whitened features of random convolutions.
 
 The Fréchet inception distance (FID; Heusel et al., 2017, https://arxiv.org/abs/1706.08500) takes the features of a
 network that was trained on ImageNet. Those here are of an untrained network, as in Naeem et al., 2020
@@ -27,6 +27,8 @@ CHANNELS = (32, 64)
 """Channels of the first convolution, and of the others; the latter is the number of features."""
 LAST_SIDE = 4
 """Height and width, about, of what the last convolution gives."""
+MIN_VARIANCE = 1e-3
+"""The variance, in units of the mean one, from which on a principal component of the features is enlarged to 1."""
 MAX_CHUNK_IMAGES = 256
 MAX_TRAINING_IMAGES = 10_000
 MAX_TEST_IMAGES = 5_000
@@ -35,19 +37,24 @@ MIN_IMAGES = 2 * CHANNELS[-1]
 
 
 class RandomFeatures:
-    """Features of images: the channel means after random convolutions.
+    """Features of images: the channel means after random convolutions, whitened on real images.
 
     Convolutions of 3x3 pixels and ReLUs follow each other, the first of stride 1 and the others of stride 2. Weights
-    are normal with variance 2 / (inputs of a unit).
+    are normal with variance 2 / (inputs of a unit). Without the whitening, the brightness of an image would outweigh
+    all else.
 
     Args:
-        images: uint8 `[n, H, W, C]`, real images, by whose mean and deviation all are normalized.
+        images: uint8 `[n, H, W, C]`, real images; their features have about the covariance I.
         seed: seed of the weights.
 
+    Raises:
+        DataError: all images have the same features.
+
     Example:
-        >>> images = np.arange(5 * 64, dtype=np.uint8).reshape(5, 8, 8, 1)
-        >>> RandomFeatures(images)(images[:2]).shape
-        (2, 64)
+        >>> images = np.random.default_rng(0).integers(256, size=(200, 8, 8, 1), dtype=np.uint8)
+        >>> features = RandomFeatures(images)
+        >>> features(images).shape, round(float(features(images)[:, 0].std()), 1)
+        ((200, 64), 1.0)
     """
 
     def __init__(self, images: Images, seed: int = 0) -> None:
@@ -59,16 +66,23 @@ class RandomFeatures:
             (rng.normal(size=(3, 3, inputs, outputs)) * np.sqrt(2 / (9 * inputs))).astype(np.float32)
             for inputs, outputs in itertools.pairwise(channels)
         ]
+        self._whitening = np.eye(channels[-1])
+        variances, directions = scipy.linalg.eigh(np.cov(self(images), rowvar=False))
+        smallest = MIN_VARIANCE * variances.mean()
+        if not smallest > 1e-12:
+            raise DataError(f"the {len(images)} training images are all alike; a Fréchet distance needs others.")
+        self._whitening = directions[:, ::-1] / np.sqrt(np.maximum(variances[::-1], smallest))
 
     def __call__(self, images: Images) -> np.ndarray:
         """Compute the features of images uint8 `[n, H, W, C]`: float64 `[n, 64]`."""
-        return map_chunks(lambda chunk: self._compute(images[chunk]), len(images), MAX_CHUNK_IMAGES)
+        means = map_chunks(lambda chunk: self._compute(images[chunk]), len(images), MAX_CHUNK_IMAGES)
+        return means.astype(np.float64) @ self._whitening
 
     def _compute(self, images: Images) -> np.ndarray:
         x = (tf.cast(images, tf.float32) - self._mean) / self._deviation
         for i, kernel in enumerate(self._kernels):
             x = tf.nn.relu(tf.nn.conv2d(x, kernel, strides=2 if i else 1, padding="SAME"))
-        return tf.reduce_mean(x, [1, 2]).numpy().astype(np.float64)
+        return tf.reduce_mean(x, [1, 2]).numpy()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,8 +20,8 @@ def frechet(
 ) -> None:
     """Measure the Fréchet distance of samples to training images, beside that of real test images.
 
-    The features are those of random convolutions, which need no download. So this is no FID: compare it only between
-    models of one data set, at one number of samples.
+    The features are those of random convolutions, whitened on the training images, so nothing is downloaded, and the
+    distance is no FID: compare it only between models of one data set, at one number of samples.
 
     Args:
         target: The model, its data, and where the results go.
@@ -35,7 +35,7 @@ def frechet(
         result = measure_frechet(context, count=count, temperature=temperature, seed=seed, bar=bar)
     print(
         f"{context.source.name}, {context.weights_name}: Fréchet distance of {count:,} images to "
-        f"{result.training_images:,} training images, in {CHANNELS[-1]} features of random convolutions (no FID)"
+        f"{result.training_images:,} training images, in {CHANNELS[-1]} whitened features of random convolutions"
     )
     rows = [
         ("images", "distance", "times the real"),
