@@ -11,9 +11,9 @@ import sys
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from glow_tf import Glow, batched, presets
+from glow_tf import Glow, presets
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.frechet import RandomFeatures, frechet_distance, sample_count
+from glow_tf.evaluation.frechet import RandomFeatures, draw_finite, frechet_distance, sample_count
 from glow_tf.evaluation.labeled_images import read_labeled_images
 from glow_tf.quantization import quantize
 from glow_tf.runs import load_model
@@ -66,7 +66,7 @@ def main(name, *runs):
 
 def sampler(model, temperature):
     """Return a function `(rng, n)` that draws samples."""
-    return lambda rng, n: batched.sample(model, n, temperature, seed=int(rng.integers(1000)))
+    return lambda rng, n: draw_finite(model, n, temperature, seed=int(rng.integers(1000)))
 
 
 def editor(edit, images, strength):

@@ -32,6 +32,8 @@ MIN_VARIANCE = 1e-3
 MAX_CHUNK_IMAGES = 256
 MAX_TRAINING_IMAGES = 10_000
 MAX_TEST_IMAGES = 5_000
+MAX_NON_FINITE = 0.01
+"""The share of samples that may be left out because they are not finite; affine coupling overflows now and then."""
 MIN_IMAGES = 2 * CHANNELS[-1]
 """Images of a set, at least: the covariance of no more images than features is singular."""
 
@@ -93,12 +95,14 @@ class FrechetDistances:
         samples: the distance of samples.
         real: the distance of as many real test images, which the samples of a perfect model would have.
         count: number of samples, and of test images.
+        non_finite: number of samples that were left out because they were not finite.
         training_images: number of training images.
     """
 
     samples: float
     real: float
     count: int
+    non_finite: int
     training_images: int
 
     @property
@@ -154,20 +158,22 @@ def measure_frechet(
 
     Raises:
         ConfigError: there are fewer than `count` test images.
-        DataError: there are too few test images, or some samples are not finite.
+        DataError: there are too few test images, or too many samples that are not finite.
     """
     count, model = sample_count(context, count), context.model
     train_images, train_labels, _ = context.spread_arrays("train", MAX_TRAINING_IMAGES)
     classes = train_labels[np.random.default_rng(seed).integers(len(train_labels), size=count)]
     samples = draw_finite(model, count, temperature, context.model_labels(classes), seed=seed, bar=bar)
-    images = {"train": train_images, "real": context.spread_arrays("test", count)[0], "samples": samples}
+    test_images = context.spread_arrays("test", len(samples))[0]
+    images = {"train": train_images, "real": test_images, "samples": samples}
     images = {name: quantize(values, model.config.bits).numpy() for name, values in images.items()}
     compute_features = RandomFeatures(images["train"])
     features = {name: compute_features(values) for name, values in images.items()}
     return FrechetDistances(
         samples=frechet_distance(features["samples"], features["train"]),
         real=frechet_distance(features["real"], features["train"]),
-        count=count,
+        count=len(samples),
+        non_finite=count - len(samples),
         training_images=len(train_images),
     )
 
@@ -202,7 +208,11 @@ def draw_finite(
     seed: int = 0,
     bar: ProgressBar | None = None,
 ) -> Images:
-    """Draw the images of `glow_tf.batched.sample`; raise a `DataError` if some are not finite before the rounding."""
+    """Draw the images of `glow_tf.batched.sample` without those that are not finite before the rounding.
+
+    Raises:
+        DataError: these are more than the share `MAX_NON_FINITE`.
+    """
     z = flatten_latents([eps.numpy() for eps in model.sample_latents(count, temperature, seed=seed)])
     overshoots = []
 
@@ -213,13 +223,13 @@ def draw_finite(
         return np.asarray(images)
 
     images = map_chunks(decode_chunk, count, chunk_size(model), bar)
-    bad = int(np.sum(~np.isfinite(np.concatenate(overshoots))))
-    if bad:
+    finite = np.isfinite(np.concatenate(overshoots))
+    if np.sum(~finite) > MAX_NON_FINITE * count:
         raise DataError(
-            f"{bad} of {count} samples at temperature {temperature:g} are not finite, so they are no images; lower "
-            "--temperature or train longer."
+            f"{np.sum(~finite)} of {count} samples at temperature {temperature:g} are not finite, so they are no "
+            "images; lower --temperature or train longer."
         )
-    return images
+    return images[finite]
 
 
 def _checked_features(values: np.ndarray, name: str) -> np.ndarray:

@@ -7,11 +7,13 @@ import pytest
 import scipy.linalg
 from scipy.ndimage import gaussian_filter
 
+from glow_tf import batched
 from glow_tf.cli import evaluate
+from glow_tf.edits import decode_with_overshoot
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation import commands
+from glow_tf.evaluation import commands, frechet
 from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.frechet import RandomFeatures, draw_finite, frechet_distance
+from glow_tf.evaluation.frechet import RandomFeatures, frechet_distance
 from glow_tf.quantization import quantize
 from helpers.commands import call
 
@@ -92,9 +94,26 @@ def test_frechet_command_reports_samples_beside_test_images(tiny_run, tiny_condi
         commands.frechet(TargetOptions(str(tiny_run), data=f"npz:{tmp_path / 'few.npz'}"))
 
 
-def test_samples_that_are_not_finite_are_counted_and_refused(tiny_run):
-    model = open_context(tiny_run).model
-    np.testing.assert_array_equal(draw_finite(model, 5, 0.7, seed=2), model.sample(5, 0.7, seed=2))
-    model.trainable_variables[0].assign(np.full(model.trainable_variables[0].shape, np.nan))
-    with pytest.raises(DataError, match="5 of 5 samples at temperature 0.7 are not finite"):
-        draw_finite(model, 5, 0.7)
+def test_samples_that_are_not_finite_are_left_out_or_refused(tiny_run, monkeypatch):
+    context = open_context(tiny_run)
+    whole = context.model.sample(130, 0.7, seed=2).numpy()
+    np.testing.assert_array_equal(frechet.draw_finite(context.model, 130, 0.7, seed=2), whole)
+
+    def overflow(bad):
+        def decode(*arguments):
+            images, overshoot = decode_with_overshoot(*arguments)
+            return images, np.where(np.arange(len(images)) < bad, np.inf, overshoot)
+
+        monkeypatch.setattr(frechet, "decode_with_overshoot", decode)
+
+    monkeypatch.setattr(batched, "MAX_CHUNK_IMAGES", 130)
+    overflow(1)
+    np.testing.assert_array_equal(frechet.draw_finite(context.model, 130, 0.7, seed=2), whole[1:])
+    result = frechet.measure_frechet(context, count=130)
+    assert (result.count, result.non_finite) == (129, 1)
+    overflow(2)
+    with pytest.raises(DataError, match="2 of 130 samples at temperature 0.7 are not finite"):
+        frechet.draw_finite(context.model, 130, 0.7)
+    images = context.spread_arrays("test", 130)[0]
+    monkeypatch.setattr(frechet, "draw_finite", lambda *_, **__: images | 15)
+    assert frechet.measure_frechet(context, count=130).ratio == 1, "bits that the model does not see are not compared"

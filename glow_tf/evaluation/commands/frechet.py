@@ -34,7 +34,7 @@ def frechet(
     with progress_bar(count, "sampling") as bar:
         result = measure_frechet(context, count=count, temperature=temperature, seed=seed, bar=bar)
     print(
-        f"{context.source.name}, {context.weights_name}: Fréchet distance of {count:,} images to "
+        f"{context.source.name}, {context.weights_name}: Fréchet distance of {result.count:,} images to "
         f"{result.training_images:,} training images, in {CHANNELS[-1]} whitened features of random convolutions"
     )
     rows = [
@@ -43,6 +43,8 @@ def frechet(
         (f"samples at temperature {temperature:g}", f"{result.samples:.4g}", f"{result.ratio:.1f}"),
     ]
     print(format_table(rows, indent="  "))
+    if result.non_finite:
+        print(f"({result.non_finite} of {count:,} samples left out: they are not finite, so they are no images)")
     values = {**dataclasses.asdict(result), "ratio": result.ratio, "temperature": temperature, "seed": seed}
     file_name = f"frechet_count_{count}_temperature_{temperature:g}_seed_{seed}.json"
     print(f"numbers: {context.write_json(file_name, values)}")
