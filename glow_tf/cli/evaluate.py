@@ -16,7 +16,10 @@ DESCRIPTION = f"""Evaluate a trained Glow: a run folder, a .keras file with --da
 `{NAME} RUN` alone gives the report. Pictures and numbers (JSON) go to RUN/evaluation; nothing else in the run folder is
 touched. `{NAME} SUBCOMMAND --help` lists the options of one."""
 
-COMMANDS = "report", "bits", "samples", "reconstruct", "interpolate", "attributes", "compare", "encode", "accuracy"
+COMMANDS = (
+    *("report", "bits", "samples", "reconstruct", "interpolate", "attributes", "compare", "encode", "accuracy"),
+    "frechet",
+)
 """Names of the sub-commands, which are functions of `glow_tf.evaluation.commands`."""
 
 RENAMED_COMMANDS = {"judge": "accuracy"}

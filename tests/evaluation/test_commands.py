@@ -341,6 +341,8 @@ def test_evaluation_falls_back_to_the_validation_split(tiny_run, tmp_path, capsy
         ("compare", {"against": "bundled:mnist", "limit": 0}, "--limit"),
         ("encode", {"limit": -5}, "--limit"),
         ("accuracy", {"count": 0}, "--count"),
+        ("frechet", {"count": 127}, "--count: expected 128 to"),
+        ("frechet", {"temperature": math.nan}, "--temperature"),
     ],
 )
 def test_invalid_evaluation_options_write_nothing(tiny_run, tmp_path, name, options, message):
@@ -349,10 +351,12 @@ def test_invalid_evaluation_options_write_nothing(tiny_run, tmp_path, name, opti
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_attribute_folder_writes_nothing(tiny_run, tmp_path):
+def test_missing_attribute_folder_or_own_image_writes_nothing(tiny_run, tmp_path):
     target = TargetOptions(str(tiny_run), out=str(tmp_path / "out"))
     with pytest.raises(DataError, match="there is no folder nowhere"):
         commands.attributes(target, folders=("nowhere", "nothing"))
+    with pytest.raises(DataError, match="nowhere.png cannot be read as an image"):
+        commands.attributes(target, images=("nowhere.png",), limit=20)
     assert not (tmp_path / "out").exists()
 
 

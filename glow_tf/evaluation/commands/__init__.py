@@ -11,6 +11,7 @@ from glow_tf.evaluation.commands.attributes import attributes
 from glow_tf.evaluation.commands.bits import bits
 from glow_tf.evaluation.commands.compare import compare
 from glow_tf.evaluation.commands.encode import encode
+from glow_tf.evaluation.commands.frechet import frechet
 from glow_tf.evaluation.commands.interpolate import interpolate
 from glow_tf.evaluation.commands.reconstruct import reconstruct
 from glow_tf.evaluation.commands.report import report
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "encode": encode,
     "accuracy": accuracy,
+    "frechet": frechet,
 }
 """The functions by name, in the order of the help."""
 
@@ -36,6 +38,7 @@ __all__ = [
     "bits",
     "compare",
     "encode",
+    "frechet",
     "interpolate",
     "reconstruct",
     "report",

@@ -79,6 +79,7 @@ def attributes(
         raise ConfigError("give --load or --folders, not both: either defines the directions.")
     ending = animation.ending(video)
     context = open_context(target)
+    examples = read_examples(context, shown, images, label)  # before the long computation: a file may be unreadable
     labeled = _read_labeled(context, folders, load, limit)
     if load:
         directions = {"loaded": load_attributes(load, context.model.config.dims)}
@@ -92,7 +93,6 @@ def attributes(
     if save or not load:
         first.save(context.out / f"attributes{variant}.npz" if save is None else save)
     origin = f"directions of {load}" if load else f"directions by {method}"
-    examples = read_examples(context, shown, images, label)
     variant += file_suffix(attributes, strengths=strengths, shown=shown) + examples.suffix
     with progress_bar(len(names) * len(examples.images) * (len(strengths) + FRAMES), "moving images") as bar:
         z = batched.encode(context.model, examples.images, examples.labels)
