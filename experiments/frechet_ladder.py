@@ -12,9 +12,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from glow_tf import Glow, presets
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.frechet import RandomFeatures, draw_finite, frechet_distance, sample_count
 from glow_tf.evaluation.labeled_images import read_labeled_images
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.quantization import quantize
 from glow_tf.runs import load_model
 from glow_tf.tables import format_table

@@ -10,10 +10,9 @@ from PIL import Image
 
 from glow_tf import attributes
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation import attribute_accuracy, commands
-from glow_tf.evaluation.accuracy import SampleClassifier
-from glow_tf.evaluation.context import TargetOptions, open_context
-from glow_tf.evaluation.labeled_images import LabeledImages
+from glow_tf.evaluation import commands
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.interpolation import interpolate, interpolate_latents
 from glow_tf.latents import flatten_latents
 
@@ -140,23 +139,29 @@ def test_interpolate_command_rejects_unknown_labels(tiny_conditional_run):
 
 def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, monkeypatch, capsys):
     run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
-    commands.attributes(run, names=("3", "7"), save=str(tmp_path / "a.npz"), limit=200, measured=10, video="gif")
+    options = dict(names=("3", "7"), limit=200, measured=10, sampled=20, video="gif")
+    commands.attributes(run, save=str(tmp_path / "a.npz"), **options)
     out = capsys.readouterr().out
-    assert "slider positions" in out and "classifier accuracy" in out and "mean" in out
+    assert "slider positions" in out and "classifier of real images" in out
     assert (written / "attribute_7_limit_200.png").is_file()
     animation = Image.open(written / "attribute_7_limit_200.gif")
     assert animation.n_frames > 16 and min(animation.size) >= 256
-    rates = json.loads((written / "attributes_limit_200_names_3_7_measured_10.json").read_text())["detection_rates"]
-    methods = ["without", "without +1 means", "without +1 logistic", "with", "with -1 means", "with -1 logistic"]
-    assert list(rates) == ["3", "7", "mean"] and list(rates["mean"]) == methods
-    assert rates["3"]["without"] < 0.2 and rates["3"]["with"] > 0.8, "at strength 0 images are what they are"
+    report = written / "attributes_limit_200_names_3_7_measured_10_sampled_20"
+    values = json.loads(report.with_suffix(".json").read_text())
+    assert list(values["edits"]) == ["means", "logistic"] and list(values["sample_shares"]) == ["3", "7"]
+    means = values["edits"]["means"]
+    assert means["added"]["3"]["before"] < 0.2 and means["removed"]["3"]["before"] > 0.8, "reconstructions are images"
+    assert means["added"]["3"]["others_changed"] is None, "a digit excludes the others"
+    table = report.with_suffix(".md").read_text().splitlines()
+    assert table[0].split(" | ")[2] == f"means {means['strength']:+g}" and len(table) == 5
+    assert report.with_suffix(".png").is_file()
     saved = attributes.load_attributes(tmp_path / "a.npz", 64)
     assert saved.names == tuple("0123456789")
     monkeypatch.chdir(tmp_path)
-    commands.attributes(run, names=("3",), load="a.npz", measured=5, video="gif")
-    assert (written / "attribute_3_a_npz.png").is_file()
-    assert (written / "attributes_a_npz_names_3_measured_5.json").is_file()
-    assert "without +1 loaded" in capsys.readouterr().out
+    commands.attributes(run, names=("3",), load="a.npz", measured=5, sampled=0, video="gif")
+    report = written / "attributes_a_npz_names_3_measured_5_sampled_0"
+    assert (written / "attribute_3_a_npz.png").is_file() and report.with_suffix(".json").is_file()
+    assert "| loaded +" in report.with_suffix(".md").read_text()
 
 
 def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, monkeypatch, capsys):
@@ -171,31 +176,6 @@ def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, m
     ).exists()
 
 
-def test_moving_along_a_direction_changes_the_attribute():
-    """Use the pixels themselves as latents: moving along the direction adds or removes the attribute."""
-    tags = RNG.random((200, 1)) < 0.5
-    images = RNG.integers(60, 90, (200, 2, 2, 1)).astype(np.uint8)
-    images[tags[:, 0]] += 80
-    held_out = LabeledImages(images[100:], None, tags[100:], ("bright",))
-    vectors = attributes.difference_of_means(images[:100].reshape(100, 4) / 255, tags[:100], ("bright",))
-    classifier = SampleClassifier(images[:100], tags[:100])
-    rates = attribute_accuracy.detection_rates(Pixels(), classifier, held_out, {"means": vectors}, "bright")
-    assert rates == {"without": 0, "without +1 means": 1, "with": 1, "with -1 means": 0}
-    assert attribute_accuracy.balanced_accuracies(classifier, held_out) == {"bright": 1}
-
-
-class Pixels:
-    """Stand for a flow whose latents are the pixels."""
-
-    image_shape, latent_shapes = (2, 2, 1), [(2, 2, 1)]
-
-    def encode(self, images, labels):
-        return [tf.constant(images / np.float32(255))]
-
-    def decode(self, eps, labels):
-        return tf.cast(tf.clip_by_value(tf.round(eps[0] * 255), 0, 255), tf.uint8)
-
-
 def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_path, capsys):
     for name, level in (("with", 200), ("without", 20)):
         (tmp_path / name).mkdir()
@@ -205,7 +185,8 @@ def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_
         (tmp_path / name / "notes.txt").write_text("not an image, and left alone")
     folders = (str(tmp_path / "with"), str(tmp_path / "without"))
     commands.attributes(TargetOptions(str(tiny_run)), folders=folders, save=str(tmp_path / "a.npz"), video="gif")
-    assert "classifier accuracy" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "means +1 " in out and "samples" not in out, "no strength is chosen without validation images"
     vectors = attributes.load_attributes(tmp_path / "a.npz", 64)
     context = open_context(tiny_run)
     bright = np.full((1, 8, 8, 1), 208, np.uint8)

@@ -17,7 +17,8 @@ from glow_tf.demo.held_out_images import read_packaged_images
 from glow_tf.demo.session import open_session
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.evaluation import context
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.export import saved_model
 from glow_tf.latents import flatten_latents
 from glow_tf.metrics_table import MetricsTable

@@ -11,7 +11,8 @@ import pathlib
 
 from experiments.pretrained import attributes, card
 from glow_tf import presets
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.model import Glow
 from glow_tf.model_files import PACKAGED_WEIGHTS, load_weights_file
 from glow_tf.runs import Run

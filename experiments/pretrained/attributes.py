@@ -17,8 +17,8 @@ from experiments.pretrained import card
 from glow_tf import batched, presets
 from glow_tf.attributes import difference_of_means
 from glow_tf.errors import ConfigError
-from glow_tf.evaluation.context import EvaluationContext
 from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
 from glow_tf.model_files import ATTRIBUTES_ENDING, PACKAGED_WEIGHTS, load_weights_file

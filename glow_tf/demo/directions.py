@@ -12,8 +12,8 @@ import tensorflow as tf
 from glow_tf.attributes import Attributes, difference_of_means
 from glow_tf.batched import flat_latents
 from glow_tf.errors import DataError, GlowError
-from glow_tf.evaluation.context import EvaluationContext
 from glow_tf.evaluation.labeled_images import read_labeled_images
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import describe_error
 
 logger = logging.getLogger(__name__)

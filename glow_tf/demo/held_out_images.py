@@ -8,7 +8,7 @@ import numpy as np
 from glow_tf import presets
 from glow_tf.array_files import ArrayArchive
 from glow_tf.errors import RunError
-from glow_tf.evaluation.context import EvaluationContext
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model_files import packaged_attributes
 from glow_tf.types import Images
 

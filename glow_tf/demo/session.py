@@ -15,7 +15,9 @@ from glow_tf.demo.edits import Pictures
 from glow_tf.demo.held_out_images import HeldOutImages, read_packaged_images, read_test_images
 from glow_tf.demo.image_store import ImageStore
 from glow_tf.errors import DataError, GlowError
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import describe_error
 from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow

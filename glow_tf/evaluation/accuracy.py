@@ -8,7 +8,8 @@ images.
 import dataclasses
 
 import numpy as np
-from sklearn.multioutput import MultiOutputClassifier
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 
 from glow_tf import batched
@@ -25,6 +26,8 @@ MAX_TEST_IMAGES = 5000
 class SampleClassifier:
     """A support vector machine on the pixels of real images, which detects classes or attributes.
 
+    All attributes share one matrix of the Gaussian kernel, whose width is that of scikit-learn's `gamma="scale"`.
+
     Args:
         images: uint8 `[n, H, W, C]`, real training images.
         tags: bool `[n, a]`. Where every image has exactly one they are classes, and one multi-class SVM is fitted;
@@ -40,16 +43,27 @@ class SampleClassifier:
     def __init__(self, images: Images, tags: np.ndarray) -> None:
         self.tag_count = tags.shape[1]
         self.exclusive = self.tag_count > 1 and bool((tags.sum(1) == 1).all())
-        machine = SVC(C=10, gamma="scale", class_weight=None if self.exclusive else "balanced")
-        if self.exclusive:
-            self._machine = machine.fit(_features(images), tags.argmax(1))
-        else:
-            self._machine = MultiOutputClassifier(machine).fit(_features(images), tags.astype(int))
+        self._features = pixel_features(images)
+        self._gamma = 1 / (self._features.shape[1] * (float(self._features.var()) or 1.0))
+        kernel = self._kernel(images)
+        columns = [tags.argmax(1)] if self.exclusive else list(tags.astype(int).T)
+        self._machines = [self._fit(kernel, column) for column in columns]
 
     def predict(self, images: Images) -> np.ndarray:
         """Predict the tags of images: bool `[n, a]`."""
-        predicted = self._machine.predict(_features(images))
-        return predicted[:, None] == np.arange(self.tag_count) if self.exclusive else predicted.astype(bool)
+        kernel = self._kernel(images)
+        predicted = np.stack([machine.predict(kernel) for machine in self._machines], axis=1)
+        return predicted == np.arange(self.tag_count) if self.exclusive else predicted.astype(bool)
+
+    def _kernel(self, images: Images) -> np.ndarray:
+        """Return the kernel of images and the training images: float64 `[n, training images]`."""
+        return rbf_kernel(pixel_features(images), self._features, self._gamma).astype(np.float64)
+
+    def _fit(self, kernel: np.ndarray, column: np.ndarray) -> SVC | DummyClassifier:
+        if np.all(column == column[0]):
+            return DummyClassifier(strategy="most_frequent").fit(kernel, column)
+        weights = None if self.exclusive else "balanced"
+        return SVC(C=10, kernel="precomputed", class_weight=weights).fit(kernel, column)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +129,7 @@ def measure_accuracy(
     )
 
 
-def _features(images: Images) -> np.ndarray:
+def pixel_features(images: Images) -> np.ndarray:
     """Average images down by a whole factor and flatten them: float32 `[n, features]` in [0, 1]."""
     n, height, width, channels = images.shape
     factor = max(1, min(height, width) // FEATURE_SIDE)

@@ -1,74 +1,119 @@
 """Measure attribute edits: how often a classifier of real images detects an attribute before and after the edit."""
 
-from collections.abc import Mapping
+import dataclasses
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 
 from glow_tf import batched
 from glow_tf.attributes import Attributes
-from glow_tf.batched import ProgressBar
+from glow_tf.batched import ProgressBar, chunk_size, index_labels
+from glow_tf.edits import DecodeWithOvershoot, decode_with_overshoot, is_outside
 from glow_tf.evaluation.accuracy import SampleClassifier
 from glow_tf.evaluation.labeled_images import LabeledImages
+from glow_tf.latents import unflatten_latents
 from glow_tf.model import Glow
+from glow_tf.types import Images
 
 
-def balanced_accuracies(classifier: SampleClassifier, held_out: LabeledImages) -> dict[str, float]:
-    """Compute a classifier's balanced accuracy on real images, for each attribute.
+@dataclasses.dataclass(frozen=True)
+class EditEffect:
+    """The effect of an edit of one attribute, as a classifier of real images detects it.
 
     Args:
-        classifier: the classifier.
-        held_out: images that it was not fitted to.
-
-    Returns:
-        Numbers in [0, 1] by name, without the attributes that are constant.
+        count: number of images that were edited.
+        before: share of their reconstructions in which the attribute is detected.
+        after: share of the edited images in which it is detected.
+        others_changed: share of predictions of other attributes that differ between the reconstruction and the edited
+            image: the mean over the images and over the attributes that are independent of the edited one (see
+            `glow_tf.evaluation.attribute_detection`); None if there are none.
+        outside: number of edited images that are not finite, or far outside the range of images (see
+            `glow_tf.edits.is_outside`).
     """
-    predicted = classifier.predict(held_out.images)
-    return {
-        name: _balanced_accuracy(predicted[:, i], held_out.tags[:, i])
-        for i, name in enumerate(held_out.names)
-        if 0 < held_out.tags[:, i].sum() < len(held_out.tags)
-    }
+
+    count: int
+    before: float
+    after: float
+    others_changed: float | None
+    outside: int
 
 
-def detection_rates(
-    model: Glow,
-    classifier: SampleClassifier,
-    held_out: LabeledImages,
-    methods: Mapping[str, Attributes],
-    name: str,
-    *,
-    count: int = 50,
-    bar: ProgressBar | None = None,
-) -> dict[str, float]:
-    """Compute the share of images in which a classifier detects an attribute, before and after edits.
+class AttributeEdits:
+    """Edit images that no direction or classifier was computed from, and detect attributes before and after.
+
+    The images are encoded once. Edits are not shortened, so that those with an image out of range are counted.
 
     Args:
         model: the model that moves the images.
-        classifier: the classifier.
-        held_out: images used neither to fit the classifier nor to compute directions.
-        methods: the directions of each method.
-        name: name of the attribute.
-        count: images with the attribute, and as many without it, at most.
-        bar: progress bar that counts images, or None.
-
-    Returns:
-        Numbers in [0, 1] by name: `without` and `with`, reconstructions of the images; and for each method
-        `without +1 <method>` and `with -1 <method>`, the images moved along its direction.
+        classifier: classifier of real images with `predict(images)`, bool `[n, a]` (see `SampleClassifier`).
+        images: the images, with their attributes.
+        independent: bool `[a, a]`, from `independent_attributes`.
+        names: the attributes that are edited.
+        count: images with an attribute, and as many without it, at most.
+        decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
+        bar: progress bar that counts decoded images, or None.
     """
-    rates: dict[str, float] = {}
-    column = held_out.names.index(name)
-    for group, present, strength in (("without", False, 1.0), ("with", True, -1.0)):
-        images, labels = held_out.select(name, present, count)
-        z = batched.encode(model, images, labels)
-        edits = {group: z}
-        edits.update({f"{group} {strength:+g} {m}": d.apply(z, {name: strength}) for m, d in methods.items()})
-        labels = None if labels is None else np.tile(labels, len(edits))
-        edited = batched.decode(model, np.concatenate(list(edits.values())), labels, bar=bar)
-        detected = classifier.predict(edited)[:, column].reshape(len(edits), -1)
-        rates.update(zip(edits, map(float, detected.mean(1)), strict=True))
-    return rates
 
+    def __init__(
+        self,
+        model: Glow,
+        classifier: SampleClassifier,
+        images: LabeledImages,
+        independent: np.ndarray,
+        names: Sequence[str],
+        *,
+        count: int = 50,
+        decode: DecodeWithOvershoot | None = None,
+        bar: ProgressBar | None = None,
+    ) -> None:
+        self.model, self.classifier, self.independent, self.bar = model, classifier, independent, bar
+        self.all_names = images.names
+        self._decode_with_overshoot = decode or functools.partial(decode_with_overshoot, model)
+        columns = {name: images.tags[:, images.names.index(name)] for name in names}
+        rows = {(n, present): np.flatnonzero(columns[n] == present)[:count] for n in names for present in (False, True)}
+        used = np.unique(np.concatenate(list(rows.values())))
+        self._positions = {key: np.searchsorted(used, value) for key, value in rows.items()}
+        self._labels = index_labels(images.labels, used)
+        self._z = batched.encode(model, images.images[used], self._labels)
+        self._before = classifier.predict(self._decode(self._z, self._labels)[0])
 
-def _balanced_accuracy(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Compute the mean of the accuracies on positives and on negatives."""
-    return float(np.mean([(predicted[actual == value] == value).mean() for value in (True, False)]))
+    def measure(self, directions: Attributes, name: str, strength: float) -> EditEffect | None:
+        """Measure an edit: towards an attribute in images without it, or away from it in images with it.
+
+        Args:
+            directions: the directions of attributes.
+            name: name of the attribute.
+            strength: strength of the edit; below 0 the images with the attribute are edited.
+
+        Returns:
+            The effect; None if there are no such images.
+        """
+        positions, column = self._positions[name, strength < 0], self.all_names.index(name)
+        if not len(positions):
+            return None
+        edited = directions.apply(self._z[positions], {name: strength})
+        images, outside = self._decode(edited, index_labels(self._labels, positions))
+        before, after = self._before[positions], self.classifier.predict(images)
+        others = self.independent[column]
+        return EditEffect(
+            len(positions),
+            float(before[:, column].mean()),
+            float(after[:, column].mean()),
+            float((before != after)[:, others].mean()) if others.any() else None,
+            int(outside.sum()),
+        )
+
+    def _decode(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[Images, np.ndarray]:
+        """Return the images of latents, and which of them are outside the range of images."""
+        images, outside, size = [], [], chunk_size(self.model)
+        for start in range(0, len(z), size):
+            chunk = slice(start, start + size)
+            decoded, excess = self._decode_with_overshoot(
+                unflatten_latents(z[chunk], self.model), index_labels(labels, chunk)
+            )
+            images.append(np.asarray(decoded))
+            outside.append(is_outside(excess))
+            if self.bar is not None:
+                self.bar.update(len(images[-1]))
+        return np.concatenate(images), np.concatenate(outside)

@@ -17,7 +17,7 @@ import tensorflow as tf
 from glow_tf.batched import ProgressBar, chunk_size, index_labels, map_chunks
 from glow_tf.edits import decode_with_overshoot
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation.context import EvaluationContext
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.latents import flatten_latents, unflatten_latents
 from glow_tf.model import Glow
 from glow_tf.quantization import quantize

@@ -83,6 +83,14 @@ def read_splits(context: EvaluationContext, limit: int) -> TrainHeldOut:
     return TrainHeldOut(read_labeled_images(context, "train", limit), read_labeled_images(context, "test", limit))
 
 
+def read_validation(context: EvaluationContext, limit: int) -> LabeledImages | None:
+    """Read at most `limit` validation images with their attributes; None if they are the test images too, or none."""
+    rows = context.source.rows
+    if not len(rows.get("validation", ())) or np.intersect1d(rows["validation"], rows["test"]).size:
+        return None
+    return read_labeled_images(context, "validation", limit)
+
+
 def read_folders(
     context: EvaluationContext, folders: Sequence[str], limit: int, name: str = "attribute"
 ) -> TrainHeldOut:

@@ -14,7 +14,7 @@ from glow_tf.data import face_drawings, faces, open_source
 from glow_tf.data.attribute_classes import combination
 from glow_tf.data.hold_out import digest
 from glow_tf.errors import ConfigError, DataError, RunError
-from glow_tf.evaluation.context import EvaluationContext
+from glow_tf.evaluation.trained_model import EvaluationContext
 from helpers.commands import ROOT
 from helpers.source_cases import arrays
 

@@ -21,10 +21,12 @@ from glow_tf.errors import ConfigError, DataError, GlowError, RunError
 from glow_tf.evaluation import accuracy, commands, comparison, reconstruction
 from glow_tf.evaluation.accuracy import SampleClassifier
 from glow_tf.evaluation.comparison import Histograms, auroc
-from glow_tf.evaluation.context import EvaluationContext, TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import choose_examples, spread_over_classes
 from glow_tf.evaluation.options import PictureOptions, progress_bar
 from glow_tf.evaluation.samples import nearest_images
+from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.latents import load_latents
 from glow_tf.runs import Run
 from helpers.commands import call

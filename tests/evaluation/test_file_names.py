@@ -7,9 +7,9 @@ import pathlib
 import pytest
 
 from glow_tf.evaluation import commands
-from glow_tf.evaluation.context import TargetOptions
 from glow_tf.evaluation.file_names import file_suffix, file_word, own_files_suffix
 from glow_tf.evaluation.options import PictureOptions
+from glow_tf.evaluation.target_options import TargetOptions
 
 ELSEWHERE = {"target", "pictures", "images", "label", "video"}
 """Parameters that are told by the folder, the ending, or the suffix of own images."""

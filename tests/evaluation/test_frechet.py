@@ -12,8 +12,9 @@ from glow_tf.cli import evaluate
 from glow_tf.edits import decode_with_overshoot
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation import commands, frechet
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.frechet import RandomFeatures, frechet_distance
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.quantization import quantize
 from helpers.commands import call
 

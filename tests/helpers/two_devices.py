@@ -16,7 +16,8 @@ from glow_tf.config import RunOptions
 from glow_tf.data import open_source, pipeline
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import likelihood
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import Run
 from glow_tf.training import devices, session
 from glow_tf.training.trainer import Trainer

@@ -14,7 +14,8 @@ from glow_tf import Glow, runs
 from glow_tf.cli import export
 from glow_tf.demo import session as demo_session
 from glow_tf.errors import GlowError, RunError
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.training.run_folder import claimed
 from helpers.damage import DAMAGES, empty, flip_bit, replace_by_garbage

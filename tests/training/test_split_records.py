@@ -10,7 +10,8 @@ import pytest
 from glow_tf.config import DataConfig, RunOptions, SplitRecord
 from glow_tf.data import open_source
 from glow_tf.errors import DataError
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import Run
 from glow_tf.training import devices
 from glow_tf.training.old_splits import check_old_split, is_share

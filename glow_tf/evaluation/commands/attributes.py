@@ -1,22 +1,21 @@
 """`attributes`: directions in latent space from labels or attributes, applied to test images, and measured."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 
 from glow_tf import animation, batched
 from glow_tf.attributes import METHODS, Attributes, load_attributes
 from glow_tf.batched import ProgressBar
-from glow_tf.data.splits import spread_positions
 from glow_tf.edits import decode_edits
 from glow_tf.errors import ConfigError, DataError, did_you_mean
-from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
-from glow_tf.evaluation.attribute_accuracy import balanced_accuracies, detection_rates
+from glow_tf.evaluation.attribute_measurement import AttributeImages
+from glow_tf.evaluation.attribute_report import write_report
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import Examples, read_examples
 from glow_tf.evaluation.file_names import file_suffix, file_word
-from glow_tf.evaluation.labeled_images import TrainHeldOut, attribute_names, read_folders, read_splits
+from glow_tf.evaluation.labeled_images import TrainHeldOut, attribute_names, read_folders, read_splits, read_validation
 from glow_tf.evaluation.options import DEFAULT_PICTURES, MAX_IMAGES, MAX_LABEL, PictureOptions, ShownCount, progress_bar
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.evaluation.trained_model import EvaluationContext
@@ -27,6 +26,8 @@ from glow_tf.types import Images
 
 MAX_ATTRIBUTES_SHOWN = 10
 """Attributes shown if none are named."""
+MAX_ATTRIBUTES_MEASURED = 40
+"""Attributes measured if none are named: all of CelebA's."""
 FRAMES = 16
 """Frames of an animation from the least strength to the greatest."""
 SECONDS = 3.0
@@ -49,17 +50,20 @@ def attributes(
     shown: ShownCount = 4,
     limit: Annotated[int, Between(2, MAX_IMAGES)] = 2000,
     measured: Annotated[int, Between(0, MAX_IMAGES)] = 50,
+    sampled: Annotated[int, Between(0, MAX_IMAGES)] = 1000,
     video: Literal["gif", "mp4"] | None = None,
     pictures: PictureOptions = DEFAULT_PICTURES,
 ) -> None:
     """Compute attribute directions from labels or attributes, apply them to images, and measure their effect.
 
-    A classifier trained on real training images detects the attribute in test images, before and after they are moved
-    along the direction of either method.
+    A classifier trained on real training images detects the attributes in test images that are moved along the
+    directions of either method, at one strength for all attributes that is chosen on validation images, and in samples
+    at temperature 1.
 
     Args:
         target: The model, its data, and where the results go.
-        names: Attributes to show: classes or attributes of the source; the first ten if not given.
+        names: Attributes to show and measure: classes or attributes of the source; if not given the first ten are shown
+            and the first forty measured.
         folders: Two folders of your own: images with an attribute, and images without.
         load: Directions saved earlier (.npz), or the original code's z_manipulate.npy.
         save: File (.npz) to save the directions in; if not given, computed ones are in attributes.npz next to the
@@ -71,7 +75,9 @@ def attributes(
         label: Class of your own files, for a conditional model, 0 if not given.
         shown: Test images shown, of all classes.
         limit: Images that the directions are computed from, at most.
-        measured: Test images with, and as many without, an attribute that the effect is measured on; 0 skips it.
+        measured: Test images with, and as many without, an attribute that the effect is measured on, and as many
+            validation images that the strength is chosen on; 0 skips all that is measured.
+        sampled: Samples whose shares of attributes are measured; 0 skips it.
         video: Animation as a GIF or an MP4 (extra "video"); the MP4 where it can be written if not given.
         pictures: Format and size of the sheets.
     """
@@ -88,7 +94,8 @@ def attributes(
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
     first = next(iter(directions.values()))
     variant = file_suffix(attributes, folders=folders, load=load, method=method, limit=limit)
-    chosen = file_suffix(attributes, names=names, measured=measured)
+    chosen = file_suffix(attributes, names=names, measured=measured, sampled=sampled)
+    measured_names = _choose_names(names, first.names, MAX_ATTRIBUTES_MEASURED)
     names = _choose_names(names, first.names)
     if save or not load:
         first.save(context.out / f"attributes{variant}.npz" if save is None else save)
@@ -110,7 +117,11 @@ def attributes(
     print(format_table([header, *rows], indent="  "))
     values = {"slider_positions": positions, "strengths": strengths}
     if measured and labeled is not None and labeled.held_out is not None:
-        values.update(_measure(context, directions, labeled, names, measured))
+        validation = None if folders else read_validation(context, limit)
+        real = AttributeImages(labeled.train, validation, labeled.held_out)
+        counts = (measured, 0 if folders else sampled)
+        file_name = f"attributes{variant}{chosen}"
+        values.update(write_report(context, directions, real, measured_names, counts, origin, pictures, file_name))
     paths = [context.out / f"attribute_*{variant}{kind}" for kind in (pictures.ending, ending)]
     print(f"pictures: {paths[0]}, moving: {paths[1]}")
     print(f"numbers:  {context.write_json(f'attributes{variant}{chosen}.json', values)}")
@@ -143,13 +154,15 @@ def _compute_directions(
     return {m: METHODS[m](z, train.tags, train.names) for m in methods}
 
 
-def _choose_names(names: Sequence[str], available: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names to show; raise a `ConfigError` for one that is not available."""
+def _choose_names(
+    names: Sequence[str], available: tuple[str, ...], count: int = MAX_ATTRIBUTES_SHOWN
+) -> tuple[str, ...]:
+    """Return the names, or the first `count` if there are none; raise a `ConfigError` for one that is not available."""
     for name in names:
         if name not in available:
             hint = did_you_mean(name, available)
             raise ConfigError(f"--names: expected some of {', '.join(available)}, got {name!r}.{hint}")
-    return tuple(dict.fromkeys(names)) or available[:MAX_ATTRIBUTES_SHOWN]
+    return tuple(dict.fromkeys(names)) or available[:count]
 
 
 def _draw(
@@ -194,35 +207,3 @@ def draw_strengths(
     headings = [f"{strength:+g}" if strength else "image" for strength in strengths]
     rows = list(zip(labels, images, strict=True))
     return Sheet(rows, f"Attribute: {name}", f"{origin}; the numbers are strengths", headings)
-
-
-def _measure(
-    context: EvaluationContext,
-    directions: Mapping[str, Attributes],
-    labeled: TrainHeldOut,
-    names: Sequence[str],
-    count: int,
-) -> dict[str, Any]:
-    """Measure and print how often a classifier detects each attribute before and after edits; return it for JSON."""
-    train, held_out = labeled.train, labeled.held_out
-    assert held_out is not None  # else nothing is measured
-    rows = spread_positions(len(train.images), MAX_TRAINING_IMAGES)
-    classifier = SampleClassifier(train.images[rows], train.tags[rows])
-    accuracies = balanced_accuracies(classifier, held_out)
-    names = [name for name in names if name in accuracies]
-    if not names:
-        return {}
-    with progress_bar(2 * count * len(names) * (1 + len(directions)), "classifying") as bar:
-        rates = {
-            name: detection_rates(context.model, classifier, held_out, directions, name, count=count, bar=bar)
-            for name in names
-        }
-    accuracies = {name: accuracies[name] for name in names}
-    mean = "mean" if "mean" not in names else "mean of all"  # an attribute may have that name
-    accuracies[mean] = float(np.mean(list(accuracies.values())))
-    rates[mean] = {key: float(np.mean([rates[name][key] for name in names])) for key in rates[names[0]]}
-    rows = [("attribute", "classifier accuracy", *rates[mean])]
-    rows += [(n, f"{accuracies[n]:.0%}", *(f"{rate:.0%}" for rate in rates[n].values())) for n in rates]
-    print("share of test images, without and with the attribute, in which a classifier of real images detects it")
-    print(format_table(rows, indent="  "))
-    return {"classifier_accuracy": accuracies, "detection_rates": rates}

@@ -3,9 +3,10 @@
 import dataclasses
 from typing import Annotated
 
-from glow_tf.evaluation.context import TargetOptions, open_context
+from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.frechet import CHANNELS, MIN_IMAGES, measure_frechet, sample_count
 from glow_tf.evaluation.options import MAX_IMAGES, Temperature, progress_bar
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.fields import Between, Seed32, check_arguments
 from glow_tf.tables import format_table
 

@@ -1,0 +1,58 @@
+"""Report what is measured of attributes: a printed table, the same in Markdown, and a sheet of strips."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from glow_tf.attributes import Attributes
+from glow_tf.evaluation.attribute_measurement import AttributeImages, measure_attributes, number_of_images
+from glow_tf.evaluation.attribute_strips import draw_strips, strip_images
+from glow_tf.evaluation.options import PictureOptions, progress_bar
+from glow_tf.evaluation.trained_model import EvaluationContext
+from glow_tf.io import write_text
+from glow_tf.tables import format_table
+
+
+def write_report(
+    context: EvaluationContext,
+    directions: Mapping[str, Attributes],
+    images: AttributeImages,
+    names: Sequence[str],
+    counts: tuple[int, int],
+    origin: str,
+    pictures: PictureOptions,
+    file_name: str,
+) -> dict[str, Any]:
+    """Measure attributes (see `measure_attributes`), print the table, and write it and the strips.
+
+    Args:
+        context: model, and folder of the files.
+        directions: the directions of each method; the first ones are drawn.
+        images: real images with attributes.
+        names: the attributes to measure.
+        counts: images with an attribute, and as many without it, at most; and number of samples.
+        origin: how the directions that are drawn were computed.
+        pictures: format and size of the sheet.
+        file_name: name of the files without their endings.
+
+    Returns:
+        The numbers as what JSON can hold; empty if all attributes are constant in the test images.
+    """
+    model, (count, samples) = context.model, counts
+    with progress_bar(number_of_images(len(names), len(directions), count, samples), "measuring") as bar:
+        table = measure_attributes(model, directions, images, names, count=count, samples=samples, bar=bar)
+    if table is None:
+        return {}
+    print(
+        "share of images in which a classifier of real images detects the attribute: of test images without it, moved"
+    )
+    print("by + the strength, of those with it, moved by -; others: share of other attributes that it sees change")
+    print(format_table(table.rows(), indent="  "))
+    for remark in table.remarks():
+        print(f"  {remark}")
+    write_text(context.out / f"{file_name}.md", table.to_markdown())
+    names, method = list(table.accuracies), next(iter(directions))
+    strength = table.methods[method].strength
+    strips = strip_images(model, directions[method], images.test, names, strength)
+    path = pictures.save(draw_strips(names, strips, strength, f"{context.caption}; {origin}"), context.out, file_name)
+    print(f"table:    {context.out / file_name}.md, strips: {path}")
+    return table.to_json()

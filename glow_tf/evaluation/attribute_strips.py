@@ -1,0 +1,69 @@
+"""Draw what attributes do: a row for each, in which a held-out image moves along its direction."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from glow_tf import batched
+from glow_tf.attributes import Attributes
+from glow_tf.batched import ProgressBar, index_labels
+from glow_tf.edits import decode_edits
+from glow_tf.evaluation.labeled_images import LabeledImages
+from glow_tf.model import Glow
+from glow_tf.pictures import Sheet
+from glow_tf.types import Images
+
+POSITIONS = (-1, -2 / 3, -1 / 3, 0, 1 / 3, 2 / 3, 1)
+"""Strengths shown, over the greatest."""
+
+
+def strip_images(
+    model: Glow,
+    directions: Attributes,
+    images: LabeledImages,
+    names: Sequence[str],
+    strength: float,
+    bar: ProgressBar | None = None,
+) -> Images:
+    """Move an image without each attribute along its direction, an image that differs from row to row.
+
+    Args:
+        model: the model that moves the images.
+        directions: the directions.
+        images: images with their attributes; one with the attribute is taken where all have it.
+        names: the attributes.
+        strength: the greatest strength.
+        bar: progress bar that counts the images, or None.
+
+    Returns:
+        uint8 `[len(names), len(POSITIONS), H, W, C]`; an edit ends where its image does (see `decode_edits`).
+    """
+    columns = [images.tags[:, images.names.index(name)] for name in names]
+    # A stable sort: the images without the attribute come first, in their order.
+    rows = np.array([np.argsort(tag, kind="stable")[i % max(1, np.sum(~tag))] for i, tag in enumerate(columns)])
+    labels = index_labels(images.labels, rows)
+    z = batched.encode(model, images.images[rows], labels)
+    steps = [strength * position for position in POSITIONS]
+    edited = np.stack([directions.apply(z[[i]], {n: step})[0] for i, n in enumerate(names) for step in steps])
+    start, labels = (None if array is None else np.repeat(array, len(steps), axis=0) for array in (z, labels))
+    edits = decode_edits(model, start, edited, labels, bar=bar)
+    return edits.images.reshape(len(names), len(steps), *model.image_shape)
+
+
+def draw_strips(names: Sequence[str], images: Images, strength: float, origin: str) -> Sheet:
+    """Draw the images of `strip_images` with a row for each attribute.
+
+    Args:
+        names: names of the attributes.
+        images: uint8 `[len(names), len(POSITIONS), H, W, C]`.
+        strength: the greatest strength.
+        origin: run, weights, and how the directions were computed.
+
+    Example:
+        >>> images = np.zeros([2, 7, 8, 8, 1], np.uint8)
+        >>> draw_strips(["smiling", "bun"], images, 1.5, "faces; directions by means").headings
+        ['-1.5', '-1', '-0.5', 'image', '+0.5', '+1', '+1.5']
+    """
+    headings = [f"{strength * position:+.2g}" if position else "image" for position in POSITIONS]
+    rows = list(zip(names, images, strict=True))
+    return Sheet(rows, "Attributes", f"{origin}; the numbers are strengths", headings)

@@ -1,0 +1,125 @@
+"""The table of attributes: what edits do by each method, and how often samples have each attribute."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from glow_tf.evaluation.attribute_accuracy import EditEffect
+from glow_tf.evaluation.edit_strength import MIN_DETECTED, EditSummary
+
+MIN_ACCURACY = 0.97
+"""Accuracy on real images from which on what a classifier detects counts."""
+MAX_SHARE_GAP = 0.1
+"""Difference of the shares of an attribute in samples and in real images that is still small."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MethodEffects:
+    """What the directions of one method do.
+
+    Args:
+        strength: the strength of all edits.
+        added: effects on images without the attribute, at `strength`, by the name of the attribute.
+        removed: effects on images with it, at minus `strength`.
+        tried: by strength, what the edits of validation images did from which it was chosen.
+    """
+
+    strength: float
+    added: Mapping[str, EditEffect]
+    removed: Mapping[str, EditEffect]
+    tried: Mapping[float, EditSummary] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class AttributeTable:
+    """All that is measured of attributes, by the name of the attribute.
+
+    Args:
+        accuracies: the lower of the classifier's accuracy and its balanced accuracy on real held-out images.
+        methods: the effects of the directions, by the name of their method.
+        real_shares: share of real training images that have the attribute.
+        sample_shares: share of samples at temperature 1 in which the classifier detects it; empty without samples.
+        samples: number of samples.
+    """
+
+    accuracies: Mapping[str, float]
+    methods: Mapping[str, MethodEffects]
+    real_shares: Mapping[str, float]
+    sample_shares: Mapping[str, float]
+    samples: int
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the table as texts: a header, a row for each attribute, and one of means, without empty columns."""
+        header = ["attribute", "classifier"]
+        for method, effects in self.methods.items():
+            header += [f"{method} {effects.strength:+g}", "others", f"{method} {-effects.strength:+g}", "others"]
+        header += ["real", "samples"] if self.sample_shares else []
+        lines = {name: self._numbers(name) for name in self.accuracies}
+        means = [_mean(column) for column in zip(*lines.values(), strict=True)]
+        lines["mean" if "mean" not in lines else "mean of all"] = means  # an attribute may have that name
+        table = [tuple(header), *((name, *map(_percent, numbers)) for name, numbers in lines.items())]
+        filled = [i for i, last in enumerate(table[-1]) if last]  # no other attribute may be independent
+        return [tuple(row[i] for i in filled) for row in table]
+
+    def to_markdown(self) -> str:
+        """Return the table as a table in Markdown."""
+        table = self.rows()
+        header, *rows = [f"| {' | '.join(row)} |" for row in table]
+        return "\n".join([header, "|---" * len(table[0]) + "|", *rows]) + "\n"
+
+    def remarks(self) -> list[str]:
+        """Return sentences about what the table means: each method's edits, the classifier, and the samples."""
+        lines = [_describe(method, effects) for method, effects in self.methods.items()]
+        weak = [name for name, accuracy in self.accuracies.items() if accuracy < MIN_ACCURACY]
+        lines.append(f"the classifier is at least {MIN_ACCURACY:.0%} right on real images{_except(weak)}")
+        if self.sample_shares:
+            gaps = {name: abs(share - self.real_shares[name]) for name, share in self.sample_shares.items()}
+            far = [name for name, gap in gaps.items() if gap > MAX_SHARE_GAP]
+            points = round(100 * MAX_SHARE_GAP)
+            lines.append(
+                f"shares in {self.samples:,} samples are within {points} points of the real ones{_except(far)}"
+            )
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all numbers as what JSON can hold."""
+        return {
+            "classifier_accuracy": dict(self.accuracies),
+            "edits": {method: dataclasses.asdict(effects) for method, effects in self.methods.items()},
+            "real_shares": dict(self.real_shares),
+            "sample_shares": dict(self.sample_shares),
+            "samples": self.samples,
+        }
+
+    def _numbers(self, name: str) -> list[float | None]:
+        """Return the numbers of the row of an attribute; None where there are no images to measure."""
+        numbers: list[float | None] = [self.accuracies[name]]
+        for effects in self.methods.values():
+            for effect in (effects.added.get(name), effects.removed.get(name)):
+                numbers += [effect.after, effect.others_changed] if effect else [None, None]
+        return numbers + ([self.real_shares[name], self.sample_shares[name]] if self.sample_shares else [])
+
+
+def _describe(method: str, effects: MethodEffects) -> str:
+    """Describe the edits of a method in a sentence."""
+    added, removed = EditSummary.of(effects.added), EditSummary.of(effects.removed)
+    images = sum(effect.count for group in (effects.added, effects.removed) for effect in group.values())
+    failing = f"; in less than {MIN_DETECTED:.0%}: {', '.join(added.failing)}" if added.failing else ""
+    outside = added.outside + removed.outside
+    return (
+        f"{method}: the attribute is detected in {added.detected:.0%} of the images without it, moved by "
+        f"{effects.strength:+g}{failing}; {outside or 'none'} of {images:,} images out of range"
+    )
+
+
+def _except(names: Sequence[str]) -> str:
+    return f", except for {', '.join(names)}" if names else ""
+
+
+def _mean(column: Iterable[float | None]) -> float | None:
+    numbers = [number for number in column if number is not None]
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def _percent(number: float | None) -> str:
+    return "" if number is None else f"{number:.0%}"

@@ -1,0 +1,168 @@
+"""Test the measurement of attributes on toys whose latents are the pixels, so that every share is known."""
+
+import dataclasses
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glow_tf.attributes import Attributes
+from glow_tf.evaluation.attribute_accuracy import AttributeEdits, EditEffect
+from glow_tf.evaluation.attribute_detection import independent_attributes, lower_accuracies
+from glow_tf.evaluation.attribute_measurement import AttributeImages, measure_attributes
+from glow_tf.evaluation.attribute_strips import POSITIONS, strip_images
+from glow_tf.evaluation.attribute_table import AttributeTable, MethodEffects
+from glow_tf.evaluation.edit_strength import choose_strength
+from glow_tf.evaluation.labeled_images import LabeledImages
+
+NAMES = ("bright left", "bright right", "dark left")
+
+
+class Pixels:
+    """Stand for a flow whose latents are the pixels, in units of 1."""
+
+    image_shape, latent_shapes = (2, 2, 1), [(2, 2, 1)]
+    config = types.SimpleNamespace(bits=8)
+
+    def encode(self, images, labels):
+        return [tf.constant(images.astype(np.float32))]
+
+    def decode(self, eps, labels):
+        return tf.cast(tf.clip_by_value(eps[0], 0, 255), tf.uint8)
+
+    def sample_latents(self, n, temperature, seed):
+        assert temperature == 1
+        return [tf.constant(images_of([(200, 60)] * (n // 4) + [(60, 60)] * (n - n // 4)).astype(np.float32))]
+
+
+class Threshold:
+    """Stand for a classifier that is always right."""
+
+    def predict(self, images):
+        return tags_of(images)
+
+
+def images_of(columns):
+    """Return images `[n, 2, 2, 1]` with the values of their left and right columns."""
+    return np.broadcast_to(np.array(columns, np.uint8)[:, None, :, None], (len(columns), 2, 2, 1))
+
+
+def tags_of(images):
+    left, right = images[:, 0, 0, 0] > 127, images[:, 0, 1, 0] > 127
+    return np.stack([left, right, ~left], axis=1)
+
+
+def labeled(columns):
+    images = images_of(columns)
+    return LabeledImages(images, None, tags_of(images), NAMES)
+
+
+def decode(eps, labels):
+    """Decode pixels; one above 300 is out of range."""
+    x = np.asarray(eps[0])
+    return np.clip(x, 0, 255).astype(np.uint8), np.where((x > 300).any((1, 2, 3)), np.inf, 0)
+
+
+def directions(right):
+    """Return directions whose first brightens the left column by 100 and the right one by `right`."""
+    return Attributes(NAMES, np.array([[100, right, 100, right], [0, 100, 0, 100], [-100, 0, -100, 0]], np.float32))
+
+
+IMAGES = [(60, 60), (60, 100), (60, 190), (60, 200), (190, 60), (190, 190)]
+
+
+def test_edits_have_the_effects_that_the_pixels_say():
+    images = labeled(IMAGES)
+    independent = independent_attributes(images.tags)
+    assert independent.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
+    edits = AttributeEdits(Pixels(), Threshold(), images, independent, NAMES, count=4, decode=decode)
+    # Strength 1: the right column of the second image passes the threshold; the left column of all four does.
+    assert edits.measure(directions(50), "bright left", 1.0) == EditEffect(4, 0.0, 1.0, 0.25, 0)
+    assert edits.measure(directions(50), "bright left", 0.5) == EditEffect(4, 0.0, 0.0, 0.0, 0)
+    assert edits.measure(directions(150), "bright left", 1.0).outside == 2  # 190 + 150 and 200 + 150
+    # Of the two images with a bright left column, one with a bright right column loses it as well.
+    assert edits.measure(directions(90), "bright left", -1.0) == EditEffect(2, 1.0, 0.0, 0.5, 0)
+    both = edits.measure(directions(50), "bright right", 1.0)
+    assert both == EditEffect(3, 0.0, 1.0, 0.0, 0), "the two left attributes did not change"
+    alone = AttributeEdits(Pixels(), Threshold(), images, np.zeros([3, 3], bool), NAMES[:1], decode=decode)
+    assert alone.measure(directions(50), "bright left", 1.0).others_changed is None
+    bright = AttributeEdits(Pixels(), Threshold(), labeled(IMAGES[4:]), independent, NAMES[:1], decode=decode)
+    assert bright.measure(directions(50), "bright left", 1.0) is None, "there is no image without it"
+
+
+def test_chosen_strength_is_the_least_that_acts_else_that_of_the_best_balance():
+    def effects(*values):
+        return {str(i): EditEffect(50, 0.0, *value) for i, value in enumerate(values)}
+
+    measured = {
+        0.5: effects((1.0, 0.02, 0), (0.5, 0.02, 0)),  # one attribute fails
+        1.0: effects((1.0, 0.05, 1), (1.0, 0.05, 0)),  # an image out of range
+        1.5: effects((0.7, 0.1, 0), (0.7, 0.1, 0)),  # too few on average
+        2.0: effects((0.9, 0.2, 0), (0.9, 0.2, 0)),  # others change
+        2.5: effects((0.9, 0.15, 0), (0.7, None, 0)),
+        3.0: {},
+    }
+    strength, summaries = choose_strength(measured.__getitem__, tuple(measured))
+    assert strength == 2.5 and list(summaries) == [0.5, 1.0, 1.5, 2.0, 2.5]
+    assert summaries[0.5].failing == ("1",) and summaries[2.5].others_changed == 0.15
+    assert choose_strength(measured.__getitem__, (0.5, 1.0, 1.5, 2.0))[0] == 0.5  # 0.73, out of range, 0.6, 0.7
+
+
+def test_accuracies_tell_a_rare_attribute_that_is_never_detected():
+    tags = np.zeros([10, 3], bool)
+    tags[0, 0], tags[:5, 1] = True, True
+    predicted = np.zeros([10, 3], bool)
+    predicted[:6, 1] = True
+    classifier = types.SimpleNamespace(predict=lambda images: predicted)
+    images = LabeledImages(np.zeros([10, 2, 2, 1], np.uint8), None, tags, NAMES)
+    assert lower_accuracies(classifier, images) == pytest.approx({"bright left": 0.5, "bright right": 0.9})
+
+
+def test_measurement_chooses_on_validation_and_measures_on_test_images():
+    rng = np.random.default_rng(0)
+    train = labeled(rng.choice([60, 190], [60, 2]) + rng.integers(-9, 9, [60, 2]))
+    images = AttributeImages(train, labeled(IMAGES), labeled([(40, 60), (60, 60), (190, 60), (190, 190)]))
+    options = dict(samples=40, decode=decode)
+    table = measure_attributes(Pixels(), {"means": directions(0)}, images, NAMES[:2], **options)
+    effects = table.methods["means"]
+    # 110 is half way between the groups; 60 + 0.5 * 100 is no more than that, and 60 + 100 is.
+    assert effects.strength == 1.0 and list(effects.tried) == [0.5, 1.0]
+    assert [effects.added[name].after for name in NAMES[:2]] == [1.0, 1.0]
+    assert effects.added["bright left"].count == 2 and effects.removed["bright right"].count == 1
+    assert table.sample_shares == {"bright left": 0.25, "bright right": 0.0}
+    assert table.accuracies == {"bright left": 1.0, "bright right": 1.0}
+    assert table.remarks()[-1].startswith("shares in 40 samples") and "bright right" in table.remarks()[-1]
+    unknown = dataclasses.replace(images, validation=None)
+    table = measure_attributes(Pixels(), {"means": directions(0)}, unknown, NAMES[:2], samples=0, decode=decode)
+    assert table.methods["means"].strength == 1.0 and table.sample_shares == {}
+    constant = dataclasses.replace(images, test=labeled(IMAGES[4:5]))
+    assert measure_attributes(Pixels(), {"means": directions(0)}, constant, NAMES, samples=0, decode=decode) is None
+
+
+def test_table_names_what_fails_and_leaves_empty_columns_out():
+    added = {"smiling": EditEffect(50, 0.0, 0.9, None, 0), "bun": EditEffect(50, 0.0, 0.5, None, 3)}
+    methods = {"means": MethodEffects(1.5, added, {"smiling": EditEffect(40, 1.0, 0.1, None, 0)})}
+    shares = ({"smiling": 0.4, "bun": 0.25}, {"smiling": 0.31, "bun": 0.05})
+    table = AttributeTable({"smiling": 0.99, "bun": 0.96}, methods, *shares, samples=1000)
+    assert table.to_markdown().splitlines() == [
+        "| attribute | classifier | means +1.5 | means -1.5 | real | samples |",
+        "|---|---|---|---|---|---|",
+        "| smiling | 99% | 90% | 10% | 40% | 31% |",
+        "| bun | 96% | 50% |  | 25% | 5% |",
+        "| mean | 98% | 70% | 10% | 32% | 18% |",
+    ]
+    assert table.remarks() == [
+        "means: the attribute is detected in 70% of the images without it, moved by +1.5; in less than 60%: bun; "
+        "3 of 140 images out of range",
+        "the classifier is at least 97% right on real images, except for bun",
+        "shares in 1,000 samples are within 10 points of the real ones, except for bun",
+    ]
+
+
+def test_strips_move_images_without_the_attribute(monkeypatch):
+    monkeypatch.setattr("glow_tf.edits.decode_with_overshoot", lambda model, eps, labels: decode(eps, labels))
+    strips = strip_images(Pixels(), directions(0), labeled([(190, 60), (60, 61), (60, 62)]), NAMES[:2], 1.5)
+    assert strips.shape == (2, len(POSITIONS), 2, 2, 1)
+    assert strips[0, :, 0, 0, 0].tolist() == [0, 0, 10, 60, 110, 160, 210], "the first image has it"
+    assert strips[1, 3].ravel().tolist() == [60, 61, 60, 61], "each row shows another image"
