@@ -5,10 +5,10 @@
 """
 
 import itertools
-import os
 import pathlib
 import re
 import struct
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,6 +33,9 @@ GZIP = b"\x1f\x8b"
 
 HEADER_LENGTH = 12
 """Bytes before the data of a record: its length and a checksum of that."""
+
+FOOTER_LENGTH = 4
+"""Bytes after the data: their checksum."""
 
 FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
@@ -134,28 +137,42 @@ def _locate_records(path: pathlib.Path) -> list[Location]:
             file.seek(offset)
             header = file.read(HEADER_LENGTH)
             length = struct.unpack("<Q", header[:8])[0] if len(header) == HEADER_LENGTH else end
-            if offset + 16 + length > end:
+            if offset + HEADER_LENGTH + length + FOOTER_LENGTH > end:
                 is_compressed = not offset and header.startswith(GZIP)
                 problem = "compressed (gzip); unpack it" if is_compressed else f"cut off in record {len(locations)}"
                 raise DataError(f"{path} is {problem}{'' if is_compressed else '; copy it again'}.")
             file.seek(offset + HEADER_LENGTH + length)
-            locations.append(Location(path, offset + HEADER_LENGTH, length, file.read(4)))
-            offset += 16 + length
+            locations.append(Location(path, offset + HEADER_LENGTH, length, file.read(FOOTER_LENGTH)))
+            offset += HEADER_LENGTH + length + FOOTER_LENGTH
     return locations
 
 
 def _features(location: Location) -> Mapping[str, Any]:
     """Read the features of a record, with its image still as bytes, after its checksums were compared."""
     try:
-        data = tf_record_random_reader(os.fsencode(location.path)).read(location.offset - HEADER_LENGTH)[0]
+        data = _checked_data(location)
     except tf.errors.DataLossError as error:
         raise _damaged(location, "its checksum is wrong") from error
-    except (tf.errors.OpError, IndexError) as error:
+    except (tf.errors.OpError, IndexError, OSError) as error:
         raise DataError(f"{location.path} cannot be read: {describe_error(error)}.") from error
     try:
         return tf.train.Example.FromString(data).features.feature
     except Exception as error:  # the parser's DecodeError is not public
         raise _damaged(location, error) from error
+
+
+def _checked_data(location: Location) -> bytes:
+    """Read the data of a record, and let TensorFlow compare its checksums.
+
+    TensorFlow's reader reads 16 MB ahead of any position, so it gets a file of this record alone, in memory.
+    """
+    with open(location.path, "rb") as file:
+        file.seek(location.offset - HEADER_LENGTH)
+        record = file.read(HEADER_LENGTH + location.length + FOOTER_LENGTH)
+    path = f"ram://glow_tf/record-{threading.get_ident()}"
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(record)
+    return tf_record_random_reader(path.encode()).read(0)[0]
 
 
 def _features_or_none(location: Location) -> Mapping[str, Any] | None:
