@@ -8,7 +8,7 @@ import sys
 import time
 
 from benchmarks import machine
-from benchmarks.parts import PARTS
+from benchmarks.parts import FEED_COUNTS, PARTS
 from benchmarks.processes import ChildError
 
 DEFAULT_PEERS = ["tfp.bijectors.Glow", "normflows"]
@@ -33,6 +33,8 @@ def parse(arguments):
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "all"], default=["race"], metavar="PART", help=about)
     parser.add_argument("--peers", nargs="*", default=DEFAULT_PEERS, help="implementations compared in race and start")
     parser.add_argument("--rounds", type=int, default=5, help="rounds in which each implementation runs (default 5)")
+    sizes = list(FEED_COUNTS)
+    parser.add_argument("--sizes", type=int, nargs="+", choices=sizes, default=sizes, help="pixels of images in feed")
     parser.add_argument("--small", action="store_true", help="tiny work that only tests the benchmark itself")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/benchmarks"), help="folder of results")
     args = parser.parse_args(arguments)

@@ -20,7 +20,7 @@ MEMORY_BATCHES = (16, 64)
 SCALE_DEPTHS = (4, 8, 16, 32)
 SCALE_SIZES = (16, 32, 64, 128)
 
-FEED_COUNTS = {32: 20_000, 64: 10_000, 256: 1_000}
+FEED_COUNTS = {32: 10_000, 64: 4_000, 256: 400}
 """Number of images by their size."""
 FEED_KINDS = ("npy", "folder, PNG", "folder, JPEG", "tfrecord", "lsun-lmdb", "tfds")
 
@@ -147,7 +147,8 @@ def bfloat16(args):
 def feed(args):
     """Images/s that the data pipeline delivers: first pass, later passes, on one core and on all, and disk used."""
     result, cores = {}, sorted({1, len(os.sched_getaffinity(0))})
-    for size, count in {16: 200}.items() if args.small else FEED_COUNTS.items():
+    counts = {16: 200} if args.small else {size: FEED_COUNTS[size] for size in args.sizes}
+    for size, count in counts.items():
         for kind in FEED_KINDS:
             with tempfile.TemporaryDirectory() as folder:
                 processes.result("feeding", "make", kind, size, count, folder)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from glow_tf.data.source import Source
 from glow_tf.errors import DataError, did_you_mean
-from glow_tf.types import Tensor
+from glow_tf.types import ImageShape, Tensor
 
 
 class AttributeClasses(Source):
@@ -51,10 +51,21 @@ class AttributeClasses(Source):
 
     def decode(self, record: Any) -> dict[str, Tensor]:
         """Decode a raw record; its label is made of its attributes."""
-        example = self.source.decode(record)
-        present = tf.cast(tf.gather(example["attributes"], self._columns) > 0, tf.int32)
+        return self._with_labels(self.source.decode(record))
+
+    def holds(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
+        """Return whether the source holds these records."""
+        return self.source.holds(rows, image_shape)
+
+    def gather(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return records of the source; their labels are made of their attributes."""
+        return self._with_labels(self.source.gather(rows))
+
+    def _with_labels(self, records: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Set the labels of one record or of several."""
+        present = tf.cast(tf.gather(records["attributes"], self._columns, axis=-1) > 0, tf.int32)
         bits = tf.constant([2**i for i in range(len(self._columns))], tf.int32)
-        return {**example, "label": tf.reduce_sum(present * bits)}
+        return {**records, "label": tf.reduce_sum(present * bits, -1)}
 
 
 def class_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -7,9 +7,12 @@ A small source is kept in memory. A larger one is kept on disk, under a key of e
 so it serves later runs too.
 """
 
+import contextlib
+import functools
 import math
 import os
 import pathlib
+import threading
 import time
 import warnings
 import weakref
@@ -35,6 +38,9 @@ FORMAT = 1
 
 MAX_BYTES_IN_MEMORY = 2**28
 """Bytes of all images of a source up to which they are kept in memory."""
+
+MAX_VALUES_ALONE = 2**15
+"""Values of an image up to which one thread at a time decodes a group: Python's lock would change hands too often."""
 
 SAMPLED_RECORDS = 32
 """Records whose sizes tell the size of a slot where images keep their own."""
@@ -72,7 +78,10 @@ class CachedSource(Source):
             credits=uncached.credits,
         )
         self._uncached, self.skips_damaged = uncached, uncached.skips_damaged
-        self._config, self._image_shape, self.table, self.folder = config, image_shape, table, folder
+        self._config, self._image_shape, self.table, self.folder = config, tuple(image_shape), table, folder
+        self._fills_groups = True
+        is_small = math.prod(image_shape) <= MAX_VALUES_ALONE
+        self._decoding = threading.Lock() if is_small else contextlib.nullcontext()
         if folder is not None:
             self._finalizer = weakref.finalize(self, folder.close)
 
@@ -104,6 +113,22 @@ class CachedSource(Source):
         )
         return {"image": image, "label": label, "attributes": attributes, "valid": valid}
 
+    def holds(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
+        """Return whether these records are in the table, as images of that shape; store those that need no fitting."""
+        if self._keeps_size or self._image_shape != tuple(image_shape):
+            return False
+        are_filled = tf.reduce_all(tf.gather(self.table.variables["filled"].read_value(), rows) > 0)
+        fill = functools.partial(tf.numpy_function, self._fill_group, [rows], tf.bool, stateful=False)
+        return tf.cond(are_filled, lambda: True, lambda: tf.ensure_shape(fill(), []))
+
+    def gather(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return records that are in the table."""
+        # Not `tf.gather` of a variable, which would give it memory of its own.
+        columns = {name: tf.gather(v.read_value(), rows) for name, v in self.table.variables.items()}
+        attributes = columns.get("attributes", tf.zeros([tf.shape(rows)[0], 0], tf.int32))
+        valid = tf.ones(tf.shape(rows), tf.bool)
+        return {"image": columns["pixels"], "label": columns["label"], "attributes": attributes, "valid": valid}
+
     def _stored(self, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return image, label, attributes and validity of a record that is in the table."""
         variables = self.table.variables
@@ -123,6 +148,24 @@ class CachedSource(Source):
         # A result that nobody used, or only waited for, would be optimized away, and the call with it.
         valid = tf.ensure_shape(tf.numpy_function(self._store, values, tf.bool, stateful=False), [])
         return image, record["label"], record["attributes"], valid
+
+    def _fill_group(self, rows: np.ndarray) -> np.bool_:
+        """Decode and store images that need no fitting, in one call of Python; return whether all are stored."""
+        with self._decoding:
+            return np.bool_(self._fill_rows(rows.tolist()))
+
+    def _fill_rows(self, rows: list[int]) -> bool:
+        for row in rows:
+            if self.table.columns["filled"][row]:
+                continue
+            if not self._fills_groups or not self.table.writable:
+                return False
+            image, label, attributes, valid = self._uncached.record(row)
+            if image.shape != self._image_shape:
+                self._fills_groups = not valid  # others are likely to need it too
+                return False
+            self._store(row, image, label, attributes, valid)
+        return True
 
     @property
     def _keeps_size(self) -> bool:

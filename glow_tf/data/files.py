@@ -94,6 +94,10 @@ class RecordSource(Source):
             "valid": tf.ensure_shape(valid, []),
         }
 
+    def record(self, row: SupportsInt) -> tuple[np.ndarray, np.int32, np.ndarray, np.bool_]:
+        """Return image, label, attributes and validity of a record, as `read` does in a graph."""
+        return self._load_checked(row)
+
     def sample_sizes(self, count: int) -> list[tuple[int, int]]:
         """Return the sizes `(h, w)` of about `count` images, as far as they can be read."""
         sizes = []

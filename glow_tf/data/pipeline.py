@@ -17,7 +17,9 @@ of machines, and the step at which a run is resumed change nothing.
 The comments `pyright: ignore` are for functions and arguments that TensorFlow's stubs leave out.
 """
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -37,6 +39,16 @@ NOISE = 2  # dequantization noise in training
 EVALUATION = 3  # dequantization noise in an evaluation
 
 MAX_POSITION = np.iinfo(np.int64).max
+
+SHUFFLE_KEY, SHUFFLE_ROUNDS = 498247692, 4
+"""Constants of `tf.random.experimental.index_shuffle`."""
+
+MAX_GROUP_IMAGES = 64
+MAX_GROUP_VALUES = 2**18
+"""Images, and values of all of them, that one call of the pipeline's function makes.
+
+A call for each small image would take longer to be handed to a thread than to make the image.
+"""
 
 
 def training_batches(
@@ -79,18 +91,30 @@ def training_batches(
     rows, part = tf.constant(source.rows_of("train")), batch_size // input_pipelines
     count = len(source.rows_of("train"))
 
-    def element(i: Tensor) -> dict[str, Tensor]:
+    def read(position: Tensor, index: Tensor) -> dict[str, Tensor]:
+        record = _decode_first_valid(source, rows, index, count)
+        image = image_ops.fit(record["image"], image_shape, config.fit, crop_seed(position))
+        return {**record, "image": image}
+
+    # The crop and the augmentation of an image share a stream: one takes its even positions, one its odd ones.
+    def crop_seed(position: Tensor) -> Tensor:
+        return stream_seed(seed, AUGMENTATION, 2 * position)
+
+    def augmented(image: Tensor, position: Tensor) -> Tensor:
+        augmentation_seed = stream_seed(seed, AUGMENTATION, 2 * position + 1)
+        return augment(image, config.augment, config.flip, augmentation_seed)
+
+    def group(i: Tensor) -> dict[str, Tensor]:
         step = i // part
         position = step * batch_size + input_pipeline_id * part + tf.math.floormod(i, part)
-        record = _decode_first_valid(source, rows, shuffled(position, count, seed), count)
-        # The crop and the augmentation of an image share a stream: one takes its even positions, one its odd ones.
-        crop_seed = stream_seed(seed, AUGMENTATION, 2 * position)
-        augmentation_seed = stream_seed(seed, AUGMENTATION, 2 * position + 1)
-        image = image_ops.fit(record["image"], image_shape, config.fit, crop_seed)
-        image = augment(image, config.augment, config.flip, augmentation_seed)
-        return _example(record, image, stream_seed(seed, NOISE, position), position)
+        index = shuffled(position, count, seed)
+        records = _read_group(source, tf.gather(rows, index), image_shape, read, (position, index))
+        if config.augment != "none" or config.flip:
+            images = _map(augmented, (records["image"], position), tf.TensorSpec(image_shape, tf.uint8))
+            records = {**records, "image": images}
+        return _examples(records, image_shape, stream_seed(seed, NOISE, position), position)
 
-    return _batched(tf.data.Dataset.range(start_step * part, MAX_POSITION), element, part)
+    return _batched(tf.data.Dataset.range(start_step * part, MAX_POSITION), group, part, image_shape)
 
 
 def evaluation_batches(
@@ -138,14 +162,22 @@ def evaluation_batches(
         raise DataError(f"{source.name}: there are no images to read.")
     records, padded_count = tf.constant(records), -(-count // batch_size) * batch_size
 
-    def element(i: Tensor) -> dict[str, Tensor]:
-        position = tf.minimum(i, count - 1)
-        record = source.decode(source.read(records[position]))
-        image = image_ops.fit(record["image"], image_shape, config.fit, valid=record["valid"])
-        example = _example(record, image, stream_seed(seed, EVALUATION + draw, position), position)
-        return {**example, "weight": tf.where(i < count, example["weight"], 0.0)}
+    def read(row: Tensor) -> dict[str, Tensor]:
+        record = source.decode(source.read(row))
+        return {**record, "image": image_ops.fit(record["image"], image_shape, config.fit, valid=record["valid"])}
 
-    return _batched(tf.data.Dataset.range(padded_count), element, batch_size)
+    def group(i: Tensor) -> dict[str, Tensor]:
+        position = tf.minimum(i, count - 1)
+        rows = tf.gather(records, position)
+        examples = _examples(
+            _read_group(source, rows, image_shape, read, (rows,)),
+            image_shape,
+            stream_seed(seed, EVALUATION + draw, position),
+            position,
+        )
+        return {**examples, "weight": tf.where(i < count, examples["weight"], 0.0)}
+
+    return _batched(tf.data.Dataset.range(padded_count), group, batch_size, image_shape)
 
 
 def arrays(
@@ -189,18 +221,61 @@ def arrays(
 
 
 def shuffled(position: Tensor, count: int, seed: int) -> Tensor:
-    """Return the index of the record at a position of the endless order.
+    """Return the index of the record at a position of the endless order, or those at some positions `[n]`.
 
     The order of each epoch is a permutation keyed on (seed, epoch).
     """
-    key = stream_seed(seed, ORDER, position // count)
-    shuffle = tf.random.experimental.index_shuffle  # pyright: ignore[reportAttributeAccessIssue]
-    return shuffle(tf.math.floormod(position, count), key, tf.constant(count - 1, tf.int64))
+    # `tf.random.experimental.index_shuffle`, whose Python cannot take a seed for each index.
+    key, paddings = stream_seed(seed, ORDER, position // count), [[0, 0]] * position.shape.rank + [[1, 0]]
+    key = tf.pad(key, paddings, constant_values=SHUFFLE_KEY)
+    index, last = tf.math.floormod(position, count), tf.constant(count - 1, tf.int64)
+    return tf.raw_ops.RandomIndexShuffle(index=index, seed=key, max_index=last, rounds=SHUFFLE_ROUNDS)
 
 
 def stream_seed(seed: int, stream: int, position: Tensor | int) -> Tensor:
-    """Return a seed int64 `[2]` for the stateless random numbers of one stream at one position."""
-    return tf.stack([tf.constant(seed * 1_000_003 + stream, tf.int64), tf.cast(position, tf.int64)])
+    """Return a seed int64 `[2]` for the stateless random numbers of one stream at one position.
+
+    Of positions `[n]` return `[n, 2]`.
+    """
+    position = tf.cast(position, tf.int64)
+    return tf.stack([tf.fill(tf.shape(position), tf.constant(seed * 1_000_003 + stream, tf.int64)), position], -1)
+
+
+def _read_group(
+    source: Source,
+    rows: Tensor,
+    image_shape: ImageShape,
+    read: Callable[..., dict[str, Tensor]],
+    arguments: tuple[Tensor, ...],
+) -> dict[str, Tensor]:
+    """Return decoded records with fitted images, at once where the source holds them decoded, else one by one.
+
+    Args:
+        source: the source of the records.
+        rows: the numbers of the records, int64 `[n]`.
+        image_shape: the shape that the images are fitted to.
+        read: function of the slices of `arguments` that returns one decoded record with its fitted image.
+        arguments: tensors `[n, ...]`.
+    """
+    spec = {
+        "image": tf.TensorSpec(image_shape, tf.uint8),
+        "label": tf.TensorSpec([], tf.int32),
+        "attributes": tf.TensorSpec([len(source.attribute_names)], tf.int32),
+        "valid": tf.TensorSpec([], tf.bool),
+    }
+    held = source.holds(rows, image_shape)
+    if held is True:
+        return source.gather(rows)
+    if held is False:
+        return _map(read, arguments, spec)
+    records = tf.cond(held, lambda: source.gather(rows), lambda: _map(read, arguments, spec))
+    return {key: tf.ensure_shape(records[key], [*rows.shape, *spec[key].shape]) for key in spec}
+
+
+def _map(function: Callable[..., Any], arguments: tuple[Tensor, ...], spec: Any) -> Any:
+    """Return the stacked results of a function of the slices of tensors `[n, ...]`."""
+    function = tf.autograph.experimental.do_not_convert(function)
+    return tf.map_fn(lambda slices: function(*slices), arguments, fn_output_signature=spec)
 
 
 def _decode_first_valid(source: Source, rows: Tensor, index: Tensor, count: int) -> dict[str, Tensor]:
@@ -219,22 +294,44 @@ def _decode_first_valid(source: Source, rows: Tensor, index: Tensor, count: int)
     return tf.while_loop(is_damaged, decode_next, [index, record], maximum_iterations=count)[1]
 
 
-def _example(record: dict[str, Tensor], image: Tensor, noise_seed: Tensor, position: Tensor) -> dict[str, Tensor]:
-    """Return the element of a batch (see the module) that belongs to a decoded record and its fitted image."""
+def _examples(
+    records: dict[str, Tensor], image_shape: ImageShape, noise_seeds: Tensor, positions: Tensor
+) -> dict[str, Tensor]:
+    """Return the part of a batch (see the module) that belongs to decoded records with their fitted images."""
+    uniform = tf.random.stateless_uniform
+    noise = [uniform(image_shape, noise_seed) for noise_seed in tf.unstack(noise_seeds)]
     return {
-        "image": image,
-        "label": record["label"],
-        "attributes": record["attributes"],
-        "noise": tf.random.stateless_uniform(image.shape, noise_seed),  # pyright: ignore[reportArgumentType]
-        "weight": tf.cast(record["valid"], tf.float32),
-        "index": position,
+        "image": records["image"],
+        "label": records["label"],
+        "attributes": records["attributes"],
+        "noise": tf.stack(noise),
+        "weight": tf.cast(records["valid"], tf.float32),
+        "index": positions,
     }
 
 
 def _batched(
-    positions: tf.data.Dataset, element: Callable[[Tensor], dict[str, Tensor]], batch_size: int
+    positions: tf.data.Dataset,
+    group: Callable[[Tensor], dict[str, Tensor]],
+    batch_size: int,
+    image_shape: ImageShape,
 ) -> tf.data.Dataset:
-    element = tf.autograph.experimental.do_not_convert(element)
-    dataset = positions.map(element, tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.batch(batch_size, drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    """Return the batches of the examples that `group` makes of positions `[n]`."""
+    size = _group_size(batch_size, math.prod(image_shape))
+    group = tf.autograph.experimental.do_not_convert(group)
+    dataset = positions.batch(size, drop_remainder=True).map(group, tf.data.AUTOTUNE, deterministic=True)
+    if size < batch_size:
+        options = dict(drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.batch(batch_size // size, **options).map(_merge_groups)
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _group_size(batch_size: int, values: int) -> int:
+    """Return how many images, of so many values each, are made together: a divisor of the batch size."""
+    most = max(1, min(MAX_GROUP_IMAGES, MAX_GROUP_VALUES // values))
+    return max(size for size in range(1, most + 1) if batch_size % size == 0)
+
+
+def _merge_groups(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Reshape `[groups, n, ...]` to `[groups * n, ...]`."""
+    return {key: tf.reshape(value, [-1, *value.shape[2:]]) for key, value in batch.items()}

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from glow_tf.config import SplitRecord
 from glow_tf.errors import DataError
-from glow_tf.types import Images, Tensor
+from glow_tf.types import Images, ImageShape, Tensor
 
 
 class Source:
@@ -96,6 +96,23 @@ class Source:
         """
         raise NotImplementedError
 
+    def holds(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
+        """Return whether `gather` returns these records, with images of that shape; False if it never does.
+
+        Args:
+            rows: numbers of records, int64 `[n]`.
+            image_shape: shape of the model's images.
+        """
+        return False
+
+    def gather(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return what `decode` returns, stacked, of records that the source holds decoded.
+
+        Args:
+            rows: numbers of records, int64 `[n]`.
+        """
+        raise NotImplementedError
+
 
 class ArraySource(Source):
     """A source whose images are in memory.
@@ -139,14 +156,26 @@ class ArraySource(Source):
 
     def read(self, row: Tensor) -> tuple[Tensor, ...]:
         """Return the image, the label and the attributes of a record."""
-        # A NumPy array would be copied into the graph; a tensor is captured.
-        if not hasattr(self, "_tensors"):
-            with tf.init_scope(), tf.device("CPU:0"):
-                columns = self.images, self.labels, np.where(self.attributes, 1, -1).astype(np.int32)
-                self._tensors = tuple(map(tf.constant, columns))
-        return tuple(column[row] for column in self._tensors)
+        return tuple(column[row] for column in self._columns())
 
     def decode(self, record: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Name the parts of a record, which is valid."""
         image, label, attributes = record
         return {"image": image, "label": label, "attributes": attributes, "valid": tf.constant(True)}
+
+    def holds(self, rows: Tensor, image_shape: ImageShape) -> bool:
+        """Return whether the images have that shape."""
+        return self.images.shape[1:] == tuple(image_shape)
+
+    def gather(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return the records of these rows."""
+        image, label, attributes = (tf.gather(column, rows) for column in self._columns())
+        return {"image": image, "label": label, "attributes": attributes, "valid": tf.ones(tf.shape(rows), tf.bool)}
+
+    def _columns(self) -> tuple[Tensor, ...]:
+        # A NumPy array would be copied into the graph; a tensor is captured.
+        if not hasattr(self, "_tensors"):
+            with tf.init_scope(), tf.device("CPU:0"):
+                columns = self.images, self.labels, np.where(self.attributes, 1, -1).astype(np.int32)
+                self._tensors = tuple(map(tf.constant, columns))
+        return self._tensors

@@ -4,8 +4,8 @@ The features of a record are `shape`, `data` (raw uint8, row by row), `label` an
 attributes as -1 or 1).
 """
 
-import os
 import pathlib
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +20,7 @@ from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check
 from glow_tf.data.labels import count_classes, warn_of_gaps
 from glow_tf.data.splits import draw_splits
-from glow_tf.data.tfrecord_files import HEADER_LENGTH, Location, list_records
+from glow_tf.data.tfrecord_files import FOOTER_LENGTH, HEADER_LENGTH, Location, list_records
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
 from glow_tf.types import ImageShape
@@ -64,15 +64,29 @@ def open_tfrecord(where: str, config: DataConfig, image_shape: ImageShape) -> Re
 def _features(location: Location) -> Mapping[str, Any]:
     """Read the features of a record, with its image still as bytes, after its checksums were compared."""
     try:
-        data = tf_record_random_reader(os.fsencode(location.path)).read(location.offset - HEADER_LENGTH)[0]
+        data = _checked_data(location)
     except tf.errors.DataLossError as error:
         raise _damaged(location, "its checksum is wrong") from error
-    except (tf.errors.OpError, IndexError) as error:
+    except (tf.errors.OpError, IndexError, OSError) as error:
         raise DataError(f"{location.path} cannot be read: {describe_error(error)}.") from error
     try:
         return tf.train.Example.FromString(data).features.feature
     except Exception as error:  # the parser's DecodeError is not public
         raise _damaged(location, error) from error
+
+
+def _checked_data(location: Location) -> bytes:
+    """Read the data of a record, and let TensorFlow compare its checksums.
+
+    TensorFlow's reader reads 16 MB ahead of any position, so it gets a file of this record alone, in memory.
+    """
+    with open(location.path, "rb") as file:
+        file.seek(location.offset - HEADER_LENGTH)
+        record = file.read(HEADER_LENGTH + location.length + FOOTER_LENGTH)
+    path = f"ram://glow_tf/record-{threading.get_ident()}"
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(record)
+    return tf_record_random_reader(path.encode()).read(0)[0]
 
 
 def _features_or_none(location: Location) -> Mapping[str, Any] | None:

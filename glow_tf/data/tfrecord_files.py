@@ -22,6 +22,9 @@ GZIP = b"\x1f\x8b"
 HEADER_LENGTH = 12
 """Bytes before the data of a record: its length and a checksum of that."""
 
+FOOTER_LENGTH = 4
+"""Bytes after the data: their checksum."""
+
 FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
 
@@ -87,11 +90,11 @@ def _locate_records(path: pathlib.Path) -> list[Location]:
             file.seek(offset)
             header = file.read(HEADER_LENGTH)
             length = struct.unpack("<Q", header[:8])[0] if len(header) == HEADER_LENGTH else end
-            if offset + 16 + length > end:
+            if offset + HEADER_LENGTH + length + FOOTER_LENGTH > end:
                 is_compressed = not offset and header.startswith(GZIP)
                 problem = "compressed (gzip); unpack it" if is_compressed else f"cut off in record {len(locations)}"
                 raise DataError(f"{path} is {problem}{'' if is_compressed else '; copy it again'}.")
             file.seek(offset + HEADER_LENGTH + length)
-            locations.append(Location(path, offset + HEADER_LENGTH, length, file.read(4)))
-            offset += 16 + length
+            locations.append(Location(path, offset + HEADER_LENGTH, length, file.read(FOOTER_LENGTH)))
+            offset += HEADER_LENGTH + length + FOOTER_LENGTH
     return locations

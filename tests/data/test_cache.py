@@ -96,6 +96,22 @@ def test_small_sources_are_cached_in_memory_and_leave_no_files(tmp_path, monkeyp
     assert not isinstance(open_source(config, SHAPE), cache.CachedSource), "a library's caller asks for a cache"
 
 
+def test_images_that_need_no_fitting_are_decoded_by_one_call_a_group(tmp_path):
+    root = make_folder(tmp_path / "images", sizes=((8, 8),))
+    for i in range(1, 10, 3):
+        Image.fromarray(RNG.integers(0, 256, SHAPE, np.uint8)).save(root / "ab"[i % 2] / f"{i}.png")
+    (root / "b" / "5.png").write_bytes(b"no picture")
+    config = DataConfig(f"folder:{root}", labels=True, on_damaged="skip")
+    expected = batches(open_source(config, SHAPE), config)
+    source = open_cached(config, tmp_path)
+    assert_same(batches(source, config), expected)
+    assert source._fills_groups and int(source.table.columns["filled"].sum()) == 9
+    Image.fromarray(RNG.integers(0, 256, (8, 8), np.uint8)).save(root / "a" / "0.png")  # gray: fitted in the graph
+    gray = open_cached(config, tmp_path)
+    assert_same(batches(gray, config), batches(open_source(config, SHAPE), config))
+    assert not gray._fills_groups
+
+
 def test_cache_is_renewed_when_images_or_their_preparation_change(tmp_path, on_disk):
     root, caches = make_folder(tmp_path / "images"), tmp_path / "caches"
     config = DataConfig(f"folder:{root}", fit="resize")

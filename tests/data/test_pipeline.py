@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from glow_tf.config import SOURCE_KINDS, DataConfig
 from glow_tf.data import OPENERS, open_source, pipeline
@@ -77,6 +78,20 @@ def test_dequantization_noise_is_new_in_each_epoch(source):
     epoch = np.concatenate([batch["noise"] for batch in take(source, 2, start_step=size // 16)])
     second = epoch[size % 16 :][:16]  # at the same positions of the second epoch
     assert np.all(first != second)
+
+
+def test_order_and_noise_are_those_of_earlier_versions(source):
+    positions = np.arange(95, 105)  # around the end of an epoch of 100
+    order = pipeline.shuffled(tf.constant(positions), 100, seed=3).numpy()
+    shuffle = tf.random.experimental.index_shuffle
+    for position, index in zip(positions.tolist(), order.tolist(), strict=True):
+        key = [3 * 1_000_003 + pipeline.ORDER, position // 100]
+        assert index == int(shuffle(position % 100, tf.constant(key, tf.int64), tf.constant(99, tf.int64)))
+    whole = take(source, 2, batch_size=130)  # of several groups
+    singly = take(source, 20, batch_size=13)
+    assert_same(*({k: np.concatenate([b[k] for b in part]) for k in part[0]} for part in (whole, singly)))
+    noise = tf.random.stateless_uniform(SHAPE, tf.constant([3 * 1_000_003 + pipeline.NOISE, 130], tf.int64))
+    np.testing.assert_array_equal(whole[1]["noise"][0], noise)
 
 
 @pytest.mark.parametrize("batch_size", [7, 16, 1000])

@@ -233,6 +233,8 @@ def test_mixed_precision_network_is_close_to_float32(dtype):
 @pytest.mark.parametrize("positions", [1, 40, 4096])
 def test_initialization_in_chunks_matches_the_plain_network(fresh, positions, monkeypatch):
     monkeypatch.setattr(statistics, "CHUNK_POSITIONS", positions)
+    monkeypatch.setattr(statistics, "BLOCKS", 7)  # of one channel each
+    monkeypatch.setattr(statistics, "MIN_BLOCK", 1 if positions == 40 else 2)
     for name in ("conv1_mean_and_std", "conv2_mean_and_std"):  # not as they were traced for another size
         monkeypatch.setattr(network_module, name, getattr(statistics, name).python_function)
     shape = (4, 5, 3)
