@@ -81,11 +81,11 @@ def test_frechet_distance_orders_images_by_how_bad_they_are(tiny_run):
 def test_frechet_command_reports_samples_beside_test_images(tiny_run, tiny_conditional_run, tmp_path):
     out, _ = call(evaluate.main, evaluate.NAME, "frechet", tiny_run, "--out", tmp_path, "--count", "130", "--seed", "3")
     assert "130 images to 1,422 training images" in out and "real test images" in out
-    values = json.loads((tmp_path / "frechet_count_130_temperature_1_seed_3.json").read_text())
+    values = json.loads((tmp_path / "frechet_count_130_seed_3.json").read_text())
     assert values["ratio"] == values["samples"] / values["real"] > 10, "the weights are not trained"
     target = TargetOptions(str(tiny_conditional_run), out=str(tmp_path))
     commands.frechet(target, temperature=0.7)
-    assert json.loads((tmp_path / "frechet_count_300_temperature_0.7_seed_0.json").read_text())["count"] == 300
+    assert json.loads((tmp_path / "frechet_temperature_0.7.json").read_text())["count"] == 300
 
     with pytest.raises(ConfigError, match="--count: expected at most 300, .* got 301"):
         commands.frechet(target, count=301)
