@@ -42,8 +42,8 @@ class RandomFeatures:
     """Features of images: the channel means after random convolutions, whitened on real images.
 
     Convolutions of 3x3 pixels and ReLUs follow each other, the first of stride 1 and the others of stride 2. Weights
-    are normal with variance 2 / (inputs of a unit). Without the whitening, the brightness of an image would outweigh
-    all else.
+    are normal with variance 2 / (inputs of a unit). Without the whitening, one direction close to the brightness of an
+    image has most of the variance.
 
     Args:
         images: uint8 `[n, H, W, C]`, real images; their features have about the covariance I.
