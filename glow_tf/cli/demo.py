@@ -11,11 +11,13 @@ from typing import Annotated
 
 import tyro
 
+from glow_tf import presets
 from glow_tf.cli import parsing, start
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.errors import ConfigError
 from glow_tf.extras import optional_packages
 from glow_tf.fields import Between, PathText, check_arguments
+from glow_tf.run_files import RunFiles
 
 NAME = start.spell("demo")
 
@@ -55,6 +57,8 @@ def command(
     with optional_packages():
         from glow_tf.demo import server
     with listen(host, port) as listener:  # first, because TensorFlow and a model take their time
+        if run not in presets.PRESETS and not run.endswith(".keras"):
+            RunFiles.open(run)  # a wrong path is an error before TensorFlow is imported
         print(f"{run}: getting ready ...", flush=True)
         start_tensorflow()
         from glow_tf.demo import app, origins

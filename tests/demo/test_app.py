@@ -233,7 +233,7 @@ def test_demo_command_guards_its_hosts_and_warns_of_other_machines(monkeypatch, 
     apps = []
     monkeypatch.setattr("glow_tf.demo.session.open_session", lambda *_, **__: SimpleNamespace(compiled=mock.Mock()))
     monkeypatch.setattr("glow_tf.demo.server.serve", lambda app, _: apps.append(app))
-    call(demo.main, demo.NAME, "run", "--host", host, "--port", "0", "--no-browser")
+    call(demo.main, demo.NAME, "faces", "--host", host, "--port", "0", "--no-browser")
     sentence = f"other machines that reach {host} can use the page too, and it asks for no password."
     assert [str(w.message) for w in recwarn if "machines" in str(w.message)] == [sentence] * warns
     client = TestClient(apps[0], base_url="http://localhost")
