@@ -5,6 +5,7 @@
 """
 
 import itertools
+import os
 import pathlib
 import re
 import struct
@@ -36,6 +37,12 @@ HEADER_LENGTH = 12
 
 FOOTER_LENGTH = 4
 """Bytes after the data: their checksum."""
+
+CAN_COPY = hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd")
+"""True if the system has files in memory, and names for them."""
+
+_copies = threading.local()
+"""A file in memory for each thread, `file`."""
 
 FILE_NAME = re.compile(r"(?P<split>train|validation|test)-r(?P<r>\d+)-s-(?P<s>\d{4})-of-(?P<of>\d{4})\.tfrecords")
 
@@ -164,15 +171,20 @@ def _features(location: Location) -> Mapping[str, Any]:
 def _checked_data(location: Location) -> bytes:
     """Read the data of a record, and let TensorFlow compare its checksums.
 
-    TensorFlow's reader reads 16 MB ahead of any position, so it gets a file of this record alone, in memory.
+    TensorFlow's reader reads 16 MB ahead of any position. Where the system can, it gets a file of this record alone.
     """
+    start, length = location.offset - HEADER_LENGTH, HEADER_LENGTH + location.length + FOOTER_LENGTH
+    if not CAN_COPY:
+        return tf_record_random_reader(os.fsencode(location.path)).read(start)[0]
+    if not hasattr(_copies, "file"):
+        _copies.file = os.fdopen(os.memfd_create("glow_tf-record"), "r+b", buffering=0)  # closed with the thread
     with open(location.path, "rb") as file:
-        file.seek(location.offset - HEADER_LENGTH)
-        record = file.read(HEADER_LENGTH + location.length + FOOTER_LENGTH)
-    path = f"ram://glow_tf/record-{threading.get_ident()}"
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(record)
-    return tf_record_random_reader(path.encode()).read(0)[0]
+        file.seek(start)
+        record = file.read(length)
+    _copies.file.truncate(0)
+    _copies.file.seek(0)
+    _copies.file.write(record)
+    return tf_record_random_reader(f"/proc/self/fd/{_copies.file.fileno()}".encode()).read(0)[0]
 
 
 def _features_or_none(location: Location) -> Mapping[str, Any] | None:
