@@ -17,9 +17,10 @@ from PIL import Image, PngImagePlugin
 
 from experiments.paper_figures.figures import DIGITS, draw_by_depth, samples_by_depth
 from glow_tf import batched
-from glow_tf.attributes import difference_of_means
+from glow_tf.attributes import difference_of_means, load_attributes
 from glow_tf.errors import RunError
 from glow_tf.evaluation.accuracy import measure_accuracy
+from glow_tf.evaluation.attribute_strips import draw_strips, strip_images
 from glow_tf.evaluation.commands.accuracy import draw_classes
 from glow_tf.evaluation.commands.attributes import draw_strengths
 from glow_tf.evaluation.context import open_context
@@ -55,6 +56,12 @@ def by_strength(images, subtitle):
     return draw_strengths(ATTRIBUTE, images, names, STRENGTHS, origin)
 
 
+def by_attribute(images, words):
+    """Draw edited images `[attributes, strengths, H, W, C]`, after a subtitle and the greatest strength, the names."""
+    origin, strength, *names = map(str, words)
+    return draw_strips(names, images, float(strength), origin)
+
+
 def by_depth(images, sizes):
     """Draw samples `[models, columns, H, W, C]` of models with (L, K) `[models, 2]`."""
     return draw_by_depth({tuple(map(int, size)): row for size, row in zip(sizes, images, strict=True)})
@@ -64,6 +71,7 @@ PICTURES = {
     "docs/pictures/digits_samples.png": by_temperature,
     "docs/pictures/digits_by_class.png": by_class,
     "docs/pictures/digits_attribute_4.png": by_strength,
+    "docs/pictures/faces_attributes.png": by_attribute,
     "experiments/paper_figures/temperature.png": by_temperature,
     "experiments/paper_figures/samples_by_depth.png": by_depth,
 }
@@ -111,12 +119,14 @@ def collect(runs):
     """Store the images of the run folders in a folder; those of runs that are not there stay as they are stored.
 
     Args:
-        runs: path of a folder with `digits`, `digits_conditional`, or runs of `experiments.paper_figures`.
+        runs: path of a folder with `digits`, `digits_conditional`, runs of `experiments.paper_figures`, or `faces`, the
+            results of `evaluate.py attributes faces --out RUNS/faces`.
     """
     parts = dict(np.load(INPUTS)) if INPUTS.is_file() else {}
     for sample, path in (
         (_digits_samples, "docs/pictures/digits_samples.png"),
         (_digits_strengths, "docs/pictures/digits_attribute_4.png"),
+        (_faces_attributes, "docs/pictures/faces_attributes.png"),
         (_digits_by_class, "docs/pictures/digits_by_class.png"),
         (_paper_temperatures, "experiments/paper_figures/temperature.png"),
         (_paper_depths, "experiments/paper_figures/samples_by_depth.png"),
@@ -139,6 +149,19 @@ def _digits_strengths(runs):
     z = batched.encode(context.model, examples.images)
     moved = [batched.decode(context.model, directions.apply(z, {ATTRIBUTE: strength})) for strength in STRENGTHS]
     return np.stack(moved, axis=1), [f"{context.caption}; directions by means", *examples.names]
+
+
+def _faces_attributes(runs):
+    """Return strips of the packaged weights, after `evaluate.py attributes faces --out RUNS/faces`."""
+    numbers, directions = (list((runs / "faces").glob(f"attributes*.{ending}")) for ending in ("json", "npz"))
+    if not numbers or not directions:
+        raise RunError(f"there are no attributes of the faces in {runs}.")
+    context = open_context("faces")
+    images = read_labeled_images(context, "test", 2000)
+    vectors = load_attributes(directions[0], context.model.config.dims)
+    strength = json.loads(numbers[0].read_text())["edits"]["means"]["strength"]
+    strips = strip_images(context.model, vectors, images, images.names, strength)
+    return strips, ["the preset faces with its weights; directions by means", strength, *images.names]
 
 
 def _digits_by_class(runs):

@@ -76,6 +76,7 @@ def test_edits_have_the_effects_that_the_pixels_say():
     images = labeled(IMAGES)
     independent = independent_attributes(images.tags)
     assert independent.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
+    assert not independent_attributes(np.array([[1, 1], [0, 1], [0, 0]])).any(), "the first implies the second"
     edits = AttributeEdits(Pixels(), Threshold(), images, independent, NAMES, count=4, decode=decode)
     # Strength 1: the right column of the second image passes the threshold; the left column of all four does.
     assert edits.measure(directions(50), "bright left", 1.0) == EditEffect(4, 0.0, 1.0, 0.25, 0)
@@ -85,8 +86,8 @@ def test_edits_have_the_effects_that_the_pixels_say():
     assert edits.measure(directions(90), "bright left", -1.0) == EditEffect(2, 1.0, 0.0, 0.5, 0)
     both = edits.measure(directions(50), "bright right", 1.0)
     assert both == EditEffect(3, 0.0, 1.0, 0.0, 0), "the two left attributes did not change"
-    alone = AttributeEdits(Pixels(), Threshold(), images, np.zeros([3, 3], bool), NAMES[:1], decode=decode)
-    assert alone.measure(directions(50), "bright left", 1.0).others_changed is None
+    alone = AttributeEdits(Pixels(), Threshold(), images, np.zeros([3, 3], bool), NAMES[:1], count=3, decode=decode)
+    assert alone.measure(directions(50), "bright left", 1.0) == EditEffect(3, 0.0, 1.0, None, 0)
     bright = AttributeEdits(Pixels(), Threshold(), labeled(IMAGES[4:]), independent, NAMES[:1], decode=decode)
     assert bright.measure(directions(50), "bright left", 1.0) is None, "there is no image without it"
 
@@ -96,7 +97,7 @@ def test_chosen_strength_is_the_least_that_acts_else_that_of_the_best_balance():
         return {str(i): EditEffect(50, 0.0, *value) for i, value in enumerate(values)}
 
     measured = {
-        0.5: effects((1.0, 0.02, 0), (0.5, 0.02, 0)),  # one attribute fails
+        0.5: effects((1.0, 0.02, 0), (1.0, 0.02, 0), (0.5, 0.02, 0)),  # one attribute fails
         1.0: effects((1.0, 0.05, 1), (1.0, 0.05, 0)),  # an image out of range
         1.5: effects((0.7, 0.1, 0), (0.7, 0.1, 0)),  # too few on average
         2.0: effects((0.9, 0.2, 0), (0.9, 0.2, 0)),  # others change
@@ -105,8 +106,8 @@ def test_chosen_strength_is_the_least_that_acts_else_that_of_the_best_balance():
     }
     strength, summaries = choose_strength(measured.__getitem__, tuple(measured))
     assert strength == 2.5 and list(summaries) == [0.5, 1.0, 1.5, 2.0, 2.5]
-    assert summaries[0.5].failing == ("1",) and summaries[2.5].others_changed == 0.15
-    assert choose_strength(measured.__getitem__, (0.5, 1.0, 1.5, 2.0))[0] == 0.5  # 0.73, out of range, 0.6, 0.7
+    assert summaries[0.5].failing == ("2",) and summaries[2.5].others_changed == 0.15
+    assert choose_strength(measured.__getitem__, (0.5, 1.0, 1.5, 2.0))[0] == 0.5  # 0.81, out of range, 0.6, 0.7
 
 
 def test_accuracies_tell_a_rare_attribute_that_is_never_detected():
@@ -122,19 +123,19 @@ def test_accuracies_tell_a_rare_attribute_that_is_never_detected():
 def test_measurement_chooses_on_validation_and_measures_on_test_images():
     rng = np.random.default_rng(0)
     train = labeled(rng.choice([60, 190], [60, 2]) + rng.integers(-9, 9, [60, 2]))
-    images = AttributeImages(train, labeled(IMAGES), labeled([(40, 60), (60, 60), (190, 60), (190, 190)]))
-    options = dict(samples=40, decode=decode)
-    table = measure_attributes(Pixels(), {"means": directions(0)}, images, NAMES[:2], **options)
+    images = AttributeImages(train, labeled(IMAGES), labeled([(10, 60), (60, 60), (190, 60), (190, 190)]))
+    names = ("bright right", "bright left")
+    table = measure_attributes(Pixels(), {"means": directions(0)}, images, names, samples=40, decode=decode)
     effects = table.methods["means"]
-    # 110 is half way between the groups; 60 + 0.5 * 100 is no more than that, and 60 + 100 is.
+    # 125 is half way between the groups: strength 0.5 leads 60 to 110, strength 1 to 160, but 10 to 110.
     assert effects.strength == 1.0 and list(effects.tried) == [0.5, 1.0]
-    assert [effects.added[name].after for name in NAMES[:2]] == [1.0, 1.0]
+    assert effects.tried[1.0].detected == 1 and [effects.added[name].after for name in names] == [1.0, 0.5]
     assert effects.added["bright left"].count == 2 and effects.removed["bright right"].count == 1
     assert table.sample_shares == {"bright left": 0.25, "bright right": 0.0}
     assert table.accuracies == {"bright left": 1.0, "bright right": 1.0}
     assert table.remarks()[-1].startswith("shares in 40 samples") and "bright right" in table.remarks()[-1]
     unknown = dataclasses.replace(images, validation=None)
-    table = measure_attributes(Pixels(), {"means": directions(0)}, unknown, NAMES[:2], samples=0, decode=decode)
+    table = measure_attributes(Pixels(), {"means": directions(0)}, unknown, names, samples=0, decode=decode)
     assert table.methods["means"].strength == 1.0 and table.sample_shares == {}
     constant = dataclasses.replace(images, test=labeled(IMAGES[4:5]))
     assert measure_attributes(Pixels(), {"means": directions(0)}, constant, NAMES, samples=0, decode=decode) is None
