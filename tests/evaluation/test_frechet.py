@@ -15,6 +15,7 @@ from glow_tf.evaluation import commands, frechet
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.frechet import RandomFeatures, frechet_distance
 from glow_tf.evaluation.target_options import TargetOptions
+from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.quantization import quantize
 from helpers.commands import call
 
@@ -81,11 +82,11 @@ def test_frechet_distance_orders_images_by_how_bad_they_are(tiny_run):
 def test_frechet_command_reports_samples_beside_test_images(tiny_run, tiny_conditional_run, tmp_path):
     out, _ = call(evaluate.main, evaluate.NAME, "frechet", tiny_run, "--out", tmp_path, "--count", "130", "--seed", "3")
     assert "130 images to 1,422 training images" in out and "real test images" in out
-    values = json.loads((tmp_path / "frechet_count_130_temperature_1_seed_3.json").read_text())
+    values = json.loads((tmp_path / "frechet_count_130_seed_3.json").read_text())
     assert values["ratio"] == values["samples"] / values["real"] > 10, "the weights are not trained"
     target = TargetOptions(str(tiny_conditional_run), out=str(tmp_path))
     commands.frechet(target, temperature=0.7)
-    assert json.loads((tmp_path / "frechet_count_300_temperature_0.7_seed_0.json").read_text())["count"] == 300
+    assert json.loads((tmp_path / "frechet_temperature_0.7.json").read_text())["count"] == 300
 
     with pytest.raises(ConfigError, match="--count: expected at most 300, .* got 301"):
         commands.frechet(target, count=301)
@@ -117,4 +118,12 @@ def test_samples_that_are_not_finite_are_left_out_or_refused(tiny_run, monkeypat
         frechet.draw_finite(context.model, 130, 0.7)
     images = context.spread_arrays("test", 130)[0]
     monkeypatch.setattr(frechet, "draw_finite", lambda *_, **__: images | 15)
-    assert frechet.measure_frechet(context, count=130).ratio == 1, "bits that the model does not see are not compared"
+    spread_arrays = EvaluationContext.spread_arrays
+
+    def without_a_damaged_one(context, split, limit):
+        return [array[: 129 if split == "test" else None] for array in spread_arrays(context, split, limit)]
+
+    monkeypatch.setattr(EvaluationContext, "spread_arrays", without_a_damaged_one)
+    result = frechet.measure_frechet(context, count=130)
+    assert result.ratio == 1, "bits that the model does not see are not compared"
+    assert (result.count, result.non_finite) == (129, 0), "as many samples as test images"

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Annotated
 
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.frechet import CHANNELS, MIN_IMAGES, measure_frechet, sample_count
 from glow_tf.evaluation.options import MAX_IMAGES, Temperature, progress_bar
 from glow_tf.evaluation.target_options import TargetOptions
@@ -31,6 +32,7 @@ def frechet(
         seed: Seed of the samples.
     """
     context = open_context(target)
+    suffix = file_suffix(frechet, count=count, temperature=temperature, seed=seed)
     count = sample_count(context, count)
     with progress_bar(count, "sampling") as bar:
         result = measure_frechet(context, count=count, temperature=temperature, seed=seed, bar=bar)
@@ -47,5 +49,4 @@ def frechet(
     if result.non_finite:
         print(f"({result.non_finite} of {count:,} samples left out: they are not finite, so they are no images)")
     values = {**dataclasses.asdict(result), "ratio": result.ratio, "temperature": temperature, "seed": seed}
-    file_name = f"frechet_count_{count}_temperature_{temperature:g}_seed_{seed}.json"
-    print(f"numbers: {context.write_json(file_name, values)}")
+    print(f"numbers: {context.write_json(f'frechet{suffix}.json', values)}")
