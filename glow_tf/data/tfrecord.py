@@ -4,8 +4,8 @@ The features of a record are `shape`, `data` (raw uint8, row by row), `label` an
 attributes as -1 or 1).
 """
 
+import itertools
 import pathlib
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +24,8 @@ from glow_tf.data.tfrecord_files import FOOTER_LENGTH, HEADER_LENGTH, Location, 
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
 from glow_tf.types import ImageShape
+
+_file_numbers = itertools.count()
 
 
 def open_tfrecord(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
@@ -83,10 +85,14 @@ def _checked_data(location: Location) -> bytes:
     with open(location.path, "rb") as file:
         file.seek(location.offset - HEADER_LENGTH)
         record = file.read(HEADER_LENGTH + location.length + FOOTER_LENGTH)
-    path = f"ram://glow_tf/record-{threading.get_ident()}"
+    # Another name for each, as a file in memory that exists is not replaced: what is written is appended to it.
+    path = f"ram://glow_tf/record-{next(_file_numbers)}"
     with tf.io.gfile.GFile(path, "wb") as file:
         file.write(record)
-    return tf_record_random_reader(path.encode()).read(0)[0]
+    try:
+        return tf_record_random_reader(path.encode()).read(0)[0]
+    finally:
+        tf.io.gfile.remove(path)
 
 
 def _features_or_none(location: Location) -> Mapping[str, Any] | None:
