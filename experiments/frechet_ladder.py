@@ -37,13 +37,9 @@ def main(name, *runs):
     fresh.initialize(train.images[: presets.get(name).training.init_images])
     sets["samples, initialized weights, temperature 1"] = sampler(fresh, 1.0)
     sets["a Gaussian of the pixels' mean and covariance"] = lambda rng, n: gaussian(train.images, rng, n)
-    for edit, strengths in (
-        (blur, (0.3, 0.5, 0.8, 1.2)),
-        (add_noise, (8, 32, 64, 128)),
-        (shuffle, (0.05, 0.1, 0.25, 1)),
-    ):
+    for text, (edit, strengths) in EDITS.items():
         for strength in strengths:
-            sets[f"test images, {edit.__doc__.format(strength)}"] = editor(edit, test.images, strength)
+            sets[f"test images, {text.format(strength)}"] = editor(edit, test.images, strength)
     for kept in (200, 50, 10):
         sets[f"copies of {kept} training images"] = lambda rng, n, kept=kept: copies(train.images, rng, n, kept)
     if (train.tags.sum(1) == 1).all():
@@ -80,17 +76,17 @@ def to_bytes(x):
 
 
 def blur(x, rng, strength):
-    """blurred with a deviation of {} pixels"""
+    """Blur images by a Gaussian of so many pixels."""
     return gaussian_filter(x, (0, strength, strength, 0))
 
 
 def add_noise(x, rng, strength):
-    """with noise of {} gray levels"""
+    """Add Gaussian noise of so many gray levels."""
     return x + strength * rng.normal(size=x.shape)
 
 
 def shuffle(x, rng, strength):
-    """with a share of {} of the pixels shuffled"""
+    """Shuffle a share of the pixels of each image."""
     pixels = x.reshape(len(x), -1, x.shape[-1]).copy()
     for image in pixels:
         moved = rng.permutation(len(image))[: max(2, round(strength * len(image)))]
@@ -117,8 +113,12 @@ def only(labeled, rng, n, kept):
     return labeled.images[rng.choice(rows, n, replace=len(rows) < n)]
 
 
-EDITS = {blur: (0.3, 0.5, 0.8, 1.2), add_noise: (8, 32, 64, 128), shuffle: (0.05, 0.1, 0.25, 1)}
-"""Strengths of the edits of real images."""
+EDITS = {
+    "blurred with a deviation of {} pixels": (blur, (0.3, 0.5, 0.8, 1.2)),
+    "with noise of {} gray levels": (add_noise, (8, 32, 64, 128)),
+    "with a share of {} of the pixels shuffled": (shuffle, (0.05, 0.1, 0.25, 1)),
+}
+"""Edits of real images and their strengths, ascending, by what they do."""
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -53,9 +53,9 @@ class AttributeClasses(Source):
         """Decode a raw record; its label is made of its attributes."""
         return self._with_labels(self.source.decode(record))
 
-    def holds(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
-        """Return whether the source holds these records."""
-        return self.source.holds(rows, image_shape)
+    def can_gather(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
+        """Return whether the source can gather these records."""
+        return self.source.can_gather(rows, image_shape)
 
     def gather(self, rows: Tensor) -> dict[str, Tensor]:
         """Return records of the source; their labels are made of their attributes."""

@@ -113,7 +113,7 @@ class CachedSource(Source):
         )
         return {"image": image, "label": label, "attributes": attributes, "valid": valid}
 
-    def holds(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
+    def can_gather(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
         """Return whether these records are in the table, as images of that shape; store those that need no fitting."""
         if self._keeps_size or self._image_shape != tuple(image_shape):
             return False
@@ -165,7 +165,7 @@ class CachedSource(Source):
                 self._fills_groups = not valid  # others are likely to need it too
                 return False
             self._store(row, image, label, attributes, valid)
-        return True
+        return bool(self.table.columns["filled"][rows].all())  # the disk may be full
 
     @property
     def _keeps_size(self) -> bool:

@@ -248,7 +248,7 @@ def _read_group(
     read: Callable[..., dict[str, Tensor]],
     arguments: tuple[Tensor, ...],
 ) -> dict[str, Tensor]:
-    """Return decoded records with fitted images, at once where the source holds them decoded, else one by one.
+    """Return decoded records with fitted images, at once where the source has them decoded, else one by one.
 
     Args:
         source: the source of the records.
@@ -263,12 +263,12 @@ def _read_group(
         "attributes": tf.TensorSpec([len(source.attribute_names)], tf.int32),
         "valid": tf.TensorSpec([], tf.bool),
     }
-    held = source.holds(rows, image_shape)
-    if held is True:
+    can_gather = source.can_gather(rows, image_shape)
+    if can_gather is True:
         return source.gather(rows)
-    if held is False:
+    if can_gather is False:
         return _map(read, arguments, spec)
-    records = tf.cond(held, lambda: source.gather(rows), lambda: _map(read, arguments, spec))
+    records = tf.cond(can_gather, lambda: source.gather(rows), lambda: _map(read, arguments, spec))
     return {key: tf.ensure_shape(records[key], [*rows.shape, *spec[key].shape]) for key in spec}
 
 

@@ -96,7 +96,7 @@ class Source:
         """
         raise NotImplementedError
 
-    def holds(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
+    def can_gather(self, rows: Tensor, image_shape: ImageShape) -> Tensor | bool:
         """Return whether `gather` returns these records, with images of that shape; False if it never does.
 
         Args:
@@ -106,7 +106,7 @@ class Source:
         return False
 
     def gather(self, rows: Tensor) -> dict[str, Tensor]:
-        """Return what `decode` returns, stacked, of records that the source holds decoded.
+        """Return what `decode` returns, stacked, of records that are decoded already.
 
         Args:
             rows: numbers of records, int64 `[n]`.
@@ -163,7 +163,7 @@ class ArraySource(Source):
         image, label, attributes = record
         return {"image": image, "label": label, "attributes": attributes, "valid": tf.constant(True)}
 
-    def holds(self, rows: Tensor, image_shape: ImageShape) -> bool:
+    def can_gather(self, rows: Tensor, image_shape: ImageShape) -> bool:
         """Return whether the images have that shape."""
         return self.images.shape[1:] == tuple(image_shape)
 

@@ -4,9 +4,8 @@ The features of a record are `shape`, `data` (raw uint8, row by row), `label` an
 attributes as -1 or 1).
 """
 
-import os
+import itertools
 import pathlib
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,11 +25,7 @@ from glow_tf.errors import DataError
 from glow_tf.io import describe_error
 from glow_tf.types import ImageShape
 
-CAN_COPY = hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd")
-"""True if the system has files in memory, and names for them."""
-
-_copies = threading.local()
-"""A file in memory for each thread, `file`."""
+_file_numbers = itertools.count()
 
 
 def open_tfrecord(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
@@ -85,20 +80,19 @@ def _features(location: Location) -> Mapping[str, Any]:
 def _checked_data(location: Location) -> bytes:
     """Read the data of a record, and let TensorFlow compare its checksums.
 
-    TensorFlow's reader reads 16 MB ahead of any position. Where the system can, it gets a file of this record alone.
+    TensorFlow's reader reads 16 MB ahead of any position, so it gets a file of this record alone, in memory.
     """
-    start, length = location.offset - HEADER_LENGTH, HEADER_LENGTH + location.length + FOOTER_LENGTH
-    if not CAN_COPY:
-        return tf_record_random_reader(os.fsencode(location.path)).read(start)[0]
-    if not hasattr(_copies, "file"):
-        _copies.file = os.fdopen(os.memfd_create("glow_tf-record"), "r+b", buffering=0)  # closed with the thread
     with open(location.path, "rb") as file:
-        file.seek(start)
-        record = file.read(length)
-    _copies.file.truncate(0)
-    _copies.file.seek(0)
-    _copies.file.write(record)
-    return tf_record_random_reader(f"/proc/self/fd/{_copies.file.fileno()}".encode()).read(0)[0]
+        file.seek(location.offset - HEADER_LENGTH)
+        record = file.read(HEADER_LENGTH + location.length + FOOTER_LENGTH)
+    # Another name for each, as a file in memory that exists is not replaced: what is written is appended to it.
+    path = f"ram://glow_tf/record-{next(_file_numbers)}"
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(record)
+    try:
+        return tf_record_random_reader(path.encode()).read(0)[0]
+    finally:
+        tf.io.gfile.remove(path)
 
 
 def _features_or_none(location: Location) -> Mapping[str, Any] | None:

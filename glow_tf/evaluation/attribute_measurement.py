@@ -1,6 +1,7 @@
 """Measure attributes of a model: edits along directions, and samples, as a classifier of real images detects them."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 from glow_tf import quantization
@@ -100,9 +101,8 @@ def _choose(
     validation: AttributeEdits, directions: Attributes, names: Sequence[str]
 ) -> tuple[float, dict[float, EditSummary]]:
     """Return the strength for all attributes, and what each strength did; 1 if there is nothing to edit."""
-    if not _effects(validation, directions, names, STRENGTHS[0]):
-        return 1.0, {}
-    return choose_strength(lambda strength: _effects(validation, directions, names, strength))
+    measure = functools.cache(functools.partial(_effects, validation, directions, names))
+    return choose_strength(measure) if measure(STRENGTHS[0]) else (1.0, {})
 
 
 def _effects(

@@ -1,4 +1,4 @@
-"""Choose one strength of edits for all attributes: the least at which they act, on images that no result is from."""
+"""Choose one strength of edits for all attributes: the least that suffices, on images that no result is from."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 """The strengths to choose from."""
 
 MIN_MEAN_DETECTED, MIN_DETECTED = 0.8, 0.6
-"""Shares of edited images in which an attribute is detected if edits act: the mean of all attributes, and each."""
+"""Shares of edited images in which an attribute is detected if edits suffice: the mean of all attributes, and each."""
 MAX_OTHERS_CHANGED = 0.15
 """Mean share of changed predictions of other attributes up to which edits leave the rest of an image alone."""
 
@@ -29,7 +29,7 @@ class EditSummary:
     Example:
         >>> effects = {"smiling": EditEffect(50, 0.0, 0.9, 0.1, 0), "bun": EditEffect(50, 0.0, 0.5, 0.1, 0)}
         >>> summary = EditSummary.of(effects)
-        >>> round(summary.detected, 2), summary.failing, summary.acts
+        >>> round(summary.detected, 2), summary.failing, summary.suffices
         (0.7, ('bun',), False)
     """
 
@@ -50,7 +50,7 @@ class EditSummary:
         )
 
     @property
-    def acts(self) -> bool:
+    def suffices(self) -> bool:
         """Return whether the edits show the attributes, change little else, and leave every image in range."""
         in_range = not self.outside and (self.others_changed or 0) <= MAX_OTHERS_CHANGED
         return in_range and self.detected >= MIN_MEAN_DETECTED and not self.failing
@@ -64,7 +64,7 @@ class EditSummary:
 def choose_strength(
     measure: Callable[[float], Mapping[str, EditEffect]], strengths: Sequence[float] = STRENGTHS
 ) -> tuple[float, dict[float, EditSummary]]:
-    """Choose the least strength at which the edits act; if there is none, the one of the greatest `EditSummary.net`.
+    """Choose the least strength that suffices; if there is none, the one of the greatest `EditSummary.net`.
 
     Args:
         measure: function that returns the effects of all edits at a strength, by the name of the attribute.
@@ -76,6 +76,6 @@ def choose_strength(
     summaries: dict[float, EditSummary] = {}
     for strength in strengths:
         summaries[strength] = EditSummary.of(measure(strength))
-        if summaries[strength].acts:
+        if summaries[strength].suffices:
             return strength, summaries
     return max(summaries, key=lambda strength: summaries[strength].net), summaries

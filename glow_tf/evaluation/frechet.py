@@ -164,7 +164,9 @@ def measure_frechet(
     train_images, train_labels, _ = context.spread_arrays("train", MAX_TRAINING_IMAGES)
     classes = train_labels[np.random.default_rng(seed).integers(len(train_labels), size=count)]
     samples = draw_finite(model, count, temperature, context.model_labels(classes), seed=seed, bar=bar)
+    non_finite = count - len(samples)
     test_images = context.spread_arrays("test", len(samples))[0]
+    samples = samples[: len(test_images)]  # damaged test images may have been left out
     images = {"train": train_images, "real": test_images, "samples": samples}
     images = {name: quantize(values, model.config.bits).numpy() for name, values in images.items()}
     compute_features = RandomFeatures(images["train"])
@@ -173,7 +175,7 @@ def measure_frechet(
         samples=frechet_distance(features["samples"], features["train"]),
         real=frechet_distance(features["real"], features["train"]),
         count=len(samples),
-        non_finite=count - len(samples),
+        non_finite=non_finite,
         training_images=len(train_images),
     )
 

@@ -14,7 +14,7 @@ class StopSignals:
     """The signal that asked this process to stop, and the one on which all machines agree.
 
     Args:
-        agreement: a `agreement.Agreement`, or another function that returns the largest number of all machines.
+        agreement: an `agreement.Agreement`, or another function that returns the largest number of all machines.
     """
 
     def __init__(self, agreement: Callable[[int], int]) -> None:

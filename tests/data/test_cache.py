@@ -206,6 +206,24 @@ def test_cache_is_left_out_where_there_is_no_room_and_ends_on_a_full_disk(tmp_pa
     np.testing.assert_array_equal(result, images(open_source(config, SHAPE), config))
 
 
+def test_group_whose_last_image_does_not_fit_on_the_disk_is_decoded_again(tmp_path, on_disk, monkeypatch):
+    config = DataConfig(f"folder:{make_folder(tmp_path / 'images', sizes=((8, 8),))}")
+    for path in (tmp_path / "images").rglob("*.png"):
+        Image.open(path).convert("RGB").save(path)  # none needs fitting
+    source, write, count = open_cached(config, tmp_path / "caches"), MappedImageTable._write, itertools.count(1)
+
+    def full_at_the_fourth(*arguments):
+        if next(count) == 4:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(MappedImageTable, "_write", full_at_the_fourth)
+    with pytest.warns(UserWarning, match="no more images are cached"):
+        assert not source._fill_group(np.arange(4))
+    assert source.table.columns["filled"].sum() == 3
+    assert_same(batches(source, config), batches(open_source(config, SHAPE), config))
+
+
 def test_cache_is_saved_while_it_is_filled(tmp_path, on_disk, monkeypatch):
     monkeypatch.setattr(cache_folder, "SAVE_INTERVAL_SECONDS", 0)
     config = DataConfig(f"folder:{make_folder(tmp_path / 'images')}", fit="resize")

@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, pipeline
@@ -26,6 +27,9 @@ def test_tfrecord_images_and_attributes_are_read(tmp_path):
     order = [0, 2, 1]
     np.testing.assert_array_equal(read_images, images[order])
     np.testing.assert_array_equal(attributes, tags[order])
+    train = source.rows_of("train").tolist()
+    assert len({source.image(row).tobytes() for row in train}) == len(train), "one thread reads one after another"
+    assert not tf.io.gfile.glob("ram://glow_tf/*"), "no record stays in memory"
 
 
 @pytest.mark.parametrize("resolutions", [(2, 3, 4), (2, 3), (4, 5)])

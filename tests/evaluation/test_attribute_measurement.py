@@ -92,7 +92,7 @@ def test_edits_have_the_effects_that_the_pixels_say():
     assert bright.measure(directions(50), "bright left", 1.0) is None, "there is no image without it"
 
 
-def test_chosen_strength_is_the_least_that_acts_else_that_of_the_best_balance():
+def test_chosen_strength_is_the_least_that_suffices_else_that_of_the_best_balance():
     def effects(*values):
         return {str(i): EditEffect(50, 0.0, *value) for i, value in enumerate(values)}
 
@@ -120,13 +120,21 @@ def test_accuracies_tell_a_rare_attribute_that_is_never_detected():
     assert lower_accuracies(classifier, images) == pytest.approx({"bright left": 0.5, "bright right": 0.9})
 
 
-def test_measurement_chooses_on_validation_and_measures_on_test_images():
+def test_measurement_chooses_on_validation_and_measures_on_test_images(monkeypatch):
+    measure, measured = AttributeEdits.measure, []
+
+    def recorded(edits, directions, name, strength):
+        measured.append((edits, name, strength))
+        return measure(edits, directions, name, strength)
+
+    monkeypatch.setattr(AttributeEdits, "measure", recorded)
     rng = np.random.default_rng(0)
     train = labeled(rng.choice([60, 190], [60, 2]) + rng.integers(-9, 9, [60, 2]))
     images = AttributeImages(train, labeled(IMAGES), labeled([(10, 60), (60, 60), (190, 60), (190, 190)]))
     names = ("bright right", "bright left")
     table = measure_attributes(Pixels(), {"means": directions(0)}, images, names, samples=40, decode=decode)
     effects = table.methods["means"]
+    assert len(set(measured)) == len(measured) == 2 * 4, "two strengths on validation images, and one on test images"
     # 125 is half way between the groups: strength 0.5 leads 60 to 110, strength 1 to 160, but 10 to 110.
     assert effects.strength == 1.0 and list(effects.tried) == [0.5, 1.0]
     assert effects.tried[1.0].detected == 1 and [effects.added[name].after for name in names] == [1.0, 0.5]
