@@ -197,6 +197,17 @@ def _shape(value: Any) -> tf.TensorShape | tuple[int, ...]:
     return value.shape if tf.is_tensor(value) else np.shape(value)
 
 
+def dtype_of(value: Any) -> tf.DType | None:
+    """Return the type of a tensor or array, of another library too; None for numbers and lists of Python."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return None
+    try:
+        return tf.as_dtype(dtype)
+    except TypeError:  # a type of another library, such as PyTorch
+        return tf.as_dtype(np.asarray(value).dtype)
+
+
 def _numpy_dtype(value: Any) -> DTypeLike:
     return value.dtype.as_numpy_dtype if tf.is_tensor(value) else np.asarray(value).dtype
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from glow_tf.arguments import refuse_masked
+from glow_tf.arguments import dtype_of, refuse_masked
 from glow_tf.bijector_cache import GraphCache
 from glow_tf.errors import did_you_mean
 from glow_tf.event_shapes import map_event_shape, map_event_shape_tensor
@@ -143,11 +143,11 @@ class LayerBijector(tfb.Bijector):
         """
         for part in value if isinstance(value, (list, tuple)) else [value]:
             refuse_masked(part, f"{self.name}.{method}")
-            dtype = getattr(part, "dtype", None)
-            if dtype is not None and not tf.as_dtype(dtype).is_floating:
+            dtype = dtype_of(part)
+            if dtype is not None and not dtype.is_floating:
                 raise TypeError(
-                    f"{self.name}.{method}: expected {self._layer.compute_dtype}, got {tf.as_dtype(dtype).name}; cast "
-                    "numbers to floats, and map uint8 images with Glow.dequantize or glow_tf.quantization."
+                    f"{self.name}.{method}: expected {self._layer.compute_dtype}, got {dtype.name}; cast numbers to "
+                    "floats, and map uint8 images with Glow.dequantize or glow_tf.quantization."
                 )
 
     def condition_of(self, keywords: Mapping[str, Any]) -> Any:

@@ -31,13 +31,14 @@ class LineHandler(logging.Handler):
 def shown_as_lines() -> Iterator[None]:
     """Show the library's messages, information too, as lines on standard error within the context.
 
-    If the logger `glow_tf` has a handler already, of the program or of an outer context, nothing is changed.
+    Nothing is changed if the messages are shown already: the logger `glow_tf` has a handler, of the program or of an
+    outer context, or the root logger one that writes to the terminal, as `logging.basicConfig` makes it.
 
     Example:
         >>> with shown_as_lines():
         ...     LIBRARY.info("shown on standard error")
     """
-    if LIBRARY.handlers:
+    if LIBRARY.handlers or any(map(_writes_to_terminal, logging.getLogger().handlers)):
         yield
         return
     handler, level = LineHandler(), LIBRARY.level
@@ -49,3 +50,7 @@ def shown_as_lines() -> Iterator[None]:
     finally:
         LIBRARY.removeHandler(handler)
         LIBRARY.setLevel(level)
+
+
+def _writes_to_terminal(handler: logging.Handler) -> bool:
+    return isinstance(handler, logging.StreamHandler) and handler.stream in (sys.stdout, sys.stderr)

@@ -11,6 +11,7 @@ The folder of the packaged weights holds of a preset
 
 import os
 import pathlib
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import keras
@@ -130,6 +131,21 @@ def packaged_attributes(name: str) -> pathlib.Path | None:
     if digest is None or digest != written_digest(weights):
         raise RunError(f"{path} holds attributes of other weights than {weights.name}; install glow_tf again.")
     return path
+
+
+def warn_of_other_weights(attributes: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Warn if attributes of a preset are used with another model than that of the preset's packaged weights.
+
+    Args:
+        attributes: path of a file of attributes, or name of a preset.
+        path: path of the model, or name of its preset.
+    """
+    if is_packaged(attributes) and str(attributes) != str(path):
+        warnings.warn(
+            f"the attributes of {attributes} are directions in the latents of its packaged weights, and {path} has "
+            "other weights.",
+            stacklevel=3,
+        )
 
 
 def load_weights_file(model: Any, path: pathlib.Path) -> None:

@@ -96,6 +96,13 @@ def test_line_stands_above_a_progress_bar(monkeypatch):
     assert before.endswith("\r") and after.startswith("\rreading")
 
 
+def test_line_is_not_written_twice_where_the_program_shows_all_messages(monkeypatch, capsys):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler()])  # as basicConfig does
+    with shown_as_lines():
+        LIBRARY.warning("left out: a.png")
+    assert capsys.readouterr().err == "left out: a.png\n"
+
+
 def test_handler_of_the_program_is_the_only_one(monkeypatch, capsys):
     lines = []
     handler = logging.Handler()

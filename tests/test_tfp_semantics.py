@@ -418,6 +418,21 @@ def test_arrays_of_another_type_are_refused_as_tensors_are(conditional_glow):
         with pytest.raises(TypeError, match="got int64; cast numbers"):
             method(integers)
     np.testing.assert_allclose(bijector.inverse(x.numpy().astype(float))[0], latents[0], atol=1e-5)  # as TFP casts it
+
+    class ForeignArray:
+        """An array of another library, with a type of its own."""
+
+        def __init__(self, array):
+            self.array, self.dtype, self.shape = array, object(), array.shape
+
+        def __array__(self, dtype=None, copy=None):
+            return np.asarray(self.array, dtype)
+
+    np.testing.assert_array_equal(bijector.inverse(ForeignArray(x.numpy()))[0], latents[0])
+    assert d.log_prob(ForeignArray(x.numpy())).shape == len(images)
+    for method in (bijector.inverse, d.log_prob):
+        with pytest.raises(TypeError, match="got uint8"):
+            method(ForeignArray(images))
     np.testing.assert_allclose(d.log_prob(x.numpy().astype(np.float32)), d.log_prob(x), rtol=1e-3)
 
 

@@ -54,8 +54,8 @@ class OwnLayerBijector(LayerBijector):
         """Set data-dependent weights (actnorm) from the batch `x` and return its latents: `layer.initialize`.
 
         Args:
-            x: `[n, *event]` on the side of the data.
-            condition: labels that broadcast to `[n]`; by default the bijector's own.
+            x: `[..., *event]` on the side of the data.
+            condition: labels that broadcast to the leading dimensions; by default the bijector's own.
 
         Raises:
             DataError: the batch is empty or not finite; no weight is set then.

@@ -47,8 +47,8 @@ def command(
     Args:
         run: Run folder, .keras file, or a preset whose weights come with the package; the faces if not given.
         ema: Use a run's EMA weights instead of the raw ones.
-        data: Source of the test images and attributes, such as bundled:digits, instead of the run's own; its images are
-            resized to the model's.
+        data: Source of the test images and attributes, such as bundled:digits, instead of the run's own; images
+            of another source are resized to the model's.
         attributes: Attribute directions to use: .npz of evaluate.py attributes, or the original's z_manipulate.npy.
         host: Address to listen at; 0.0.0.0 lets other machines in.
         port: Port to listen at; 0 takes a free one.

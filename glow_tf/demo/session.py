@@ -1,5 +1,6 @@
 """The computations behind the page: sample, blend, move along attributes, redraw levels. Independent of HTTP."""
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from glow_tf import presets
 from glow_tf.attributes import Attributes, load_attributes
 from glow_tf.demo import edits
 from glow_tf.demo.compiled_model import CompiledModel
@@ -21,7 +23,7 @@ from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import describe_error
 from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
-from glow_tf.model_files import is_packaged, packaged_attributes
+from glow_tf.model_files import is_packaged, packaged_attributes, warn_of_other_weights
 from glow_tf.runs import is_keras_file, load_model
 from glow_tf.types import TensorLike
 
@@ -220,7 +222,8 @@ def open_session(
 
     Args:
         path: run folder, or `.keras` file, which without `data` has no test images, or name of a preset.
-        data: source such as "bundled:digits" instead of the run's own, or None.
+        data: source such as "bundled:digits" instead of the run's own, or None; images of another source than the
+            run's are resized.
         ema: use the EMA weights.
         attributes: path of a file that `load_attributes` reads, or None to compute them from the data.
 
@@ -230,10 +233,11 @@ def open_session(
     if is_keras_file(path) and data is None:
         context, model = None, load_model(path, ema=ema)
     else:
-        fit = None if data is None else "resize"
-        target = TargetOptions(str(path), data, fit, ema=ema, on_damaged="skip")
-        context = open_context(target, tf.distribute.get_strategy())
+        target = TargetOptions(str(path), data, ema=ema, on_damaged="skip")
+        context = _with_fitted_images(open_context(target, tf.distribute.get_strategy()))
         model = context.model
+    if attributes is not None:
+        warn_of_other_weights(attributes, path)
     test_images = None
     if data is None and is_packaged(path) and packaged_attributes(str(path)):
         test_images = read_packaged_images(str(path))
@@ -248,3 +252,11 @@ def open_session(
     if data is not None and session.data_error:
         raise DataError(session.data_error)
     return session
+
+
+def _with_fitted_images(context: EvaluationContext) -> EvaluationContext:
+    """Return a context whose images are fitted as in training if they are the model's own, else resized."""
+    own = context.experiment or (presets.get(str(context.path)) if is_packaged(context.path) else None)
+    if own is not None and context.data.source == own.data.source:
+        return context
+    return dataclasses.replace(context, data=dataclasses.replace(context.data, fit="resize"))

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 # Not the public class: its subclasses are composite tensors, which a model cannot be a part of.
 from tensorflow_probability.python.distributions.transformed_distribution import _TransformedDistribution
 
-from glow_tf.arguments import check_temperature, refuse_masked
+from glow_tf.arguments import check_temperature, dtype_of, refuse_masked
 from glow_tf.distributions.glow_distribution import GlowDistribution, batch_parameters
 from glow_tf.labels import label_vector, labels_of_any_shape
 from glow_tf.layers.flatten import FlatFlow
@@ -84,12 +84,11 @@ class ContinuousGlow(GlowDistribution, _TransformedDistribution):
 
     def _checked_images(self, value: TensorLike) -> TensorLike:
         refuse_masked(value, str(self.name))
-        dtype = getattr(value, "dtype", None)
-        if dtype is not None and not tf.as_dtype(dtype).is_floating:
+        dtype = dtype_of(value)
+        if dtype is not None and not dtype.is_floating:
             raise TypeError(
                 f"{self.name}: expected images of floats in [-0.5, 0.5), as Glow.dequantize makes them, got "
-                f"{tf.as_dtype(dtype).name}; "
-                "for uint8 images take distribution(discrete=True)."
+                f"{dtype.name}; for uint8 images take distribution(discrete=True)."
             )
         return value
 

@@ -1,4 +1,4 @@
-"""Report what is measured of attributes: a printed table, the same in Markdown, and a sheet of strips."""
+"""Report what is measured of attributes: a table as lines and in Markdown, and a sheet of strips."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,8 +21,8 @@ def write_report(
     origin: str,
     pictures: PictureOptions,
     file_name: str,
-) -> dict[str, Any]:
-    """Measure attributes (see `measure_attributes`), print the table, and write it and the strips.
+) -> tuple[list[str], dict[str, Any]]:
+    """Measure attributes (see `measure_attributes`), and write the table and the strips.
 
     Args:
         context: model, and folder of the files.
@@ -35,24 +35,24 @@ def write_report(
         file_name: name of the files without their endings.
 
     Returns:
-        The numbers as what JSON can hold; empty if all attributes are constant in the test images.
+        The lines to print, and the numbers as what JSON can hold; both empty if all attributes are constant in the
+        test images.
     """
     model, (count, samples) = context.model, counts
     with progress_bar(number_of_images(len(names), len(directions), count, samples), "measuring") as bar:
         table = measure_attributes(model, directions, images, names, count=count, samples=samples, bar=bar)
     if table is None:
-        return {}
-    print(
-        "share of images in which a classifier of real images detects the attribute: of test images without it, moved"
-    )
-    print("by + the strength, of those with it, moved by -; others: share of other attributes that it sees change")
-    print(format_table(table.rows(), indent="  "))
-    for remark in table.remarks():
-        print(f"  {remark}")
+        return [], {}
+    lines = [
+        "share of images in which a classifier of real images detects the attribute: of test images without it, moved",
+        "by + the strength, of those with it, moved by -; others: share of other attributes that it sees change",
+        format_table(table.rows(), indent="  "),
+        *(f"  {remark}" for remark in table.remarks()),
+    ]
     write_text(context.out / f"{file_name}.md", table.to_markdown())
     names, method = list(table.accuracies), next(iter(directions))
     strength = table.methods[method].strength
     strips = strip_images(model, directions[method], images.test, names, strength)
     path = pictures.save(draw_strips(names, strips, strength, f"{context.caption}; {origin}"), context.out, file_name)
-    print(f"table:    {context.out / file_name}.md, strips: {path}")
-    return table.to_json()
+    lines.append(f"table:    {context.out / file_name}.md, strips: {path}")
+    return lines, table.to_json()

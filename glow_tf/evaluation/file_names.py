@@ -45,6 +45,16 @@ def file_suffix(command: Callable[..., object], **options: object) -> str:
     return "".join(f"_{_word(name, value)}" for name, value in options.items() if value != defaults[name])
 
 
+def shortened(suffix: str) -> str:
+    """Return the end of a file's name, of which a long one is cut and gets a checksum of the whole.
+
+    A file system takes names of at most 255 bytes, and two such ends must fit.
+    """
+    if len(suffix) <= MAX_LENGTH:
+        return suffix
+    return f"{suffix[:MAX_LENGTH]}_{zlib.crc32(suffix.encode()):08x}"
+
+
 def _word(name: str, value: object) -> str:
     """Return a value with the name of its option; a single text without, as it tells enough."""
     if isinstance(value, str):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from glow_tf.demo import directions, edits
+from glow_tf.demo import session as session_module
 from glow_tf.demo.directions import Directions
 from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, UnknownImageError
 from glow_tf.demo.session import open_session
@@ -204,6 +205,22 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     (tmp_path / "images" / "test" / "0.png").write_bytes(b"no picture")
     session = open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'images'}")
     assert len(session.images.test_ids) == 3, "resized, and the damaged one left out"
+
+
+def test_own_images_are_fitted_as_in_training_and_attributes_of_other_weights_are_named(tiny_run, monkeypatch):
+    fits = []
+
+    def read(context):
+        fits.append(context.data.fit)
+        raise DataError("no images")
+
+    monkeypatch.setattr(session_module, "read_test_images", read)
+    for data in ("bundled:digits", "npz:images.npz"):
+        with pytest.raises(DataError, match="no images"):
+            open_session(tiny_run, data=data)
+    assert fits == ["exact", "resize"]
+    with pytest.warns(UserWarning, match="attributes of digits are directions in .* has other weights"):
+        assert open_session(tiny_run, attributes="digits").directions.status()["state"] == "ready"
 
 
 def test_session_traces_one_graph_for_any_number_of_images(session):

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from glow_tf.evaluation import commands
-from glow_tf.evaluation.file_names import file_suffix, file_word, own_files_suffix
+from glow_tf.evaluation.file_names import file_suffix, file_word, own_files_suffix, shortened
 from glow_tf.evaluation.options import PictureOptions
 from glow_tf.evaluation.target_options import TargetOptions
 
@@ -52,6 +52,14 @@ def test_texts_that_differ_in_what_a_name_cannot_hold_have_other_words():
     texts = ["猫", "狗", "", "a" * 200, "b" + "a" * 199, "été", "àtà", "t"]
     words = [file_word(text) for text in texts]
     assert len(set(words)) == len(texts) and all(len(word) < 120 and word.isascii() for word in words)
+
+
+def test_long_ends_are_shortened_to_names_that_a_file_system_takes():
+    files = own_files_suffix([f"/home/me/{i}.png" for i in range(20)], 3)
+    ends = [files, f"{files}_4", "_seed_5"]
+    short = [shortened(end) for end in ends]
+    assert len(set(short)) == 3 and short[2] == ends[2]
+    assert len(f".1234567.attribute_{file_word('a' * 300)}{short[1]}_scale_4.png") < 255
 
 
 def test_calls_with_other_options_leave_each_others_files(tiny_run, tmp_path):

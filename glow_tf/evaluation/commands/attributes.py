@@ -14,12 +14,13 @@ from glow_tf.evaluation.attribute_measurement import AttributeImages
 from glow_tf.evaluation.attribute_report import write_report
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import Examples, read_examples
-from glow_tf.evaluation.file_names import file_suffix, file_word
+from glow_tf.evaluation.file_names import file_suffix, file_word, shortened
 from glow_tf.evaluation.labeled_images import TrainHeldOut, attribute_names, read_folders, read_splits, read_validation
 from glow_tf.evaluation.options import DEFAULT_PICTURES, MAX_IMAGES, MAX_LABEL, PictureOptions, ShownCount, progress_bar
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import Between, NotEmpty, PathText, check_arguments
+from glow_tf.model_files import warn_of_other_weights
 from glow_tf.pictures import Sheet, frame
 from glow_tf.tables import format_table
 from glow_tf.types import Images
@@ -89,18 +90,19 @@ def attributes(
     labeled = _read_labeled(context, folders, load, limit)
     if load:
         directions = {"loaded": load_attributes(load, context.model.config.dims)}
+        warn_of_other_weights(load, context.path)
     else:
         assert labeled is not None  # only with directions of a file there may be no attributes
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
     first = next(iter(directions.values()))
     variant = file_suffix(attributes, folders=folders, load=load, method=method, limit=limit)
-    chosen = file_suffix(attributes, names=names, measured=measured, sampled=sampled)
+    chosen = shortened(file_suffix(attributes, names=names, measured=measured, sampled=sampled))
     measured_names = _choose_names(names, first.names, MAX_ATTRIBUTES_MEASURED)
     names = _choose_names(names, first.names)
     if save or not load:
-        first.save(context.out / f"attributes{variant}.npz" if save is None else save)
+        first.save(context.out / f"attributes{shortened(variant)}.npz" if save is None else save)
     origin = f"directions of {load}" if load else f"directions by {method}"
-    variant += file_suffix(attributes, strengths=strengths, shown=shown) + examples.suffix
+    variant = shortened(variant + file_suffix(attributes, strengths=strengths, shown=shown) + examples.suffix)
     with progress_bar(len(names) * len(examples.images) * (len(strengths) + FRAMES), "moving images") as bar:
         z = batched.encode(context.model, examples.images, examples.labels)
         for name in names:
@@ -121,7 +123,10 @@ def attributes(
         real = AttributeImages(labeled.train, validation, labeled.held_out)
         counts = (measured, 0 if folders else sampled)
         file_name = f"attributes{variant}{chosen}"
-        values.update(write_report(context, directions, real, measured_names, counts, origin, pictures, file_name))
+        lines, numbers = write_report(context, directions, real, measured_names, counts, origin, pictures, file_name)
+        for line in lines:
+            print(line)
+        values.update(numbers)
     paths = [context.out / f"attribute_*{variant}{kind}" for kind in (pictures.ending, ending)]
     print(f"pictures: {paths[0]}, moving: {paths[1]}")
     print(f"numbers:  {context.write_json(f'attributes{variant}{chosen}.json', values)}")
