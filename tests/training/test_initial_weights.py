@@ -12,6 +12,7 @@ from glow_tf.config import DataConfig, RunOptions, SplitRecord
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.runs import Run
 from glow_tf.training import initial_weights
+from glow_tf.training.fitting_weights import check_shapes
 from glow_tf.training.initial_weights import load_initial_weights
 from helpers.commands import call_train
 from helpers.stub_training import EXPERIMENT, StubTrainer
@@ -152,7 +153,7 @@ def test_weights_of_another_model_are_refused_by_name(tiny_run, tuned, tmp_path)
     ours = {"flow/a/W": (2, 3), "flow/b/W": (4,)}
     message = r"its weights differ in flow/a/W \(\(3, 2\) there, \(2, 3\) here\), flow/b/W \(missing there"
     with pytest.raises(RunError, match=message):
-        initial_weights._check_shapes(record, {"flow/a/W": (3, 2)}, ours, ())
+        check_shapes(record, {"flow/a/W": (3, 2)}, ours, ())
 
 
 def test_source_that_is_no_source_is_one_sentence(tiny_run, tuned, tmp_path, monkeypatch):
