@@ -1,15 +1,22 @@
 """Report what is measured of attributes: a table as lines and in Markdown, and a sheet of strips."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from glow_tf.attributes import Attributes
+from glow_tf.edits import decode_with_overshoot
 from glow_tf.evaluation.attribute_measurement import AttributeImages, measure_attributes, number_of_images
 from glow_tf.evaluation.attribute_strips import draw_strips, strip_images
 from glow_tf.evaluation.options import PictureOptions, progress_bar
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import write_text
 from glow_tf.tables import format_table
+
+MIN_IMAGES_TO_COMPILE = 2000
+"""Images from which on it pays to compile the decoding, which takes some seconds."""
 
 
 def write_report(
@@ -39,8 +46,14 @@ def write_report(
         test images.
     """
     model, (count, samples) = context.model, counts
-    with progress_bar(number_of_images(len(names), len(directions), count, samples), "measuring") as bar:
-        table = measure_attributes(model, directions, images, names, count=count, samples=samples, bar=bar)
+    total = number_of_images(len(names), len(directions), count, samples)
+    decode = functools.partial(decode_with_overshoot, model)
+    if total >= MIN_IMAGES_TO_COMPILE:
+        decode = tf.function(decode, reduce_retracing=True)
+    with progress_bar(total, "measuring") as bar:
+        table = measure_attributes(
+            model, directions, images, names, count=count, samples=samples, decode=decode, bar=bar
+        )
     if table is None:
         return [], {}
     lines = [
