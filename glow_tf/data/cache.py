@@ -78,7 +78,9 @@ class CachedSource(Source):
             credits=uncached.credits,
         )
         self._uncached, self.skips_damaged = uncached, uncached.skips_damaged
-        self._config, self._image_shape, self.table, self.folder = config, tuple(image_shape), table, folder
+        self._config, self.table, self.folder = config, table, folder
+        height, width, channels = image_shape
+        self._image_shape = height, width, channels
         self._fills_groups = True
         is_small = math.prod(image_shape) <= MAX_VALUES_ALONE
         self._decoding = threading.Lock() if is_small else contextlib.nullcontext()
@@ -183,7 +185,7 @@ class CachedSource(Source):
         return tf.ensure_shape(image, [None, None, channels])
 
     def _store(
-        self, row: np.integer, image: np.ndarray, label: np.integer, attributes: np.ndarray, valid: np.bool_
+        self, row: int | np.integer, image: np.ndarray, label: np.integer, attributes: np.ndarray, valid: np.bool_
     ) -> np.bool_:
         """Fill a record of the table; return whether it is valid."""
         if valid:

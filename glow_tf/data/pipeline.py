@@ -321,8 +321,10 @@ def _batched(
     group = tf.autograph.experimental.do_not_convert(group)
     dataset = positions.batch(size, drop_remainder=True).map(group, tf.data.AUTOTUNE, deterministic=True)
     if size < batch_size:
-        options = dict(drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        dataset = dataset.batch(batch_size // size, **options).map(_merge_groups)
+        groups = dataset.batch(
+            batch_size // size, drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        dataset = groups.map(_merge_groups)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
