@@ -16,7 +16,7 @@ from helpers.public_names import internal_names
 NAMES = [path.stem for path in notebooks.PATHS]
 TRAINING_FACES, TEST_FACES = 1000, 200
 """Faces that notebooks read, the first of their splits."""
-MAX_BYTES, MAX_PICTURE_BYTES = 250_000, 120_000
+MAX_BYTES, MAX_PICTURE_BYTES = 256_000, 120_000
 MAGIC = re.compile(r"^( *)%.*$", re.MULTILINE)
 """A command of IPython, which is no Python."""
 MACHINE = re.compile(r"(?<![\w.:/])/(?:home|Users|root|tmp|var|work|opt|mnt|usr|private)/")
