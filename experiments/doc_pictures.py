@@ -35,6 +35,8 @@ INPUTS = ROOT / "experiments" / "doc_pictures.npz"
 TEXTS = "Texts"
 """Name of the texts in the metadata of a PNG."""
 ATTRIBUTE, STRENGTHS = "4", (-1.0, -0.5, 0.0, 0.5, 1.0)
+FEW_ATTRIBUTES, FEW_STRENGTH = ("dark skin", "blond", "smiling", "eyes closed", "spiky hair"), 1.2
+"""What the README shows of the faces."""
 
 
 def by_temperature(images, subtitle):
@@ -71,6 +73,7 @@ PICTURES = {
     "docs/pictures/digits_samples.png": by_temperature,
     "docs/pictures/digits_by_class.png": by_class,
     "docs/pictures/digits_attribute_4.png": by_strength,
+    "docs/pictures/faces.png": by_attribute,
     "docs/pictures/faces_attributes.png": by_attribute,
     "experiments/paper_figures/temperature.png": by_temperature,
     "experiments/paper_figures/samples_by_depth.png": by_depth,
@@ -120,12 +123,13 @@ def collect(runs):
 
     Args:
         runs: path of a folder with `digits`, `digits_conditional`, runs of `experiments.paper_figures`, or `faces`, the
-            results of `evaluate.py attributes faces --out RUNS/faces`.
+            results of `evaluate.py attributes faces --out RUNS/faces`. `faces.png` needs the packaged weights alone.
     """
     parts = dict(np.load(INPUTS)) if INPUTS.is_file() else {}
     for sample, path in (
         (_digits_samples, "docs/pictures/digits_samples.png"),
         (_digits_strengths, "docs/pictures/digits_attribute_4.png"),
+        (_faces, "docs/pictures/faces.png"),
         (_faces_attributes, "docs/pictures/faces_attributes.png"),
         (_digits_by_class, "docs/pictures/digits_by_class.png"),
         (_paper_temperatures, "experiments/paper_figures/temperature.png"),
@@ -149,6 +153,14 @@ def _digits_strengths(runs):
     z = batched.encode(context.model, examples.images)
     moved = [batched.decode(context.model, directions.apply(z, {ATTRIBUTE: strength})) for strength in STRENGTHS]
     return np.stack(moved, axis=1), [f"{context.caption}; directions by means", *examples.names]
+
+
+def _faces(runs):
+    """Return strips of a few attributes, of the weights and directions that come with the package."""
+    context = open_context("faces")
+    images = read_labeled_images(context, "test", 2000)
+    strips = strip_images(context.model, load_attributes("faces"), images, FEW_ATTRIBUTES, FEW_STRENGTH)
+    return strips, ["the preset faces with its weights; directions by means", FEW_STRENGTH, *FEW_ATTRIBUTES]
 
 
 def _faces_attributes(runs):
