@@ -52,7 +52,7 @@ class SampleClassifier:
     def predict(self, images: Images) -> np.ndarray:
         """Predict the tags of images: bool `[n, a]`."""
         kernel = self._kernel(images)
-        predicted = np.stack([machine.predict(kernel) for machine in self._machines], axis=1)
+        predicted = np.stack([np.asarray(machine.predict(kernel)) for machine in self._machines], axis=1)
         return predicted == np.arange(self.tag_count) if self.exclusive else predicted.astype(bool)
 
     def _kernel(self, images: Images) -> np.ndarray:

@@ -79,8 +79,8 @@ def measure_attributes(
     held_out, methods = edits_of(test), {}
     for method, vectors in directions.items():
         strength, tried = (1.0, {}) if validation is None else _choose(validation, vectors, names)
-        effects = [_effects(held_out, vectors, names, signed) for signed in (strength, -strength)]
-        methods[method] = MethodEffects(strength, *effects, tried)
+        added, removed = (_effects(held_out, vectors, names, signed) for signed in (strength, -strength))
+        methods[method] = MethodEffects(strength, added, removed, tried)
     columns = [train.names.index(name) for name in names]
     shares = sample_shares(model, classifier, train.labels, samples, bar=bar)[columns] if samples else []
     return AttributeTable(

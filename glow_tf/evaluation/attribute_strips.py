@@ -45,8 +45,8 @@ def strip_images(
     z = batched.encode(model, images.images[rows], labels)
     steps = [strength * position for position in POSITIONS]
     edited = np.stack([directions.apply(z[[i]], {n: step})[0] for i, n in enumerate(names) for step in steps])
-    start, labels = (None if array is None else np.repeat(array, len(steps), axis=0) for array in (z, labels))
-    edits = decode_edits(model, start, edited, labels, bar=bar)
+    labels = None if labels is None else np.repeat(labels, len(steps), axis=0)
+    edits = decode_edits(model, np.repeat(z, len(steps), axis=0), edited, labels, bar=bar)
     return edits.images.reshape(len(names), len(steps), *model.image_shape)
 
 
