@@ -84,7 +84,11 @@ def to_bytes(images: TensorLike, name: str) -> Tensor:
         reason = describe_error(error)
         raise TypeError(f"{name}: expected uint8 images, got a {type(images).__name__}: {reason}.") from error
     if images.dtype != tf.uint8:
-        raise TypeError(f"{name}: expected uint8 images with values 0 to 255, got {images.dtype.name}.")
+        remedy = "; cast floats from 0 to 255 by tf.cast(tf.round(images), tf.uint8)"
+        raise TypeError(
+            f"{name}: expected uint8 images with values 0 to 255, got {images.dtype.name}"
+            f"{remedy if images.dtype.is_floating else ''}."
+        )
     return images
 
 

@@ -49,7 +49,7 @@ def load(
 
     Raises:
         ConfigError: an argument is not valid.
-        DataError: the source cannot be read.
+        DataError: the source cannot be read, or an image has another size and `fit` cannot change it.
 
     Example:
         >>> (x_train, y_train), (x_test, y_test) = load("bundled:digits", (8, 8, 1), labels=True)

@@ -1,6 +1,8 @@
 """The errors that are meant for the user. Each message says what was expected, what came, what to do."""
 
-from collections.abc import Iterable
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
 
 
 class GlowError(Exception):
@@ -33,6 +35,29 @@ class MissingPackageError(GlowError, ImportError):
 
 class ConversionError(GlowError):
     """Report a foreign checkpoint that cannot be converted."""
+
+
+@contextlib.contextmanager
+def data_errors() -> Iterator[None]:
+    """Raise a `DataError` that comes out of tf.data as a `DataError`.
+
+    TensorFlow gives it as text in an error of its own.
+
+    Example:
+        >>> with data_errors():
+        ...     raise RuntimeError("INVALID_ARGUMENT: DataError: a.png is damaged.")
+        Traceback (most recent call last):
+        glow_tf.errors.DataError: a.png is damaged.
+    """
+    try:
+        yield
+    except GlowError:
+        raise
+    except Exception as error:
+        match = re.search(r"DataError: (.*)", str(error))
+        if match is None:
+            raise
+        raise DataError(match[1].strip()) from None  # the pages of TensorFlow's own text would hide the sentence
 
 
 def did_you_mean(word: object, choices: Iterable[str]) -> str:

@@ -109,7 +109,7 @@ def test_chain_is_a_sequence_and_composes_as_tfps():
     assert list(chain.copy(name="other")) == parts and chain.copy(name="other").layer is chain.layer
     own = copy.deepcopy(bijectors.Chain([chain, bijectors.Reverse(**VECTOR)]))
     np.testing.assert_array_equal(own[0].inverse(x), chain.inverse(x))
-    assert own[0][1].layer is own.layer[0][1] and own[0].layer is not chain.layer
+    assert own.bijectors[0][1].layer is own.layer[0][1] and own[0].layer is not chain.layer
     assert len(own.trainable_variables) == len(chain.trainable_variables)
     images = bijectors.Chain([bijectors.ActNorm(), bijectors.Split()])  # built by the first call
     images.inverse(tf.ones([1, 4, 4, 2]))

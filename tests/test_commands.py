@@ -57,7 +57,7 @@ def test_import_command(tmp_path):
     golden = case("case1_affine_1x1")
     out, err = run("-m", "glow_tf.cli.convert", golden.checkpoint, tmp_path / "run", *options(golden))
     assert err == []
-    assert "To train on, import it with" in out and (tmp_path / "run" / "config.json").is_file()
+    assert "To resume its training, import it with" in out and (tmp_path / "run" / "config.json").is_file()
 
 
 def test_demo_command(keras_file):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from glow_tf import datasets
 from glow_tf.config import DataConfig
@@ -37,3 +38,12 @@ def test_held_out_images_of_a_source_without_a_test_split_are_not_its_test_image
     np.testing.assert_array_equal(x_train, images)
     assert x_test.shape == (0, 8, 8, 1) and y_test.shape == (0,)
     assert not y_train.any(), "labels were not asked for"
+
+
+def test_image_of_a_folder_that_does_not_fit_is_a_data_error(tmp_path):
+    """tf.data reads folders, and gives an error of its own for one that is raised in it."""
+    for name in "abcdefgh":
+        Image.new("RGB", (10, 14)).save(tmp_path / f"{name}.png")
+    with pytest.raises(DataError, match="^folder:.*: an image is 14x10, the model takes 8x8, and fit=exact") as caught:
+        datasets.load(f"folder:{tmp_path}", (8, 8, 3))
+    assert "\n" not in str(caught.value)

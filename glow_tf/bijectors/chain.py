@@ -68,6 +68,11 @@ class Chain(OwnLayerBijector):
         memo[id(self)] = self.copy(layer=copy.deepcopy(self.layer, memo))
         return memo[id(self)]
 
+    @property
+    def bijectors(self) -> tuple[LayerBijector, ...]:
+        """The bijectors of the chain, as in `tfb.Chain`."""
+        return self._bijectors
+
     def _track_weights(self) -> None:
         super()._track_weights()
         for bijector in self._bijectors:  # whose layers the chain may have built

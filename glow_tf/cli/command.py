@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import re
 import signal
 import sys
 import warnings
@@ -14,7 +13,7 @@ from glow_tf.backend import check_backend
 from glow_tf.cli.lean import hidden_packages
 from glow_tf.cli.quiet import quiet_import
 from glow_tf.cli.start import INTERRUPTED, end_import, is_command
-from glow_tf.errors import GlowError
+from glow_tf.errors import GlowError, data_errors
 from glow_tf.extras import optional_packages
 from glow_tf.gpu_files import card_files
 from glow_tf.log_lines import shown_as_lines
@@ -37,7 +36,7 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
     try:
-        with optional_packages(), shown_as_lines():
+        with optional_packages(), shown_as_lines(), data_errors():
             sys.exit(main(sys.argv[1:] if arguments is None else arguments))
     except GlowError as error:
         _fail(name, error)
@@ -52,12 +51,7 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
             advice = "take smaller batches, fewer images or a smaller model"
             _fail(name, f"there is not enough memory ({_first_line(error) or 'MemoryError'}); {advice}.")
-        # A DataError that was raised inside tf.data comes back as text in an error of TensorFlow's:
-        # "INVALID_ARGUMENT: DataError: images/a.png is damaged; ...".
-        match = re.search(r"DataError: (.*)", str(error))
-        if match is None:
-            raise
-        _fail(name, match[1].strip())
+        raise
     except KeyboardInterrupt:
         print(f"{name}: interrupted.", file=sys.stderr)
         sys.exit(INTERRUPTED)

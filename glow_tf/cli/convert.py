@@ -101,7 +101,10 @@ def convert(options: Options) -> None:
     optimizer = f"optimizer state of step {checkpoint.steps():,}" if checkpoint.has_slots else "a fresh optimizer"
     print(f"{out}: {weights}, {optimizer}.")
     if experiment.data.source == NO_DATA:
-        print(f"To train on, import it with --data or --preset; to evaluate, give {start.spell('evaluate')} --data.")
+        print(
+            f"To resume its training, import it with --data or --preset; to fine-tune it, give {start.spell('train')} "
+            f"--init-from {out} --source; to evaluate it, give {start.spell('evaluate')} --data."
+        )
 
 
 def check_required(options: Options) -> tuple[pathlib.Path, pathlib.Path, int, tuple[int, int]]:

@@ -28,7 +28,7 @@ from glow_tf.config import DataConfig
 from glow_tf.data import images as image_ops
 from glow_tf.data.augmentation import augment
 from glow_tf.data.source import Source
-from glow_tf.errors import DataError
+from glow_tf.errors import DataError, data_errors
 from glow_tf.types import Images, ImageShape, Tensor
 
 # The streams of random numbers of one seed. EVALUATION must have the largest number: draw n of the evaluation noise is
@@ -202,7 +202,7 @@ def arrays(
         `(images, labels, attributes)`: uint8 `[n, H, W, C]`, int32 `[n]` and int32 `[n, a]`.
 
     Raises:
-        DataError: there are no images to read.
+        DataError: there are no images to read, or one cannot be read or fitted.
 
     Example:
         >>> from glow_tf.data import open_source
@@ -213,9 +213,10 @@ def arrays(
     """
     batches = evaluation_batches(source, split, config, image_shape=image_shape, batch_size=64, seed=0, rows=rows)
     columns: dict[str, list[np.ndarray]] = {"image": [], "label": [], "attributes": []}
-    for batch in batches.take(-1 if limit is None else -(-limit // 64)).as_numpy_iterator():
-        for key, parts in columns.items():
-            parts.append(batch[key][batch["weight"] > 0])
+    with data_errors():
+        for batch in batches.take(-1 if limit is None else -(-limit // 64)).as_numpy_iterator():
+            for key, parts in columns.items():
+                parts.append(batch[key][batch["weight"] > 0])
     images, labels, attributes = (np.concatenate(parts)[:limit] for parts in columns.values())
     return images, labels, attributes
 

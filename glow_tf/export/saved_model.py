@@ -62,4 +62,4 @@ def _check_replaceable(path: pathlib.Path, overwrite: bool) -> None:
         if not (path / "saved_model.pb").is_file():
             raise RunError(f"{path} exists and is no SavedModel, so it will not be replaced; give another place.")
         if not overwrite:
-            raise RunError(f"{path} exists already; give another place, or --overwrite to replace it.")
+            raise RunError(f"{path} exists already; give another place, or replace it by overwrite=True (--overwrite).")

@@ -128,9 +128,10 @@ class CheckedValues(LayerMixin):
             )
         ndims = default_event_ndims(rank) if self.event_ndims is None else self.event_ndims
         if rank < ndims:
+            remedy = "; for vectors, pass event_shape=[C] to the bijector, or event_ndims=1 to the layer"
             raise ValueError(
                 f"{self.name}.{method}: expected a shape of at least {ndims} event axes, got "
-                f"{first_latent(value).shape}."
+                f"{first_latent(value).shape}{remedy if ndims > 1 else ''}."
             )
         shape = map_latents(lambda v: tuple(v.shape[-ndims:]), value)
         return self.decoded_shape(shape) if method == "decode" else shape

@@ -37,5 +37,5 @@ def require_one_tensor(x: Any, name: str) -> None:
     if isinstance(x, list | tuple) and any(tf.is_tensor(v) or isinstance(v, keras.KerasTensor) for v in x):
         raise ValueError(
             f"{name}: expected one tensor, got {len(x)}. A flow layer returns (z, log_det), which keras.Sequential "
-            "cannot hand on; chain flow layers with FlowSequential."
+            "cannot hand on; chain flow layers with FlowSequential, or unpack it: z, log_det = layer(x)."
         )

@@ -11,7 +11,7 @@ import keras
 
 from glow_tf import presets
 from glow_tf.config import Experiment, RunOptions
-from glow_tf.errors import ConfigError, did_you_mean
+from glow_tf.errors import ConfigError, data_errors, did_you_mean
 from glow_tf.extras import optional_packages
 from glow_tf.log_lines import shown_as_lines
 from glow_tf.runs import Run
@@ -68,7 +68,7 @@ def train(
     run_options = RunOptions(run_dir=run_dir, **options)
     with optional_packages():  # for data, pictures and the progress bar
         from glow_tf.training import session
-    with shown_as_lines() if verbose else contextlib.nullcontext():
+    with data_errors(), shown_as_lines() if verbose else contextlib.nullcontext():
         code = session.run(experiment, run_options, print_line=print if verbose else None, callbacks=callbacks)
     if code == 128 + signal.SIGINT:
         raise KeyboardInterrupt
