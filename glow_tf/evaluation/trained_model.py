@@ -68,16 +68,22 @@ class EvaluationContext:
         """Open the source of the images, with labels as the model needs them.
 
         Raises:
-            DataError: its number of classes is not that of a conditional model.
+            DataError: it cannot be opened, or its number of classes is not that of a conditional model.
         """
-        source = open_source(self.data, self.model.image_shape, **self.cache_options)
+        is_that_of_the_run = self.experiment is not None and self.data.source == self.experiment.data.source
+        try:
+            source = open_source(self.data, self.model.image_shape, **self.cache_options)
+        except DataError as error:
+            if not is_that_of_the_run:
+                raise
+            raise DataError(f"{error} The run was configured with this source; --data names another.") from error
         classes = self.model.config.classes
         if classes and source.classes != classes:
             raise DataError(
                 f"{source.name} has {source.classes or 'no'} classes, the model is conditional on {classes}; give a "
                 "source whose labels are those."
             )
-        if self.experiment is not None and self.data.source == self.experiment.data.source:
+        if is_that_of_the_run:
             check_old_split(Run(self.path), self.data, source)
         elif self.experiment is not None and may_be_moved(self.experiment.data, self.data.source):
             warn_of_other_splits(self.experiment.data, source)

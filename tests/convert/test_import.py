@@ -17,7 +17,7 @@ from glow_tf.config import ModelConfig
 from glow_tf.convert.openai_glow import original_names
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.names import EMA_SUFFIX
-from glow_tf.errors import ConversionError, RunError
+from glow_tf.errors import ConversionError, DataError, RunError
 from glow_tf.runs import Run
 from helpers import layer_cases
 from helpers.golden import FORWARD_CASES, assert_close, case
@@ -159,6 +159,8 @@ def test_evaluate_accepts_an_imported_run(tmp_path, capsys):
     """Evaluate a run without EMA weights, which other runs have."""
     golden = case("case3_affine_shuffle")
     run_import(checkpoint_of(golden, tmp_path), tmp_path / "run", *options(golden))
+    with pytest.raises(DataError, match="there is no folder .*this source; --data names another"):
+        evaluate.main(["bits", str(tmp_path / "run")])
     np.savez(tmp_path / "images.npz", **dict.fromkeys(("train", "validation", "test"), golden["x"]))
     evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}"])
     (path,) = (tmp_path / "run" / "evaluation").glob("*/bits.json")  # of other images than the run's

@@ -5,9 +5,11 @@ import threading
 
 import keras
 import pytest
+import tensorflow as tf
 
 import glow_tf
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, DataError
+from glow_tf.training import session
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,12 @@ def test_wrong_options_are_refused(experiment, tmp_path):
     with pytest.raises(ConfigError, match="preset: expected one of .*, got 'digit'. Did you mean digits?"):
         glow_tf.train("digit")
     assert not (tmp_path / "run").exists()
+
+
+def test_data_error_inside_tf_data_is_raised_as_such(experiment, tmp_path, monkeypatch):
+    def run(*_, **__):
+        raise tf.errors.InvalidArgumentError(None, None, "INVALID_ARGUMENT: DataError: a.png is damaged.\nTraceback")
+
+    monkeypatch.setattr(session, "run", run)
+    with pytest.raises(DataError, match=r"^a\.png is damaged\.$"):
+        glow_tf.train(experiment, tmp_path / "run")
