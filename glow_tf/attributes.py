@@ -11,7 +11,7 @@ import numpy as np
 
 from glow_tf import presets
 from glow_tf.array_files import NPY, ArrayArchive, file_kind, read_array
-from glow_tf.data.celeba import ATTRIBUTES
+from glow_tf.celeba import ATTRIBUTES
 from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.extras import optional_packages

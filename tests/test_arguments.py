@@ -161,8 +161,8 @@ def test_checks_add_no_operation_to_a_graph(glow, monkeypatch):
         return tf.cast(noise, dtype) if tf.is_tensor(noise) else np.asarray(noise, dtype)
 
     checked = trace_all()
-    monkeypatch.setattr("glow_tf.model.check_latents", lambda eps, _, dtype, *__: [tf.cast(e, dtype) for e in eps])
-    monkeypatch.setattr("glow_tf.model.check_noise", cast)
+    monkeypatch.setattr("glow_tf.image_flow.check_latents", lambda eps, _, dtype, *__: [tf.cast(e, dtype) for e in eps])
+    monkeypatch.setattr("glow_tf.image_flow.check_noise", cast)
     monkeypatch.setattr("glow_tf.model.check_count", lambda n, *_: n)
     monkeypatch.setattr("glow_tf.model.check_temperature", lambda temperature, *_: temperature)
     assert checked == trace_all()

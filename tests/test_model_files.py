@@ -16,7 +16,7 @@ from glow_tf.data import face_drawings, faces
 from glow_tf.demo.held_out_images import read_packaged_images
 from glow_tf.demo.session import open_session
 from glow_tf.errors import ConfigError, RunError
-from glow_tf.evaluation import context
+from glow_tf.evaluation import trained_model
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.export import saved_model
@@ -118,7 +118,7 @@ def test_page_of_a_preset_opens_without_its_data(monkeypatch):
     def draw(*_, **__):
         raise AssertionError("the images come with the package")
 
-    monkeypatch.setattr(context, "open_source", draw)
+    monkeypatch.setattr(trained_model, "open_source", draw)
     session = open_session("faces")
     described = session.describe()
     assert session.directions.status() == {"state": "ready", "names": list(load_attributes("faces").names)}

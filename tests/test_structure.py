@@ -16,6 +16,7 @@ TIERS = [
         "log_lines",
         "deprecation",
         "tables",
+        "celeba",
         "types",
         "gpu_files",
         "backend",
@@ -50,7 +51,7 @@ The tier of a package is that of its modules which have none of their own.
 
 
 WITHOUT_TENSORFLOW = (
-    *("errors", "backend", "gpu_files", "deprecation", "tables", "io", "folders", "leftovers"),
+    *("errors", "backend", "gpu_files", "deprecation", "tables", "celeba", "io", "folders", "leftovers"),
     *("locks", "cache", "metrics_table"),
     *("weights_file", "array_files", "fields", "config", "presets", "experiment_file", "run_files"),
     *("extras", "log_lines", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.lib.io.tf_record import tf_record_random_reader  # TensorFlow's only reader by position
 
+from glow_tf.celeba import ATTRIBUTES
 from glow_tf.config import DataConfig
-from glow_tf.data.celeba import ATTRIBUTES
 from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check

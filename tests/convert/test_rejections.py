@@ -128,7 +128,7 @@ def test_invalid_import_options_are_rejected(tmp_path):
         run_import(tmp_path / "nothing.ckpt", tmp_path / "run", *options(golden))
     with pytest.raises(ConfigError, match="multiples of 8"):
         run_import(golden.checkpoint, tmp_path / "run", "--bits", 8, "--image-size", 30)
-    with pytest.raises(ConversionError, match="not of preset cifar10: depth 2, the preset has 32"):
+    with pytest.raises(ConversionError, match=r"not of preset cifar10 \(depth 2, the preset has 32"):
         run_import(golden.checkpoint, tmp_path / "run", *options(golden), "--preset", "cifar10")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "file").write_text("mine")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from glow_tf import weights_file
+from glow_tf import sealed_weights
 from glow_tf.cli import train
 from glow_tf.metrics_table import MetricsTable
 from glow_tf.training.checkpoints import Checkpoints
@@ -97,7 +97,7 @@ class KillSwitch:
         self.before(Checkpoints, "remove_leftovers", "leftovers")
         self.before(Checkpoints, "save", "checkpoint")
         self.before(TrainingStep, "__call__", "step")
-        self.before(weights_file, "seal", "seal")
+        self.before(sealed_weights, "seal", "seal")
         self.before(MetricsTable, "cut_back", "cut back")
         self.before(MetricsTable, "append", "append")
         replace = os.replace

@@ -74,13 +74,18 @@ def test_tensorboard_events_match_the_metrics(tmp_path):
 
 def close(source, split):
     """Make reading a record of the split an error."""
-    read, closed = source.read, tf.constant(source.rows[split])
+    closed = tf.constant(source.rows[split])
 
-    def checked(row):
-        tf.debugging.assert_none_equal(closed, row, message=f"{split} was read")
-        return read(row)
+    def checked(read):
+        def checked_read(rows):
+            with tf.control_dependencies(
+                [tf.debugging.assert_none_equal(closed[:, None], rows, message=f"{split} was read")]
+            ):
+                return read(tf.identity(rows))
 
-    source.read = checked
+        return checked_read
+
+    source.read, source.gather = checked(source.read), checked(source.gather)
 
 
 def test_training_does_not_read_the_test_split(tmp_path):
@@ -94,13 +99,13 @@ def test_training_does_not_read_the_test_split(tmp_path):
 
 def test_resume_decodes_no_image_of_earlier_steps(tmp_path):
     one = trainer(tmp_path / "run")
-    decoded, decode = [], one.source.decode
+    decoded, gather = [], one.source.gather
 
-    def counted(record):
-        tf.py_function(lambda: decoded.append(None), [], [])
-        return decode(record)
+    def counted(rows):
+        tf.py_function(lambda rows: decoded.extend(rows.numpy()), [rows], [])
+        return gather(rows)
 
-    one.source.decode = counted
+    one.source.gather = counted
     one.state.counters.step.assign(100_000)
     batch = next(iter(one.local_training_batches(1, 0)))
     assert batch["index"][0] == 100_000 * 16
