@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from glow_tf.config import DataConfig
@@ -92,7 +91,7 @@ def test_folder_of_damaged_images_alone_stops_the_run_though_it_may_skip_them(tm
 def test_an_image_file_of_another_size_stops_the_run(tmp_path):
     config = DataConfig(f"folder:{make_folder(tmp_path / 'f')}")
     source = open_source(config, (4, 4, 3))
-    with pytest.raises(tf.errors.OpError, match="an image is 8x8, the model takes 4x4"):
+    with pytest.raises(DataError, match="an image is 8x8, the model takes 4x4"):
         arrays(source, "train", config, (4, 4, 3))
 
 
