@@ -5,6 +5,7 @@ picture is a black tile. What is shown of an edit therefore ends where its pictu
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf import quantization
-from glow_tf.batched import ProgressBar, chunk_size, index_labels
+from glow_tf.batched import ProgressBar, chunk_size, index_labels, map_chunks
 from glow_tf.errors import DataError
 from glow_tf.latents import unflatten_latents
 from glow_tf.layers.network import mixed_precision
@@ -78,6 +79,37 @@ def decode_with_overshoot(
         x, _ = model.flow.decode([tf.convert_to_tensor(e) for e in eps], labels)
     assert not isinstance(x, list)  # an image is one tensor
     return quantization.to_uint8(x, model.config.bits), overshoot(x)
+
+
+def decode_chunks_with_overshoot(
+    model: Glow,
+    z: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    decode: DecodeWithOvershoot | None = None,
+    bar: ProgressBar | None = None,
+) -> tuple[Images, np.ndarray]:
+    """Decode any number of flat latents as `decode_with_overshoot` does, one chunk after another.
+
+    Args:
+        model: the model that decodes them.
+        z: flat latents `[n, D]`.
+        labels: int `[n]` for a conditional model, else None.
+        decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
+        bar: progress bar that counts images, or None.
+
+    Returns:
+        Images uint8 `[n, H, W, C]`, and their overshoot `[n]`.
+    """
+    decode = decode or functools.partial(decode_with_overshoot, model)
+    overshoots = []
+
+    def decode_chunk(chunk: slice) -> np.ndarray:
+        images, excess = decode(unflatten_latents(z[chunk], model), index_labels(labels, chunk))
+        overshoots.append(np.asarray(excess))
+        return np.asarray(images)
+
+    return map_chunks(decode_chunk, len(z), chunk_size(model), bar), np.concatenate(overshoots)
 
 
 def is_outside(overshoot: TensorLike) -> np.ndarray:

@@ -1,18 +1,16 @@
 """Measure attribute edits: how often a classifier of real images detects an attribute before and after the edit."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from glow_tf import batched
 from glow_tf.attributes import Attributes
-from glow_tf.batched import ProgressBar, chunk_size, index_labels
-from glow_tf.edits import DecodeWithOvershoot, decode_with_overshoot, is_outside
+from glow_tf.batched import ProgressBar, index_labels
+from glow_tf.edits import DecodeWithOvershoot, decode_chunks_with_overshoot, is_outside
 from glow_tf.evaluation.accuracy import SampleClassifier
 from glow_tf.evaluation.labeled_images import LabeledImages
-from glow_tf.latents import unflatten_latents
 from glow_tf.model import Glow
 from glow_tf.types import Images
 
@@ -69,7 +67,7 @@ class AttributeEdits:
     ) -> None:
         self.model, self.classifier, self.independent, self.bar = model, classifier, independent, bar
         self.all_names = images.names
-        self._decode_with_overshoot = decode or functools.partial(decode_with_overshoot, model)
+        self._decode_compiled = decode
         columns = {name: images.tags[:, images.names.index(name)] for name in names}
         rows = {(n, present): np.flatnonzero(columns[n] == present)[:count] for n in names for present in (False, True)}
         used = np.unique(np.concatenate(list(rows.values())))
@@ -106,14 +104,5 @@ class AttributeEdits:
 
     def _decode(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[Images, np.ndarray]:
         """Return the images of latents, and which of them are outside the range of images."""
-        images, outside, size = [], [], chunk_size(self.model)
-        for start in range(0, len(z), size):
-            chunk = slice(start, start + size)
-            decoded, excess = self._decode_with_overshoot(
-                unflatten_latents(z[chunk], self.model), index_labels(labels, chunk)
-            )
-            images.append(np.asarray(decoded))
-            outside.append(is_outside(excess))
-            if self.bar is not None:
-                self.bar.update(len(images[-1]))
-        return np.concatenate(images), np.concatenate(outside)
+        images, excess = decode_chunks_with_overshoot(self.model, z, labels, decode=self._decode_compiled, bar=self.bar)
+        return images, is_outside(excess)

@@ -15,7 +15,7 @@ MAX_SHARE_GAP = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class MethodEffects:
-    """What the directions of one method do.
+    """Hold the effects of the directions of one method.
 
     Args:
         strength: the strength of all edits.

@@ -10,8 +10,6 @@ from glow_tf.config import DataConfig
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import moved_data
 from glow_tf.evaluation.file_names import file_word
-from glow_tf.evaluation.own_files import find_image_files as find_image_files
-from glow_tf.evaluation.own_files import read_own_images as read_own_images
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow

@@ -14,11 +14,11 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from glow_tf.batched import ProgressBar, chunk_size, index_labels, map_chunks
-from glow_tf.edits import decode_with_overshoot
+from glow_tf.batched import ProgressBar, map_chunks
+from glow_tf.edits import decode_chunks_with_overshoot
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.trained_model import EvaluationContext
-from glow_tf.latents import flatten_latents, unflatten_latents
+from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
 from glow_tf.quantization import quantize
 from glow_tf.types import Images
@@ -216,16 +216,8 @@ def draw_finite(
         DataError: these are more than the share `MAX_NON_FINITE`.
     """
     z = flatten_latents([eps.numpy() for eps in model.sample_latents(count, temperature, seed=seed)])
-    overshoots = []
-
-    def decode_chunk(chunk: slice) -> np.ndarray:
-        eps = unflatten_latents(z[chunk], model)
-        images, overshoot = decode_with_overshoot(model, eps, index_labels(labels, chunk))
-        overshoots.append(overshoot)
-        return np.asarray(images)
-
-    images = map_chunks(decode_chunk, count, chunk_size(model), bar)
-    finite = np.isfinite(np.concatenate(overshoots))
+    images, overshoot = decode_chunks_with_overshoot(model, z, labels, bar=bar)
+    finite = np.isfinite(overshoot)
     if np.sum(~finite) > MAX_NON_FINITE * count:
         raise DataError(
             f"{np.sum(~finite)} of {count} samples at temperature {temperature:g} are not finite, so they are no "

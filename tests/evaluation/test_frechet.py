@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 from scipy.ndimage import gaussian_filter
 
-from glow_tf import batched
+from glow_tf import batched, edits
 from glow_tf.cli import evaluate
 from glow_tf.edits import decode_with_overshoot
 from glow_tf.errors import ConfigError, DataError
@@ -106,7 +106,7 @@ def test_samples_that_are_not_finite_are_left_out_or_refused(tiny_run, monkeypat
             images, overshoot = decode_with_overshoot(*arguments)
             return images, np.where(np.arange(len(images)) < bad, np.inf, overshoot)
 
-        monkeypatch.setattr(frechet, "decode_with_overshoot", decode)
+        monkeypatch.setattr(edits, "decode_with_overshoot", decode)
 
     monkeypatch.setattr(batched, "MAX_CHUNK_IMAGES", 130)
     overflow(1)

@@ -188,9 +188,9 @@ def _draw(
     edits = decode_edits(context.model, np.tile(z, (len(all_strengths), 1)), moved, labels, bar=bar)
     images = edits.images.reshape(len(all_strengths), len(z), *context.model.image_shape)
     still, moving = images[: len(strengths)], images[len(strengths) :]
-    shortened = np.sum(edits.shares[: len(strengths) * len(z)] < 1)
-    if shortened:
-        origin += f"; {shortened} of the {still.shape[0] * still.shape[1]} tiles show less, as far as they are pictures"
+    count = np.sum(edits.shares[: len(strengths) * len(z)] < 1)
+    if count:
+        origin += f"; {count} of the {still.shape[0] * still.shape[1]} tiles show less, as far as they are pictures"
     sheet = draw_strengths(name, np.swapaxes(still, 0, 1), examples.names, strengths, f"{context.caption}; {origin}")
     captions = [f"strength {strength:+.2f}" for strength in smooth]
     frames = [frame(row, animation.MIN_SIDE, sheet.title, text) for row, text in zip(moving, captions, strict=True)]
