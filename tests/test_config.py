@@ -11,7 +11,7 @@ import pytest
 
 from glow_tf.cli import convert, demo, export
 from glow_tf.config import MAX_SEED, DataConfig, Experiment, ModelConfig, RunOptions, TrainingConfig
-from glow_tf.data import pipeline
+from glow_tf.data import random_streams
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.commands import COMMANDS
 from glow_tf.fields import Between, Utf8, check, check_arguments
@@ -145,8 +145,10 @@ def test_paths_and_switches_of_earlier_versions_are_taken():
 
 @pytest.mark.parametrize("seed", [MAX_SEED, -MAX_SEED])
 def test_greatest_seed_has_streams_of_its_own(seed):
-    last_stream = pipeline.EVALUATION + 10**5
-    assert pipeline.stream_seed(TrainingConfig(seed=seed).seed, last_stream, 0)[0] == seed * 1_000_003 + last_stream
+    last_stream = random_streams.EVALUATION + 10**5
+    assert (
+        random_streams.stream_seed(TrainingConfig(seed=seed).seed, last_stream, 0)[0] == seed * 1_000_003 + last_stream
+    )
 
 
 def test_arguments_of_a_command_are_checked_by_the_names_of_its_options():

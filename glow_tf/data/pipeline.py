@@ -13,13 +13,7 @@ A batch is a dictionary:
 
 Everything random about an image is a function of (seed, position), so the number of images in a batch, of replicas and
 of machines, and the step at which a run is resumed change nothing.
-
-The comments `pyright: ignore` are for functions and arguments that TensorFlow's stubs leave out.
 """
-
-import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -27,28 +21,13 @@ import tensorflow as tf
 from glow_tf.config import DataConfig
 from glow_tf.data import images as image_ops
 from glow_tf.data.augmentation import augment
+from glow_tf.data.groups import batched, map_slices, read_group
+from glow_tf.data.random_streams import AUGMENTATION, EVALUATION, NOISE, shuffled, stream_seed
 from glow_tf.data.source import Source
 from glow_tf.errors import DataError, data_errors
 from glow_tf.types import Images, ImageShape, Tensor
 
-# The streams of random numbers of one seed. EVALUATION must have the largest number: draw n of the evaluation noise is
-# stream EVALUATION + n, so a stream above it would repeat the numbers of one of the draws.
-ORDER = 0  # the permutation of each epoch
-AUGMENTATION = 1  # random crops, and the augmentation of cropped images
-NOISE = 2  # dequantization noise in training
-EVALUATION = 3  # dequantization noise in an evaluation
-
 MAX_POSITION = np.iinfo(np.int64).max
-
-SHUFFLE_KEY, SHUFFLE_ROUNDS = 498247692, 4
-"""Constants of `tf.random.experimental.index_shuffle`."""
-
-MAX_GROUP_IMAGES = 64
-MAX_GROUP_VALUES = 2**18
-"""Images, and values of all of them, that one call of the pipeline's function makes.
-
-A call for each small image would take longer to be handed to a thread than to make the image.
-"""
 
 
 def training_batches(
@@ -108,13 +87,13 @@ def training_batches(
         step = i // part
         position = step * batch_size + input_pipeline_id * part + tf.math.floormod(i, part)
         index = shuffled(position, count, seed)
-        records = _read_group(source, tf.gather(rows, index), image_shape, read, (position, index))
+        records = read_group(source, tf.gather(rows, index), image_shape, read, (position, index))
         if config.augment != "none" or config.flip:
-            images = _map(augmented, (records["image"], position), tf.TensorSpec(image_shape, tf.uint8))
+            images = map_slices(augmented, (records["image"], position), tf.TensorSpec(image_shape, tf.uint8))
             records = {**records, "image": images}
         return _examples(records, image_shape, stream_seed(seed, NOISE, position), position)
 
-    return _batched(tf.data.Dataset.range(start_step * part, MAX_POSITION), group, part, image_shape)
+    return batched(tf.data.Dataset.range(start_step * part, MAX_POSITION), group, part, image_shape)
 
 
 def evaluation_batches(
@@ -170,14 +149,14 @@ def evaluation_batches(
         position = tf.minimum(i, count - 1)
         rows = tf.gather(records, position)
         examples = _examples(
-            _read_group(source, rows, image_shape, read, (rows,)),
+            read_group(source, rows, image_shape, read, (rows,)),
             image_shape,
             stream_seed(seed, EVALUATION + draw, position),
             position,
         )
         return {**examples, "weight": tf.where(i < count, examples["weight"], 0.0)}
 
-    return _batched(tf.data.Dataset.range(padded_count), group, batch_size, image_shape)
+    return batched(tf.data.Dataset.range(padded_count), group, batch_size, image_shape)
 
 
 def arrays(
@@ -221,64 +200,6 @@ def arrays(
     return images, labels, attributes
 
 
-def shuffled(position: Tensor, count: int, seed: int) -> Tensor:
-    """Return the index of the record at a position of the endless order, or those at some positions `[n]`.
-
-    The order of each epoch is a permutation keyed on (seed, epoch).
-    """
-    # `tf.random.experimental.index_shuffle`, whose Python cannot take a seed for each index.
-    key, paddings = stream_seed(seed, ORDER, position // count), [[0, 0]] * position.shape.rank + [[1, 0]]
-    key = tf.pad(key, paddings, constant_values=SHUFFLE_KEY)
-    index, last = tf.math.floormod(position, count), tf.constant(count - 1, tf.int64)
-    return tf.raw_ops.RandomIndexShuffle(index=index, seed=key, max_index=last, rounds=SHUFFLE_ROUNDS)
-
-
-def stream_seed(seed: int, stream: int, position: Tensor | int) -> Tensor:
-    """Return a seed int64 `[2]` for the stateless random numbers of one stream at one position.
-
-    Of positions `[n]` return `[n, 2]`.
-    """
-    position = tf.cast(position, tf.int64)
-    return tf.stack([tf.fill(tf.shape(position), tf.constant(seed * 1_000_003 + stream, tf.int64)), position], -1)
-
-
-def _read_group(
-    source: Source,
-    rows: Tensor,
-    image_shape: ImageShape,
-    read: Callable[..., dict[str, Tensor]],
-    arguments: tuple[Tensor, ...],
-) -> dict[str, Tensor]:
-    """Return decoded records with fitted images, at once where the source has them decoded, else one by one.
-
-    Args:
-        source: the source of the records.
-        rows: the numbers of the records, int64 `[n]`.
-        image_shape: the shape that the images are fitted to.
-        read: function of the slices of `arguments` that returns one decoded record with its fitted image.
-        arguments: tensors `[n, ...]`.
-    """
-    spec = {
-        "image": tf.TensorSpec(image_shape, tf.uint8),
-        "label": tf.TensorSpec([], tf.int32),
-        "attributes": tf.TensorSpec([len(source.attribute_names)], tf.int32),
-        "valid": tf.TensorSpec([], tf.bool),
-    }
-    can_gather = source.can_gather(rows, image_shape)
-    if can_gather is True:
-        return source.gather(rows)
-    if can_gather is False:
-        return _map(read, arguments, spec)
-    records = tf.cond(can_gather, lambda: source.gather(rows), lambda: _map(read, arguments, spec))
-    return {key: tf.ensure_shape(records[key], [*rows.shape, *spec[key].shape]) for key in spec}
-
-
-def _map(function: Callable[..., Any], arguments: tuple[Tensor, ...], spec: Any) -> Any:
-    """Return the stacked results of a function of the slices of tensors `[n, ...]`."""
-    function = tf.autograph.experimental.do_not_convert(function)
-    return tf.map_fn(lambda slices: function(*slices), arguments, fn_output_signature=spec)
-
-
 def _decode_first_valid(source: Source, rows: Tensor, index: Tensor, count: int) -> dict[str, Tensor]:
     """Return the decoded record of `rows[index]`, or of the next row that is not damaged."""
     record = source.decode(source.read(rows[index]))
@@ -309,32 +230,3 @@ def _examples(
         "weight": tf.cast(records["valid"], tf.float32),
         "index": positions,
     }
-
-
-def _batched(
-    positions: tf.data.Dataset,
-    group: Callable[[Tensor], dict[str, Tensor]],
-    batch_size: int,
-    image_shape: ImageShape,
-) -> tf.data.Dataset:
-    """Return the batches of the examples that `group` makes of positions `[n]`."""
-    size = _group_size(batch_size, math.prod(image_shape))
-    group = tf.autograph.experimental.do_not_convert(group)
-    dataset = positions.batch(size, drop_remainder=True).map(group, tf.data.AUTOTUNE, deterministic=True)
-    if size < batch_size:
-        groups = dataset.batch(
-            batch_size // size, drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        dataset = groups.map(_merge_groups)
-    return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-def _group_size(batch_size: int, values: int) -> int:
-    """Return how many images, of so many values each, are made together: a divisor of the batch size."""
-    most = max(1, min(MAX_GROUP_IMAGES, MAX_GROUP_VALUES // values))
-    return max(size for size in range(1, most + 1) if batch_size % size == 0)
-
-
-def _merge_groups(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Reshape `[groups, n, ...]` to `[groups * n, ...]`."""
-    return {key: tf.reshape(value, [-1, *value.shape[2:]]) for key, value in batch.items()}

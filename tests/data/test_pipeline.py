@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from glow_tf.config import SOURCE_KINDS, DataConfig
-from glow_tf.data import OPENERS, open_source, pipeline
+from glow_tf.data import OPENERS, open_source, pipeline, random_streams
 from glow_tf.errors import DataError
 
 CONFIG = DataConfig("bundled:digits", augment="full", flip=True)
@@ -82,15 +82,15 @@ def test_dequantization_noise_is_new_in_each_epoch(source):
 
 def test_order_and_noise_are_those_of_earlier_versions(source):
     positions = np.arange(95, 105)  # around the end of an epoch of 100
-    order = pipeline.shuffled(tf.constant(positions), 100, seed=3).numpy()
+    order = random_streams.shuffled(tf.constant(positions), 100, seed=3).numpy()
     shuffle = tf.random.experimental.index_shuffle
     for position, index in zip(positions.tolist(), order.tolist(), strict=True):
-        key = [3 * 1_000_003 + pipeline.ORDER, position // 100]
+        key = [3 * 1_000_003 + random_streams.ORDER, position // 100]
         assert index == int(shuffle(position % 100, tf.constant(key, tf.int64), tf.constant(99, tf.int64)))
     whole = take(source, 2, batch_size=130)  # of several groups
     singly = take(source, 20, batch_size=13)
     assert_same(*({k: np.concatenate([b[k] for b in part]) for k in part[0]} for part in (whole, singly)))
-    noise = tf.random.stateless_uniform(SHAPE, tf.constant([3 * 1_000_003 + pipeline.NOISE, 130], tf.int64))
+    noise = tf.random.stateless_uniform(SHAPE, tf.constant([3 * 1_000_003 + random_streams.NOISE, 130], tf.int64))
     np.testing.assert_array_equal(whole[1]["noise"][0], noise)
 
 
@@ -123,9 +123,9 @@ def test_arrays_of_given_rows_are_read_in_their_order(source):
 
 
 def test_numbers_of_random_streams_are_fixed():
-    streams = (pipeline.ORDER, pipeline.AUGMENTATION, pipeline.NOISE, pipeline.EVALUATION)
+    streams = (random_streams.ORDER, random_streams.AUGMENTATION, random_streams.NOISE, random_streams.EVALUATION)
     assert streams == (0, 1, 2, 3), "other numbers would change every run"
-    assert max(streams) == pipeline.EVALUATION, "draw n of an evaluation is stream EVALUATION + n"
+    assert max(streams) == random_streams.EVALUATION, "draw n of an evaluation is stream EVALUATION + n"
 
 
 def test_every_kind_of_source_has_an_opener():
