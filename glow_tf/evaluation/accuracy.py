@@ -12,8 +12,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 
-from glow_tf import batched
 from glow_tf.batched import ProgressBar
+from glow_tf.evaluation.drawn_images import draw_images
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.types import Images
 
@@ -77,6 +77,7 @@ class ConditionalAccuracy:
         by_class: `samples` for each class alone.
         images: the samples, uint8 `[n, H, W, C]`.
         classes: int `[n]`, the class that each was drawn for.
+        non_finite: number of samples that are not finite, so no images; they count as wrong.
     """
 
     real: float
@@ -85,6 +86,7 @@ class ConditionalAccuracy:
     by_class: list[float]
     images: np.ndarray
     classes: np.ndarray
+    non_finite: int
 
 
 def measure_accuracy(
@@ -115,8 +117,8 @@ def measure_accuracy(
     classifier = SampleClassifier(images, labels[:, None] == np.arange(classes))
     test_images, test_labels, _ = context.spread_arrays("test", MAX_TEST_IMAGES)
     targets = np.arange(count) % classes
-    samples = batched.sample(context.model, count, temperature, targets, seed=seed, bar=bar)
-    predicted = classifier.predict(samples)
+    drawn = draw_images(context.model, count, temperature, targets, seed=seed, bar=bar)
+    predicted = classifier.predict(drawn.images) & drawn.finite[:, None]
     correct = predicted[np.arange(count), targets]
     shuffled = np.random.default_rng(seed).permutation(targets)
     return ConditionalAccuracy(
@@ -124,8 +126,9 @@ def measure_accuracy(
         samples=float(correct.mean()),
         shuffled=float(predicted[np.arange(count), shuffled].mean()),
         by_class=[float(correct[targets == c].mean()) for c in range(min(classes, count))],
-        images=samples,
+        images=drawn.images,
         classes=targets,
+        non_finite=drawn.non_finite,
     )
 
 

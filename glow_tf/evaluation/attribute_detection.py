@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from glow_tf import batched
 from glow_tf.batched import ProgressBar
+from glow_tf.edits import DecodeWithOvershoot
 from glow_tf.evaluation.accuracy import SampleClassifier
+from glow_tf.evaluation.drawn_images import draw_images
 from glow_tf.evaluation.labeled_images import LabeledImages
 from glow_tf.model import Glow
 
@@ -59,17 +60,26 @@ def sample_shares(
     labels: np.ndarray | None,
     count: int,
     *,
+    decode: DecodeWithOvershoot | None = None,
     bar: ProgressBar | None = None,
-) -> np.ndarray:
-    """Compute the share of samples at temperature 1 in which a classifier detects each attribute: float `[a]`.
+) -> tuple[np.ndarray, int]:
+    """Compute the share of samples at temperature 1 in which a classifier detects each attribute.
+
+    A sample that is not finite is no image, so it has no attribute.
 
     Args:
         model: the model that draws the samples.
         classifier: the classifier.
         labels: labels of real images for a conditional model, whose frequencies the samples follow, else None.
         count: number of samples.
+        decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
         bar: progress bar that counts the samples, or None.
+
+    Returns:
+        The shares, float `[a]`, and the number of samples that are not finite.
     """
     if labels is not None:
         labels = np.random.default_rng(SAMPLE_SEED).choice(labels, count)
-    return classifier.predict(batched.sample(model, count, 1.0, labels, seed=SAMPLE_SEED, bar=bar)).mean(0)
+    drawn = draw_images(model, count, 1.0, labels, seed=SAMPLE_SEED, decode=decode, bar=bar)
+    detected = classifier.predict(drawn.images) & drawn.finite[:, None]
+    return detected.mean(0), drawn.non_finite

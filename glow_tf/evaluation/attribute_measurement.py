@@ -57,7 +57,7 @@ def measure_attributes(
         names: the attributes to measure.
         count: images with an attribute, and as many without it, at most.
         samples: number of samples; 0 measures none.
-        decode: compiled `decode_with_overshoot` of the model, for the edits; None decodes eagerly.
+        decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
         bar: progress bar that counts images, or None.
 
     Returns:
@@ -82,13 +82,17 @@ def measure_attributes(
         added, removed = (_effects(held_out, vectors, names, signed) for signed in (strength, -strength))
         methods[method] = MethodEffects(strength, added, removed, tried)
     columns = [train.names.index(name) for name in names]
-    shares = sample_shares(model, classifier, train.labels, samples, bar=bar)[columns] if samples else []
+    shares, non_finite = [], 0
+    if samples:
+        all_shares, non_finite = sample_shares(model, classifier, train.labels, samples, decode=decode, bar=bar)
+        shares = all_shares[columns]
     return AttributeTable(
         {name: accuracies[name] for name in names},
         methods,
         dict(zip(names, map(float, train.tags[:, columns].mean(0)), strict=True)),
         dict(zip(names, map(float, shares), strict=False)),
         samples,
+        non_finite,
     )
 
 

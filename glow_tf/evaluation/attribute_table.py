@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from glow_tf.evaluation.attribute_accuracy import EditEffect
+from glow_tf.evaluation.drawn_images import describe_non_finite
 from glow_tf.evaluation.edit_strength import MIN_DETECTED, EditSummary
 
 MIN_ACCURACY = 0.97
@@ -40,6 +41,7 @@ class AttributeTable:
         real_shares: share of real training images that have the attribute.
         sample_shares: share of samples at temperature 1 in which the classifier detects it; empty without samples.
         samples: number of samples.
+        non_finite: number of samples that are not finite, so no images; they count as without any attribute.
     """
 
     accuracies: Mapping[str, float]
@@ -47,6 +49,7 @@ class AttributeTable:
     real_shares: Mapping[str, float]
     sample_shares: Mapping[str, float]
     samples: int
+    non_finite: int = 0
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return the table as texts: a header, a row for each attribute, and one of means, without empty columns."""
@@ -79,6 +82,8 @@ class AttributeTable:
             lines.append(
                 f"shares in {self.samples:,} samples are within {points} points of the real ones{_except(far)}"
             )
+        if self.non_finite:
+            lines.append(describe_non_finite(self.non_finite, self.samples, "count as without any attribute"))
         return lines
 
     def to_json(self) -> dict[str, Any]:
@@ -89,6 +94,7 @@ class AttributeTable:
             "real_shares": dict(self.real_shares),
             "sample_shares": dict(self.sample_shares),
             "samples": self.samples,
+            "non_finite": self.non_finite,
         }
 
     def _numbers(self, name: str) -> list[float | None]:

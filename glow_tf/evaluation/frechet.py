@@ -15,10 +15,9 @@ import scipy.linalg
 import tensorflow as tf
 
 from glow_tf.batched import ProgressBar, map_chunks
-from glow_tf.edits import decode_chunks_with_overshoot
 from glow_tf.errors import ConfigError, DataError
+from glow_tf.evaluation.drawn_images import draw_images
 from glow_tf.evaluation.trained_model import EvaluationContext
-from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
 from glow_tf.quantization import quantize
 from glow_tf.types import Images
@@ -215,15 +214,13 @@ def draw_finite(
     Raises:
         DataError: these are more than the share `MAX_NON_FINITE`.
     """
-    z = flatten_latents([eps.numpy() for eps in model.sample_latents(count, temperature, seed=seed)])
-    images, overshoot = decode_chunks_with_overshoot(model, z, labels, bar=bar)
-    finite = np.isfinite(overshoot)
-    if np.sum(~finite) > MAX_NON_FINITE * count:
+    drawn = draw_images(model, count, temperature, labels, seed=seed, bar=bar)
+    if drawn.non_finite > MAX_NON_FINITE * count:
         raise DataError(
-            f"{np.sum(~finite)} of {count} samples at temperature {temperature:g} are not finite, so they are no "
+            f"{drawn.non_finite} of {count} samples at temperature {temperature:g} are not finite, so they are no "
             "images; lower --temperature or train longer."
         )
-    return images[finite]
+    return drawn.finite_images
 
 
 def _checked_features(values: np.ndarray, name: str) -> np.ndarray:

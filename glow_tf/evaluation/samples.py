@@ -1,6 +1,7 @@
 """Samples: their bits/dim, and the training images nearest to them, which show that samples are no copies."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from glow_tf import batched
 from glow_tf.batched import ProgressBar
+from glow_tf.evaluation.drawn_images import DrawnImages, draw_images
 from glow_tf.model import Glow
 from glow_tf.types import Images
 
@@ -21,12 +23,22 @@ class Samples:
     """Samples at one temperature.
 
     Args:
-        images: uint8 `[n, H, W, C]`.
+        drawn: the samples.
         bits: bits/dim, float `[n]`, at one draw of the dequantization noise.
     """
 
-    images: np.ndarray
+    drawn: DrawnImages
     bits: np.ndarray
+
+    @property
+    def images(self) -> Images:
+        """Return all samples, uint8 `[n, H, W, C]`."""
+        return self.drawn.images
+
+    def mean_bits(self) -> float:
+        """Return the mean bits/dim of the finite samples; NaN if there is none."""
+        finite = self.bits[self.drawn.finite]
+        return float(finite.mean()) if len(finite) else math.nan
 
 
 def draw_samples(
@@ -53,8 +65,8 @@ def draw_samples(
     """
     result = {}
     for temperature in dict.fromkeys(temperatures):
-        images = batched.sample(model, count, temperature, labels, seed=seed, bar=bar)
-        result[temperature] = Samples(images, batched.bits_per_dim(model, images, labels, seed=seed, bar=bar))
+        drawn = draw_images(model, count, temperature, labels, seed=seed, bar=bar)
+        result[temperature] = Samples(drawn, batched.bits_per_dim(model, drawn.images, labels, seed=seed, bar=bar))
     return result
 
 

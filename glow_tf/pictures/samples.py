@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from glow_tf.model import Glow
+from glow_tf.overshoot import decode_with_overshoot
 from glow_tf.pictures.sheets import Sheet
 from glow_tf.types import Images
 
@@ -52,8 +53,13 @@ def draw_sample_sheet(
         subtitle: run and weights, which the sheet names before the seed.
     """
     labels = np.arange(columns) % model.config.classes if model.config.classes else None
-    images = {t: model.sample(columns, temperature=t, labels=labels, seed=seed).numpy() for t in temperatures}
-    return draw_by_temperature(images, ", ".join(filter(None, (subtitle, f"seed {seed}"))))
+    images, non_finite = {}, 0
+    for temperature in temperatures:
+        decoded, excess = decode_with_overshoot(model, model.sample_latents(columns, temperature, seed=seed), labels)
+        images[temperature] = decoded.numpy()
+        non_finite += int(np.sum(~np.isfinite(excess)))
+    remark = f"{non_finite} black where the model overflows" if non_finite else ""
+    return draw_by_temperature(images, ", ".join(filter(None, (subtitle, f"seed {seed}", remark))))
 
 
 def sample_sheet(

@@ -7,6 +7,7 @@ import numpy as np
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import measure_accuracy
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.drawn_images import describe_non_finite
 from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import DEFAULT_PICTURES, ImageCount, PictureOptions, Temperature, progress_bar
 from glow_tf.evaluation.target_options import TargetOptions
@@ -65,6 +66,8 @@ def accuracy(
         ("samples, labels shuffled", f"{result.shuffled:.1%}"),
     ]
     print(format_table(rows, indent="  "))
+    if result.non_finite:
+        print(f"({describe_non_finite(result.non_finite, count, 'count as wrong')})")
     print(f"pictures: {path}")
     values = {
         "levels": config.levels,
@@ -75,6 +78,7 @@ def accuracy(
         "real": result.real,
         "samples": result.samples,
         "shuffled": result.shuffled,
+        "non_finite": result.non_finite,
         "by_class": dict(zip(names, result.by_class, strict=False)),
     }
     print(f"numbers:  {context.write_json(f'{file_name}.json', values)}")

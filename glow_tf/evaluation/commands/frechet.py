@@ -4,6 +4,7 @@ import dataclasses
 from typing import Annotated
 
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.drawn_images import describe_non_finite
 from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.frechet import CHANNELS, MIN_IMAGES, measure_frechet, sample_count
 from glow_tf.evaluation.options import MAX_IMAGES, Temperature, progress_bar
@@ -47,6 +48,6 @@ def frechet(
     ]
     print(format_table(rows, indent="  "))
     if result.non_finite:
-        print(f"({result.non_finite} of {count:,} samples left out: they are not finite, so they are no images)")
+        print(f"({describe_non_finite(result.non_finite, count, 'left out')})")
     values = {**dataclasses.asdict(result), "ratio": result.ratio, "temperature": temperature, "seed": seed}
     print(f"numbers: {context.write_json(file_name, values)}")

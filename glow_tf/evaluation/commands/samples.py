@@ -1,11 +1,13 @@
 """`samples`: sheets of samples, their bits/dim and nearest training images."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
 
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.drawn_images import describe_non_finite
 from glow_tf.evaluation.file_names import file_suffix, number_word
 from glow_tf.evaluation.options import DEFAULT_PICTURES, PictureOptions, ShownCount, Temperature, progress_bar
 from glow_tf.evaluation.samples import Samples, draw_samples, nearest_images, search_limit
@@ -65,15 +67,21 @@ def samples(
 
     by_temperature, table = {}, [("temperature", "bits/dim", "gray levels to the nearest training image")]
     for t, s in drawn.items():
-        distance = float(np.median(nearest[t][1][:, 0]))
-        by_temperature[f"{t:g}"] = {"bits_per_dim": float(s.bits.mean()), "distance_to_training": distance}
-        table.append((f"{t:g}", f"{s.bits.mean():.3f}", f"{distance:.1f}"))
+        to_nearest = nearest[t][1][s.drawn.finite, 0]
+        distance = float(np.median(to_nearest)) if len(to_nearest) else math.nan
+        bits, non_finite = s.mean_bits(), s.drawn.non_finite
+        by_temperature[f"{t:g}"] = {"bits_per_dim": bits, "distance_to_training": distance, "non_finite": non_finite}
+        table.append((f"{t:g}", f"{bits:.3f}", f"{distance:.1f}"))
     test_distance, searched = float(np.median(test_distances)), len(training_images)
     table.append(("test images", "", f"{test_distance:.1f}"))
     condition = "; labels enter through the top prior alone" if model.config.classes else ""
     print(f"{context.source.name}, {context.weights_name}, {count} samples a temperature{condition}")
     print(format_table(table, indent="  "))
     print(f"(median root mean square distance to the nearest of {searched:,} training images)")
+    for t, s in drawn.items():
+        if s.drawn.non_finite:
+            remark = describe_non_finite(s.drawn.non_finite, count, "black, and left out of the numbers")
+            print(f"({describe_temperature(t)}: {remark})")
     print(f"overview:     {paths['samples']}")
     print(f"sheets:       {by_temperature_path / f'temperature_*{pictures.ending}'}")
     print(f"no copies:    {paths['nearest']}")

@@ -1,0 +1,75 @@
+"""Draw samples to measure, and tell those that are not finite before the rounding: they are no images."""
+
+import dataclasses
+
+import numpy as np
+
+from glow_tf.batched import ProgressBar
+from glow_tf.edits import DecodeWithOvershoot, decode_chunks_with_overshoot
+from glow_tf.latents import flatten_latents
+from glow_tf.model import Glow
+from glow_tf.types import Images
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawnImages:
+    """Samples of a model.
+
+    Args:
+        images: uint8 `[n, H, W, C]`, the images of `glow_tf.batched.sample`.
+        finite: bool `[n]`; a sample that is not finite is a black image.
+
+    Example:
+        >>> drawn = DrawnImages(np.zeros([3, 8, 8, 1], np.uint8), np.array([True, False, True]))
+        >>> drawn.finite_images.shape, drawn.non_finite
+        ((2, 8, 8, 1), 1)
+    """
+
+    images: np.ndarray
+    finite: np.ndarray
+
+    @property
+    def finite_images(self) -> Images:
+        """Return the samples that are images."""
+        return self.images[self.finite]
+
+    @property
+    def non_finite(self) -> int:
+        """Return the number of samples that are not finite."""
+        return int(np.sum(~self.finite))
+
+
+def draw_images(
+    model: Glow,
+    count: int,
+    temperature: float,
+    labels: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    decode: DecodeWithOvershoot | None = None,
+    bar: ProgressBar | None = None,
+) -> DrawnImages:
+    """Draw samples.
+
+    Args:
+        model: the model that draws them.
+        count: n, the number of samples.
+        temperature: standard deviation of the latents.
+        labels: int `[n]` for a conditional model, else None.
+        seed: seed of the latents.
+        decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
+        bar: progress bar that counts the samples, or None.
+    """
+    z = flatten_latents([eps.numpy() for eps in model.sample_latents(count, temperature, seed=seed)])
+    images, overshoot = decode_chunks_with_overshoot(model, z, labels, decode=decode, bar=bar)
+    return DrawnImages(images, np.isfinite(overshoot))
+
+
+def describe_non_finite(non_finite: int, count: int, consequence: str) -> str:
+    """Describe how many samples are not finite, and the consequence.
+
+    Example:
+        >>> describe_non_finite(1, 1000, "left out")
+        '1 of 1,000 samples left out: not finite, so no images'
+    """
+    return f"{non_finite:,} of {count:,} samples {consequence}: not finite, so no images"
