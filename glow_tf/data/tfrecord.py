@@ -85,6 +85,8 @@ def _checked_data(location: Location) -> bytes:
     with open(location.path, "rb") as file:
         file.seek(location.offset - HEADER_LENGTH)
         record = file.read(HEADER_LENGTH + location.length + FOOTER_LENGTH)
+    if len(record) < HEADER_LENGTH + location.length + FOOTER_LENGTH:
+        raise _damaged(location, "the file ends before the record does; it was cut after its records were listed")
     # Another name for each, as a file in memory that exists is not replaced: what is written is appended to it.
     path = f"ram://glow_tf/record-{next(_file_numbers)}"
     with tf.io.gfile.GFile(path, "wb") as file:

@@ -10,14 +10,16 @@ MAX_LENGTH = 100
 
 
 def file_word(text: str) -> str:
-    """Return a text as a part of a file's name, with a checksum of the text if it loses letters.
+    """Return a text as a part of a file's name, with a checksum of the text if it loses letters or is a path.
 
     Example:
-        >>> file_word("folder:my/cats")
-        'folder_my_cats'
+        >>> file_word("bundled:digits")
+        'bundled_digits'
+        >>> file_word("folder:my/cats"), file_word("folder:my_cats")
+        ('folder_my_cats_dbe0b1a5', 'folder_my_cats')
     """
     word = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("._")
-    if word and text.isascii() and len(word) <= MAX_LENGTH:
+    if word and text.isascii() and "/" not in text and len(word) <= MAX_LENGTH:
         return word
     checksum = f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
     return f"{word[-MAX_LENGTH:]}_{checksum}".lstrip("._")

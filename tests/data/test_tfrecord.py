@@ -100,6 +100,18 @@ def test_a_damaged_tfrecord_is_named_and_skipped_or_stops_the_run(number, labels
     assert "train-r05-s-0000-of-0001.tfrecords, the record at byte" in err
 
 
+def test_tfrecord_that_is_cut_while_it_is_read_is_named_with_its_place(tmp_path):
+    write_tfrecords(tmp_path, "train", color_images(3), shards=1)
+    source = open_source(DataConfig(f"tfrecord:{tmp_path}"), SHAPE)
+    path = next((tmp_path / "train").iterdir())
+    length = path.stat().st_size
+    os.truncate(path, length - 10)
+    offset = 12 + 2 * length // 3
+    with pytest.raises(DataError, match=f"the record at byte {offset} cannot be read: the file ends before the record"):
+        source._load_checked(2)
+    assert source._load_checked(1)[0].shape == SHAPE
+
+
 def test_tfrecords_without_a_readable_record_are_rejected(tmp_path):
     write_tfrecords(tmp_path, "train", color_images(2), shards=1)
     for number in (0, 1):
