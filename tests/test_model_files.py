@@ -10,7 +10,8 @@ import pytest
 
 from experiments.pretrained import card
 from experiments.pretrained.card import CHECKED_IMAGES, first_test_images, mean_bits_per_dim
-from glow_tf import Glow, load_attributes, model_files, presets
+from experiments.pretrained.compression import compress
+from glow_tf import Glow, ModelConfig, load_attributes, model_files, presets
 from glow_tf.cli import export, train
 from glow_tf.data import face_drawings, faces
 from glow_tf.demo.held_out_images import read_packaged_images
@@ -22,7 +23,9 @@ from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.export import saved_model
 from glow_tf.latents import flatten_latents
 from glow_tf.metrics_table import MetricsTable
+from glow_tf.model_files import load_weights_file
 from glow_tf.runs import Run
+from glow_tf.weights_file import check_seal, written_config, written_digest
 
 PACKAGED = sorted(filter(model_files.packaged_weights, presets.PRESETS))
 
@@ -164,6 +167,19 @@ def test_card_tells_the_command_and_the_time_of_the_training(tmp_path):
     for epoch, rate in enumerate((100.0, 1.0, 100.0), 1):
         table.append({"epoch": epoch, "step": epoch, "images": 1000 * epoch, "images_per_second": rate})
     assert card.training_seconds(Run(tmp_path)) == 30
+
+
+def test_compressed_weights_are_the_same_in_a_smaller_file(tmp_path):
+    config = ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=32)
+    written, read, path = Glow(config), Glow(dataclasses.replace(config, init_seed=1)), tmp_path / "a.weights.h5"
+    written.save_weights(path)
+    digest, size = written_digest(path), path.stat().st_size
+    compress(path)
+    assert path.stat().st_size < 0.9 * size and written_digest(path) == digest and written_config(path)
+    check_seal(path)
+    load_weights_file(read, path)
+    for ours, theirs in zip(read.get_weights(), written.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_packaged_files_are_small():

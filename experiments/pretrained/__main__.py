@@ -10,6 +10,7 @@ import os
 import pathlib
 
 from experiments.pretrained import attributes, card
+from experiments.pretrained.compression import compress
 from glow_tf import presets
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
@@ -27,7 +28,9 @@ def main(arguments=None):
     model = Glow(preset.model)  # in float32, whatever the precision of the training was
     load_weights_file(model, run.weights_to_load(ema=ema))
     options.out.mkdir(parents=True, exist_ok=True)
-    model.save_weights(options.out / f"{options.preset}.weights.h5")
+    weights_path = options.out / f"{options.preset}.weights.h5"
+    model.save_weights(weights_path)
+    compress(weights_path)
     context = open_context(TargetOptions(str(run.path)))
     card.write(options.out, options.preset, card.make(run, preset, model, context, epoch, ema, options.processor))
     attributes.main([options.preset, "--out", str(options.out)])

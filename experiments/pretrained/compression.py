@@ -1,0 +1,35 @@
+"""Compress a weights file without loss; HDF5 decompresses it whenever it is read."""
+
+import os
+import pathlib
+
+import h5py
+
+from glow_tf.io import write_atomically
+
+MIN_SIZE = 64
+"""Values of an array from which on its compressed chunk is smaller than the array."""
+
+
+def compress(path: str | os.PathLike[str]) -> None:
+    """Write the arrays and attributes of an HDF5 file anew, with shuffled bytes and deflated; replace the file.
+
+    The digest of its arrays stays (see `glow_tf.weights_file.digest`).
+    """
+    write_atomically(pathlib.Path(path), lambda temporary: _write_compressed(path, temporary))
+
+
+def _write_compressed(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    # The group format of HDF5 1.10 takes a tenth of the room of the first one.
+    with h5py.File(source, "r") as old, h5py.File(target, "w", libver="v110") as new:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                options = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+                copied = new.create_dataset(name, data=item[()], **(options if item.size >= MIN_SIZE else {}))
+            else:
+                copied = new.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        new.attrs.update(old.attrs)
+        old.visititems(copy)
