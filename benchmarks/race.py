@@ -1,4 +1,4 @@
-"""The race: implementations alternate at the same tasks, each in a process that waits while the others run."""
+"""Compare implementations: they alternate at the same tasks, each in a process that waits while the others run."""
 
 import json
 import statistics

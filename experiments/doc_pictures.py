@@ -20,7 +20,7 @@ from glow_tf import batched
 from glow_tf.attributes import difference_of_means, load_attributes
 from glow_tf.errors import RunError
 from glow_tf.evaluation.accuracy import measure_accuracy
-from glow_tf.evaluation.attribute_strips import draw_strips, strip_images
+from glow_tf.evaluation.attribute_strips import draw_strips, reduced_remark, strip_images
 from glow_tf.evaluation.commands.accuracy import draw_classes
 from glow_tf.evaluation.commands.attributes import draw_strengths
 from glow_tf.evaluation.context import open_context
@@ -36,6 +36,7 @@ TEXTS = "Texts"
 """Name of the texts in the metadata of a PNG."""
 ATTRIBUTE, STRENGTHS = "4", (-1.0, -0.5, 0.0, 0.5, 1.0)
 FEW_ATTRIBUTES, FEW_STRENGTH = ("dark skin", "blond", "smiling", "eyes closed", "spiky hair"), 1.2
+FACES_ORIGIN = "the preset faces with its weights; directions by means"
 """What the README shows of the faces."""
 
 
@@ -159,8 +160,8 @@ def _faces(runs):
     """Return strips of a few attributes, of the weights and directions that come with the package."""
     context = open_context("faces")
     images = read_labeled_images(context, "test", 2000)
-    strips = strip_images(context.model, load_attributes("faces"), images, FEW_ATTRIBUTES, FEW_STRENGTH)
-    return strips, ["the preset faces with its weights; directions by means", FEW_STRENGTH, *FEW_ATTRIBUTES]
+    strips, reduced = strip_images(context.model, load_attributes("faces"), images, FEW_ATTRIBUTES, FEW_STRENGTH)
+    return strips, [FACES_ORIGIN + reduced_remark(reduced), FEW_STRENGTH, *FEW_ATTRIBUTES]
 
 
 def _faces_attributes(runs):
@@ -172,8 +173,8 @@ def _faces_attributes(runs):
     images = read_labeled_images(context, "test", 2000)
     vectors = load_attributes(directions[0], context.model.config.dims)
     strength = json.loads(numbers[0].read_text())["edits"]["means"]["strength"]
-    strips = strip_images(context.model, vectors, images, images.names, strength)
-    return strips, ["the preset faces with its weights; directions by means", strength, *images.names]
+    strips, reduced = strip_images(context.model, vectors, images, images.names, strength)
+    return strips, [FACES_ORIGIN + reduced_remark(reduced), strength, *images.names]
 
 
 def _digits_by_class(runs):

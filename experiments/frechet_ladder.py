@@ -5,8 +5,7 @@ and for runs of it that were trained more briefly: the distance of each set in u
 of a group are listed from good to bad, so the numbers of a group should rise.
 """
 
-import pathlib
-import sys
+import argparse
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -25,14 +24,19 @@ SEEDS = range(3)
 """Seeds of the features and of the sets; the table has the mean of the ratio and its range."""
 
 
-def main(name, *runs):
+def main(arguments=None):
     """Print the table of a preset and of runs of its model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("preset", help="name of a preset whose weights come with the package")
+    parser.add_argument("runs", nargs="*", help="run folders of its model")
+    options = parser.parse_args(arguments)
+    name, runs = options.preset, options.runs
     context = open_context(TargetOptions(name))
     count, bits = sample_count(context), context.model.config.bits
     train, test = (read_labeled_images(context, split, 10_000) for split in ("train", "test"))
     sets = {f"samples, packaged weights, temperature {t:g}": sampler(context.model, t) for t in TEMPERATURES}
     for run in runs:
-        sets[f"samples, {pathlib.Path(run).name}, temperature 1"] = sampler(load_model(run), 1.0)
+        sets[f"samples, {run}, temperature 1"] = sampler(load_model(run), 1.0)
     fresh = Glow.from_preset(name, load_weights=False)
     fresh.initialize(train.images[: presets.get(name).training.init_images])
     sets["samples, initialized weights, temperature 1"] = sampler(fresh, 1.0)
@@ -121,4 +125,4 @@ EDITS = {
 """Edits of real images and their strengths, ascending, by what they do."""
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -14,7 +14,7 @@ PACKAGES = {
     "mlxtend": ("mlxtend", "data"),
     "skimage": ("scikit-image", "data"),
     "tensorflow_datasets": ("tensorflow-datasets", "data"),
-    "sklearn": ("scikit-learn", "data"),
+    "sklearn": ("scikit-learn", "evaluate"),
     "lmdb": ("lmdb", "lmdb"),
     "fastapi": ("fastapi", "demo"),
     "starlette": ("fastapi", "demo"),

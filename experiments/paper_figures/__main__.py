@@ -77,7 +77,7 @@ def main(arguments):
     rows = results.rows_of(runs)
     text = report.format_report(rows)
     figures.draw_all(rows, runs, folder, args.out)
-    write_text(args.out / "verdict.md", text)
+    write_text(args.out / "report.md", text)
     print(text)
     print(f"figures and results: {args.out}")
     return 0

@@ -42,12 +42,12 @@ class HeldOutImages:
 
 
 def read_test_images(context: EvaluationContext) -> HeldOutImages:
-    """Read the first test images of a model's data.
+    """Read test images of a model's data, spread over the split.
 
     Raises:
         GlowError, tf.errors.OpError: there are none, or they cannot be read.
     """
-    images, labels, tags = context.arrays("test", limit=MAX_IMAGES)
+    images, labels, tags = context.spread_arrays("test", MAX_IMAGES)
     source = context.source
     if source.attribute_names:
         words = _words(tags > 0, source.attribute_names)

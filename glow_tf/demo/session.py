@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from glow_tf import presets
 from glow_tf.attributes import Attributes, load_attributes
+from glow_tf.data.splits import spread_positions
 from glow_tf.demo import edits
 from glow_tf.demo.compiled_model import CompiledModel
 from glow_tf.demo.directions import Directions
@@ -127,9 +128,10 @@ class DemoSession:
 
         It is far if its bits/dim exceed those of the test images by more than these spread, above their median.
         """
-        test_ids = self.images.test_ids[:COMPARED_IMAGES]
+        test_ids = self.images.test_ids
         if not test_ids:
             return ""
+        test_ids = [test_ids[i] for i in spread_positions(len(test_ids), COMPARED_IMAGES)]
         bits = edits.bits_per_dim(self.compiled, self.images.get(image_id))
         usual = [edits.bits_per_dim(self.compiled, self.images.get(name)) for name in test_ids]
         low, median, high = np.min(usual), np.median(usual), np.max(usual)

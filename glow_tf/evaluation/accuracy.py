@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 from glow_tf.batched import ProgressBar
 from glow_tf.evaluation.drawn_images import draw_images
 from glow_tf.evaluation.trained_model import EvaluationContext
+from glow_tf.quantization import quantize
 from glow_tf.types import Images
 
 FEATURE_SIDE = 32
@@ -100,7 +101,8 @@ def measure_accuracy(
     """Measure how accurately a classifier, trained on real images, predicts the class of conditional samples.
 
     `shuffled` is the chance level of the very same samples: only the labels are shuffled, after sampling; no second
-    model is trained on shuffled labels. An even draw of k classes gives 1/k.
+    model is trained on shuffled labels. An even draw of k classes gives 1/k. The classifier sees real images rounded to
+    the bits of the model, as samples are.
 
     Args:
         context: a conditional model and its data.
@@ -114,8 +116,9 @@ def measure_accuracy(
     """
     classes = context.model.config.classes
     images, labels, _ = context.spread_arrays("train", MAX_TRAINING_IMAGES)
-    classifier = SampleClassifier(images, labels[:, None] == np.arange(classes))
     test_images, test_labels, _ = context.spread_arrays("test", MAX_TEST_IMAGES)
+    images, test_images = (quantize(array, context.model.config.bits).numpy() for array in (images, test_images))
+    classifier = SampleClassifier(images, labels[:, None] == np.arange(classes))
     targets = np.arange(count) % classes
     drawn = draw_images(context.model, count, temperature, targets, seed=seed, bar=bar)
     predicted = classifier.predict(drawn.images) & drawn.finite[:, None]

@@ -8,6 +8,7 @@ import numpy as np
 from glow_tf import batched
 from glow_tf.attributes import Attributes
 from glow_tf.batched import ProgressBar, index_labels
+from glow_tf.data.splits import spread_positions
 from glow_tf.edits import DecodeWithOvershoot, decode_chunks_with_overshoot, is_outside
 from glow_tf.evaluation.accuracy import SampleClassifier
 from glow_tf.evaluation.labeled_images import LabeledImages
@@ -69,7 +70,7 @@ class AttributeEdits:
         self.all_names = images.names
         self._decode_compiled = decode
         columns = {name: images.tags[:, images.names.index(name)] for name in names}
-        rows = {(n, present): np.flatnonzero(columns[n] == present)[:count] for n in names for present in (False, True)}
+        rows = {(n, present): _spread(columns[n] == present, count) for n in names for present in (False, True)}
         used = np.unique(np.concatenate(list(rows.values())))
         self._positions = {key: np.searchsorted(used, value) for key, value in rows.items()}
         self._labels = index_labels(images.labels, used)
@@ -106,3 +107,9 @@ class AttributeEdits:
         """Return the images of latents, and which of them are outside the range of images."""
         images, excess = decode_chunks_with_overshoot(self.model, z, labels, decode=self._decode_compiled, bar=self.bar)
         return images, is_outside(excess)
+
+
+def _spread(mask: np.ndarray, count: int) -> np.ndarray:
+    """Return at most `count` of the indices where a mask is true, spread evenly: images may be sorted by class."""
+    indices = np.flatnonzero(mask)
+    return indices[spread_positions(len(indices), count)]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from glow_tf.attributes import Attributes
 from glow_tf.edits import decode_with_overshoot
 from glow_tf.evaluation.attribute_measurement import AttributeImages, measure_attributes, number_of_images
-from glow_tf.evaluation.attribute_strips import draw_strips, strip_images
+from glow_tf.evaluation.attribute_strips import draw_strips, reduced_remark, strip_images
 from glow_tf.evaluation.options import PictureOptions, progress_bar
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import write_text
@@ -65,7 +65,8 @@ def write_report(
     write_text(context.out / f"{file_name}.md", table.to_markdown())
     names, method = list(table.accuracies), next(iter(directions))
     strength = table.methods[method].strength
-    strips = strip_images(model, directions[method], images.test, names, strength)
-    path = pictures.save(draw_strips(names, strips, strength, f"{context.caption}; {origin}"), context.out, file_name)
+    strips, reduced = strip_images(model, directions[method], images.test, names, strength)
+    subtitle = f"{context.caption}; {origin}{reduced_remark(reduced)}"
+    path = pictures.save(draw_strips(names, strips, strength, subtitle), context.out, file_name)
     lines.append(f"table:    {context.out / file_name}.md, strips: {path}")
     return lines, table.to_json()

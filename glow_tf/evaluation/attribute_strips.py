@@ -24,7 +24,7 @@ def strip_images(
     names: Sequence[str],
     strength: float,
     bar: ProgressBar | None = None,
-) -> Images:
+) -> tuple[Images, np.ndarray]:
     """Move an image without each attribute along its direction, an image that differs from row to row.
 
     Args:
@@ -36,7 +36,8 @@ def strip_images(
         bar: progress bar that counts the images, or None.
 
     Returns:
-        uint8 `[len(names), len(POSITIONS), H, W, C]`; an edit ends where its image does (see `decode_edits`).
+        The images, uint8 `[len(names), len(POSITIONS), H, W, C]`, and bool `[len(names), len(POSITIONS)]`: whether the
+        strength of an edit was reduced, to keep the decoded values in the range of images (see `decode_edits`).
     """
     columns = [images.tags[:, images.names.index(name)] for name in names]
     # A stable sort: the images without the attribute come first, in their order.
@@ -47,7 +48,23 @@ def strip_images(
     edited = np.stack([directions.apply(z[[i]], {n: step})[0] for i, n in enumerate(names) for step in steps])
     labels = None if labels is None else np.repeat(labels, len(steps), axis=0)
     edits = decode_edits(model, np.repeat(z, len(steps), axis=0), edited, labels, bar=bar)
-    return edits.images.reshape(len(names), len(steps), *model.image_shape)
+    shape = (len(names), len(steps))
+    return edits.images.reshape(*shape, *model.image_shape), (edits.shares < 1).reshape(shape)
+
+
+def reduced_remark(reduced: np.ndarray) -> str:
+    """Return what the subtitle of a sheet says of reduced strengths, bool `[...]` by tile; "" if there are none.
+
+    Example:
+        >>> reduced_remark(np.array([[True, False], [False, False]]))
+        '; in 1 of the 4 tiles the strength is reduced, to keep the decoded values in the range of images'
+    """
+    if not reduced.any():
+        return ""
+    count, total = np.sum(reduced), reduced.size
+    return (
+        f"; in {count} of the {total} tiles the strength is reduced, to keep the decoded values in the range of images"
+    )
 
 
 def draw_strips(names: Sequence[str], images: Images, strength: float, origin: str) -> Sheet:

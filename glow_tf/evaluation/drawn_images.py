@@ -1,4 +1,4 @@
-"""Draw samples to measure, and tell those that are not finite before the rounding: they are no images."""
+"""Decode latents to measure, and tell results that are not finite before the rounding: they are no images."""
 
 import dataclasses
 
@@ -13,11 +13,11 @@ from glow_tf.types import Images
 
 @dataclasses.dataclass(frozen=True)
 class DrawnImages:
-    """Samples of a model.
+    """Images that a model decoded.
 
     Args:
-        images: uint8 `[n, H, W, C]`, the images of `glow_tf.batched.sample`.
-        finite: bool `[n]`; a sample that is not finite is a black image.
+        images: uint8 `[n, H, W, C]`, those of `glow_tf.batched.decode`.
+        finite: bool `[n]`; one that is not finite is black.
 
     Example:
         >>> drawn = DrawnImages(np.zeros([3, 8, 8, 1], np.uint8), np.array([True, False, True]))
@@ -30,12 +30,16 @@ class DrawnImages:
 
     @property
     def finite_images(self) -> Images:
-        """Return the samples that are images."""
+        """Return those that are images."""
         return self.images[self.finite]
+
+    def select(self, indices: np.ndarray) -> "DrawnImages":
+        """Return some of the images."""
+        return DrawnImages(self.images[indices], self.finite[indices])
 
     @property
     def non_finite(self) -> int:
-        """Return the number of samples that are not finite."""
+        """Return the number of those that are not finite."""
         return int(np.sum(~self.finite))
 
 
@@ -49,7 +53,7 @@ def draw_images(
     decode: DecodeWithOvershoot | None = None,
     bar: ProgressBar | None = None,
 ) -> DrawnImages:
-    """Draw samples.
+    """Draw the samples of `glow_tf.batched.sample`.
 
     Args:
         model: the model that draws them.
@@ -61,15 +65,38 @@ def draw_images(
         bar: progress bar that counts the samples, or None.
     """
     z = flatten_latents([eps.numpy() for eps in model.sample_latents(count, temperature, seed=seed)])
+    return decode_images(model, z, labels, decode=decode, bar=bar)
+
+
+def decode_images(
+    model: Glow,
+    z: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    decode: DecodeWithOvershoot | None = None,
+    bar: ProgressBar | None = None,
+) -> DrawnImages:
+    """Decode flat latents `[n, D]`; the other arguments are those of `draw_images`."""
     images, overshoot = decode_chunks_with_overshoot(model, z, labels, decode=decode, bar=bar)
     return DrawnImages(images, np.isfinite(overshoot))
 
 
-def describe_non_finite(non_finite: int, count: int, consequence: str) -> str:
-    """Describe how many samples are not finite, and the consequence.
+def describe_non_finite(non_finite: int, count: int, consequence: str, noun: str = "samples") -> str:
+    """Describe how many images are not finite, and the consequence.
 
     Example:
         >>> describe_non_finite(1, 1000, "left out")
         '1 of 1,000 samples left out: not finite, so no images'
     """
-    return f"{non_finite:,} of {count:,} samples {consequence}: not finite, so no images"
+    return f"{non_finite:,} of {count:,} {noun} {consequence}: not finite, so no images"
+
+
+def black_remark(*drawn: DrawnImages) -> str:
+    """Return what the subtitle of a sheet says of black tiles, "" if there are none.
+
+    Example:
+        >>> black_remark(DrawnImages(np.zeros([2, 8, 8, 1], np.uint8), np.array([True, False])))
+        '; 1 black where the model overflows'
+    """
+    count = sum(images.non_finite for images in drawn)
+    return f"; {count} black where the model overflows" if count else ""

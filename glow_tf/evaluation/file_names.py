@@ -8,9 +8,16 @@ from collections.abc import Callable, Sequence
 MAX_LENGTH = 100
 """Characters of a part of a file's name; of a longer text the end is kept."""
 
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*\.[A-Za-z0-9]+")
+"""Names of images that need no checksum: only their dot is replaced."""
 
-def file_word(text: str) -> str:
-    """Return a text as a part of a file's name, with a checksum of the text if it loses letters or is a path.
+
+def file_word(text: str, *, checksum: bool = False) -> str:
+    """Return a text as a part of a file's name.
+
+    Args:
+        text: the text.
+        checksum: append a checksum of the text, as is done to one that loses letters, is long or is a path.
 
     Example:
         >>> file_word("bundled:digits")
@@ -19,10 +26,10 @@ def file_word(text: str) -> str:
         ('folder_my_cats_dbe0b1a5', 'folder_my_cats')
     """
     word = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("._")
-    if word and text.isascii() and "/" not in text and len(word) <= MAX_LENGTH:
+    if word and text.isascii() and "/" not in text and len(word) <= MAX_LENGTH and not checksum:
         return word
-    checksum = f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
-    return f"{word[-MAX_LENGTH:]}_{checksum}".lstrip("._")
+    digits = f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
+    return f"{word[-MAX_LENGTH:]}_{digits}".lstrip("._")
 
 
 def number_word(number: float) -> str:
@@ -79,4 +86,6 @@ def own_files_suffix(paths: Sequence[str], label: int | None) -> str:
         paths: paths of the images.
         label: their class, or None if none is given.
     """
-    return f"_own_{_text_word(' '.join(paths))}" + ("" if label is None else f"_label_{label}")
+    are_plain = all(PLAIN_NAME.fullmatch(path) for path in paths)
+    word = file_word(" ".join(paths), checksum=not are_plain).replace(".", "_")
+    return f"_own_{word}" + ("" if label is None else f"_label_{label}")

@@ -2,27 +2,32 @@
 
 import csv
 import io
+import logging
 import os
 import pathlib
 import unicodedata
 import zlib
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from glow_tf.batched import ProgressBar, chunk_size, index_labels
+from glow_tf.data.files import DamagedRecordError
 from glow_tf.data.folder_listing import ImageFile, list_images
 from glow_tf.data.images import FitMode
 from glow_tf.errors import DataError
 from glow_tf.evaluation.likelihood import Bits
-from glow_tf.evaluation.own_files import read_own_images
+from glow_tf.evaluation.own_files import read_own_image
+from glow_tf.fields import setting
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
 from glow_tf.types import ImageShape
 
 NUMBER_FORMAT = "{:.6f}"
+
+logger = logging.getLogger(__name__)
 
 NamedFile: TypeAlias = tuple[str, ImageFile]
 """The path of an image file below a folder, and the file."""
@@ -83,10 +88,11 @@ def measure_files(
     labels: np.ndarray | None = None,
     *,
     fit: FitMode = "resize",
+    on_damaged: Literal["stop", "skip"] = "stop",
     draws: int = 8,
     batch_size: int | None = None,
     bar: ProgressBar | None = None,
-) -> Bits:
+) -> tuple[Bits, Sequence[NamedFile]]:
     """Measure the bits/dim of image files; the noise of an image depends on its name and the draw alone.
 
     Args:
@@ -94,15 +100,16 @@ def measure_files(
         files: the files of a folder.
         labels: int `[n]` for a conditional model, else None.
         fit: how images of another size are fitted (see `DataConfig.fit`).
+        on_damaged: "stop" raises for a file that cannot be read as an image; "skip" names it and leaves it out.
         draws: draws of the dequantization noise.
         batch_size: images at once; None depends on the image size.
         bar: progress bar that counts images, or None.
 
     Returns:
-        The bits/dim of each file and draw.
+        The bits/dim of each image and draw, and the files of these images.
 
     Raises:
-        DataError: a file cannot be read as an image, or not be fitted.
+        DataError: a file cannot be read as an image, and is not to be left out, or not be fitted; or none can be read.
     """
     batch_size = batch_size or chunk_size(model)
     bits_per_dim = tf.function(
@@ -111,15 +118,38 @@ def measure_files(
         reduce_retracing=True,
     )
     values = np.zeros([draws, len(files)])
+    was_read = np.zeros(len(files), bool)
     for start in range(0, len(files), batch_size):
-        chunk = slice(start, start + batch_size)
-        images = read_own_images([file.path for _, file in files[chunk]], model.image_shape, fit)
-        for draw in range(draws):
-            noise = np.stack([_noise(name, draw, model.image_shape) for name, _ in files[chunk]])
-            values[draw, chunk] = bits_per_dim(images, index_labels(labels, chunk), noise).numpy()
+        images = {
+            i: image
+            for i in range(start, min(start + batch_size, len(files)))
+            if (image := _read(files[i][1].path, model.image_shape, fit, on_damaged)) is not None
+        }
+        indices = np.array(list(images), int)
+        was_read[indices] = True
+        for draw in range(draws if images else 0):
+            noise = np.stack([_noise(files[i][0], draw, model.image_shape) for i in indices])
+            stacked = np.stack(list(images.values()))
+            values[draw, indices] = bits_per_dim(stacked, index_labels(labels, indices), noise).numpy()
             if bar is not None:
                 bar.update(len(images))
-    return Bits(values, model.config.dims)
+    if not was_read.any():
+        raise DataError(f"none of the {len(files):,} images can be read.")
+    return Bits(values[:, was_read], model.config.dims), [files[i] for i in np.flatnonzero(was_read)]
+
+
+def _read(
+    path: pathlib.Path, image_shape: ImageShape, fit: FitMode, on_damaged: Literal["stop", "skip"]
+) -> np.ndarray | None:
+    """Return an image that is fitted to a shape, or None if it cannot be read and is to be left out."""
+    try:
+        return read_own_image(path, image_shape, fit)
+    except DamagedRecordError as error:
+        if on_damaged == "stop":
+            skip = setting("on_damaged", "skip")
+            raise DataError(f"{error}; {skip} leaves such images out.") from error
+        logger.warning("left out: %s", error)
+        return None
 
 
 def write_table(path: str | os.PathLike, files: Sequence[NamedFile], bits: Bits) -> None:

@@ -90,7 +90,7 @@ def measure(
         draws: draws of the dequantization noise.
         batch_size: images at once, on all devices; None depends on the image size. It is rounded up so that all
             devices take as many.
-        limit: number of images, the first ones; None takes all.
+        limit: number of images, at most, which are spread evenly over the split; None takes all.
         bar: progress bar that counts images, or None.
 
     Returns:
@@ -121,7 +121,7 @@ def measure(
             batch_values.append(values[gathered(batch["weight"]) > 0])
             if bar is not None:
                 bar.update(len(batch_values[-1]))
-        draw_values.append(np.concatenate(batch_values)[:limit])
+        draw_values.append(np.concatenate(batch_values))
     return Bits(np.stack(draw_values), glow.config.dims)
 
 

@@ -35,12 +35,19 @@ def read_own_images(
         (1, 8, 8, 3)
     """
     try:
-        return np.stack([_fit(read_image(path), path, image_shape, fit) for path in paths])
+        return np.stack([read_own_image(path, image_shape, fit) for path in paths])
     except DamagedRecordError as error:
         raise DataError(f"{error}.") from error
 
 
-def _fit(image: np.ndarray, path: pathlib.Path | str, image_shape: ImageShape, fit: images.FitMode) -> np.ndarray:
+def read_own_image(path: pathlib.Path | str, image_shape: ImageShape, fit: images.FitMode = "resize") -> np.ndarray:
+    """Read an image file as uint8 `[H, W, C]`.
+
+    Raises:
+        DamagedRecordError: it cannot be read as an image.
+        DataError: it cannot be fitted to the shape.
+    """
+    image = read_image(path)
     images.check_shape(image.shape, image_shape, DataConfig(f"folder:{path}", fit=fit))
     return images.fit(image, image_shape, fit).numpy()
 

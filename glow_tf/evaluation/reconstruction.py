@@ -7,6 +7,7 @@ import numpy as np
 
 from glow_tf import batched, quantization
 from glow_tf.batched import ProgressBar
+from glow_tf.evaluation.drawn_images import DrawnImages, decode_images
 from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
 from glow_tf.pictures import Row, Sheet
@@ -90,7 +91,7 @@ def redraw_levels(
     temperature: float = 0.7,
     seed: int = 0,
     bar: ProgressBar | None = None,
-) -> np.ndarray:
+) -> list[DrawnImages]:
     """Redraw the latents of the finest levels of images, to show what each level stands for.
 
     The levels are those of figure 2b of https://arxiv.org/abs/1807.03039.
@@ -104,12 +105,11 @@ def redraw_levels(
         bar: progress bar that counts `levels + 2` images for each, or None.
 
     Returns:
-        uint8 `[levels + 1, n, H, W, C]`. Row i keeps the coarsest `levels - i` levels, so row 0 is the reconstruction
-        and the last row a plain sample.
+        `levels + 1` rows of n images. Row i keeps the coarsest `levels - i` levels, so row 0 is the reconstruction and
+        the last row a plain sample.
     """
     z = batched.encode(model, images, labels, bar=bar)
     fresh = flatten_latents([eps.numpy() for eps in model.sample_latents(len(images), temperature, seed=seed)])
     ends = np.cumsum([0, *(math.prod(shape) for shape in model.latent_shapes)])
-    return np.stack(
-        [batched.decode(model, np.concatenate([fresh[:, :e], z[:, e:]], axis=1), labels, bar=bar) for e in ends]
-    )
+    mixed = [np.concatenate([fresh[:, :end], z[:, end:]], axis=1) for end in ends]
+    return [decode_images(model, latents, labels, bar=bar) for latents in mixed]

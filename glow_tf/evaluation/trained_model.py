@@ -125,12 +125,17 @@ class EvaluationContext:
     def batches(
         self, split: str = "test", *, batch_size: int = 128, draw: int = 0, limit: int | None = None
     ) -> tf.data.Dataset:
-        """Return evaluation batches of a split (see `glow_tf.data.pipeline`), enough for `limit` images."""
-        shape = self.model.image_shape
-        batches = pipeline.evaluation_batches(
-            self.source, split, self.data, image_shape=shape, batch_size=batch_size, seed=0, draw=draw
+        """Return evaluation batches of a split (see `glow_tf.data.pipeline`), or of `limit` images spread over it."""
+        return pipeline.evaluation_batches(
+            self.source,
+            split,
+            self.data,
+            image_shape=self.model.image_shape,
+            batch_size=batch_size,
+            seed=0,
+            draw=draw,
+            rows=self._spread_rows(split, limit),
         )
-        return batches if limit is None else batches.take(math.ceil(limit / batch_size))
 
     def arrays(self, split: str = "test", limit: int | None = None) -> tuple[Images, np.ndarray, np.ndarray]:
         """Return `(images, labels, attributes)` of the first `limit` images of a split as NumPy arrays."""
@@ -138,9 +143,13 @@ class EvaluationContext:
 
     def spread_arrays(self, split: str, limit: int) -> tuple[Images, np.ndarray, np.ndarray]:
         """Return what `arrays` does, of at most `limit` images that are spread evenly over a split."""
-        rows = self.source.rows_of(split)
-        rows = rows[spread_positions(len(rows), limit)]
+        rows = self._spread_rows(split, limit)
         return pipeline.arrays(self.source, split, self.data, self.model.image_shape, rows=rows)
+
+    def _spread_rows(self, split: str, limit: int | None) -> np.ndarray:
+        """Return the records of a split, or `limit` of them that are spread evenly: it may be sorted by class."""
+        rows = self.source.rows_of(split)
+        return rows if limit is None else rows[spread_positions(len(rows), limit)]
 
     def model_labels(self, labels: Any) -> Any:
         """Return the labels for a conditional model, None for an unconditional one."""

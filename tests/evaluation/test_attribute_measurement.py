@@ -171,7 +171,7 @@ def test_table_names_what_fails_and_leaves_empty_columns_out():
 
 def test_strips_move_images_without_the_attribute(monkeypatch):
     monkeypatch.setattr("glow_tf.edits.decode_with_overshoot", lambda model, eps, labels: decode(eps, labels))
-    strips = strip_images(Pixels(), directions(0), labeled([(190, 60), (60, 61), (60, 62)]), NAMES[:2], 1.5)
-    assert strips.shape == (2, len(POSITIONS), 2, 2, 1)
+    strips, reduced = strip_images(Pixels(), directions(0), labeled([(190, 60), (60, 61), (60, 62)]), NAMES[:2], 1.5)
+    assert strips.shape == (2, len(POSITIONS), 2, 2, 1) and reduced.shape == (2, len(POSITIONS))
     assert strips[0, :, 0, 0, 0].tolist() == [0, 0, 10, 60, 110, 160, 210], "the first image has it"
     assert strips[1, 3].ravel().tolist() == [60, 61, 60, 61], "each row shows another image"

@@ -54,6 +54,12 @@ def test_texts_that_differ_in_what_a_name_cannot_hold_have_other_words():
     assert len(set(words)) == len(texts) and all(len(word) < 120 and word.isascii() for word in words)
 
 
+def test_own_images_of_other_names_have_other_suffixes():
+    names = ["my/cat.png", "my_cat.png", "my cat.png", "my.cat.png", "_my_cat.png", "cat.png", "cat.jpg"]
+    suffixes = [own_files_suffix([name], None) for name in names]
+    assert len(set(suffixes)) == len(names) and suffixes[1] == "_own_my_cat_png"
+
+
 def test_long_ends_are_shortened_to_names_that_a_file_system_takes():
     files = own_files_suffix([f"/home/me/{i}.png" for i in range(20)], 3)
     ends = [files, f"{files}_4", "_seed_5"]

@@ -36,7 +36,7 @@ def rows(path):
 
 
 def measure(run, folder, out, **options):
-    target = {name: options.pop(name) for name in ("ema", "data", "fit") if name in options}
+    target = {name: options.pop(name) for name in ("ema", "data", "fit", "on_damaged") if name in options}
     commands.bits(TargetOptions(str(run), out=str(out), **target), images=str(folder), **options)
     suffix = file_suffix(commands.bits, **{name: options[name] for name in ("draws", "limit") if name in options})
     return rows(out / f"bits_per_image{suffix}.csv")
@@ -61,6 +61,19 @@ def test_table_of_a_folder_has_the_mean_of_each_image_over_the_draws(tiny_run, f
     assert one["error"] == "" and float(one["bits_per_dim"]) == pytest.approx(bits[1], abs=1e-5) != bits[0]
     expected = ["bits_per_image_draws_1_limit_1.csv", "bits_per_image_draws_3.csv"]
     assert sorted(os.listdir(tmp_path / "out")) == expected
+
+
+def test_damaged_image_stops_the_measurement_or_is_left_out(tiny_run, folder, tmp_path, caplog):
+    (folder / "a" / "0.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="a/0.png .*; --on-damaged skip leaves such images out"):
+        measure(tiny_run, folder, tmp_path / "out", draws=1)
+    table = measure(tiny_run, folder, tmp_path / "out", draws=1, batch_size=2, on_damaged="skip")
+    assert [row["path"] for row in table] == ["a/2.png", "a/\udce9.png", "b/0.png", "b/1.png", "b/2.png"]
+    assert [row["class"] for row in table] == [*"aabbb"] and "left out: " in caplog.text
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(DataError, match="none of the 6 images can be read"):
+        measure(tiny_run, folder, tmp_path / "out", draws=1, on_damaged="skip")
 
 
 def test_labels_of_a_conditional_model_are_the_recorded_names_of_folders(folder, tmp_path):

@@ -50,7 +50,9 @@ def accuracy(
         result = measure_accuracy(context, count=count, temperature=temperature, seed=seed, bar=bar)
     steps = _training_steps(context)
     names = context.source.class_names
-    subtitle = f"{context.caption}, seed {seed}; a classifier is right on {result.samples:.0%} of {count} samples"
+    recognized = f"a classifier is right on {result.samples:.0%} of {count} samples"
+    black = f"; {result.non_finite} black where the model overflows" if result.non_finite else ""
+    subtitle = f"{context.caption}, seed {seed}; {recognized}{black}"
     sheet = draw_classes(result.images, result.classes, names[:count], temperature, subtitle)
     file_name = f"accuracy{file_suffix(accuracy, temperature=temperature, count=count, seed=seed)}"
     path = pictures.save(sheet, context.out, file_name)

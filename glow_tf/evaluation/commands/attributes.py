@@ -12,6 +12,7 @@ from glow_tf.edits import decode_edits
 from glow_tf.errors import ConfigError, DataError, did_you_mean
 from glow_tf.evaluation.attribute_measurement import AttributeImages
 from glow_tf.evaluation.attribute_report import write_report
+from glow_tf.evaluation.attribute_strips import reduced_remark
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import Examples, read_examples
 from glow_tf.evaluation.file_names import file_suffix, file_word, shortened
@@ -187,12 +188,14 @@ def _draw(
     labels = None if examples.labels is None else np.tile(examples.labels, len(all_strengths))
     edits = decode_edits(context.model, np.tile(z, (len(all_strengths), 1)), moved, labels, bar=bar)
     images = edits.images.reshape(len(all_strengths), len(z), *context.model.image_shape)
+    reduced = (edits.shares < 1).reshape(len(all_strengths), len(z))
     still, moving = images[: len(strengths)], images[len(strengths) :]
-    count = np.sum(edits.shares[: len(strengths) * len(z)] < 1)
-    if count:
-        origin += f"; {count} of the {still.shape[0] * still.shape[1]} tiles show less, as far as they are pictures"
+    origin += reduced_remark(reduced[: len(strengths)])
     sheet = draw_strengths(name, np.swapaxes(still, 0, 1), examples.names, strengths, f"{context.caption}; {origin}")
-    captions = [f"strength {strength:+.2f}" for strength in smooth]
+    captions = [
+        f"strength {strength:+.2f}{', in part reduced' if any_reduced else ''}"
+        for strength, any_reduced in zip(smooth, reduced[len(strengths) :].any(1), strict=True)
+    ]
     frames = [frame(row, animation.MIN_SIDE, sheet.title, text) for row, text in zip(moving, captions, strict=True)]
     return sheet, np.stack(frames + frames[::-1])
 

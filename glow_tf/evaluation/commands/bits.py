@@ -40,7 +40,7 @@ def bits(
         images: Folder of images of your own: write the bits/dim of each to bits_per_image.csv instead; they are resized
             to the model's size if --fit says nothing else.
         draws: Draws of the dequantization noise, and k of the importance-weighted bound.
-        limit: Only the first so many images.
+        limit: Images, at most: of the test split spread evenly over it, of a folder the first ones.
         batch_size: Images at once, by the image size if not given; the result does not depend on it.
     """
     if images is not None:
@@ -49,7 +49,7 @@ def bits(
     context = open_context(target)
     results, shares = {}, {}
     size = context.source.size("test")
-    originals, labels, _ = context.arrays("test", min(limit or MAX_BY_LEVEL_IMAGES, MAX_BY_LEVEL_IMAGES))
+    originals, labels, _ = context.spread_arrays("test", min(limit or MAX_BY_LEVEL_IMAGES, MAX_BY_LEVEL_IMAGES))
     labels = context.model_labels(labels)
     total = len(context.weight_sets) * (draws * min(limit or size, size) + len(originals))
     with progress_bar(total, "bits/dim") as bar:
@@ -57,7 +57,7 @@ def bits(
             model = context.load(ema)
             results[name] = likelihood.measure(context, model, draws=draws, batch_size=batch_size, limit=limit, bar=bar)
             shares[name] = likelihood.by_level(model, originals, labels, bar=bar)
-    paper = presets.PAPER_BITS.get(context.experiment.name) if context.experiment is not None else None
+    paper = _paper_bits(context, limit)
     values: dict[str, Any] = {
         name: {**result.to_dict(), "by_level": shares[name], "by_level_images": len(originals)}
         for name, result in results.items()
@@ -66,12 +66,20 @@ def bits(
         values["paper"] = paper
     values["variant"] = context.source.variant or None
     variant = f" ({context.source.variant})" if context.source.variant else ""
-    first = f", the first {limit:,}" if limit else ""
-    print(f"{context.source.name}{variant}, {context.describe_test_split()}{first}")
+    measured = f", {limit:,} of them measured" if limit and limit < size else ""
+    print(f"{context.source.name}{variant}, {context.describe_test_split()}{measured}")
     print(format_table(_bits_rows(results, draws, paper), indent="  "))
-    print(f"shares of the levels in the bits/dim of the first {len(originals)} images, finest first")
+    print(f"shares of the levels in the bits/dim of {len(originals)} images, finest first")
     print(format_table(_share_rows(context.model, shares), indent="  "))
     print(f"numbers: {context.write_json(f'bits{file_suffix(bits, draws=draws, limit=limit)}.json', values)}")
+
+
+def _paper_bits(context: EvaluationContext, limit: int | None) -> float | None:
+    """Return the paper's bits/dim of the model and all images that are measured, or None if it has none."""
+    experiment = context.experiment
+    if experiment is None or limit is not None or context.data.source != experiment.data.source:
+        return None
+    return presets.PAPER_BITS.get(experiment.name)
 
 
 def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int | None, batch_size: int | None) -> None:
@@ -83,8 +91,15 @@ def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int |
     labels = image_bits.class_labels(files, _known_classes(context), context.model.config.classes)
     with progress_bar(draws * len(files), "bits/dim") as bar:
         fit = target.fit or "resize"
-        result = image_bits.measure_files(
-            context.model, files, labels, fit=fit, draws=draws, batch_size=batch_size, bar=bar
+        result, files = image_bits.measure_files(
+            context.model,
+            files,
+            labels,
+            fit=fit,
+            on_damaged=context.data.on_damaged,
+            draws=draws,
+            batch_size=batch_size,
+            bar=bar,
         )
     path = context.out / f"bits_per_image{file_suffix(bits, draws=draws, limit=limit)}.csv"
     image_bits.write_table(path, files, result)

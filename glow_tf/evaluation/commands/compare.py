@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Annotated
 
+import numpy as np
 import tyro
 
 from glow_tf.errors import ConfigError
@@ -28,7 +29,7 @@ def compare(
     Args:
         target: The model, its data, and where the results go.
         against: The other source, such as tfds:svhn_cropped; its images are resized to the model's.
-        limit: Test images of each, at most.
+        limit: Test images of each, at most, spread evenly over the split.
         pictures: Format and size of the histograms.
     """
     inside = open_context(target)
@@ -50,7 +51,13 @@ def compare(
     for name, result in zip(names, results, strict=True):
         rows.append((name, f"{result.values.shape[1]:,}", f"{result.mean:.4f}", format_error(result.error_over_images)))
     print(format_table(rows, indent="  "))
-    print(f"AUROC {auroc:.3f} (the chance that an image of {against} has more bits/dim; 0.5 cannot tell)")
+    print(
+        f"AUROC {auroc:.3f} (probability that an image of {against} has more bits/dim than a test image; 0.5 is chance)"
+    )
+    for name, values in sets:
+        non_finite = int(np.sum(~np.isfinite(values)))
+        if non_finite:
+            print(f"({non_finite:,} of {len(values):,} images of {name} have no finite bits/dim)")
     print(f"histograms: {path}")
     values = {"auroc": auroc, "inside": results[0].to_dict(), "against": {"source": names[1], **results[1].to_dict()}}
     print(f"numbers: {inside.write_json(f'{file_name}.json', values)}")

@@ -9,6 +9,7 @@ from glow_tf import animation, batched
 from glow_tf.batched import ProgressBar
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.drawn_images import DrawnImages, black_remark, decode_images, describe_non_finite
 from glow_tf.evaluation.examples import Examples, read_examples
 from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import DEFAULT_PICTURES, MAX_LABEL, MAX_SHOWN, PictureOptions, ShownCount, progress_bar
@@ -76,25 +77,31 @@ def interpolate(
     count = len(ends.names)
     with progress_bar(count * (2 + 2 * steps + FRAMES_PER_PAIR), "interpolating") as bar:
         first, second = (batched.encode(model, end, ends.labels, bar=bar) for end in (ends.first, ends.second))
-        strips = _interpolate_images(model, first, second, steps, ends.labels, bar)
+        decoded = _interpolate_images(model, first, second, steps, ends.labels, bar)
         smooth = _interpolate_images(model, first, second, FRAMES_PER_PAIR, ends.labels, bar)
         labels = None if ends.labels is None else np.repeat(ends.labels, steps)
-        bits = batched.bits_per_dim(model, np.concatenate(strips), labels, bar=bar).reshape(count, steps)
+        bits = batched.bits_per_dim(model, decoded.images, labels, bar=bar)
+    bits = np.where(decoded.finite, bits, np.nan).reshape(count, steps)
+    strips, smooth_strips = _as_strips(decoded.images, count), _as_strips(smooth.images, count)
     whose = "your own images" if images else "test images"
     name = f"interpolation{file_suffix(interpolate, pairs=pairs, steps=steps)}{examples.suffix}"
     between = [f"{weight:.0%}" for weight in np.linspace(0, 1, steps)[1:-1]]
-    subtitle = f"{context.caption}; both ends are real images, those between lie on a line of latents"
+    subtitle = (
+        f"{context.caption}; both ends are real images, those between lie on a line of latents{black_remark(decoded)}"
+    )
     drawing = Sheet(
         list(zip(ends.names, strips, strict=True)), f"Between {whose}", subtitle, ["image", *between, "image"]
     )
     sheet_path = pictures.save(drawing, context.out, name)
     animation_path = context.out / f"{name}{ending}"
-    frames = _chain_frames(smooth) if images else _side_by_side(smooth)
+    frames = _chain_frames(smooth_strips) if images else _side_by_side(smooth_strips)
     seconds = SECONDS_PER_PAIR * len(frames) / FRAMES_PER_PAIR
     animation.save_animation(animation_path, np.concatenate([frames, frames[::-1]]), seconds=seconds)
     columns = (0, steps // 2, steps - 1)
     rows = [(name, *(f"{values[i]:.3f}" for i in columns)) for name, values in zip(ends.names, bits, strict=True)]
     print(format_table([("bits/dim", "first", "middle", "last"), *rows], indent="  "))
+    if decoded.non_finite:
+        print(f"({describe_non_finite(decoded.non_finite, len(decoded.images), 'black', 'images of the strips')})")
     print(f"strips:    {sheet_path}")
     print(f"animation: {animation_path}")
     values = {"strips": [{"images": n, "bits_per_dim": b} for n, b in zip(ends.names, bits, strict=True)]}
@@ -120,11 +127,15 @@ def _pair(context: EvaluationContext, examples: Examples, is_chain: bool) -> Pai
 
 def _interpolate_images(
     model: Glow, first: np.ndarray, second: np.ndarray, steps: int, labels: np.ndarray | None, bar: ProgressBar
-) -> np.ndarray:
-    """Decode images `[n, steps, H, W, C]` on the lines between flat latents `[n, D]`."""
+) -> DrawnImages:
+    """Decode `n * steps` images on the lines between flat latents `[n, D]`, line after line."""
     z = interpolate_latents([first], [second], np.linspace(0, 1, steps))[0].numpy()
-    images = batched.decode(model, z, None if labels is None else np.repeat(labels, steps), bar=bar)
-    return images.reshape(len(first), steps, *model.image_shape)
+    return decode_images(model, z, None if labels is None else np.repeat(labels, steps), bar=bar)
+
+
+def _as_strips(images: Images, count: int) -> np.ndarray:
+    """Reshape images of `count` lines to `[count, steps, H, W, C]`."""
+    return images.reshape(count, -1, *images.shape[1:])
 
 
 def _side_by_side(strips: np.ndarray) -> Images:

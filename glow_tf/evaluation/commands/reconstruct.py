@@ -1,11 +1,13 @@
 """`reconstruct`: reconstructions of images, and the images with redrawn fine latents."""
 
+import math
 from typing import Annotated
 
 import numpy as np
 
 from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.drawn_images import DrawnImages, black_remark, describe_non_finite
 from glow_tf.evaluation.examples import read_examples
 from glow_tf.evaluation.file_names import file_suffix
 from glow_tf.evaluation.options import (
@@ -54,21 +56,33 @@ def reconstruct(
         )
     names = ["none", *(f"finest {i}" for i in range(1, levels)), "all"]
     labels_in_words = [f"finest {f'{i} levels' if i > 1 else 'level'} redrawn" for i in range(1, levels)]
+    redrawn_at = f"redrawn at {describe_temperature(temperature)}, seed {seed}"
+    redrawn_rows = [row.images for row in redrawn[1:]]
     sheet = reconstruction.draw_sheet(
         context.model,
         originals,
         decoded,
-        subtitle=f"{context.caption}; redrawn at {describe_temperature(temperature)}, seed {seed}",
+        subtitle=f"{context.caption}; {redrawn_at}{black_remark(*redrawn)}",
         headings=examples.headings,
-        more_rows=[Row(*row) for row in zip([*labels_in_words, "all levels redrawn"], redrawn[1:], strict=True)],
+        more_rows=[Row(*row) for row in zip([*labels_in_words, "all levels redrawn"], redrawn_rows, strict=True)],
     )
     suffix = file_suffix(reconstruct, shown=shown, temperature=temperature, seed=seed) + examples.suffix
     path = pictures.save(sheet, context.out, f"reconstructions{suffix}")
-    changes = [float(np.abs(row.astype(float) - decoded).mean()) for row in redrawn]
+    changes = [_mean_change(row, decoded) for row in redrawn]
     print(f"largest error of {len(originals)} images: {error} of 255 gray levels")
     rows = [(name, f"{change:.1f}") for name, change in zip(names, changes, strict=True)]
     print(format_table([("levels drawn anew", "mean change, gray levels"), *rows], indent="  "))
+    non_finite, count = sum(row.non_finite for row in redrawn), len(redrawn) * len(originals)
+    if non_finite:
+        print(f"({describe_non_finite(non_finite, count, 'black, and left out of the changes', 'images')})")
     print(f"pictures: {path}")
     values = {"largest_error": error, "images": len(originals), "change": dict(zip(names, changes, strict=True))}
-    values.update(names=examples.names, temperature=temperature)
+    values.update(names=examples.names, temperature=temperature, non_finite=non_finite)
     print(f"numbers:  {context.write_json(f'reconstructions{suffix}.json', values)}")
+
+
+def _mean_change(redrawn: DrawnImages, decoded: np.ndarray) -> float:
+    """Return the mean absolute difference of the finite images from the reconstructions; NaN if none is finite."""
+    if not redrawn.finite.any():
+        return math.nan
+    return float(np.abs(redrawn.finite_images.astype(float) - decoded[redrawn.finite]).mean())
