@@ -1,4 +1,4 @@
-"""Adapt a flow layer to `tfb.Bijector`. TFP's internals are used here and in `glow_tf.bijector_cache` alone.
+"""Adapt a flow layer to `tfb.Bijector`. TFP's internals are used here, in `bijector_cache` and in `distributions`.
 
 In TFP's convention, which holds in this file, `x` is the latent and `y = forward(x)` the image.
 
@@ -115,8 +115,9 @@ class LayerBijector(tfb.Bijector):
 
     def _track_weights(self) -> None:
         """Keep the layer's weights where tf.Module finds them: as plain variables in `__dict__`."""
-        if self._layer.built and not hasattr(self, "_weights"):
-            self._weights = tuple(v.value for v in self._layer.weights)
+        weights = self._layer.weights  # those of a network without a `build` of its own appear in its first call
+        if self._layer.built and len(weights) != len(getattr(self, "_weights", ())):
+            self._weights = tuple(v.value for v in weights)
 
     # Values. TFP casts arrays to the bijector's dtype, and would take the bytes of an image for floats.
 

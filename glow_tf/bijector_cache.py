@@ -17,8 +17,8 @@ TFP's own cache would avoid that by keeping values by their input, and would ret
 weights, as it cannot see the variables of Keras.
 
 **How.** Inside one graph `GraphCache` keeps the log-determinant that came with a value until it is asked for, and drops
-it if an operation that may write a weight was added to the graph in between, or if a gradient tape has begun since, on
-which the value is not recorded: its gradient would be zero. In eager code it keeps nothing.
+it if an operation that may write a variable was added to the graph in between, or if a gradient tape has begun since,
+on which the value is not recorded: its gradient would be zero. In eager code it keeps nothing.
 
 **Cost.** Each network runs once in a traced `log_prob` and in `experimental_sample_and_log_prob`
 (`tests/test_bijector_updates.py` counts the products in the graph), which halves their work.
@@ -99,22 +99,15 @@ class GraphCache:
             return None
         if not _is_on_all_tapes(pair.ildj, value):
             return None
-        return None if self._may_have_written(pair.graph, pair.operations) else pair.ildj
+        return None if _may_have_written(pair.graph, pair.operations) else pair.ildj
 
-    def _may_have_written(self, graph: tf.Graph, operations: int) -> bool:
-        """Return whether an operation after the first `operations` of the graph may write a weight or the labels."""
-        handles = set()
-        labels = [v for v in (self.bijector.condition,) if isinstance(v, tf.Variable)]
-        for variable in [*getattr(self.bijector, "_weights", ()), *labels]:
-            for v in getattr(variable, "values", (variable,)):  # a distributed variable has one per replica
-                handle = v.handle
-                if isinstance(graph, tf.__internal__.FuncGraph):
-                    handle = graph.capture(handle)
-                handles.add(id(handle))
-        return any(
-            operation.type not in ("ReadVariableOp", "Identity") and any(id(i) in handles for i in operation.inputs)
-            for operation in graph.get_operations()[operations:]
-        )
+
+def _may_have_written(graph: tf.Graph, operations: int) -> bool:
+    """Return whether an operation after the first `operations` of the graph may write a variable, whichever it is."""
+    return any(
+        operation.type not in ("ReadVariableOp", "Identity") and any(i.dtype == tf.resource for i in operation.inputs)
+        for operation in graph.get_operations()[operations:]
+    )
 
 
 def _is_on_all_tapes(result: Tensor, inputs: Any) -> bool:

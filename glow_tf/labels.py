@@ -24,7 +24,7 @@ INVALID = -1
 
 
 def require_labels(labels: TensorLike | None, classes: int, name: str) -> None:
-    """Raise a `ValueError` if labels are missing of a conditional model, or given to an unconditional one."""
+    """Raise a `ValueError` if a conditional model gets no labels, or an unconditional one some."""
     if labels is not None and not classes:
         raise ValueError(f"{name}: this model is unconditional and takes no labels.")
     if labels is None and classes:

@@ -1,6 +1,6 @@
 """`LikelihoodModel`: `compile` and `fit` for any flow layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -24,10 +24,11 @@ class LikelihoodModel(LikelihoodTraining):
     Args:
         flow: a `FlowLayer`.
         conditional: hand the second element of each pair to the flow as its condition. By default True if a layer of
-            the flow has `classes`.
+            the flow has `classes` above 0.
 
     Raises:
         TypeError: `flow` is no flow layer.
+        ValueError: a `dtype` is given that is not the flow's.
 
     Example:
         >>> import numpy as np
@@ -45,7 +46,10 @@ class LikelihoodModel(LikelihoodTraining):
     def __init__(self, flow: FlowLayer, *, conditional: bool | None = None, **kwargs: Any) -> None:
         if not isinstance(flow, FlowLayer):
             raise TypeError(f"LikelihoodModel: expected a flow layer, got a {type(flow).__name__}.")
-        super().__init__(**{**kwargs, "dtype": flow.compute_dtype})
+        dtype = kwargs.pop("dtype", None)
+        if dtype is not None and keras.dtype_policies.get(dtype).compute_dtype != flow.compute_dtype:
+            raise ValueError(f"LikelihoodModel: the dtype is that of the flow, {flow.compute_dtype}, got {dtype}.")
+        super().__init__(dtype=flow.compute_dtype, **kwargs)
         self.flow = flow
         if conditional is None:
             conditional = any(getattr(layer, "classes", 0) for layer in flow._flatten_layers())
@@ -72,9 +76,9 @@ class LikelihoodModel(LikelihoodTraining):
 
         Raises:
             TypeError: `x` is not floats.
-            ValueError: the shape of `x` is that of another event.
+            ValueError: the shape of `x` is that of another event, or there are labels of an unconditional flow.
         """
-        latents, log_det = self.flow.encode(self._checked(x), condition)
+        latents, log_det = self.flow.encode(self._checked(x), self._checked_condition(condition, "log_prob"))
         return log_det + standard_normal_log_prob(latents)
 
     def sample(
@@ -105,13 +109,15 @@ class LikelihoodModel(LikelihoodTraining):
         scale = as_dtype(temperature, self.compute_dtype)
         eps = standard_normal(n, shapes, fresh_seed(seed, "sample"), self.compute_dtype)
         latents = [scale * e for e in eps]
-        x, _ = self.flow.decode(latents if isinstance(encoded_shape, list) else latents[0], condition)
+        x, _ = self.flow.decode(
+            latents if isinstance(encoded_shape, list) else latents[0], self._checked_condition(condition, "sample")
+        )
         assert not isinstance(x, list)  # an example is one tensor
         return x
 
     def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> None:
         """Set the actnorms of a fresh flow from one batch (paper, section 3.1); arguments are those of `log_prob`."""
-        self.flow.initialize(self._checked(x), condition)
+        self.flow.initialize(self._checked(x), self._checked_condition(condition, "initialize"))
 
     def objective(
         self, x: TensorLike, labels: TensorLike | None = None, *, seed: TensorLike | None = None
@@ -168,9 +174,10 @@ class LikelihoodModel(LikelihoodTraining):
         return {"flow": flow, "conditional": self.conditional, **super().get_config()}
 
     @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """Return a model of the configuration that `get_config` returned."""
-        return super().from_config({**config, "flow": keras.saving.deserialize_keras_object(config["flow"])})
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Return a model of the configuration that `get_config` returned; the arguments are those of `keras.Model`."""
+        flow = keras.saving.deserialize_keras_object(config["flow"], custom_objects)
+        return super().from_config({**config, "flow": flow}, custom_objects)
 
     # Checks.
 
@@ -182,10 +189,19 @@ class LikelihoodModel(LikelihoodTraining):
         if not self.built:
             self.build(tuple(x.shape))
         event_shape = self._event_shape()
-        if x.shape.rank != len(event_shape) + 1:
+        if not x.shape.is_compatible_with([None, *event_shape]):
             shape = ", ".join(map(str, event_shape))
             raise ValueError(f"{self.name}: expected a batch [n, {shape}], got the shape {x.shape}.")
         return x
+
+    def _checked_condition(self, condition: TensorLike | None, method: str) -> TensorLike | None:
+        """Return the condition, or raise if no layer of the flow reads one: it would be ignored."""
+        if condition is not None and not self.conditional:
+            raise ValueError(
+                f"{self.name}.{method}: this flow is unconditional and takes no condition; if layers of your own read "
+                "one, make the model with conditional=True."
+            )
+        return condition
 
     def _event_shape(self) -> tuple[int | None, ...]:
         if not self.built or self.flow.event_shape is None:

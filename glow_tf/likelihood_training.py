@@ -4,6 +4,7 @@ import abc
 import contextlib
 import os
 import warnings
+from collections.abc import Mapping
 from typing import Any, Self
 
 import keras
@@ -124,6 +125,11 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         with mixed_precision():
             with tf.GradientTape() as tape:
                 terms, weight = self._fit_terms(data, batch_seed(self.optimizer, _replica()))
+                if self.losses:
+                    raise ValueError(
+                        f"{self.name}.fit: the loss is the likelihood alone; leave out the regularizers and the "
+                        f"`add_loss` of its layers ({len(self.losses)} further losses)."
+                    )
                 # Keras sums the gradients of the replicas, so each has its share of the mean.
                 total = tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))
                 share = self.optimizer.scale_loss(tf.reduce_sum(weight * terms["loss"]) / total)
@@ -133,7 +139,9 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `evaluate`."""
-        return self._fit_logs(*self._fit_terms(data, tf.stack([-1, _replica()])))
+        # `evaluate` resets the count at its start: other batches have other noise, and results repeat.
+        examples = tf.cast(self._loss_tracker.count.value, tf.int32)
+        return self._fit_logs(*self._fit_terms(data, tf.stack([-1 - examples, _replica()])))
 
     def predict_step(self, data: Any) -> Any:
         """Take one step of `predict`; labels come as in `fit`, in a data set of pairs, or as `[x, labels]`."""
@@ -174,11 +182,11 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         return {**config, "trainable_parts": parts} if parts else config
 
     @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """Return a model of the configuration that `get_config` returned."""
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Return a model of the configuration that `get_config` returned; the arguments are those of `keras.Model`."""
         config = dict(config)  # the caller's stays as it is
         parts = config.pop("trainable_parts", {})
-        model = super().from_config(config)
+        model = super().from_config(config, custom_objects)
         set_trainable_parts(model, parts)
         return model  # pyright: ignore[reportReturnType] (Keras has no annotations: it returns a `cls`)
 

@@ -45,7 +45,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
 
     Raises:
         TypeError: `config` is no `ModelConfig`.
-        ValueError: `dtype` is another one.
+        ValueError: `dtype` is neither float32 nor float64.
 
     Source: https://arxiv.org/abs/1807.03039.
 
@@ -146,6 +146,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
             cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             terms["bits_y"] = cross_entropy / math.log(2.0)
             error = tf.cast(tf.argmax(logits, -1, tf.int32) != labels, x.dtype)
+            error = tf.where(tf.math.is_nan(cross_entropy), cross_entropy, error)  # argmax of NaN would be class 0
             terms["error"] = nan_where_invalid(error, labels)
             terms["loss"] = bits_x + self.config.weight_y * terms["bits_y"]
         return terms

@@ -109,7 +109,7 @@ def packaged_weights(name: str) -> pathlib.Path | None:
 
 
 def is_packaged(path: str | os.PathLike[str]) -> bool:
-    """Return whether a path is none, but the name of a preset whose weights come with the package."""
+    """Return whether a text names a preset with packaged weights, and no file has that name."""
     return not os.path.lexists(path) and packaged_weights(str(path)) is not None
 
 

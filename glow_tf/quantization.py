@@ -34,6 +34,10 @@ def levels(bits: int) -> int:
     return 2 ** int(bits)  # as NumPy's uint8 has no 256
 
 
+MAX_NOISE = 1 - 2.0**-16
+"""The largest dequantization noise in float32: with more, some values would be rounded up into the next bin."""
+
+
 def dequantize(images: TensorLike, bits: int, noise: TensorLike = 0.5, dtype: tf.DType | str = tf.float32) -> Tensor:
     """Convert uint8 images to continuous values in [-0.5, 0.5).
 
@@ -58,7 +62,10 @@ def dequantize(images: TensorLike, bits: int, noise: TensorLike = 0.5, dtype: tf
     index = tf.cast(
         tf.bitwise.right_shift(to_bytes(images, "quantization"), tf.constant(8 - int(bits), tf.uint8)), dtype
     )
-    return (index + tf.cast(noise, dtype)) / n - 0.5
+    noise = tf.cast(noise, dtype)
+    if noise.dtype == tf.float32:
+        noise = tf.minimum(noise, MAX_NOISE)
+    return (index + noise) / n - 0.5
 
 
 def to_uint8(x: Tensor | np.ndarray, bits: int) -> Tensor:

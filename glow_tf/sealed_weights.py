@@ -30,8 +30,10 @@ class SealedWeights(KerasModel):
 
     def save_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Save the weights as `keras.Model.save_weights` does, with a digest of them in the file."""
+        before = _stamp(filepath)
         super().save_weights(filepath, *args, **kwargs)
-        if str(filepath).endswith(ENDING) and os.path.isfile(filepath):
+        # Keras writes nothing if a user answers that an existing file is not to be overwritten.
+        if str(filepath).endswith(ENDING) and _stamp(filepath) not in (None, before):
             seal(filepath, self.config)
 
     def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
@@ -63,3 +65,11 @@ class SealedWeights(KerasModel):
         differences = config_differences(filepath, self.config, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
         if differences:
             raise RunError(f"{filepath} holds the weights of a model of another configuration: {differences}.")
+
+
+def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...] | None:
+    """Return numbers that differ after a file was written, or None if there is no file."""
+    if not os.path.isfile(path):
+        return None
+    status = os.stat(path)
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -25,6 +25,7 @@ class TfpAdapters(ImageFlow):
         labels: TensorLike | None = None,
         name: str | None = None,
         *,
+        validate_args: bool = False,
         condition: TensorLike | None = None,
     ) -> LayerBijector:
         """Return the flow as a `tfb.Bijector` over this model's own weights: forward = list of latents -> image `x`.
@@ -33,6 +34,7 @@ class TfpAdapters(ImageFlow):
             event_shape: the shape of one image, as flow layers take it; by default the model's `(H, W, C)`.
             labels: labels of a conditional model, int, that broadcast against the leading dimensions, or None.
             name: name of the bijector.
+            validate_args: check in every call that values are finite.
             condition: the old name of `labels`.
 
         Raises:
@@ -53,7 +55,8 @@ class TfpAdapters(ImageFlow):
             labels = condition
         if labels is not None:
             labels_of_any_shape(labels, self.config.classes, "as_bijector")
-        return self.flow.as_bijector(event_shape or self.image_shape, labels, name or self.name)
+        event_shape, name = event_shape or self.image_shape, name or self.name
+        return self.flow.as_bijector(event_shape, labels, name, validate_args=validate_args)
 
     def distribution(
         self,
@@ -64,6 +67,7 @@ class TfpAdapters(ImageFlow):
         discrete: bool = False,
         draws: int = 1,
         seed: TensorLike | None = None,
+        validate_args: bool = False,
     ) -> ContinuousGlow | DiscreteGlow:
         """Return this model as a `tfd.Distribution` (see `glow_tf.distributions`).
 
@@ -74,6 +78,7 @@ class TfpAdapters(ImageFlow):
             discrete: a distribution over uint8 images instead of floats in [-0.5, 0.5), with a bound as `log_prob`.
             draws: draws of the dequantization noise in that bound, for a discrete distribution.
             seed: seed of that noise, an int or two.
+            validate_args: check in every call that values are finite; bytes are.
 
         Raises:
             ValueError: options contradict each other, or a value is out of range.
@@ -93,5 +98,5 @@ class TfpAdapters(ImageFlow):
         from glow_tf.distributions import DiscreteGlow, continuous  # here, because TFP takes a second to import
 
         if discrete:
-            return DiscreteGlow(self, temperature, labels, draws, seed)
-        return continuous(self, temperature, labels, flat)
+            return DiscreteGlow(self, temperature, labels, draws, seed, validate_args=validate_args)
+        return continuous(self, temperature, labels, flat, validate_args)

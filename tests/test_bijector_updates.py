@@ -3,12 +3,13 @@
 import contextlib
 import gc
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from glow_tf import layers
+from glow_tf import bijectors, layers
 from helpers import layer_cases
 from helpers.bijector_cases import (
     REPRESENTATIVE_CASES,
@@ -217,3 +218,44 @@ def test_bijector_cache_is_freed_with_its_tensors():
     bijector.inverse_log_det_jacobian(x)
     gc.collect()
     assert not bijector._own_cache.pairs
+
+
+def test_log_det_is_computed_anew_after_a_write_to_the_labels_of_a_call():
+    prior = layers.TopPrior(classes=2, dtype="float64")
+    bijector, labels = prior.as_bijector((2, 2, 4)), tf.Variable([0, 0])
+    layer_cases.perturb(prior.trainable_variables, np.random.default_rng(0), 0.5)
+    x = tf.ones([2, 2, 2, 4], tf.float64)
+
+    @tf.function
+    def log_det_after_write(x):
+        bijector.inverse(x, condition=labels)
+        labels.assign([1, 1])
+        return bijector.inverse_log_det_jacobian(x, condition=labels)
+
+    np.testing.assert_allclose(log_det_after_write(x), prior.encode(x, [1, 1])[1])
+
+
+def test_weights_that_a_network_makes_in_its_first_call_are_found():
+    class Lazy(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    bijector = layers.Coupling(network=Lazy()).as_bijector([2])
+    bijector.forward(tf.ones([5, 2]))
+    assert len(bijector.trainable_variables) == 2
+
+
+def test_labels_of_a_variable_may_change():
+    labels = tf.Variable([0, 0])
+    flow = bijectors.Glow((4, 4, 1), levels=1, depth=1, width=4, classes=2, labels=labels, seed=0)
+    layer_cases.perturb(flow.layer.trainable_variables, np.random.default_rng(0), 0.5)
+    x = tf.ones([2, 4, 4, 1])
+    before = flow.inverse_log_det_jacobian(x)
+    labels.assign([1, 1])
+    expected = flow.inverse_log_det_jacobian(x, condition=[1, 1])
+    np.testing.assert_array_equal(flow.inverse_log_det_jacobian(x), expected)
+    assert np.abs(before - expected).max() > 1e-3

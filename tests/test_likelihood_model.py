@@ -120,3 +120,27 @@ def test_errors_say_what_to_give(points):
     model.compile("sgd", run_eagerly=True)
     with pytest.warns(UserWarning, match="density is unconditional: the labels beside the data are not used"):
         model.train_on_batch(points, np.zeros(64))
+
+
+def test_what_the_model_would_ignore_is_refused(points):
+    model = make_model()
+    model.build((None, 2))
+    with pytest.raises(ValueError, match="this flow is unconditional and takes no condition"):
+        model.log_prob(points, np.zeros(64, int))
+    with pytest.raises(ValueError, match="this flow is unconditional"):
+        model.sample(2, condition=1)
+    with pytest.raises(ValueError, match="the dtype is that of the flow, float32, got float64"):
+        LikelihoodModel(model.flow, dtype="float64")
+    assert LikelihoodModel(model.flow, dtype="float32").compute_dtype == "float32"
+    images = LikelihoodModel(GlowFlow(levels=1, depth=1, width=4))
+    images.build((None, 8, 8, 1))
+    with pytest.raises(ValueError, match=r"expected a batch \[n, 8, 8, 1\]"):
+        images.log_prob(np.zeros([2, 16, 16, 1], np.float32))
+
+
+def test_regularizers_are_refused_as_they_would_not_be_in_the_loss(points):
+    network = keras.Sequential([keras.layers.Dense(2, kernel_regularizer=keras.regularizers.L2(1.0))])
+    model = LikelihoodModel(Coupling(network=network))
+    model.compile()
+    with pytest.raises(ValueError, match="leave out the regularizers and the `add_loss`"):
+        model.fit(points, verbose=0)

@@ -233,3 +233,26 @@ def test_encode_takes_the_middle_of_each_bin():
     model, images, _ = make_glow(bits=5)
     for middle, half in zip(model.encode(images), model.encode(images, noise=np.full(images.shape, 0.5)), strict=True):
         np.testing.assert_array_equal(middle, half)
+
+
+def test_error_of_logits_that_are_not_finite_is_not_finite():
+    model, images, labels = make_glow("float32", classes=3, weight_y=0.1)
+    assert set(np.unique(model.objective(images, labels, seed=0)["error"])) <= {0.0, 1.0}
+    model.classifier.set_weights([np.full_like(w, np.nan) for w in model.classifier.get_weights()])
+    assert np.isnan(model.objective(images, labels, seed=0)["error"]).all()
+
+
+def test_evaluate_takes_other_noise_for_each_batch_and_repeats_itself():
+    model, images, _ = make_glow("float32")
+    model.compile()
+    alike = np.repeat(images[:1], 3, 0)
+    losses = [model.evaluate(alike[:n], batch_size=1, verbose=0, return_dict=True)["loss"] for n in (1, 2, 3, 3)]
+    assert len(set(losses[:3])) == 3 and losses[2] == losses[3]
+
+
+def test_adapters_take_validate_args():
+    model, _, _ = make_glow("float32")
+    assert model.as_bijector(validate_args=True).validate_args
+    for discrete in (False, True):
+        distribution = model.distribution(discrete=discrete, validate_args=True)
+        assert distribution.validate_args and distribution.copy(validate_args=False).validate_args is False

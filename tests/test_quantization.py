@@ -37,3 +37,11 @@ def test_dequantized_values_match_the_original():
 def test_bits_per_dim_of_a_uniform_distribution():
     uniform = -8 * 12 * math.log(2.0)  # a uniform distribution over bytes
     assert float(quantization.bits_per_dim(tf.constant(uniform, tf.float64), (2, 2, 3))) == pytest.approx(8)
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_the_largest_noise_in_float32_stays_in_its_bin(bits):
+    largest = np.nextafter(np.float32(1), np.float32(0))
+    x = quantization.dequantize(BYTES, bits, np.full(BYTES.shape, largest))
+    np.testing.assert_array_equal(quantization.to_uint8(x, bits), quantization.quantize(BYTES, bits))
+    assert x.numpy().max() < 0.5

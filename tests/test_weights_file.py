@@ -1,5 +1,6 @@
 """Test that damaged weights files are refused at every load, and files without a digest are taken as they are."""
 
+import dataclasses
 import shutil
 
 import h5py
@@ -10,7 +11,7 @@ from glow_tf import Glow
 from glow_tf.config import ModelConfig
 from glow_tf.errors import RunError
 from glow_tf.runs import load_keras
-from glow_tf.weights_file import ATTRIBUTE, check_seal
+from glow_tf.weights_file import ATTRIBUTE, check_seal, written_config
 from helpers.damage import DAMAGES, cut, empty, flip_bit
 
 CONFIG = ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4)
@@ -96,3 +97,16 @@ def test_file_that_cannot_be_read_is_one_sentence(damage, files, tmp_path):
     damage(path)
     with pytest.raises(RunError, match=f"{path} is damaged: "):
         check_seal(path)
+
+
+def test_file_that_is_not_overwritten_keeps_its_digest_and_configuration(glow, tmp_path, monkeypatch):
+    path = tmp_path / "a.weights.h5"
+    glow.save_weights(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("builtins.input", lambda *_: "n")
+    Glow(dataclasses.replace(CONFIG, bits=5)).save_weights(path, overwrite=False)
+    assert path.read_bytes() == before
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    Glow(dataclasses.replace(CONFIG, bits=5)).save_weights(path, overwrite=False)
+    assert written_config(path)["bits"] == 5
+    check_seal(path)

@@ -129,7 +129,8 @@ class Glow(OwnLayerBijector):
     ) -> None:
         parameters = dict(locals())
         if labels is not None:
-            labels = labels_of_any_shape(labels, classes, name)
+            checked_labels = labels_of_any_shape(labels, classes, name)
+            labels = labels if isinstance(labels, tf.Variable) else checked_labels  # later values of a variable count
         super().__init__(_make_glow, parameters, labels)
 
     @property

@@ -94,10 +94,15 @@ class ContinuousGlow(GlowDistribution, _TransformedDistribution):
 
 
 def continuous(
-    glow: Glow, temperature: TensorLike = 1.0, labels: TensorLike | None = None, flat: bool = False
+    glow: Glow,
+    temperature: TensorLike = 1.0,
+    labels: TensorLike | None = None,
+    flat: bool = False,
+    validate_args: bool = False,
 ) -> ContinuousGlow:
     """Return `ContinuousGlow` for labels `[n]`, a column of them, or one."""
-    return ContinuousGlow(glow, temperature, label_vector(labels, glow.config.classes, "distribution"), flat)
+    vector = label_vector(labels, glow.config.classes, "distribution")
+    return ContinuousGlow(glow, temperature, vector, flat, validate_args)
 
 
 def _checkpointable(joint: Any) -> Any:

@@ -31,9 +31,10 @@ class DiscreteGlow(GlowDistribution, tfd.Distribution):
     Args:
         glow: the model.
         temperature: standard deviation of every latent in `sample`, 0 or more; `log_prob` is that of temperature 1.
-        labels: int of a conditional model; their shape is the batch shape.
+        labels: int of a conditional model; their shape is the batch shape. Those of a variable are read once.
         draws: number of draws k, at least 1.
         seed: seed of the noise, an int or two; None draws fresh noise in every eager call.
+        validate_args: as all distributions of TFP have it; bytes need no check.
         name: name of the distribution.
 
     Raises:
@@ -57,6 +58,7 @@ class DiscreteGlow(GlowDistribution, tfd.Distribution):
         draws: int = 1,
         seed: TensorLike | None = None,
         name: str = "discrete_glow",
+        validate_args: bool = False,
     ) -> None:
         parameters = dict(locals())
         check_temperature(temperature, name)
@@ -70,7 +72,7 @@ class DiscreteGlow(GlowDistribution, tfd.Distribution):
         super().__init__(
             dtype=tf.uint8,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
+            validate_args=validate_args,
             allow_nan_stats=True,
             parameters=parameters,
             name=name,

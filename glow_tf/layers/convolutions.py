@@ -40,9 +40,10 @@ def conv3x3(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
-    """Compute a 3x3 convolution; where the number of images is unknown, of a map of zeros if there are none.
+    """Compute a 3x3 convolution.
 
-    TensorFlow's convolution on a CPU gives no images the channels of the input.
+    If the batch may be empty, a blank image is appended first: TensorFlow's CPU kernel returns the wrong number of
+    channels for an empty batch.
     """
     if x.shape[0] is not None:
         return tf.nn.conv2d(x, kernel, 1, "SAME")

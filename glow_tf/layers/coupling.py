@@ -124,9 +124,11 @@ class Coupling(FlowLayer):
             )
         h = tf.cast(h, z1.dtype)
         expected = static_size(z1) * (2 if self.kind == "affine" else 1)
-        if h.shape[-1] != expected:
+        # A network that pools would give one value per example, which broadcasts with the positions of others.
+        if h.shape[-1] != expected or not h.shape[:-1].is_compatible_with(z1.shape[:-1]):
             raise ValueError(
-                f"{self.name}: the network must give {expected} channels ({self.kind}), it gave {h.shape}."
+                f"{self.name}: the network must give {expected} channels ({self.kind}) at each position of its input "
+                f"{z1.shape}, it gave {h.shape}."
             )
         if self.kind == "additive":
             return h, None, None

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.layers.flow import FlowLayer
-from glow_tf.types import Config, EventShape, ShapeLike, Tensor
+from glow_tf.types import Config, EventShape, Latents, ShapeLike, Tensor
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -59,7 +59,7 @@ class FlatFlow(FlowLayer):
 
     def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         eps, log_det = self.flow.encode(x, condition)
-        return tf.concat([tf.reshape(e, [-1, math.prod(e.shape[1:])]) for e in eps], 1), log_det
+        return _flatten(eps), log_det
 
     def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         shapes = self.flow.encoded_shape(self.event_shape)
@@ -67,8 +67,14 @@ class FlatFlow(FlowLayer):
         return self.flow.decode([tf.reshape(p, [-1, *s]) for p, s in zip(parts, shapes, strict=True)], condition)
 
     def _initialize(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        self.flow.initialize(x, condition)
-        return self._encode(x, condition)[0]
+        return _flatten(self.flow.initialize(x, condition))
+
+    def settle_event(self, event_shape: ShapeLike | int | None = None) -> None:
+        """Settle the event as `FlowLayer` does; a built layer takes images of its own size alone."""
+        shape = tf.TensorShape(None) if event_shape is None else tf.TensorShape(event_shape)
+        if self.built and not shape.is_compatible_with(self.event_shape):
+            raise ValueError(f"{self.name} was built for the event shape {self.event_shape}, got {event_shape}.")
+        super().settle_event(event_shape)
 
     def encoded_shape(self, event_shape: EventShape) -> EventShape:
         """Return `(H * W * C,)`, or `(None,)` if a size is unknown."""
@@ -89,3 +95,8 @@ class FlatFlow(FlowLayer):
         """Make the layer from what `get_config` returned."""
         config = dict(config)  # the caller's stays as it is
         return cls(keras.saving.deserialize_keras_object(config.pop("flow")), **config)
+
+
+def _flatten(eps: Latents) -> Tensor:
+    """Return latents as vectors `[B, D]`, finest level first."""
+    return tf.concat([tf.reshape(e, [-1, math.prod(e.shape[1:])]) for e in eps], 1)

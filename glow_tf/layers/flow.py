@@ -139,7 +139,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
             `z`, and `log_det` `[...]`, the log-determinant of dz/dx in nats.
 
         Raises:
-            ValueError: `x` has another rank or other channels than the layer, or the condition does not fit to it.
+            ValueError: `x` has another rank or other channels than the layer, or the condition does not fit it.
             TypeError: `x` has another dtype, or the condition is a dictionary.
         """
         return self._apply(self._encode, x, condition, "encode")
@@ -156,7 +156,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
 
         Raises:
             ValueError: `z` has another rank, length or other channels than `encode` returns, or the condition does not
-                fit to it.
+                fit it.
             TypeError: `z` has another dtype, or the condition is a dictionary.
         """
         return self._apply(self._decode, z, condition, "decode")
@@ -223,7 +223,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
             validate_args: check in every call that values are finite.
 
         Raises:
-            ValueError: the event shape does not fit to the layer.
+            ValueError: the event shape does not fit the layer.
             TypeError: the condition is a dictionary.
         """
         from glow_tf.bijector import LayerBijector  # here, because TFP takes a second to import
@@ -238,7 +238,8 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
             event_shape: the shape of one example, or the length of a vector; None stands for an image.
 
         Raises:
-            ValueError: the shape is not that for which the layer was built, or has another number of axes.
+            ValueError: the shape has another number of axes than the layer expects, or other channels than those for
+                which it was built.
         """
         if event_shape is None:
             self.event_ndims = self.event_ndims or 3
@@ -249,9 +250,10 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
         if len(event_shape) != (self.event_ndims or len(event_shape)) or not event_shape:
             expected = f"{self.event_ndims or 1} axes{'' if self.event_ndims else ' or more'}"
             raise ValueError(f"{self.name}: expected an event shape of {expected}, got {event_shape}.")
-        self.event_ndims = len(event_shape)
-        if not self.built and event_shape[-1] is not None:
-            self.build((None, *event_shape))
+        with self._as_before_if_not_built():
+            self.event_ndims = len(event_shape)
+            if not self.built and event_shape[-1] is not None:
+                self.build((None, *event_shape))
 
     def get_config(self) -> Config:
         """Return the options, from which `from_config` makes the layer; a subclass adds its own."""

@@ -4,7 +4,7 @@
 the three convolutions run in the layer's `network_dtype` instead; weights, inputs, outputs and all else of the flow
 keep float32. The context variable is read when Python runs the layer: a `tf.function` keeps the precision in which it
 was *traced*, wherever it is called later. Training enters the context in its step, and `Glow.sample(mixed=True)` does;
-encoding, decoding and exporting never do, as a flow with rounded networks is not inverted exactly. On one
+`Glow.encode`, `Glow.decode` and exports never do, as a flow with rounded networks is not inverted exactly. On one
 H100 a training step at K=32 takes 0.30 to 0.43 of the time of float32; the CPUs at hand emulate bfloat16. The effect on
 the result is in benchmarks/README.md.
 """

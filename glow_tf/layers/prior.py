@@ -35,8 +35,8 @@ class TopPrior(FlowLayer):
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: `classes` is no count, the input is no image, or labels are missing of a conditional prior or given
-            to an unconditional one.
+        ValueError: `classes` is no count, the input is no image, a conditional prior gets no labels, or an
+            unconditional one some.
         DataError: a label is out of range.
 
     Source: the top level of figure 2b of https://arxiv.org/abs/1807.03039; the form of the prior is that of the
@@ -57,7 +57,7 @@ class TopPrior(FlowLayer):
         self.learned, self.classes = learned, classes
 
     def build(self, input_shape: ShapeLike) -> None:
-        """Make the convolution and the embedding of the labels, where there are such."""
+        """Make the convolution and the embedding of the labels, if there are any."""
         super().build(input_shape)
         if self.event_ndims != 3:
             raise ValueError(f"{self.name}: expected images [..., H, W, C], got the event shape {self.event_shape}.")
@@ -73,9 +73,8 @@ class TopPrior(FlowLayer):
         prior = tf.zeros([1, 1, 1, 2 * static_size(h)], h.dtype)
         if self.learned:
             prior = self.conv.output_for_zeros(tf.shape(h)[1], tf.shape(h)[2])
-        if self.classes:
-            labels = labels_of_any_shape(condition, self.classes, self.name)
-            assert labels is not None  # a conditional prior has refused none
+        labels = labels_of_any_shape(condition, self.classes, self.name)
+        if labels is not None:
             one_hot = nan_where_invalid(tf.one_hot(labels, self.classes, dtype=h.dtype), labels)
             prior += self.embedding(one_hot)[:, None, None, :]
         return tf.split(prior, 2, axis=-1)

@@ -45,9 +45,9 @@ class FlowSequential(FlowLayer):
 
     def __init__(self, layers: Iterable[FlowLayer], **kwargs: Any) -> None:
         layers = list(layers)
-        strangers = [type(layer).__name__ for layer in layers if not isinstance(layer, FlowLayer)]
-        if strangers:
-            raise TypeError(f"FlowSequential: expected a list of flow layers, got a {strangers[0]} in it.")
+        wrong_types = [type(layer).__name__ for layer in layers if not isinstance(layer, FlowLayer)]
+        if wrong_types:
+            raise TypeError(f"FlowSequential: expected a list of flow layers, got a {wrong_types[0]} in it.")
         dtype = kwargs.pop("dtype", None) or (layers[0].compute_dtype if layers else None)
         super().__init__(dtype=dtype, **kwargs)
         for layer in layers:

@@ -40,7 +40,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.layers.compiled_steps import run_in_loop
-from glow_tf.layers.network import mixed_precision_active
+from glow_tf.layers.network import mixed_precision, mixed_precision_active
 from glow_tf.layers.recomputation import recompute as recomputed
 from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, spatial_size
 from glow_tf.types import Tensor
@@ -143,9 +143,11 @@ def _call_recomputed(
 ) -> tuple[Tensor, Tensor]:
     """Run `call(x, *values)`, and again in the backward pass instead of keeping what it computes."""
     is_float = [value.dtype.is_floating for value in values]
+    mixed = mixed_precision_active()  # now: the backward pass may run after the context has ended
 
     def run(x: Tensor, *floats: Tensor) -> tuple[Tensor, Tensor]:
         remaining = iter(floats)
-        return call(x, *(next(remaining) if f else value for f, value in zip(is_float, values, strict=True)))
+        with mixed_precision(mixed):
+            return call(x, *(next(remaining) if f else value for f, value in zip(is_float, values, strict=True)))
 
     return recomputed(run, x, *(value for f, value in zip(is_float, values, strict=True) if f))

@@ -59,10 +59,18 @@ class Split(FlowLayer):
 
     def _decode(self, z: list[Tensor], condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z1, eps = z
-        if None in eps.shape[1:]:  # sizes that only the graph knows could broadcast
-            eps = tf.reshape(eps, tf.shape(z1))
+        if not (eps.shape.is_fully_defined() and z1.shape.is_fully_defined()):
+            eps = self._of_equal_shape(eps, z1)
         mean, logs = self._prior(z1)
         return tf.concat([z1, mean + tf.exp(logs) * eps], axis=-1), sum_per_example(logs)
+
+    def _of_equal_shape(self, eps: Tensor, z1: Tensor) -> Tensor:
+        """Return `eps`, or let the graph fail if its shape is not that of `z1`, with which it could broadcast."""
+        message = f"{self.name}.decode: expected latents of one shape"
+        equal = tf.debugging.assert_equal(tf.shape(eps), tf.shape(z1), message)
+        with tf.control_dependencies([equal]):
+            # TensorFlow's optimizer removes a reshape of unknown batch sizes, and XLA the assertion.
+            return tf.reshape(eps, tf.shape(z1))
 
     def encoded_shape(self, event_shape: EventShape) -> EventShape:
         """Return the shapes of the two halves."""

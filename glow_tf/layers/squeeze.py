@@ -17,7 +17,7 @@ class Squeeze(FlowLayer):
     | | |
     |---|---|
     | function | channel `4c + 2i + j` of `z` is channel `c` of `x` at row parity `i`, column parity `j` |
-    | reverse function | the same reordering backwards |
+    | reverse function | the inverse reordering |
     | log-determinant | 0 |
     | shapes | `[B, H, W, C] -> [B, H/2, W/2, 4C]`, H and W even |
 

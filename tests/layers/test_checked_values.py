@@ -80,3 +80,44 @@ def test_masked_arrays_are_refused():
     with pytest.raises(TypeError, match="masked"):
         layers.ActNorm().encode(x)
     assert isinstance(layers.ActNorm()(keras.Input([2]))[0], keras.KerasTensor)
+
+
+def test_network_that_pools_is_refused_before_its_values_reach_other_examples():
+    network = keras.Sequential([keras.layers.Conv2D(2, 3, padding="same"), keras.layers.GlobalAveragePooling2D()])
+    additive = layers.Coupling("additive", network=network)
+    with pytest.raises(ValueError, match="must give 2 channels .* at each position of its input"):
+        additive.encode(tf.ones([8, 8, 8, 4]))
+    network = keras.Sequential([keras.layers.Conv2D(4, 3, padding="same"), keras.layers.GlobalAveragePooling2D()])
+    affine = layers.Coupling(network=network)
+    affine.build((None, 8, 8, 4))
+    with pytest.raises(ValueError, match="must give 4 channels"):
+        tf.function(affine.encode).get_concrete_function(tf.TensorSpec([None, 8, 8, 4]))
+
+
+def test_latents_of_other_batch_sizes_are_not_broadcast_in_a_graph():
+    flow = make_multiscale()
+    signature = [tf.TensorSpec([None, 4, 4, 2]), tf.TensorSpec([None, 2, 2, 8])]
+    decode = tf.function(lambda fine, coarse: flow.decode([fine, coarse])[0], input_signature=signature)
+    assert decode(tf.ones([5, 4, 4, 2]), tf.ones([5, 2, 2, 8])).shape == [5, 8, 8, 1]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(tf.ones([1, 4, 4, 2]), tf.ones([5, 2, 2, 8]))
+
+
+def test_event_that_does_not_fit_leaves_a_layer_as_it_was():
+    coupling = layers.Coupling(width=4)
+    with pytest.raises(ValueError, match="even"):
+        coupling.as_bijector([3])
+    assert coupling.encode(tf.ones([2, 4, 4, 2]))[1].shape == [2], "vectors were never settled"
+
+
+def test_flat_flow_refuses_images_of_another_size():
+    flow = layers.FlatFlow(make_multiscale())
+    flow.build((None, 8, 8, 1))
+    assert flow.as_bijector((8, 8, 1)).inverse(tf.ones([2, 8, 8, 1])).shape == [2, 64]
+    with pytest.raises(ValueError, match="was built for the event shape"):
+        flow.as_bijector((16, 16, 1))
+
+
+def test_unconditional_prior_refuses_labels():
+    with pytest.raises(ValueError, match="unconditional and takes no labels"):
+        layers.TopPrior().encode(tf.ones([2, 4, 4, 2]), tf.constant([0, 1]))

@@ -246,3 +246,18 @@ def test_initialization_in_chunks_matches_the_plain_network(fresh, positions, mo
     np.testing.assert_allclose(one.initialize(x), other.reference_call(x, initialize=True), rtol=1e-9, atol=1e-11)
     for a, b in zip(one.weights, other.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_recomputed_step_keeps_its_precision_where_the_gradient_is_taken_outside():
+    flow = layers.MultiScale(levels=1, depth=2, width=8, network_dtype="bfloat16", recompute=True, seed=0)
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 8, 8, 2)), tf.float32)
+    flow.build(x.shape)
+    layer_cases.perturb(flow.trainable_variables, np.random.default_rng(1), 0.1)
+    weights = [variable.value for variable in flow.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        with mixed_precision():
+            loss = tf.reduce_sum(flow.encode(x)[1])
+    with mixed_precision():
+        inside = tape.gradient(loss, weights)
+    for outer, inner in zip(tape.gradient(loss, weights), inside, strict=True):
+        np.testing.assert_array_equal(outer, inner)
