@@ -59,6 +59,11 @@ class Bits:
         bound = np.logaddexp.reduce(nats, axis=0) - math.log(len(nats))
         return float(np.mean(-bound / (self.dims * math.log(2.0))))
 
+    @property
+    def non_finite(self) -> int:
+        """Return the number of images whose bits/dim are not finite in some draw."""
+        return int(np.sum(~np.isfinite(self.values).all(0)))
+
     def to_dict(self) -> dict[str, float]:
         """Return the numbers as plain values, for JSON."""
         return {

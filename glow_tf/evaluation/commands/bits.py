@@ -69,6 +69,10 @@ def bits(
     measured = f", {limit:,} of them measured" if limit and limit < size else ""
     print(f"{context.source.name}{variant}, {context.describe_test_split()}{measured}")
     print(format_table(_bits_rows(results, draws, paper), indent="  "))
+    for name, result in results.items():
+        if result.non_finite:
+            count = result.values.shape[1]
+            print(f"({name}: {result.non_finite:,} of {count:,} images have no finite bits/dim, so the mean has none)")
     print(f"shares of the levels in the bits/dim of {len(originals)} images, finest first")
     print(format_table(_share_rows(context.model, shares), indent="  "))
     print(f"numbers: {context.write_json(f'bits{file_suffix(bits, draws=draws, limit=limit)}.json', values)}")

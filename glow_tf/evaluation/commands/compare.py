@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 from glow_tf.errors import ConfigError
@@ -54,10 +53,9 @@ def compare(
     print(
         f"AUROC {auroc:.3f} (probability that an image of {against} has more bits/dim than a test image; 0.5 is chance)"
     )
-    for name, values in sets:
-        non_finite = int(np.sum(~np.isfinite(values)))
-        if non_finite:
-            print(f"({non_finite:,} of {len(values):,} images of {name} have no finite bits/dim)")
+    for name, result in zip(names, results, strict=True):
+        if result.non_finite:
+            print(f"({result.non_finite:,} of {result.values.shape[1]:,} images of {name} have no finite bits/dim)")
     print(f"histograms: {path}")
     values = {"auroc": auroc, "inside": results[0].to_dict(), "against": {"source": names[1], **results[1].to_dict()}}
     print(f"numbers: {inside.write_json(f'{file_name}.json', values)}")
