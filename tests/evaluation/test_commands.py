@@ -78,9 +78,11 @@ def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
     shutil.copytree(tiny_run, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "name": "cifar10"}))
-    commands.bits(TargetOptions(str(tmp_path / "run")), draws=1, limit=4)
+    commands.bits(TargetOptions(str(tmp_path / "run")), draws=1)
     assert "paper    3.35" in capsys.readouterr().out
-    assert numbers(tmp_path / "run", "bits_draws_1_limit_4.json")["paper"] == 3.35
+    assert numbers(tmp_path / "run", "bits_draws_1.json")["paper"] == 3.35
+    commands.bits(TargetOptions(str(tmp_path / "run")), draws=1, limit=4)
+    assert "paper" not in capsys.readouterr().out, "it is of all images"
 
 
 def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_run, capsys):
@@ -183,6 +185,8 @@ def test_compare_command_reports_auroc(tiny_run, capsys):
 def test_auroc_of_separated_scores():
     assert auroc(np.array([1.0, 2.0]), np.array([3.0, 4.0])) == 1
     assert auroc(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == 0
+    assert auroc(np.array([1.0, 2.0]), np.array([np.inf, np.nan])) == 1, "less likely than any"
+    assert auroc(np.array([1.0, np.inf]), np.array([np.nan, 0.5])) == 0.375, "equals count half"
 
 
 def test_histograms_leave_far_values_out_and_say_so(tmp_path, monkeypatch):
@@ -192,6 +196,11 @@ def test_histograms_leave_far_values_out_and_say_so(tmp_path, monkeypatch):
     monkeypatch.setattr(comparison, "save_figure", lambda path, figure, scale: figures.append(figure))
     Histograms([("digits", inside), ("a$b$", outside)], 0.987, "run, raw weights").save(tmp_path / "a.png")
     Histograms([("a", np.ones(3)), ("b", np.ones(2))], 0.5, "").save(tmp_path / "b.png")
+    Histograms([("a", np.ones(3)), ("b", np.array([np.nan, 1.0]))], 0.5, "").save(tmp_path / "c.png")
+    (*_, label) = figures.pop().axes[0].get_legend().get_texts()
+    assert label.get_text() == "b (of 2 images 1 not finite and outside the range drawn)"
+    with pytest.raises(DataError, match="no image has finite bits/dim"):
+        Histograms([("a", np.full(3, np.inf)), ("b", np.full(2, np.nan))], 0.5, "").save(tmp_path / "d.png")
     [axes], [equal_values] = (figure.axes for figure in figures)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "digits (of 200 images 1 above the range drawn)",

@@ -64,6 +64,19 @@ def test_samples_and_accuracy_commands_name_what_is_not_finite(tiny_conditional_
     assert "(4 of 20 samples count as wrong: not finite" in capsys.readouterr().out
 
 
+def test_strips_and_redrawn_levels_name_what_is_not_finite(tiny_run, tmp_path, monkeypatch, capsys):
+    overflowing(monkeypatch, edits, 1)
+    target = TargetOptions(str(tiny_run), out=str(tmp_path))
+    commands.reconstruct(target, shown=3)
+    assert "(3 of 9 images black, and left out of the changes: not finite" in capsys.readouterr().out
+    changes = json.loads((tmp_path / "reconstructions_shown_3.json").read_text())["change"]
+    assert changes["none"] == 0, "the black ones are left out"
+    commands.interpolate(target, pairs=1, steps=3, video="gif")
+    assert "(1 of 3 images of the strips black: not finite" in capsys.readouterr().out
+    (strip,) = json.loads((tmp_path / "interpolation_pairs_1_steps_3.json").read_text())["strips"]
+    assert [bits is None for bits in strip["bits_per_dim"]] == [True, False, False]
+
+
 def test_classifier_detects_nothing_where_there_is_no_image(tiny_conditional_run, monkeypatch):
     context = open_context(tiny_conditional_run)
     overflowing(monkeypatch, edits, 20)
