@@ -1,5 +1,6 @@
 """Test the page in headless Chromium, driven by Playwright."""
 
+import base64
 import shutil
 
 import numpy as np
@@ -380,6 +381,53 @@ def test_page_gives_up_an_upload_when_the_dialog_is_closed(page, tmp_path):
     settle(page)
     names = [page.get_attribute(f"#blend [data-well={which}] button", "aria-label") for which in ("first", "second")]
     assert "test image 1:" in names[0] and "test image 6:" in names[1]
+
+
+def test_page_reads_the_sample_that_the_dialog_shows(page):
+    open_tab(page, "samples")
+    held = []
+    page.route("**/api/samples", lambda route: held.append(route))
+    page.click("#samples .another")
+    page.click("#tab-blend")
+    page.click("#blend [data-well=first] button")
+    shown = page.get_attribute("#sample-thumbs img >> nth=0", "src")
+    held[0].continue_()
+    wait_until(page, f"document.querySelector('#samples .sheet img').src != '{shown}'")
+    with page.expect_request("**/api/images") as sent:
+        page.click("#sample-thumbs button >> nth=0")
+    assert sent.value.post_data_buffer == base64.b64decode(shown.split(",")[1])
+    settle(page)
+
+
+def test_page_tries_the_newest_state_again_and_names_a_mix_as_it_was_sent(page):
+    open_tab(page, "samples")
+    refusal = {"status": 503, "json": {"error": REFUSALS[503]}}
+    page.route("**/api/samples", lambda route: route.fulfill(**refusal))
+    page.click("#samples .another")
+    page.wait_for_selector("#samples .failure button")
+    settle(page)
+    held = []  # the first request from now on
+    page.route("**/api/samples", lambda route: route.continue_() if held else held.append(route))
+    slide(page, "#samples [name=temperature]", 0.2)
+    page.click("#samples .failure button")
+    with page.expect_request("**/api/samples") as sent:
+        held[0].continue_()
+    assert sent.value.post_data_json["temperature"] == 0.2, "and not that of the failure"
+    settle(page)
+
+    open_tab(page, "blend")
+    page.route("**/api/images", lambda route: route.fulfill(**refusal))
+    page.click("#blend .edit")
+    page.wait_for_selector("#attributes .failures .failure")
+    page.unroute("**/api/images")
+    page.click("#tab-blend")
+    slide(page, "#blend [name=weight]", 0.9)
+    open_tab(page, "blend")
+    page.click("#tab-attributes")
+    page.click("#attributes .failures .failure button")
+    page.wait_for_selector("#attributes [data-well] button[aria-label*='mix of two']")
+    settle(page)
+    assert download(page, "#attributes .download")[1].startswith("glow-mix-50pct")
 
 
 def test_page_dims_the_steps_while_new_ones_are_computed(page):
