@@ -125,6 +125,7 @@ def test_page_of_a_preset_opens_without_its_data(monkeypatch):
     session = open_session("faces")
     described = session.describe()
     assert session.directions.status() == {"state": "ready", "names": list(load_attributes("faces").names)}
+    assert described["name"] == "faces"
     assert len(described["test_images"]) == 24 and described["noun"] == "face" and described["data_error"] is None
     assert "licensed under CC BY 4.0" in described["credits"] and "smiling" in " ".join(described["test_names"])
 

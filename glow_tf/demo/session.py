@@ -244,9 +244,10 @@ def open_session(
     if data is None and is_packaged(path) and packaged_attributes(str(path)):
         test_images = read_packaged_images(str(path))
         attributes = path if attributes is None else attributes
+    path = pathlib.Path(path)
     session = DemoSession(
         model,
-        pathlib.Path(path).stem,
+        path.stem if is_keras_file(path) else path.resolve().name,
         context=context,
         attributes=None if attributes is None else load_attributes(attributes, model.config.dims),
         test_images=test_images,

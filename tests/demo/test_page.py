@@ -1,5 +1,6 @@
 """Test the page in headless Chromium, driven by Playwright."""
 
+import base64
 import shutil
 
 import numpy as np
@@ -50,14 +51,28 @@ def page(browser, address):
     assert not foreign and not errors
 
 
-def settle(page):
-    """Wait until no request is open and every image is loaded, by polling: the page's policy allows no eval."""
-    script = "!document.querySelector('[aria-busy]') && [...document.images].every((i) => i.complete)"
+def wait_until(page, script):
+    """Wait until a script gives true, by polling: the page's policy allows no eval."""
     for _ in range(600):
         if page.evaluate(script):
             return
         page.wait_for_timeout(50)
-    pytest.fail("the page is still busy after 30 seconds")
+    pytest.fail(f"not true within 30 seconds: {script}")
+
+
+def settle(page):
+    """Wait until no request is open and every image is loaded."""
+    wait_until(page, "!document.querySelector('[aria-busy]') && [...document.images].every((i) => i.complete)")
+
+
+def watch(page, selector):
+    """Count the changes of an element's text from now on, as `changes.length` in the page."""
+    script = """(element) => {
+        window.changes = [];
+        const observer = new MutationObserver((records) => changes.push(...records));
+        observer.observe(element, { childList: true, characterData: true, subtree: true });
+    }"""
+    page.locator(selector).evaluate(script)
 
 
 def read_images(page, selector):
@@ -168,8 +183,16 @@ def test_page_moves_several_attributes(page, session):
     answer = {"images": [picture], "outside": [], "share": 0.5}
     page.route("**/api/move", lambda route: route.fulfill(json=answer))
     slide(page, "#attributes [name='9']", 1.5)
-    page.wait_for_selector("#attributes .remark:not(:empty)")
-    assert "50 % of these strengths" in page.inner_text("#attributes .remark")
+    page.wait_for_selector("#attributes .share:has-text('50 % of these strengths')")
+    assert "decodes no picture" in page.inner_text("#attributes .remark")
+    watch(page, "#attributes .remark")
+    answer["share"] = 0.4
+    slide(page, "#attributes [name='9']", 1.4)
+    page.wait_for_selector("#attributes .share:has-text('40 % of these strengths')")
+    assert page.evaluate("changes.length") == 0, "a screen reader would read it at each step of the slider"
+    answer["share"] = 0.5
+    slide(page, "#attributes [name='9']", 1.5)
+    page.wait_for_selector("#attributes .share:has-text('50 % of these strengths')")
     assert download(page, "#attributes .download")[1] == "glow-test1_6-0.40_9+0.75.png"
     page.unroute("**/api/move")
     page.click("#attributes .zero")
@@ -221,6 +244,17 @@ CONTRAST = """() => {
 }"""
 
 
+OVERLAP = """() => {
+    const stage = document.querySelector("[role=tabpanel]:not([hidden]) .stage").getBoundingClientRect();
+    const focused = document.activeElement.getBoundingClientRect();
+    return Math.min(stage.bottom, focused.bottom) - Math.max(stage.top, focused.top, 0);
+}"""
+MISNAMED_BUTTONS = """(buttons) => buttons
+    .filter((button) => button.offsetParent && !button.matches(".close"))
+    .filter((button) => !button.getAttribute("aria-label").startsWith(button.innerText.trim()))
+    .map((button) => button.outerHTML)"""
+
+
 def find_small_targets(page, size):
     """Return what is visible, can be tapped and is less high than `size` pixels."""
     return page.eval_on_selector_all(
@@ -241,8 +275,12 @@ def test_page_names_its_controls_and_fits_a_phone(page):
         assert not find_small_targets(page, 24), tab
         nodes = [n for n in tree.send("Accessibility.getFullAXTree")["nodes"] if not n["ignored"]]
         by_role = {
-            role: [n for n in nodes if n["role"]["value"] == role] for role in ("slider", "spinbutton", "status")
+            role: [n for n in nodes if n["role"]["value"] == role]
+            for role in ("slider", "spinbutton", "status", "button")
         }
+        buttons = [n["name"]["value"] for n in by_role["button"]]
+        assert len(buttons) >= 2 and len(set(buttons)) == len(buttons), buttons
+        assert not page.eval_on_selector_all("button[aria-label]", MISNAMED_BUTTONS), tab
         heard = [n["name"]["value"] for n in by_role["slider"]]
         assert set(names) <= set(heard) and all(heard), heard
         assert all(n["name"]["value"] == "Seed" for n in by_role["spinbutton"])
@@ -269,6 +307,168 @@ def test_page_names_its_controls_and_fits_a_phone(page):
         page.locator(f"#{tab} {last}").scroll_into_view_if_needed()
         box = page.locator(f"#{tab} .stage").bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] < 0.75 * 700, "the picture stays in sight"
+
+
+def test_page_on_a_phone_does_not_hide_the_focused_control(page):
+    page.route("**/api/attributes", lambda route: route.fulfill(json={"state": "ready", "names": NAMES}))
+    page.set_viewport_size({"width": 360, "height": 700})
+    page.reload()
+    page.click("#attributes summary")
+    page.focus("#attributes .play")
+    for _ in range(21):
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate(OVERLAP) <= 0, page.evaluate("document.activeElement.id")
+    page.set_viewport_size({"width": 667, "height": 375})
+    page.focus("#attributes .play")
+    settle(page)
+    box = page.locator("#attributes .stage").bounding_box()
+    assert box["y"] + box["height"] < 375 / 2, "the picture must leave the window to the controls"
+
+
+def test_page_announces_the_search_for_attributes_once(page):
+    asked = []
+
+    def answer(route):
+        asked.append(route)
+        route.fulfill(json={"state": "computing", "done": 100 * len(asked), "total": 2000})
+
+    page.route("**/api/attributes", answer)
+    page.reload()
+    page.wait_for_selector("#attributes .count:not(:empty)")
+    assert page.inner_text("#attributes .status") == "Finding the directions of the attributes …"
+    watch(page, "#attributes .status")
+    first = page.inner_text("#attributes .count")
+    wait_until(page, f"document.querySelector('#attributes .count').textContent > '{first}'")
+    assert page.evaluate("changes.length") == 0 and page.is_visible("#attributes .count:has-text('of 2000 images')")
+
+
+def test_page_works_where_the_browser_stores_nothing(page):
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } })")
+    page.reload()
+    page.wait_for_selector("#attributes .result img", timeout=10_000)
+    page.check("#smooth")
+    assert page.evaluate("document.documentElement.matches('.smooth')")
+
+
+def test_page_closes_the_dialog_only_at_a_click_beside_it(page):
+    page.click("#attributes [data-well] button")
+    box = page.locator("dialog").bounding_box()
+    page.mouse.click(box["x"] + 8, box["y"] + box["height"] / 2)  # in the padding of the dialog
+    assert page.is_visible("dialog")
+    page.mouse.click(box["x"] - 8, box["y"] + box["height"] / 2)
+    page.wait_for_selector("dialog", state="hidden")
+
+
+def test_page_gives_up_an_upload_when_the_dialog_is_closed(page, tmp_path):
+    open_tab(page, "blend")
+    (tmp_path / "own.png").write_bytes(encode_image(np.zeros((8, 8), np.uint8)))
+    held = []
+    page.route("**/api/images", lambda route: held.append(route))
+    for _ in range(2):
+        page.click("#blend [data-well=first] button")
+        page.set_input_files("dialog input[type=file]", tmp_path / "own.png")
+        page.wait_for_selector("dialog .progress:has-text('Reading own.png')")
+        page.click("dialog .close")
+    page.click("#blend [data-well=second] button")
+    assert not page.is_visible("dialog .progress") and not page.locator("dialog[aria-busy]").count()
+    with page.expect_response("**/api/images"):
+        held[0].fulfill(json={"id": "test-4", "notes": []})
+    with page.expect_event("requestfailed"):
+        held[1].abort()
+    page.wait_for_timeout(100)
+    assert page.is_visible("dialog") and not page.is_visible("dialog .failure")
+    page.click("#test-thumbs button:nth-child(6)")
+    settle(page)
+    names = [page.get_attribute(f"#blend [data-well={which}] button", "aria-label") for which in ("first", "second")]
+    assert "test image 1:" in names[0] and "test image 6:" in names[1]
+
+
+def test_page_reads_the_sample_that_the_dialog_shows(page):
+    open_tab(page, "samples")
+    held = []
+    page.route("**/api/samples", lambda route: held.append(route))
+    page.click("#samples .another")
+    page.click("#tab-blend")
+    page.click("#blend [data-well=first] button")
+    shown = page.get_attribute("#sample-thumbs img >> nth=0", "src")
+    held[0].continue_()
+    wait_until(page, f"document.querySelector('#samples .sheet img').src != '{shown}'")
+    with page.expect_request("**/api/images") as sent:
+        page.click("#sample-thumbs button >> nth=0")
+    assert sent.value.post_data_buffer == base64.b64decode(shown.split(",")[1])
+    settle(page)
+
+
+def test_page_tries_the_newest_state_again_and_names_a_mix_as_it_was_sent(page):
+    open_tab(page, "samples")
+    refusal = {"status": 503, "json": {"error": REFUSALS[503]}}
+    page.route("**/api/samples", lambda route: route.fulfill(**refusal))
+    page.click("#samples .another")
+    page.wait_for_selector("#samples .failure button")
+    settle(page)
+    held = []  # the first request from now on
+    page.route("**/api/samples", lambda route: route.continue_() if held else held.append(route))
+    slide(page, "#samples [name=temperature]", 0.2)
+    page.click("#samples .failure button")
+    with page.expect_request("**/api/samples") as sent:
+        held[0].continue_()
+    assert sent.value.post_data_json["temperature"] == 0.2, "and not that of the failure"
+    settle(page)
+
+    open_tab(page, "blend")
+    page.route("**/api/images", lambda route: route.fulfill(**refusal))
+    page.click("#blend .edit")
+    page.wait_for_selector("#attributes .failures .failure")
+    page.unroute("**/api/images")
+    page.click("#tab-blend")
+    slide(page, "#blend [name=weight]", 0.9)
+    open_tab(page, "blend")
+    page.click("#tab-attributes")
+    page.click("#attributes .failures .failure button")
+    page.wait_for_selector("#attributes [data-well] button[aria-label*='mix of two']")
+    settle(page)
+    assert download(page, "#attributes .download")[1].startswith("glow-mix-50pct")
+
+
+def test_page_dims_the_steps_while_new_ones_are_computed(page):
+    open_tab(page, "blend")
+    held = []
+    page.route(
+        "**/api/blend",
+        lambda route: held.append(route) if len(route.request.post_data_json["weights"]) > 1 else route.continue_(),
+    )
+    page.click("#blend .random >> nth=0")
+    wait_until(page, "getComputedStyle(document.querySelector('#blend .strip')).opacity < 1")
+    held[0].continue_()
+    settle(page)
+
+
+def test_page_stops_playing_at_a_failure_and_keeps_that_of_a_well(page):
+    open_tab(page, "blend")
+    refusal = {"status": 503, "json": {"error": REFUSALS[503]}}
+    page.route("**/api/draw", lambda route: route.fulfill(**refusal))
+    page.click("#blend .random >> nth=0")
+    page.wait_for_selector("#blend .failures[aria-label=First] .failure")
+    slide(page, "#blend [name=weight]", 0.3)
+    settle(page)
+    assert page.is_visible("#blend .failures .failure"), "the picture was not drawn, whatever else succeeds"
+    page.unroute("**/api/draw")
+    page.click("#blend .failures .failure button")
+    page.wait_for_selector("#blend .failures .failure", state="detached")
+    settle(page)
+
+    page.route("**/api/blend", lambda route: route.fulfill(**refusal))
+    page.click("#blend .play")
+    page.wait_for_selector("#blend .stage > .failure")
+    settle(page)
+    assert page.inner_text("#blend .play") == "Play"
+    page.unroute("**/api/blend")
+    slide(page, "#blend [name=weight]", 1)
+    page.wait_for_selector("#blend .strip button:nth-child(9)[aria-pressed=true]")
+    assert not page.is_visible("#blend .failure")
+    page.click("#blend .play")
+    page.wait_for_selector("#blend .strip button:nth-child(9)[aria-pressed=false]")
+    assert page.inner_text("#blend .play") == "Stop" and not page.get_attribute("#blend .play", "aria-pressed")
 
 
 def test_page_shows_why_an_upload_is_rejected(page, tmp_path):

@@ -1,5 +1,7 @@
 """Test the functions behind the page, without a page."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -194,6 +196,7 @@ def test_session_rejects_invalid_classes(session, conditional_session):
 def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     open_context(tiny_run).model.save(tmp_path / "model.keras")
     session = open_session(tmp_path / "model.keras")
+    assert session.name == "model"
     assert session.images.test_ids == [] and "start the page with --data" in session.data_error
     assert session.directions.status()["state"] == "unavailable"
     assert session.sample(2, 0.7, 0).images.shape == (2, 8, 8, 1)
@@ -205,6 +208,11 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     (tmp_path / "images" / "test" / "0.png").write_bytes(b"no picture")
     session = open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'images'}")
     assert len(session.images.test_ids) == 3, "resized, and the damaged one left out"
+
+
+def test_session_has_the_whole_name_of_its_run_folder(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(tiny_run, tmp_path / "v1.2"))
+    assert open_session(".").name == "v1.2"
 
 
 def test_own_images_are_fitted_as_in_training_and_attributes_of_other_weights_are_named(tiny_run, monkeypatch):

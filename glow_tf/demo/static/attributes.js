@@ -1,7 +1,7 @@
 /* The panel of attributes: a picture, and a slider for each attribute of the data. */
 
 import { Well } from "./chooser.js";
-import { $, $$, markAll, number, player, signed, slider, whenChanged } from "./controls.js";
+import { $, $$, markAll, number, player, say, signed, slider, whenChanged } from "./controls.js";
 import { ask, fail, live } from "./live.js";
 import { fill, reserve, saver } from "./pictures.js";
 
@@ -29,10 +29,9 @@ export function attributes(panel) {
     const applied = Object.entries(sent.strengths).map(([name, strength]) => [name, strength * answer.share]);
     const words = applied.map(([name, strength]) => `${inWords(name)} ${signed(strength)}`);
     fill(result, answer.images, ["changed picture", ...words].join(", "), 288, answer.outside);
-    $(".remark", panel).textContent =
-      answer.share < 1
-        ? `Shown at ${Math.floor(100 * answer.share)} % of these strengths: further on the model decodes no picture any more.`
-        : "";
+    const weaker = answer.share < 1;
+    say($(".remark", panel), weaker ? "The model decodes no picture at these strengths; a weaker change is shown." : "");
+    $(".share", panel).textContent = weaker ? `Shown: ${Math.floor(100 * answer.share)} % of these strengths.` : "";
     offer(1, [sent.name, ...words.map((text) => text.replace(" +", "+").replace(" \u2212", "-"))].join("_"));
     zero.disabled = !words.length;
   });
@@ -85,21 +84,21 @@ function addSliders(panel, names) {
 }
 
 async function waitForAttributes(panel, ready) {
-  const status = $(".status", panel);
+  const [status, count] = [$(".status", panel), $(".count", panel)];
   fail(status.parentElement);
   try {
     const answer = await ask("api/attributes");
-    status.textContent = "";
-    if (answer.state === "ready") return ready(answer.names);
-    if (answer.state === "unavailable") {
-      status.replaceChildren(...withOptions(answer.reason));
+    if (answer.state === "computing") {
+      say(status, "Finding the directions of the attributes …");
+      count.textContent = answer.total ? `${answer.done} of ${answer.total} images` : "reading the images";
+      setTimeout(() => waitForAttributes(panel, ready), POLL);
       return;
     }
-    const count = answer.total ? `${answer.done} of ${answer.total} images` : "reading the images";
-    status.textContent = `Finding the directions of the attributes: ${count} …`;
-    setTimeout(() => waitForAttributes(panel, ready), POLL);
+    status.textContent = count.textContent = "";
+    if (answer.state === "ready") return ready(answer.names);
+    status.replaceChildren(...withOptions(answer.reason));
   } catch (error) {
-    status.textContent = "";
+    status.textContent = count.textContent = "";
     fail(status.parentElement, error, () => waitForAttributes(panel, ready));
   }
 }

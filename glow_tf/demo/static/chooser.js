@@ -10,6 +10,7 @@ const label = $("select[name=label]", dialog);
 const progress = $(".progress", dialog);
 const sending = progress.parentElement;
 let open = null; // the well that the dialog is for
+let taking = null; // the choice that the dialog waits for
 
 const url = (id) => `api/images/${encodeURIComponent(id)}`;
 
@@ -50,16 +51,22 @@ export class Well {
     Object.assign(this, { box, changed, temperature, picture: null, figure: box.parentElement });
     const make = (tag, values) => Object.assign(document.createElement(tag), values);
     this.button = make("button", { type: "button" });
-    this.button.append(new Image(), make("span", { textContent: "Choose a picture, or drop a file" }));
-    this.button.setAttribute("aria-label", `${box.dataset.label}: choose a picture`);
+    this.button.append(new Image(), make("span"));
+    this.nameButton("Choose a picture, or drop a file", box.dataset.label);
     this.button.addEventListener("click", () => show(this));
     const random = make("button", { type: "button", className: "random", textContent: `Random ${model.noun}` });
+    random.setAttribute("aria-label", `${random.textContent} (${box.dataset.label})`);
     random.addEventListener("click", () => this.random());
     box.append(this.button);
     box.after(make("figcaption", { textContent: box.dataset.label }), random);
     this.notes = make("p", { className: "notes" });
     this.notes.setAttribute("role", "status");
-    box.closest(".stage").nextElementSibling.prepend(this.notes);
+    const stage = box.closest(".stage");
+    stage.nextElementSibling.prepend(this.notes);
+    this.failures = make("div", { className: "failures" });
+    this.failures.setAttribute("role", "group");
+    this.failures.setAttribute("aria-label", box.dataset.label);
+    stage.append(this.failures);
     for (const kind of ["dragover", "dragleave", "drop"]) box.addEventListener(kind, (event) => this.drag(event));
   }
 
@@ -67,16 +74,22 @@ export class Well {
     return this.picture?.id;
   }
 
+  /** Sets the text on the button, and its accessible name, which begins with that text and tells which button it is. */
+  nameButton(text, which) {
+    this.button.lastElementChild.textContent = text;
+    this.button.setAttribute("aria-label", `${text} (${which})`);
+  }
+
   set(picture) {
     this.picture = picture;
     this.taking = null;
+    fail(this.failures);
     this.figure.removeAttribute("aria-busy");
     const image = this.button.firstElementChild;
     image.src = url(picture.id);
     image.alt = "";
-    this.button.setAttribute("aria-label", `${this.box.dataset.label}, ${picture.alt}: choose another`);
+    this.nameButton("Change …", `${this.box.dataset.label}: ${picture.alt}`);
     this.button.classList.add("full");
-    this.button.lastElementChild.textContent = "Change …";
     this.notes.textContent = picture.notes.join(" ");
     this.changed();
   }
@@ -92,11 +105,10 @@ export class Well {
     if (own) this.take(`Reading ${own.name} …`, () => uploadFile(own));
   }
 
-  /** Puts the picture that `give()` promises into the well, or says below it why not. */
+  /** Puts the picture that `give()` promises into the well, or says below the pictures why not. */
   async take(doing, give) {
-    const stage = this.box.closest(".stage");
     const ticket = (this.taking = {});
-    fail(stage);
+    fail(this.failures);
     this.notes.textContent = doing;
     this.figure.setAttribute("aria-busy", "true");
     try {
@@ -105,7 +117,7 @@ export class Well {
     } catch (error) {
       if (this.taking !== ticket) return;
       this.notes.textContent = "";
-      fail(stage, error, () => this.take(doing, give));
+      fail(this.failures, error, () => this.take(doing, give));
     } finally {
       if (this.taking === ticket) this.figure.removeAttribute("aria-busy");
     }
@@ -122,26 +134,27 @@ export class Well {
 function show(well) {
   open = well;
   fail(sending);
-  progress.hidden = true;
-  file.value = "";
   const samples = $$("#samples .sheet img:not(.outside)");
   const thumbs = document.getElementById("sample-thumbs");
   thumbs.replaceChildren(
-    ...samples.map((image) =>
-      thumb(image.src, image.alt, "Reading the sample …", async () => {
-        const blob = await (await fetch(image.src)).blob();
-        const { notes, ...picture } = await upload(blob, image.dataset.file, image.alt, image.dataset.label ?? "");
-        return { ...picture, notes: [] };
-      }),
-    ),
+    ...samples.map((image) => {
+      // Constants, because a newer answer may change the image while the dialog is open.
+      const { src, alt } = image;
+      const { file: name, label: cls = "" } = image.dataset;
+      return thumb(src, alt, "Reading the sample …", async () => {
+        const blob = await (await fetch(src)).blob();
+        return { ...(await upload(blob, name, alt, cls)), notes: [] };
+      });
+    }),
   );
   thumbs.previousElementSibling.hidden = !samples.length;
   dialog.showModal();
 }
 
-/** Puts the picture that `give()` promises into the well that is open, or says why not. */
+/** Puts the picture that `give()` promises into the well that is open, or says why not, unless the dialog is closed. */
 async function take(doing, give) {
   const well = open;
+  const ticket = (taking = {});
   fail(sending);
   progress.textContent = doing;
   progress.hidden = !doing;
@@ -149,17 +162,24 @@ async function take(doing, give) {
   dialog.setAttribute("aria-busy", "true");
   try {
     const picture = await give();
+    if (taking !== ticket) return; // the dialog was closed, or a newer choice is on its way
     dialog.close();
-    fail(well.box.closest(".stage"));
     well.set(picture);
   } catch (error) {
+    if (taking !== ticket) return;
     fail(sending, error, () => take(doing, give));
     sending.scrollIntoView({ block: "nearest" });
   } finally {
-    progress.hidden = true;
-    dialog.removeAttribute("aria-busy");
-    file.value = ""; // so that the same file can be given again
+    if (taking === ticket) stopWaiting();
   }
+}
+
+/** Makes the dialog wait for no choice any more. */
+function stopWaiting() {
+  taking = null;
+  progress.hidden = true;
+  dialog.removeAttribute("aria-busy");
+  file.value = ""; // so that the same file can be given again
 }
 
 function thumb(src, alt, doing, give) {
@@ -181,6 +201,12 @@ export function prepare() {
     const own = file.files[0];
     if (own) take(`Reading ${own.name} …`, () => uploadFile(own));
   });
-  // A click on what lies around the dialog closes it.
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", stopWaiting);
+  // A click on what lies around the dialog closes it. The dialog is the target of clicks on its own padding, too.
+  dialog.addEventListener("click", (event) => {
+    const { left, right, top, bottom } = dialog.getBoundingClientRect();
+    const [x, y] = [event.clientX, event.clientY];
+    const inside = left <= x && x <= right && top <= y && y <= bottom;
+    if (event.target === dialog && !inside) dialog.close();
+  });
 }

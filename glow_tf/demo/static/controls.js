@@ -8,6 +8,11 @@ export const randomSeed = () => Math.floor(Math.random() * 1e6);
 /** A number with its sign, a true minus, and two places. */
 export const signed = (value) => (value > 0 ? "+" : value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(2);
 
+/** Puts a text into a live region. A text that is there already is not set again, which would read it aloud again. */
+export function say(region, text) {
+  if (region.textContent !== text) region.textContent = text;
+}
+
 /** Keeps a slider's number and the colored part of its track in step with it. */
 export function mark(input) {
   const [low, high] = [Number(input.min), Number(input.max)];
@@ -42,7 +47,7 @@ export function whenChanged(form, send) {
   form.addEventListener("input", () => {
     const valid = form.checkValidity();
     const problem = $(".problem", form);
-    if (problem) problem.textContent = valid ? "" : "Give a whole number from 0 to 2147483647; until then the pictures stay.";
+    if (problem) say(problem, valid ? "" : "Give a whole number from 0 to 2147483647; until then the pictures stay.");
     if (valid) send();
   });
   $(".another", form)?.addEventListener("click", () => {
@@ -52,16 +57,16 @@ export function whenChanged(form, send) {
 }
 
 /**
- * Makes a button play a slider from end to end and back until it is pressed again.
+ * Makes a button play a slider from end to end and back until it is pressed again or a picture fails.
  *
- * `choose()` gives the slider; `send()` promises the picture of its value, so no model is asked faster than it answers.
+ * `choose()` gives the slider; `send()` asks for the picture of its value and promises false if there is none. The next
+ * value waits for that promise, so no model is asked faster than it answers.
  */
 export function player(button, choose, send) {
   let playing = null;
   const stop = () => {
     playing = null;
     button.textContent = "Play";
-    button.setAttribute("aria-pressed", "false");
   };
   stop();
   button.addEventListener("click", async () => {
@@ -70,7 +75,6 @@ export function player(button, choose, send) {
     if (!input) return;
     const run = (playing = {});
     button.textContent = "Stop";
-    button.setAttribute("aria-pressed", "true");
     const [low, high] = [Number(input.min), Number(input.max)];
     let step = (high - low) / 40;
     while (playing === run && button.offsetParent) {
@@ -78,9 +82,9 @@ export function player(button, choose, send) {
       if (next > high || next < low) step = -step;
       input.value = Math.min(high, Math.max(low, next));
       mark(input);
-      await send();
+      if ((await send()) === false) break;
       await new Promise((done) => setTimeout(done, 40));
     }
-    if (playing === run) stop(); // the panel was left
+    if (playing === run) stop(); // the panel was left, or a picture failed
   });
 }

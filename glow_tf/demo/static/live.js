@@ -43,35 +43,43 @@ export function fail(box, error = null, again = null) {
 }
 
 /**
- * A function `(body, facts)` that posts the body to `path` and calls `show(answer, {...body, ...facts})`.
+ * A function `(body, facts)` that posts the body to `path`, calls `show(answer, {...body, ...facts})`, and promises
+ * whether the server answered without an error.
  *
  * One request is on its way at a time and only the newest body waits, so answers come in order, the last one shown is
  * that of the last body, and a slider never runs ahead of the model. Errors are shown in `stage`.
  */
 export function live(path, stage, show) {
-  let waiting = null;
-  let busy = false;
+  let newest = null;
+  let waiting = null; // the newest, until it is sent
+  let sending = null; // the promise of `sendAll()` while it runs
   const headers = { "X-Panel": `${page}:${senders++}` };
-  const request = async (body, facts = {}) => {
-    waiting = [body, facts];
-    if (busy) return;
-    busy = true;
+  const sendAll = async () => {
+    let answered = true;
     stage.setAttribute("aria-busy", "true");
     while (waiting) {
       const sent = waiting;
       waiting = null;
       try {
         const answer = await post(path, sent[0], headers);
+        answered = true;
         if (answer) {
           show(answer, { ...sent[0], ...sent[1] });
           fail(stage);
         }
       } catch (error) {
-        fail(stage, error, () => request(...sent));
+        answered = false;
+        fail(stage, error, () => request(...newest));
       }
     }
-    busy = false;
+    sending = null;
     stage.removeAttribute("aria-busy");
+    return answered;
+  };
+  const request = (body, facts = {}) => {
+    waiting = newest = [body, facts];
+    sending ??= sendAll();
+    return sending;
   };
   return request;
 }

@@ -39,6 +39,16 @@ function prepareTabs() {
   openTab(name in panels ? name : "attributes");
 }
 
+/** Gives the style sheet the height of the visible stage, so that it can keep a focused control below that stage. */
+function measureStages() {
+  const observer = new ResizeObserver((changes) => {
+    for (const { target } of changes) {
+      if (target.offsetParent) document.documentElement.style.setProperty("--stage", `${target.offsetHeight}px`);
+    }
+  });
+  for (const stage of $$(".stage")) observer.observe(stage);
+}
+
 function describe() {
   const [height, width, channels] = model.image_shape;
   const colors = channels === 1 ? "gray" : "color";
@@ -81,6 +91,7 @@ async function start() {
   describe();
   prepare();
   markAll(document);
+  measureStages();
   prepareTabs();
 }
 

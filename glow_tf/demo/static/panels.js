@@ -1,7 +1,7 @@
 /* What each of the four panels sends and shows. */
 
 import { Well, upload } from "./chooser.js";
-import { $, $$, mark, number, player, whenChanged } from "./controls.js";
+import { $, $$, mark, number, player, say, whenChanged } from "./controls.js";
 import { live } from "./live.js";
 import { explainOutside, fill, model, reserve, saver } from "./pictures.js";
 import { attributes } from "./attributes.js";
@@ -12,10 +12,6 @@ const STEPS = 9;
 
 /** Each panel's function, called when it is first opened with the panel and `openTab(name)`. */
 export const panels = { attributes, blend, samples, levels };
-
-function say(panel, text) {
-  $(".remark", panel).textContent = text;
-}
 
 function samples(panel) {
   const form = $("form", panel);
@@ -30,7 +26,7 @@ function samples(panel) {
       image.dataset.file = `${name}-n${i + 1}`;
       if (model.classes.length) image.dataset.label = sent.label ?? i % model.classes.length;
     });
-    say(panel, explainOutside(answer));
+    say($(".remark", panel), explainOutside(answer));
     offer(4, name);
   });
   const send = () => {
@@ -69,7 +65,7 @@ function blend(panel, openTab) {
     mixed = `mix-${percent(sent.weights[0])}pct-of-${sent.names.join("-and-")}`;
     offer(1, mixed);
     edit.disabled = answer.outside.length > 0;
-    say(panel, explainOutside(answer));
+    say($(".remark", panel), explainOutside(answer));
     markStep(sent.weights[0]);
   });
   const all = live("api/blend", $(".row", panel), (answer, sent) => {
@@ -112,9 +108,10 @@ function blend(panel, openTab) {
   input.addEventListener("input", send);
   player($(".play", panel), () => input, send);
   edit.addEventListener("click", async () => {
-    const source = $("img", result).src;
+    // Constants, because a newer answer may change the result while this one is read.
+    const [source, name] = [$("img", result).src, mixed];
     openTab("attributes");
-    await panels.attributes.edit(async () => upload(await (await fetch(source)).blob(), mixed, "mix of two pictures", ""));
+    await panels.attributes.edit(async () => upload(await (await fetch(source)).blob(), name, "mix of two pictures", ""));
   });
   first.start(0);
   second.start(-1);
@@ -142,7 +139,7 @@ function levels(panel) {
     sheet.classList.toggle("one", !sent.levels.length);
     caption.textContent = sent.levels.length ? "Variants" : "The picture itself";
     const none = "No level is drawn anew, so nothing changes; choose one.";
-    say(panel, sent.levels.length ? explainOutside(answer) : none);
+    say($(".remark", panel), sent.levels.length ? explainOutside(answer) : none);
     const drawn = sent.levels.map((level) => level + 1).join("+") || "none";
     offer(3, `levels-${drawn}-of-${sent.name}-t${sent.temperature}-seed${sent.seed}`);
   });

@@ -42,12 +42,21 @@ export function explainOutside({ images, outside }) {
 
 export const smooth = document.getElementById("smooth");
 
-function remember() {
-  document.documentElement.classList.toggle("smooth", smooth.checked);
-  localStorage.setItem("smooth", smooth.checked ? "1" : "");
+/** What `access(localStorage)` returns, or null where the browser keeps no data of sites, so that the access throws. */
+function withStorage(access) {
+  try {
+    return access(localStorage);
+  } catch {
+    return null;
+  }
 }
 
-smooth.checked = Boolean(localStorage.getItem("smooth"));
+function remember() {
+  document.documentElement.classList.toggle("smooth", smooth.checked);
+  withStorage((storage) => storage.setItem("smooth", smooth.checked ? "1" : ""));
+}
+
+smooth.checked = Boolean(withStorage((storage) => storage.getItem("smooth")));
 smooth.addEventListener("change", remember);
 remember();
 
