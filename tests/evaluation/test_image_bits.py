@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -63,8 +64,8 @@ def test_table_of_a_folder_has_the_mean_of_each_image_over_the_draws(tiny_run, f
     assert sorted(os.listdir(tmp_path / "out")) == expected
 
 
-def test_labels_of_a_conditional_model_are_the_recorded_names_of_folders(folder, tmp_path):
-    run = Run(make_run(tmp_path / "run", classes=10))
+def test_labels_of_a_conditional_model_are_the_recorded_names_of_folders(tiny_conditional_run, folder, tmp_path):
+    run = Run(shutil.copytree(tiny_conditional_run, tmp_path / "run"))
     names = ("b", *"defghijk", "a")
     experiment = run.experiment()
     record = SplitRecord("position", 0, classes=names)
