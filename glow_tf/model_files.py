@@ -62,9 +62,9 @@ class FromPreset:
 
         Example:
             >>> from glow_tf import Glow
-            >>> glow = Glow.from_preset("cifar10", load_weights=False)
+            >>> glow = Glow.from_preset("mnist5k", load_weights=False)
             >>> glow.image_shape
-            (32, 32, 3)
+            (32, 32, 1)
         """
         path = pathlib.Path(preset)
         if is_keras_file(path):

@@ -37,8 +37,12 @@ def pytest_xdist_auto_num_workers(config):
     return workers if workers > 1 else 0
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Order the files, which are distributed whole, by their work: a long one that began last would be waited for."""
+    """Order the files, which are distributed whole, by their work: a long one that began last would be waited for.
+
+    It runs last, when the tests that `-m` and `-k` deselect are gone.
+    """
     work = {}
     for item in items:
         slow = item.get_closest_marker("slow") is not None
@@ -59,6 +63,8 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
+    # By default Python collects after every 700 new objects, and tracing a graph makes hundreds of thousands.
+    gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from helpers.bijector_cases import (
     latents,
     shared_bijector,
 )
-from helpers.glow_models import make_glow
+from helpers.glow_models import make_glow, shared_glow
 from helpers.golden import assert_close
 from helpers.layer_cases import CASES
 
@@ -188,7 +188,7 @@ def test_checkpoint_of_a_bijector_restores_all_weights(kind, tmp_path):
 
 
 def test_glow_as_a_bijector_matches_its_flow():
-    glow, images, _ = make_glow()
+    glow, images, _ = shared_glow()
     bijector, x = glow.as_bijector(), glow.dequantize(images, seed=1)
     assert isinstance(bijector, tfb.Bijector) and bijector.name == glow.name
     assert glow.as_bijector(name="mine").name == "mine"
@@ -201,7 +201,7 @@ def test_glow_as_a_bijector_matches_its_flow():
 
 
 def test_conditional_glow_as_a_bijector_takes_labels():
-    glow, images, labels = make_glow(classes=3)
+    glow, images, labels = shared_glow(classes=3)
     x = glow.dequantize(images, seed=1)
     eps = glow.as_bijector(glow.image_shape, labels).inverse(x)
     assert layer_cases.max_abs_diff(eps, glow.flow.encode(x, labels)[0]) == 0

@@ -109,11 +109,11 @@ INTERRUPTING_KERAS = "import os, signal, time; os.kill(os.getpid(), signal.SIGIN
     "words",
     [
         ("train.py",),
-        ("evaluate.py", "x"),
         ("-m", "glow_tf.demo", "faces"),
-        ("-m", "glow_tf.export", "x", "y"),
-        ("-m", "glow_tf.openai", "x", "y", "--bits", "8", "--image-size", "32"),
-        ("-m", "glow_tf", "train"),
+        pytest.param(("evaluate.py", "x"), marks=pytest.mark.slow),
+        pytest.param(("-m", "glow_tf.export", "x", "y"), marks=pytest.mark.slow),
+        pytest.param(("-m", "glow_tf.openai", "x", "y", "--bits", "8", "--image-size", "32"), marks=pytest.mark.slow),
+        pytest.param(("-m", "glow_tf", "train"), marks=pytest.mark.slow),
     ],
 )
 def test_interrupt_during_the_imports_is_one_line(words, tmp_path):

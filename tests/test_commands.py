@@ -60,6 +60,7 @@ def test_import_command(tmp_path):
     assert "To resume its training, import it with" in out and (tmp_path / "run" / "config.json").is_file()
 
 
+@pytest.mark.slow
 def test_demo_command(keras_file):
     pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
     with demo_page(keras_file) as address, urllib.request.urlopen(address) as response:

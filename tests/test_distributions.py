@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from glow_tf.latents import flatten_latents
 from helpers import layer_cases
-from helpers.glow_models import make_glow
+from helpers.glow_models import shared_glow
 
 
 def test_continuous_distribution_log_prob_matches_the_model():
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     x = model.dequantize(images, seed=3)
     distribution = model.distribution()
     expected = model.log_prob(images, seed=3) + model.config.dims * 8 * np.log(2)
@@ -24,7 +24,7 @@ def test_continuous_distribution_log_prob_matches_the_model():
 
 
 def test_flat_distribution_orders_latents_as_the_original():
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     x = model.dequantize(images, seed=3)
     flat, listed = model.distribution(flat=True), model.distribution()
     np.testing.assert_allclose(flat.log_prob(x), listed.log_prob(x), rtol=1e-10)
@@ -34,7 +34,7 @@ def test_flat_distribution_orders_latents_as_the_original():
 
 
 def test_temperature_scales_the_base_distribution():
-    model, _, _ = make_glow()
+    model, _, _ = shared_glow()
     cold = model.distribution(temperature=0.25)
     eps = tf.concat([tf.reshape(e, [-1]) for e in cold.bijector.inverse(cold.sample(8, seed=(1, 2)))], 0)
     assert float(tf.math.reduce_std(eps)) == pytest.approx(0.25, rel=0.05)
@@ -43,7 +43,7 @@ def test_temperature_scales_the_base_distribution():
 @pytest.mark.parametrize("flat", [False, True])
 def test_temperature_enters_the_log_prob(flat):
     """Compare with latents of standard deviation T."""
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     x = model.dequantize(images, seed=3)
     eps, log_det = model.flow.encode(x)
     expected = scipy.stats.norm.logpdf(layer_cases.flatten(eps), scale=0.7).sum(-1) + log_det
@@ -51,7 +51,7 @@ def test_temperature_enters_the_log_prob(flat):
 
 
 def test_distribution_batch_shape_is_that_of_the_labels():
-    model, images, labels = make_glow(classes=3)
+    model, images, labels = shared_glow(classes=3)
     distribution = model.distribution(labels=labels)
     assert distribution.batch_shape == [6]
     x = model.dequantize(images, seed=3)
@@ -66,7 +66,7 @@ def test_distribution_batch_shape_is_that_of_the_labels():
 
 
 def test_discrete_distribution_samples_and_scores_bytes():
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     discrete = model.distribution(discrete=True, seed=1)
     assert discrete.dtype == tf.uint8 and discrete.event_shape == model.image_shape
     drawn = discrete.sample([2, 3], seed=(1, 2))
@@ -78,7 +78,7 @@ def test_discrete_distribution_samples_and_scores_bytes():
 
 @pytest.mark.parametrize("method", ["log_prob", "unnormalized_log_prob", "prob"])
 def test_images_of_the_other_type_are_refused_and_not_cast(method):
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     with pytest.raises(TypeError, match=r"got uint8; for uint8 images take distribution\(discrete=True\)"):
         getattr(model.distribution(), method)(images)
     with pytest.raises(TypeError, match="expected uint8 images .* got float32"):
@@ -86,7 +86,7 @@ def test_images_of_the_other_type_are_refused_and_not_cast(method):
 
 
 def test_discrete_log_prob_averages_the_probability_of_its_draws():
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     bound = model.distribution(discrete=True, draws=8, seed=(1, 2)).log_prob(images)
     seeds = tf.unstack(tf.random.split([1, 2], 8))
     single = np.stack([model.log_prob(images, seed=seed) for seed in seeds])

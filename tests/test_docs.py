@@ -25,8 +25,11 @@ from helpers.public_names import documented_names, internal_names
 
 GUIDES = ROOT / "docs" / "guides"
 SETUP = [f"pip install -r requirements.txt && {command}" for command in ("python train.py", "python -m pytest")]
-SLOW = ("docs/quickstart.md", "docs/guides/fine_tuning.md", "docs/guides/keras.md", "docs/guides/serving.md")
-"""Pages whose Python trains or exports, which takes more than a few seconds."""
+SLOW = (
+    "docs/quickstart.md",
+    *(f"docs/guides/{name}.md" for name in ("conditions_and_attributes", "fine_tuning", "keras", "serving", "tfp")),
+)
+"""Pages whose Python trains, exports or traces for more than a few seconds."""
 
 WITH_PYTHON = [page for page in PAGES if code_blocks(page)]
 

@@ -18,11 +18,14 @@ MODULES = sorted(
 )
 """Modules with an example in a docstring."""
 
+SLOW = {"glow_tf.export.saved_model", "glow_tf.training.api"}
+"""Modules whose examples export or train."""
+
 WITHOUT_EXAMPLE = {"datasets", "optimizers", "presets"}
 """Public names that are modules."""
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [pytest.param(m, marks=pytest.mark.slow if m in SLOW else ()) for m in MODULES])
 def test_examples_of_docstrings_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)

@@ -209,7 +209,14 @@ def test_export_into_the_current_folder_is_refused(smallest_glow, tmp_path, monk
     assert [p.name for p in tmp_path.iterdir()] == ["saved_model.pb"]
 
 
-def test_export_overwrites_only_a_saved_model_and_only_on_demand(smallest_glow, tmp_path):
+def write_nothing(module, path, **_):
+    """Stand for `tf.saved_model.save`."""
+    pathlib.Path(path).mkdir()
+    (pathlib.Path(path) / "saved_model.pb").write_text("new")
+
+
+def test_export_overwrites_only_a_saved_model_and_only_on_demand(smallest_glow, tmp_path, monkeypatch):
+    monkeypatch.setattr(tf.saved_model, "save", write_nothing)
     user_file = tmp_path / "folder" / "notes.txt"
     user_file.parent.mkdir()
     user_file.write_text("notes")
@@ -241,12 +248,6 @@ def test_failed_export_leaves_no_files(smallest_glow, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="no space left on device"):
         export_model(smallest_glow, tmp_path / "saved")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def write_nothing(module, path, **_):
-    """Stand for `tf.saved_model.save`."""
-    pathlib.Path(path).mkdir()
-    (pathlib.Path(path) / "saved_model.pb").write_text("new")
 
 
 def test_killed_replacement_of_an_export_leaves_a_whole_one_at_its_name(smallest_glow, tmp_path, monkeypatch):

@@ -43,6 +43,7 @@ for use in (glow_tf.datasets.digits, lambda: glow_tf.train("digits")):
 """
 
 
+@pytest.mark.slow
 def test_library_works_without_any_extra(tmp_path, monkeypatch):
     (tmp_path / "program.py").write_text(f"import os\nos.chdir({str(tmp_path)!r})\n{WITHOUT_EXTRAS}")
     out, _ = run_python(tmp_path / "program.py", PYTHONPATH=str(ROOT))

@@ -174,7 +174,7 @@ def test_our_optimizers_accumulate_gradients_of_any_model(optimizer):
     weights = []
     for options, batch_size in (({}, 6), ({"gradient_accumulation_steps": 3}, 2)):
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer="ones")])
-        model.compile(optimizer(0.1, **options), "mse")
+        model.compile(optimizer(0.1, **options), "mse", jit_compile=False)
         model.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
         weights.append(model.get_weights()[0])
     np.testing.assert_allclose(*weights, atol=1e-6)
@@ -190,10 +190,16 @@ def test_accumulation_under_mirrored_strategy_is_refused():
             model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2))
 
 
-def test_conditional_model_predicts_exports_and_keeps_what_is_frozen(tmp_path):
-    images, labels = images_and_labels(8)
+def conditional_model():
+    """Make a conditional model with general weights."""
     model = Glow(ModelConfig(**CONFIG, classes=10, weight_y=0.1), name="digits")
     perturb(model.trainable_variables, np.random.default_rng(0), 0.05)
+    return model
+
+
+def test_conditional_model_predicts_and_keeps_what_is_frozen(tmp_path):
+    images, labels = images_and_labels(8)
+    model = conditional_model()
     expected = model.encode(images, labels)
     assert model.compute_output_shape((None, 8, 8, 1)) == [(None, *e.shape[1:]) for e in expected]
     for data in ([images, labels], tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)):
@@ -211,6 +217,18 @@ def test_conditional_model_predicts_exports_and_keeps_what_is_frozen(tmp_path):
     assert not loaded.flow.step_0_0.actnorm.trainable
     model.trainable = False
     assert Glow.from_config(model.get_config()).trainable_variables == []
+
+
+@pytest.mark.slow
+def test_conditional_model_from_a_file_is_exported(tmp_path):
+    images, labels = images_and_labels(8)
+    model = conditional_model()
+    expected = model.encode(images, labels)
+    model.flow.step_0_0.actnorm.trainable = False
+    model.compile("adam")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
     loaded.export(tmp_path / "served", verbose=False)  # not called before
     served = tf.saved_model.load(tmp_path / "served")
     for latents, value in zip(served.serve(images, labels.astype("int32")), expected, strict=True):
@@ -255,10 +273,11 @@ def graphviz(tmp_path, monkeypatch):
 @pytest.mark.parametrize("make", [functional_model, lambda: Glow(ModelConfig(**CONFIG))])
 def test_plot_model_draws_every_model(make, graphviz, tmp_path):
     pytest.importorskip("pydot", reason="the extra `plot` is not installed")
+    model = make()
     # Not `plot_model`, which shows the file where IPython is installed, and IPython shows no text of Graphviz.
-    dot = keras.utils.model_to_dot(make(), show_shapes=True, expand_nested=True, show_layer_names=True)
+    dot = keras.utils.model_to_dot(model, show_shapes=True, expand_nested=True, show_layer_names=True)
     assert "Glow" in dot.to_string()
-    keras.utils.plot_model(make(), tmp_path / "m.png", show_shapes=True)
+    keras.utils.plot_model(model, tmp_path / "m.png", show_shapes=True)
     assert (tmp_path / "m.png").stat().st_size > 100
 
 
@@ -310,7 +329,7 @@ def test_train_on_batch_follows_the_gradient_of_the_mean_and_skipped_batches_hav
             return {**terms, "loss": 1024 * terms["loss"]}
 
     images, _ = images_and_labels(8)
-    model = Recording(ModelConfig(**CONFIG))
+    model = Recording(ModelConfig(**{**CONFIG, "levels": 1}))
     model.initialize(images)
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(model.bits_per_dim(images))

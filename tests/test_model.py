@@ -16,7 +16,7 @@ from glow_tf.training import session
 from glow_tf.training.state import TrainingState
 from glow_tf.training.step import TrainingStep
 from helpers import layer_cases
-from helpers.glow_models import SMALL, make_glow
+from helpers.glow_models import SMALL, make_glow, shared_glow
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -68,7 +68,7 @@ def test_log_prob_matches_the_jacobian():
 
 
 def test_seeded_results_repeat_and_unseeded_ones_differ():
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     np.testing.assert_array_equal(model.log_prob(images, seed=3), model.log_prob(images, seed=3))
     assert np.any(model.log_prob(images, seed=3) != model.log_prob(images, seed=4))
     assert np.any(model.log_prob(images) != model.log_prob(images))
@@ -83,7 +83,7 @@ def test_seeded_results_repeat_and_unseeded_ones_differ():
 
 
 def test_temperature_scales_the_sampled_latents():
-    model, _, _ = make_glow()
+    model, _, _ = shared_glow()
     warm, cold = model.sample_latents(2, 1.0, seed=1), model.sample_latents(2, 0.5, seed=1)
     assert layer_cases.max_abs_diff([0.5 * e for e in warm], cold) < 1e-15
     mixed = model.sample_latents(2, [1.0, 0.0], seed=1)
@@ -93,7 +93,7 @@ def test_temperature_scales_the_sampled_latents():
 
 
 def test_conditional_model_uses_its_labels():
-    model, images, labels = make_glow(classes=3, weight_y=0.5)
+    model, images, labels = shared_glow(classes=3, weight_y=0.5)
     terms = model.objective(images, labels, seed=1)
     np.testing.assert_allclose(terms["loss"], terms["bits_x"] + 0.5 * terms["bits_y"])
     assert set(np.unique(terms["error"])) <= {0, 1}
@@ -110,7 +110,7 @@ def test_conditional_model_uses_its_labels():
 
 
 def test_model_rejects_invalid_images_and_labels():
-    model, images, _ = make_glow()
+    model, images, _ = shared_glow()
     with pytest.raises(TypeError, match="expected uint8 images .* got float64"):
         model.encode(images / 255)
     with pytest.raises(ValueError, match=r"expected images \[n, 8, 8, 3\], got \(6, 8, 8, 1\)"):
@@ -119,7 +119,7 @@ def test_model_rejects_invalid_images_and_labels():
         model.sample(2, labels=1)
     with pytest.raises(ValueError, match="no classifier"):
         model.classify(images)
-    conditional, images, labels = make_glow(classes=3)
+    conditional, images, labels = shared_glow(classes=3)
     with pytest.raises(ValueError, match="conditional on 3 classes; give labels"):
         conditional.sample(2)
     with pytest.raises(ValueError, match="expected labels from 0 to 2, got 0 to 3"):
@@ -214,7 +214,7 @@ def test_graph_size_hardly_grows_with_depth():
 
 
 def test_describe_lists_every_level():
-    model, _, _ = make_glow(classes=3, weight_y=0.1)
+    model, _, _ = shared_glow(classes=3, weight_y=0.5)
     lines = model.describe().splitlines()
     assert len(lines) == 1 + 2 + 1 + 1
     assert "4x4x12" in lines[1] and "2x2x24" in lines[2]

@@ -66,7 +66,7 @@ def test_changed_number_is_refused(files, tmp_path):
 
 def test_flipped_bit_is_refused_or_changes_nothing(files, glow, tmp_path):
     path, model, refused = tmp_path / "flipped.weights.h5", Glow(CONFIG), 0
-    for share in np.linspace(0, 1, 60):
+    for share in np.linspace(0, 1, 24):
         shutil.copy(files[0], path)
         flip_bit(path, share)
         model.set_weights([np.zeros_like(w) for w in model.get_weights()])
@@ -77,7 +77,7 @@ def test_flipped_bit_is_refused_or_changes_nothing(files, glow, tmp_path):
             refused += 1
         else:
             assert_same_weights(model, glow)
-    assert refused > 10
+    assert refused > 4
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES[1:], lambda path: flip_bit(path, 0.5)])

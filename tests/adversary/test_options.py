@@ -176,7 +176,10 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("case", RIGHT)
+SLOW = ("attribute named twice", "attribute called mean")
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in RIGHT])
 def test_command_line_gives_the_right_number(case, runs):
     read, expected = RIGHT[case]
     assert read(runs) == expected

@@ -51,8 +51,8 @@ def test_pipeline_seed_changes_images_labels_and_noise(source):
 
 
 def test_each_machine_reads_a_contiguous_part_of_the_batch(source):
-    for step, whole in enumerate(take(source, 3)):
-        parts = [take(source, 3, input_pipelines=4, input_pipeline_id=i)[step] for i in range(4)]
+    machines = [take(source, 3, input_pipelines=4, input_pipeline_id=i) for i in range(4)]
+    for whole, *parts in zip(take(source, 3), *machines, strict=True):
         assert_same({k: np.concatenate([p[k] for p in parts]) for k in whole}, whole)
 
 

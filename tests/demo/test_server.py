@@ -19,7 +19,7 @@ from glow_tf.demo import server
 from glow_tf.demo.bodies import BoundedRequests
 from helpers.commands import environment
 
-SECONDS = 0.3
+SECONDS = 0.15
 """The bounds on a slow client in these tests."""
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -76,8 +77,8 @@ def test_damaged_image_stops_the_measurement_or_is_left_out(tiny_run, folder, tm
         measure(tiny_run, folder, tmp_path / "out", draws=1, on_damaged="skip")
 
 
-def test_labels_of_a_conditional_model_are_the_recorded_names_of_folders(folder, tmp_path):
-    run = Run(make_run(tmp_path / "run", classes=10))
+def test_labels_of_a_conditional_model_are_the_recorded_names_of_folders(tiny_conditional_run, folder, tmp_path):
+    run = Run(shutil.copytree(tiny_conditional_run, tmp_path / "run"))
     names = ("b", *"defghijk", "a")
     experiment = run.experiment()
     record = SplitRecord("position", 0, classes=names)

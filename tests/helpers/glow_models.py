@@ -1,6 +1,7 @@
 """Make small models with general weights."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -20,3 +21,9 @@ def make_glow(dtype="float64", noise=0.03, **changes):
     model.initialize(images, labels, seed=1)
     perturb(model.trainable_variables, rng, noise)
     return model, images, labels
+
+
+@functools.cache
+def shared_glow(**changes):
+    """Return the result of `make_glow`, made once; tests must not change it."""
+    return make_glow(**changes)

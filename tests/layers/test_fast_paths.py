@@ -78,7 +78,7 @@ def test_fused_actnorm_and_1x1_convolution_match_the_plain_step(permutation, met
         ("encode", "1x1", True, False),
         ("decode", "shuffle", True, False),
         ("decode", "1x1", False, False),
-        ("encode", "1x1", False, True),
+        pytest.param("encode", "1x1", False, True, marks=pytest.mark.slow),
         pytest.param("encode", "lu", True, True, marks=pytest.mark.slow),
         pytest.param("decode", "1x1", True, True, marks=pytest.mark.slow),
         pytest.param("decode", "shuffle", False, True, marks=pytest.mark.slow),
@@ -169,10 +169,14 @@ def test_order_of_a_steps_values_does_not_depend_on_what_is_frozen(permutation):
         part.trainable = True
 
 
-@pytest.mark.parametrize("permutation", ["1x1", "lu", "shuffle"])
 @pytest.mark.parametrize(
-    ("recompute", "jit_compile"),
-    [(False, False), (True, False), pytest.param(False, True, marks=pytest.mark.slow)],
+    ("permutation", "recompute", "jit_compile"),
+    [
+        *((permutation, False, False) for permutation in ("1x1", "lu", "shuffle")),
+        ("1x1", True, False),
+        *(pytest.param(permutation, True, False, marks=pytest.mark.slow) for permutation in ("lu", "shuffle")),
+        *(pytest.param(permutation, False, True, marks=pytest.mark.slow) for permutation in ("1x1", "lu", "shuffle")),
+    ],
 )
 def test_frozen_parts_of_steps_change_no_value_and_no_other_gradient(permutation, recompute, jit_compile):
     steps, x = steps_and_input(permutation)

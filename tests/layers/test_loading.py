@@ -1,5 +1,6 @@
 """Test that weights which are not finite are refused by name, by every way in which they are loaded or set."""
 
+import shutil
 import warnings
 
 import keras
@@ -14,7 +15,6 @@ from glow_tf.export import export_model
 from glow_tf.layers.loading import loading_problem
 from glow_tf.runs import load_keras, load_model
 from helpers import layer_cases
-from helpers.tiny_runs import make_run
 
 SMALLEST = dict(image_shape=(4, 4, 1), levels=2, depth=1, width=2, classes=3, weight_y=0.1)
 
@@ -84,8 +84,8 @@ def test_every_file_with_weights_that_are_not_finite_is_refused(tmp_path):
     assert not (tmp_path / "saved").exists()
 
 
-def test_runs_with_weights_that_are_not_finite_are_refused(tmp_path):
-    path = make_run(tmp_path / "run")
+def test_runs_with_weights_that_are_not_finite_are_refused(tiny_run, tmp_path):
+    path = shutil.copytree(tiny_run, tmp_path / "run")
     model = load_model(path)
     set_one(model.flow.split_0.conv.b, np.inf)
     model.save_weights(path / "weights" / "best_average.weights.h5")

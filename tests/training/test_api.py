@@ -10,14 +10,14 @@ import tensorflow as tf
 import glow_tf
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.training import session
+from helpers.tiny_runs import TINY
 
 
 @pytest.fixture(scope="module")
 def experiment():
     """Return an experiment of four epochs of two steps each."""
-    digits = glow_tf.presets.get("digits")
-    training = dataclasses.replace(digits.training, epochs=4, epoch_steps=2, warmup_steps=2.0)
-    return dataclasses.replace(digits, model=dataclasses.replace(digits.model, depth=1, width=8), training=training)
+    training = dataclasses.replace(TINY.training, epochs=4, epoch_steps=2, warmup_steps=2.0)
+    return dataclasses.replace(TINY, training=training)
 
 
 class Recorder(keras.callbacks.Callback):
@@ -64,6 +64,7 @@ def test_callbacks_are_called_and_stop_the_training(experiment, tmp_path, capsys
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_early_stopping_of_keras(experiment, tmp_path):
     # Nothing is better than the first epoch by 100 bits/dim.
     stop = keras.callbacks.EarlyStopping("val_bits_x", patience=1, min_delta=100.0, mode="min")

@@ -115,9 +115,22 @@ def shared_update(form, optimizer_class, dtype):
     return update
 
 
-@pytest.mark.parametrize("form", [Fused, Stacked])
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("optimizer_class", [Adamax, Adam])
+def slow_unless(quick):
+    """Return the marks of a case: XLA takes seconds for every update that it compiles, so few are among the quick."""
+    return () if quick else pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("optimizer_class", "dtype", "form"),
+    [
+        pytest.param(
+            optimizer, dtype, form, marks=slow_unless(form is Fused or (optimizer, dtype) == (Adamax, "float32"))
+        )
+        for optimizer in (Adamax, Adam)
+        for dtype in TOLERANCE
+        for form in (Fused, Stacked)
+    ],
+)
 def test_update_matches_the_plain_code(optimizer_class, dtype, form):
     plain, update = Weights(optimizer_class, dtype), shared_update(form, optimizer_class, dtype)
     weights = update.weights
@@ -155,8 +168,13 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("form", [Fused, Stacked])
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        *((name, Fused) for name in PARTS),
+        *(pytest.param(name, Stacked, marks=slow_unless(name == "an actnorm is frozen")) for name in PARTS),
+    ],
+)
 def test_update_of_a_part_of_the_weights_matches_the_plain_code(name, form):
     weights, plain = (Weights(Adamax, "float32", *PARTS[name]) for _ in range(2))
     gradients = random_gradients(plain.variables, "float32", 0)
@@ -175,7 +193,7 @@ def test_weights_frozen_after_the_ema_was_made_are_refused(form):
         form(weights)
 
 
-@pytest.mark.parametrize("form", [Fused, Stacked])
+@pytest.mark.parametrize("form", [Fused, pytest.param(Stacked, marks=pytest.mark.slow)])
 def test_update_without_ema_moves_the_same_weights_and_no_shadow(form):
     with_ema, without = shared_update(form, Adamax, "float32"), Weights(Adamax, "float32")
     gradients = random_gradients(without.variables, "float32", 0)
@@ -189,8 +207,10 @@ def test_update_without_ema_moves_the_same_weights_and_no_shadow(form):
         np.testing.assert_array_equal(shadow, before)
 
 
-@pytest.mark.parametrize("form", [Fused, Stacked])
-@pytest.mark.parametrize("optimizer_class", [Adamax, Adam])
+@pytest.mark.parametrize(
+    ("optimizer_class", "form"),
+    [(Adamax, Fused), (Adam, Fused), (Adamax, Stacked), pytest.param(Adam, Stacked, marks=pytest.mark.slow)],
+)
 def test_update_from_values_that_are_not_finite_changes_nothing(optimizer_class, form):
     update = shared_update(form, optimizer_class, "float32")
     weights = update.weights

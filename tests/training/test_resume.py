@@ -58,6 +58,7 @@ def step_reached(step):
     return reached
 
 
+@pytest.mark.slow
 def test_resume_after_a_kill_matches_without_determinism(uninterrupted, tmp_path):
     assert start_and_kill(tmp_path / "run", step_reached(3)) == -signal.SIGKILL
     out, _ = call_train(*SMALL, "--run-dir", tmp_path / "run")
@@ -85,6 +86,7 @@ def test_deterministic_resume_after_a_signal_is_bit_identical(deterministic, tmp
         assert largest_difference(weights(run_dir, name), weights(deterministic[0], name)) == 0
 
 
+@pytest.mark.slow
 def test_finished_run_is_left_unchanged_until_more_epochs_are_asked_for(uninterrupted, tmp_path):
     run_dir = tmp_path / "run"
     shutil.copytree(uninterrupted, run_dir)

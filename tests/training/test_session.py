@@ -30,6 +30,15 @@ def stubbed(monkeypatch):
     monkeypatch.setattr(session, "Trainer", lambda experiment, options, _: StubTrainer(options.run_dir, experiment))
 
 
+@pytest.fixture(scope="module")
+def after_one_epoch(tmp_path_factory):
+    """Train the first of two epochs with steps that only count; return the run folder, for tests to copy."""
+    path = tmp_path_factory.mktemp("one epoch") / "run"
+    one_epoch = dataclasses.replace(EXPERIMENT.training, epochs=1)
+    train(path, experiment=dataclasses.replace(EXPERIMENT, training=one_epoch))
+    return path
+
+
 def never(*_, **__):
     raise AssertionError("work began before the check")
 
@@ -93,10 +102,11 @@ def test_disk_without_room_is_refused_before_the_first_step(stubbed, tmp_path, m
 
 
 @pytest.mark.parametrize(("keep", "finished_epochs", "expected"), [(3, 0, 4), (3, 1, 2), (1, 1, 1)])
-def test_room_is_asked_for_all_checkpoints_that_will_be_kept(keep, finished_epochs, expected, tmp_path, monkeypatch):
+def test_room_is_asked_for_all_checkpoints_that_will_be_kept(
+    keep, finished_epochs, expected, after_one_epoch, tmp_path, monkeypatch
+):
     if finished_epochs:
-        training = dataclasses.replace(EXPERIMENT.training, epochs=1)
-        train(tmp_path / "run", experiment=dataclasses.replace(EXPERIMENT, training=training))
+        shutil.copytree(after_one_epoch, tmp_path / "run")
     trainer = StubTrainer(tmp_path / "run", keep_checkpoints=keep)
     trainer.restore()
     monkeypatch.setattr(trainer.state, "checkpoint_size", lambda: 10**9)
@@ -160,10 +170,11 @@ def test_full_disk_while_a_checkpoint_is_written_is_one_sentence(tmp_path, monke
         (0, 0, "has no checkpoint on this machine and is at step 0 on another"),
     ],
 )
-def test_machines_with_different_folders_are_all_refused(epochs, other, message, stubbed, tmp_path, monkeypatch):
+def test_machines_with_different_folders_are_all_refused(
+    epochs, other, message, after_one_epoch, stubbed, tmp_path, monkeypatch
+):
     if epochs:
-        training = dataclasses.replace(EXPERIMENT.training, epochs=epochs)
-        train(tmp_path / "run", experiment=dataclasses.replace(EXPERIMENT, training=training))
+        shutil.copytree(after_one_epoch, tmp_path / "run")
 
     def agreement(*_, **__):
         values_of_the_other = iter((-other, other))
@@ -204,6 +215,7 @@ def test_sheets_of_the_experiment_and_notice_of_a_rise_come_with_the_epochs(tmp_
     assert len(list((tmp_path / "b" / "pictures").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_source_without_a_preset_trains_on_several_devices_and_names_its_choice_once(tmp_path):
     for i in range(40):
         Image.new("RGB", (12, 10), (6 * i, 0, 0)).save(tmp_path / f"{i}.png")

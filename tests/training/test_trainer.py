@@ -210,21 +210,28 @@ def test_model_classes_must_match_the_source(tmp_path):
         trainer(tmp_path / "run", experiment)
 
 
-def saved(path, steps=(4, 8)):
-    """Make a run folder with checkpoints at the given steps."""
+@pytest.fixture(scope="module")
+def checkpoints_at_4_and_8(tmp_path_factory):
+    """Make a run folder with checkpoints at two steps."""
+    path = tmp_path_factory.mktemp("checkpoints") / "run"
     one = trainer(path)
     one.initialize_from_data()
     one.run.write_config(TINY)
-    for step in steps:
+    for step in (4, 8):
         one.state.counters.step.assign(step)
         one.state.save_checkpoint()
-    return one
+    return path
+
+
+@pytest.fixture
+def saved(checkpoints_at_4_and_8, tmp_path):
+    """Copy a run folder with checkpoints at steps 4 and 8, for a test to damage."""
+    return Run(shutil.copytree(checkpoints_at_4_and_8, tmp_path / "run"))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "index", "missing"])
-def test_resume_falls_back_from_a_damaged_checkpoint(damage, tmp_path):
-    one = saved(tmp_path / "run")
-    data = next(one.run.checkpoints.glob("ckpt-8.data*"))
+def test_resume_falls_back_from_a_damaged_checkpoint(damage, saved):
+    data = next(saved.checkpoints.glob("ckpt-8.data*"))
     if damage == "truncated":
         data.write_bytes(data.read_bytes()[:-500])
     elif damage == "flipped":
@@ -233,21 +240,21 @@ def test_resume_falls_back_from_a_damaged_checkpoint(damage, tmp_path):
             content[i] ^= 255
         data.write_bytes(content)
     elif damage == "index":
-        (one.run.checkpoints / "ckpt-8.index").write_bytes(b"nothing")
+        (saved.checkpoints / "ckpt-8.index").write_bytes(b"nothing")
     else:
         data.unlink()
-    again = trainer(tmp_path / "run")
+    again = trainer(saved.path)
     with pytest.warns(UserWarning, match="ckpt-8 is damaged and left out"):
         assert again.restore()
     assert again.state.steps == 4
 
 
-def test_resume_without_a_readable_checkpoint_is_an_error(tmp_path):
-    one = saved(tmp_path / "run", steps=(4,))
-    next(one.run.checkpoints.glob("ckpt-4.data*")).write_bytes(b"")
-    error_of_all = pytest.raises(RunError, match="none of the 1 checkpoints .* can be read")
+def test_resume_without_a_readable_checkpoint_is_an_error(saved):
+    for data in saved.checkpoints.glob("ckpt-*.data*"):
+        data.write_bytes(b"")
+    error_of_all = pytest.raises(RunError, match="none of the 2 checkpoints .* can be read")
     with pytest.warns(UserWarning, match="is damaged and left out"), error_of_all:
-        trainer(tmp_path / "run").restore()
+        trainer(saved.path).restore()
 
 
 def full_disk():
