@@ -128,6 +128,7 @@ def _check_same_weights(trainer: Trainer) -> None:
         raise RunError(f"{record.path} holds other weights on another machine; give a file that all machines share.")
 
 
+    updates = int(trainer.state.optimizer.iterations)  # without the skipped steps
 def _describe_step(step: int) -> str:
     return "has no checkpoint" if step == NO_CHECKPOINT else f"is at step {step:,}"
 
@@ -160,7 +161,7 @@ def _warn_of_another_learning_rate(trainer: Trainer) -> None:
         return
     epochs = trainer.run.experiment().training.epochs
     before, now = (
-        float(learning_rate_schedule(training)(trainer.state.steps))
+        float(learning_rate_schedule(training)(updates))
         for training in (dataclasses.replace(trainer.training, epochs=epochs), trainer.training)
     )
     if before != now:

@@ -20,6 +20,7 @@ from glow_tf.training import loop, overfitting, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.run_folder import claimed
 from helpers.commands import call_train
+from glow_tf.training.metrics import training_metrics
 from helpers.commands import train as train_in_a_process
 from helpers.stub_training import EXPERIMENT, StubTrainer, train
 
@@ -212,3 +213,27 @@ def test_source_without_a_preset_trains_on_several_devices_and_names_its_choice_
     out, err = train_in_a_process(*words)
     assert err.count("40 of 40 images decide:\n  32x32 pixels") == 1
     assert "2 CPUs" in out and "32x32x3 at 5 bits" in out
+def test_learning_rate_in_the_table_is_that_of_the_last_update(tmp_path):
+    training = dataclasses.replace(EXPERIMENT.training, schedule="cosine", warmup_steps=1.0)
+    trainer = train(tmp_path / "run", experiment=dataclasses.replace(EXPERIMENT, training=training))
+    rates = [row["learning_rate"] for row in trainer.table.rows()]
+    assert rates == pytest.approx([float(trainer.state.schedule(step)) for step in (1, 3)], rel=1e-5)
+    assert rates[0] == pytest.approx(training.learning_rate, rel=1e-5) and 0 < rates[1] < rates[0]
+    fresh = StubTrainer(tmp_path / "fresh").state
+    assert training_metrics(fresh, 1, 16, 1.0)["learning_rate"] == 0, "no update was made yet"
+
+
+def test_jump_of_the_learning_rate_is_that_of_the_next_update(tmp_path):
+    def experiment(epochs):
+        training = dataclasses.replace(EXPERIMENT.training, schedule="cosine", warmup_steps=0.0, epochs=epochs)
+        return dataclasses.replace(EXPERIMENT, training=training)
+
+    train(tmp_path / "run", experiment=experiment(2))
+    trainer = StubTrainer(tmp_path / "run", experiment(4))
+    trainer.restore()
+    trainer.state.optimizer.iterations.assign(2)  # two of the four steps were skipped
+    rate = EXPERIMENT.training.learning_rate
+    with pytest.warns(UserWarning, match=f"from {rate / 2:.3g} to {rate * (0.5 + 0.125**0.5):.3g} at step 4; "):
+        session._warn_of_another_learning_rate(trainer)
+
+
