@@ -114,6 +114,7 @@ class Trainer:
                 self.run.write_config(self.experiment)
                 self.table.cut_back(self.state.steps)
                 self.state.checkpoints.remove_leftovers()
+                self.state.checkpoints.move_damaged_aside()
             EpochLoop(self, self.callbacks).run(iter(dataset))
         return self.stop.agreed
 

@@ -229,6 +229,36 @@ def test_jump_of_the_learning_rate_is_that_of_the_next_update(tmp_path):
         return dataclasses.replace(EXPERIMENT, training=training)
 
     train(tmp_path / "run", experiment=experiment(2))
+def test_checkpoint_that_was_not_written_whole_is_removed_and_not_named(tmp_path, monkeypatch):
+    state = StubTrainer(tmp_path / "run", keep_checkpoints=1).state
+    state.save_checkpoint()
+    save, record = tf.train.CheckpointManager.save, tf.train.CheckpointManager._record_state
+    records = []
+
+    def fail(*_, **__):
+        raise tf.errors.DataLossError(None, None, "reason")
+
+    def saved_then_failed(*arguments, **options):
+        with monkeypatch.context() as patch:
+            patch.setattr(tf.train.CheckpointManager, "_record_state", fail)
+            save(*arguments, **options)
+
+    def second_failed(manager):
+        records.append(None)
+        record(manager) if len(records) < 2 else fail()
+
+    state.counters.step.assign(3)
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", saved_then_failed)
+    with pytest.raises(RunError, match="cannot write .*: reason. The last good one is ckpt-0; free some space"):
+        state.save_checkpoint()
+    assert not list(state.run.checkpoints.glob("ckpt-3*"))
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", save)
+    monkeypatch.setattr(tf.train.CheckpointManager, "_record_state", second_failed)
+    with pytest.raises(RunError, match="The last good one is ckpt-3; free some space"):
+        state.save_checkpoint()
+    assert state.checkpoints.steps() == [3], "the older one had been removed"
+
+
     trainer = StubTrainer(tmp_path / "run", experiment(4))
     trainer.restore()
     trainer.state.optimizer.iterations.assign(2)  # two of the four steps were skipped
