@@ -142,12 +142,14 @@ def _class_names(data: DataConfig) -> tuple[str, ...] | None:
 
 def _absolute(path: str) -> str:
     """Return an absolute path, or the name of a preset where there is no such path."""
-    return path if path in presets.PRESETS and not os.path.lexists(path) else os.path.abspath(path)
+    if path in presets.PRESETS and not os.path.lexists(path):
+        return path
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def _locate(path: str) -> pathlib.Path:
     """Return the path of a run folder or of a file of weights; raise a `RunError` if there is none."""
-    location = pathlib.Path(path)
+    location = pathlib.Path(os.path.expanduser(path))
     if location.is_dir() or (location.is_file() and (is_keras_file(location) or location.name.endswith(f".{ENDING}"))):
         return location
     if os.path.lexists(location):
