@@ -38,9 +38,10 @@ def recorded_weights(run: Run, experiment: Experiment, options: RunOptions) -> I
     path = options.init_from
     asked = None if path is None else InitialWeights(_absolute(path), options.init_ema)
     if not run.exists:
-        if asked is not None:
-            _locate(asked.path)  # before anything takes time
-        return asked or experiment.initial_weights
+        if asked is None:  # the digest may be of another run, in an experiment that was read from its folder
+            return experiment.initial_weights and dataclasses.replace(experiment.initial_weights, digest=None)
+        _locate(asked.path)  # before anything takes time
+        return asked
     record = run.experiment().initial_weights
     if asked is not None and (record is None or dataclasses.replace(record, digest=None) != asked):
         raise ConfigError(

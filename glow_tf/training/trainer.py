@@ -57,8 +57,9 @@ class Trainer:
         devices.check_batch_size(strategy, self.training.batch_size)
         self.run = open_run_folder(options.run_dir, experiment)
         experiment = dataclasses.replace(experiment, initial_weights=recorded_weights(self.run, experiment, options))
-        if self.run.config_path.is_file():
-            experiment = with_split_record(experiment, self.run.experiment().data.split_record)
+        # Another run's record, in an experiment that was read from its folder, is not of this run's images.
+        record = self.run.experiment().data.split_record if self.run.exists else None
+        experiment = with_split_record(experiment, record)
         self.batches = ExperimentBatches(experiment, cache=options.cache, cache_dir=options.cache_dir)
         self.source = self.batches.source
         check_old_split(self.run, experiment.data, self.source)
