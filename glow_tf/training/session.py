@@ -11,11 +11,10 @@ import tensorflow as tf
 
 from glow_tf import folders
 from glow_tf.config import Experiment, RunOptions
-from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
-from glow_tf.training import devices
-from glow_tf.training.agreement import Agreement
-from glow_tf.training.cluster import absent_machines_named, read_cluster
+from glow_tf.runs import Run
+from glow_tf.training import devices, machine_checks
+from glow_tf.training.cluster import absent_machines_named, ended_machines_named, read_cluster
 from glow_tf.training.logs import ProgressBar
 from glow_tf.training.messages import PrintLine, print_head, print_tail
 from glow_tf.training.overfitting import OverfittingNotice
@@ -24,17 +23,14 @@ from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.state import learning_rate_schedule
 from glow_tf.training.trainer import Trainer
 
-NO_CHECKPOINT = -1
-"""Step, in the comparison of machines, of one that found no checkpoint."""
-
 
 def set_up(options: RunOptions) -> tf.distribute.Strategy:
     """Set TensorFlow's global state by the options of a run; return the strategy."""
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
-    devices.grow_memory()
-    if not tf.config.list_physical_devices("GPU"):
+    devices.set_up_gpus(options.devices)
+    if options.devices == "cpu" or not tf.config.list_physical_devices("GPU"):
         # On a CPU a step is as fast without TensorFlow's graph optimizer, which takes 10 s of a start at K=32.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return devices.strategy(options.devices)
@@ -60,14 +56,15 @@ def run(
     cluster = read_cluster()
     run_folder = open_run_folder(options.run_dir, experiment)
     # Before anything takes time. Of several machines one writes, and the others read what it has written.
-    with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext():
+    with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext(), ended_machines_named(cluster):
         with absent_machines_named(cluster):
             strategy = set_up(options)
         trainer = Trainer(experiment, options, strategy)
         trainer.callbacks = [*(printing_callbacks(trainer) if print_line else ()), *callbacks]
         trainer.restore()
-        _check_same_step(trainer)
-        _check_same_weights(trainer)
+        machine_checks.check_same_step(trainer)
+        machine_checks.check_same_images(trainer)
+        machine_checks.check_same_weights(trainer)
         if trainer.chief:
             _check_files(trainer)
             _warn_of_another_learning_rate(trainer)
@@ -99,38 +96,6 @@ def _train(trainer: Trainer, print_line: PrintLine) -> int:
         )
     print_tail(trainer, print_line)
     return 0
-
-
-def _check_same_step(trainer: Trainer) -> None:
-    """Raise a `RunError` on all machines if one restored another step: then they do not see the same run folder.
-
-    The chief, which writes the next checkpoint, waits here until all machines have read theirs.
-    """
-    agree = Agreement(trainer.strategy, every=1)
-    step = trainer.state.steps if trainer.restored else NO_CHECKPOINT
-    first, last = -agree(-step), agree(step)
-    if first != last:
-        other = last if step == first else first
-        raise RunError(
-            f"{trainer.run.path} {_describe_step(step)} on this machine and {_describe_step(other)} on another; "
-            "give a --run-dir that all machines share."
-        )
-
-
-def _check_same_weights(trainer: Trainer) -> None:
-    """Raise a `RunError` on all machines if one started from other weights."""
-    record = trainer.experiment.initial_weights
-    if trainer.restored or record is None:
-        return
-    assert record.digest is not None  # as `Trainer.restore` has read the weights
-    agree, number = Agreement(trainer.strategy, every=1), int(record.digest[:7], 16)  # int32
-    if -agree(-number) != agree(number):
-        raise RunError(f"{record.path} holds other weights on another machine; give a file that all machines share.")
-
-
-    updates = int(trainer.state.optimizer.iterations)  # without the skipped steps
-def _describe_step(step: int) -> str:
-    return "has no checkpoint" if step == NO_CHECKPOINT else f"is at step {step:,}"
 
 
 def _check_files(trainer: Trainer) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError, RunError
 from glow_tf.runs import Run
-from glow_tf.training import loop, overfitting, session
+from glow_tf.training import loop, machine_checks, overfitting, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.run_folder import claimed
 from helpers.commands import call_train
@@ -170,7 +170,7 @@ def test_machines_with_different_folders_are_all_refused(epochs, other, message,
         values_of_the_other = iter((-other, other))
         return lambda value: max(value, next(values_of_the_other))
 
-    monkeypatch.setattr(session, "Agreement", agreement)
+    monkeypatch.setattr(machine_checks, "Agreement", agreement)
     monkeypatch.setattr(StubTrainer, "train", never)
     with pytest.raises(RunError, match=f"run {message}; give a --run-dir that all machines share"):
         session.run(EXPERIMENT, options(tmp_path / "run"))
