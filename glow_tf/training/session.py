@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import pathlib
 import signal
 import warnings
 from collections.abc import Iterable
@@ -81,6 +82,8 @@ def _train(trainer: Trainer, print_line: PrintLine) -> int:
     print_head(trainer, print_line)
     was_finished = trainer.finished
     stopped = 0 if was_finished else trainer.train()
+    if trainer.finished:  # asked to stop when nothing was left to do
+        stopped = 0
     if stopped == STOPPED_BY_CALLBACK:
         print_line(f"stopped by a callback at step {trainer.state.steps:,}; the same command resumes it.")
     elif stopped:
@@ -91,8 +94,8 @@ def _train(trainer: Trainer, print_line: PrintLine) -> int:
         _draw(trainer, only_missing=was_finished)
     if was_finished:
         print_line(
-            f"{trainer.run.path} is finished after {trainer.training.epochs} epochs. Give --epochs to train longer, "
-            "or another --run-dir to start afresh."
+            f"{trainer.run.path} is finished after {trainer.state.steps // trainer.training.epoch_steps} epochs. Give "
+            "--epochs to train longer, or another --run-dir to start afresh."
         )
     print_tail(trainer, print_line)
     return 0
@@ -125,6 +128,7 @@ def _warn_of_another_learning_rate(trainer: Trainer) -> None:
     if not trainer.restored or trainer.finished:
         return
     epochs = trainer.run.experiment().training.epochs
+    updates = int(trainer.state.optimizer.iterations)  # without the skipped steps
     before, now = (
         float(learning_rate_schedule(training)(updates))
         for training in (dataclasses.replace(trainer.training, epochs=epochs), trainer.training)
@@ -143,13 +147,21 @@ def _print_nothing(text: str) -> None:
 
 
 def _draw(trainer: Trainer, only_missing: bool) -> None:
-    curve, samples = (trainer.run.pictures / name for name in ("learning_curve.png", "samples.png"))
-    name = trainer.run.path.resolve().name
-    if not (only_missing and curve.is_file()):
+    """Draw the figures at the end of a training; those that show the present epochs stay if `only_missing` is True."""
+    run, name = trainer.run, trainer.run.path.resolve().name
+    curve, samples = (run.pictures / file for file in ("learning_curve.png", "samples.png"))
+    if not (only_missing and _is_current(curve, run)):
         with warning_if_not_drawn(str(curve)):
             weight_y = trainer.experiment.model.weight_y
             learning_curve(curve, trainer.table.rows(), title=f"Learning curve of {name}", weight_y=weight_y)
-    if not (only_missing and samples.is_file()):
+    if not (only_missing and _is_current(samples, run)):
         with warning_if_not_drawn(str(samples)):
-            subtitle = f"{name}, raw weights of the best epoch"
-            save_png(samples, sample_sheet(trainer.run.model(), subtitle=subtitle))
+            which = "best" if run.weights_path("best").is_file() else "last"
+            save_png(samples, sample_sheet(run.model(), subtitle=f"{name}, raw weights of the {which} epoch"))
+
+
+def _is_current(picture: pathlib.Path, run: Run) -> bool:
+    """Return whether a picture is there and no epoch has ended since it was drawn, in a training that was killed."""
+    if not (picture.is_file() and run.metrics_path.is_file()):
+        return picture.is_file()
+    return picture.stat().st_mtime_ns >= run.metrics_path.stat().st_mtime_ns
