@@ -130,14 +130,15 @@ def option_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def setting(name: str, value: str) -> str:
+def setting(name: str, value: str | int) -> str:
     """Return how a field is set from Python, and on the command line.
 
     Example:
         >>> setting("fit", "resize")
         'fit="resize" (--fit resize)'
     """
-    return f'{name}="{value}" ({option_name(name)} {value})'
+    shown_value = f'"{value}"' if isinstance(value, str) else value
+    return f"{name}={shown_value} ({option_name(name)} {value})"
 
 
 def check(value: Any, annotation: Any, name: str, bounds: Sequence[Bound] = ()) -> Any:

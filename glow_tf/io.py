@@ -90,8 +90,8 @@ def temporary_path(path: pathlib.Path) -> pathlib.Path:
 
 
 def named_path(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Return the path in a form whose last part is a name, which `.` and `..` are not."""
-    path = pathlib.Path(path)
+    """Return the path with the home folder for `~`, in a form whose last part is a name, which `.` and `..` are not."""
+    path = pathlib.Path(os.path.expanduser(path))
     return path if path.name not in ("", "..") else path.resolve()
 
 

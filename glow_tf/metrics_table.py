@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import pathlib
 import warnings
@@ -109,6 +110,20 @@ class MetricsTable:
         for row in rows:
             writer.writerow({name: _format_cell(value) for name, value in row.items()})
         write_text(self.path, text.getvalue())
+
+
+def validation_loss(row: Mapping[str, Any], suffix: str = "", weight_y: float = 0.0) -> float:
+    """Return the validation loss of an epoch; infinity where it was not validated, or where a mean is not finite.
+
+    Args:
+        row: a row of the table, or the logs of the epoch.
+        suffix: `run_files.EMA_SUFFIX` for the EMA weights, "" for the raw ones.
+        weight_y: see `ModelConfig`.
+    """
+    terms = [row.get(f"val_bits_x{suffix}"), row.get(f"val_bits_y{suffix}") if weight_y else 0.0]
+    if any(term is None or not math.isfinite(term) for term in terms):
+        return math.inf
+    return terms[0] + weight_y * terms[1]
 
 
 def _read(text: str) -> list[Row]:

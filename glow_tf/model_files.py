@@ -66,7 +66,7 @@ class FromPreset:
             >>> glow.image_shape
             (32, 32, 1)
         """
-        path = pathlib.Path(preset)
+        path = pathlib.Path(os.path.expanduser(preset))
         if is_keras_file(path):
             require_raw(path, ema and load_weights)
             model = load_keras_file(path, cls)

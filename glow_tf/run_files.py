@@ -35,13 +35,13 @@ class RunFiles:
     """The files of a run folder; `glow_tf.Run` also reads its models.
 
     Args:
-        path: path of the folder, which need not exist.
+        path: path of the folder, which need not exist; `~` is the home folder.
     """
 
     path: pathlib.Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", pathlib.Path(self.path))
+        object.__setattr__(self, "path", pathlib.Path(os.path.expanduser(self.path)))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], experiment: Experiment) -> Self:

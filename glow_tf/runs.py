@@ -81,7 +81,7 @@ def load_model(path: str | os.PathLike[str], ema: bool = False, *, average: bool
         TensorShape([2, 8, 8, 1])
     """
     ema = renamed_average("load_model", average, ema)
-    path = pathlib.Path(path)
+    path = pathlib.Path(os.path.expanduser(path))
     if not is_keras_file(path):
         return Run.open(path).model(ema=ema)
     require_raw(path, ema)

@@ -125,6 +125,9 @@ def test_learning_curve_names_the_best_epoch_and_the_values_above_it(tmp_path):
     pictures.learning_curve(tmp_path / "b.svg", rows[1:3], weight_y=2.0)
     text = (tmp_path / "b.svg").read_text()
     assert "best 3.000 in epoch 2" in text and "▲" not in text, "by the loss of both terms"
+    for bad in (float("nan"), None):
+        pictures.learning_curve(tmp_path / "c.svg", [{**rows[0], "val_bits_x": bad}, *rows[1:]])
+        assert "best 2.500 in epoch 3" in (tmp_path / "c.svg").read_text()
 
 
 def test_sample_sheet_has_a_row_per_temperature(tiny_run, tiny_conditional_run):

@@ -12,12 +12,15 @@ import pytest
 
 from glow_tf import deprecation, presets
 from glow_tf.cli import train
-from glow_tf.config import DataConfig, Experiment, ModelConfig, SplitRecord, TrainingConfig
+from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, SplitRecord, TrainingConfig
 from glow_tf.errors import RunError
+from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.experiment_file import FORMAT
 from glow_tf.io import write_atomically, write_text
 from glow_tf.model import Glow
 from glow_tf.runs import MetricsTable, Run, load_model
+from glow_tf.training.initial_weights import recorded_weights
 from glow_tf.training.state import TrainingState
 from glow_tf.weights_file import check_config
 from helpers.commands import ROOT
@@ -242,3 +245,20 @@ def test_weight_of_the_classifier_in_the_loss_may_differ_where_a_model_is_used(t
     assert run.model().config == other
     with pytest.raises(RunError, match="weight_y 0.25, not 0.5"):  # a training goes on with the same loss
         check_config(run.weights_path(), other)
+
+
+def test_home_folder_may_be_written_as_a_tilde(tiny_run, tmp_path, monkeypatch):
+    for name in ("home", "current"):
+        (tmp_path / name).mkdir()
+    run = shutil.copytree(tiny_run, tmp_path / "home" / "run")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "current")
+    assert Run("~/run").path == run and Run.open("~/run").exists
+    write_text("~/new/a.txt", "text")
+    assert (tmp_path / "home" / "new" / "a.txt").read_text() == "text"
+    Glow.from_preset("~/run").save(tmp_path / "home" / "a.keras")
+    assert load_model("~/a.keras").config == Glow.from_preset("~/a.keras").config
+    record = recorded_weights(Run("new"), Run(run).experiment(), RunOptions(init_from="~/run"))
+    assert record.path == str(run)
+    assert open_context(TargetOptions("~/run", out="~/out")).out == tmp_path / "home" / "out"
+    assert not any((tmp_path / "current").iterdir()), "a folder of the name ~ was made"

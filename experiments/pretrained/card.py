@@ -14,7 +14,7 @@ from glow_tf.errors import ConfigError
 from glow_tf.evaluation import likelihood
 from glow_tf.fields import option_name
 from glow_tf.io import write_text
-from glow_tf.metrics_table import MetricsTable
+from glow_tf.metrics_table import MetricsTable, validation_loss
 from glow_tf.quantization import bits_per_dim
 from glow_tf.runs import EMA_SUFFIX
 
@@ -114,8 +114,12 @@ def training_seconds(run):
 
 def best_epoch(run):
     """Return the row of the metrics with the best validation, and whether the EMA weights reached it."""
-    rows = [row for row in MetricsTable(run.metrics_path).rows() if row.get("val_bits_x") is not None]
-    losses = {(i, ema): row[f"val_bits_x{EMA_SUFFIX * ema}"] for i, row in enumerate(rows) for ema in (False, True)}
+    rows, weight_y = MetricsTable(run.metrics_path).rows(), run.experiment().model.weight_y
+    losses = {
+        (i, ema): validation_loss(row, EMA_SUFFIX * ema, weight_y)
+        for i, row in enumerate(rows)
+        for ema in (False, True)
+    }
     i, ema = min(losses, key=losses.get)
     return rows[i], ema
 

@@ -5,6 +5,7 @@ they must be given.
 """
 
 import dataclasses
+import os
 import pathlib
 from typing import Annotated, Any, Literal
 
@@ -124,7 +125,8 @@ def check_required(options: Options) -> tuple[pathlib.Path, pathlib.Path, int, t
         raise ConversionError(
             "expected --image-size, height and width or one number: the checkpoint does not store them."
         )
-    return options.checkpoint, options.out, options.bits, (options.image_size[0], options.image_size[-1])
+    out = pathlib.Path(os.path.expanduser(options.out))
+    return options.checkpoint, out, options.bits, (options.image_size[0], options.image_size[-1])
 
 
 def make_experiment(options: Options, model_config: ModelConfig, about: str) -> Experiment:

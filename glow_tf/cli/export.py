@@ -1,5 +1,6 @@
 """The command `python -m glow_tf.export RUN OUT`: write a trained Glow as a SavedModel."""
 
+import os
 import shlex
 from typing import Annotated
 
@@ -33,6 +34,7 @@ def command(
     from glow_tf.export import export_model
     from glow_tf.model import Glow
 
+    out = os.path.expanduser(out)
     export_model(Glow.from_preset(run, ema=ema), out, overwrite, litert)
     print(f"{out}: a SavedModel of {run}{', EMA weights' if ema else ''}")
     print(f"look at it: saved_model_cli show --dir {shlex.quote(out)} --all")

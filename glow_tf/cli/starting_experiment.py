@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def starting_experiment(arguments: Sequence[str]) -> Experiment:
     if options.preset is not None:
         return presets.get(options.preset)
     if options.config is not None:
-        experiment = read_experiment(options.config, default_format=FORMAT)
+        experiment = read_experiment(os.path.expanduser(options.config), default_format=FORMAT)
         # The record of a run's splits belongs to that run.
         return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, split_record=None))
     run_dir = options.run_dir or (options.init_from and f"runs/{Experiment.name}")

@@ -48,7 +48,7 @@ class DataConfig:
     paper_protocol: bool = False
     """Train on the whole training split and select on the test split, as the original did."""
     split_record: SplitRecord | None = None
-    """How a run held its images out; no option: the run folder keeps it. None of a run that is not started yet."""
+    """How a run held its images out; no option: the run folder keeps it. None before the run is started."""
 
     def __post_init__(self) -> None:
         if isinstance(self.split_record, dict):  # of a configuration file

@@ -10,7 +10,7 @@ from glow_tf.fields import Between, PathText, TensorFlowPath, check_fields
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Options of a run that do not define it; all but `init_from` may change when it is resumed.
+    """Options of a run that do not define it; all but `init_from` and `init_ema` may change when it is resumed.
 
     Example:
         >>> RunOptions(run_dir="runs/digits", devices="cpu").checkpoint_minutes

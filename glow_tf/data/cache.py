@@ -46,7 +46,7 @@ SAMPLED_RECORDS = 32
 """Records whose sizes tell the size of a slot where images keep their own."""
 
 SLOT_FACTOR = 2
-"""Bytes of a slot, in those of the largest of the sampled images."""
+"""Size of a slot as a multiple of the largest sampled image."""
 
 
 class CachedSource(Source):

@@ -130,7 +130,7 @@ class MappedImageTable(ImageTable):
         weakref.finalize(self, os.close, self._file).atexit = False
         if self.writable:
             os.ftruncate(self._file, size)
-        # Neither map is written; TensorFlow takes no memory that it must not write.
+        # Neither map is written; dlpack refuses read-only arrays.
         access = mmap.ACCESS_WRITE if self.writable else mmap.ACCESS_COPY
         pages = mmap.mmap(self._file, size, access=access)
         if self.slot_bytes < SMALL_SLOT_BYTES and size > _memory_bytes() / 2 and hasattr(mmap, "MADV_RANDOM"):

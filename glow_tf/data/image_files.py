@@ -15,7 +15,7 @@ OTHER_ENDINGS = (".avif", ".heic", ".heif", ".jfif", ".jp2", ".pgm", ".ppm", ".t
 BITS_PER_SAMPLE, PHOTOMETRIC_INTERPRETATION = 258, 262
 """Numbers of tags of TIFF."""
 WHITE_IS_ZERO = 0
-"""A value of the latter."""
+"""Value of `PHOTOMETRIC_INTERPRETATION`: black has the greatest number."""
 
 
 def read_image(file: pathlib.Path | str | IO[bytes]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Open a trained model and its data: those of a run folder, of a `.keras` file, or of a preset with its weights."""
 
 import dataclasses
+import os
 import pathlib
 
 import tensorflow as tf
@@ -32,7 +33,7 @@ def open_context(
         RunError: the path is no run folder or `.keras` file that can be read, or EMA weights are asked of a file.
     """
     target = target if isinstance(target, TargetOptions) else TargetOptions(str(target))
-    path, model, experiment = pathlib.Path(target.path), None, None
+    path, model, experiment = pathlib.Path(os.path.expanduser(target.path)), None, None
     model_strategy = strategy or devices.evaluation_strategy(target.devices)
     if is_keras_file(path) or is_packaged(target.path):
         with model_strategy.scope():
@@ -43,7 +44,10 @@ def open_context(
         experiment = run.experiment()
         own_data, config, out = experiment.data, experiment.model, run.evaluation
     data = _data(target, own_data, bool(config.classes))
-    out = out / _folder_name(target, own_data, data) if target.out is None else pathlib.Path(target.out)
+    if target.out is None:
+        out /= _folder_name(target, own_data, data)
+    else:
+        out = pathlib.Path(os.path.expanduser(target.out))
     cache_options = dict(cache=target.cache, cache_dir=target.cache_dir)
     return EvaluationContext(path, data, experiment, out, target.ema, model, model_strategy, cache_options)
 

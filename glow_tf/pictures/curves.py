@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glow_tf.io import write_bytes
+from glow_tf.metrics_table import validation_loss
 from glow_tf.pictures.page import NO_DATE, VECTOR_SETTINGS
 
 if TYPE_CHECKING:
@@ -92,13 +94,11 @@ def save_figure(path: pathlib.Path | str, figure: Figure, scale: int = 1) -> Non
 
 def _best_epoch(rows: Sequence[Mapping[str, float | None]], column: str, weight_y: float) -> float | None:
     """Return the epoch of the lowest validation loss; None for a training curve, or one with a single value."""
-    class_column = column.replace("bits_x", "bits_y")
-    losses = {
-        row["epoch"]: value + weight_y * (row.get(class_column) or 0.0)
-        for row in rows
-        if (value := row.get(column)) is not None
-    }
-    return min(losses, key=lambda epoch: losses[epoch]) if column != "bits_x" and len(losses) > 1 else None
+    if column == "bits_x":
+        return None
+    losses = {row["epoch"]: validation_loss(row, column.removeprefix("val_bits_x"), weight_y) for row in rows}
+    losses = {epoch: loss for epoch, loss in losses.items() if math.isfinite(loss)}
+    return min(losses, key=lambda epoch: losses[epoch]) if len(losses) > 1 else None
 
 
 def _set_limits(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:

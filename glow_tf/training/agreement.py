@@ -1,5 +1,9 @@
-"""`Agreement`: a number on which several machines agree."""
+"""What several machines agree on: a number, and the weights of the first."""
 
+import math
+from collections.abc import Sequence
+
+import keras
 import tensorflow as tf
 
 from glow_tf.training.devices import machine_count
@@ -33,6 +37,26 @@ class Agreement:
     def _largest(self, value: Tensor) -> Tensor:
         per_replica = self.strategy.run(_largest_of_replicas, args=(value,))
         return self.strategy.experimental_local_results(per_replica)[0]
+
+
+def take_weights_of_first_machine(strategy: tf.distribute.Strategy, variables: Sequence[keras.Variable]) -> None:
+    """Set variables of one floating type, on all machines, to their values on the first one."""
+
+    @tf.function
+    def values_of_first_replica(values: Tensor) -> Tensor:
+        return strategy.run(_values_of_first_replica, args=(values,))
+
+    values = tf.concat([tf.reshape(v.value, [-1]) for v in variables], 0)
+    values = strategy.experimental_local_results(values_of_first_replica(values))[0]
+    parts = tf.split(values, [math.prod(v.shape) for v in variables])
+    for variable, part in zip(variables, parts, strict=True):
+        variable.assign(tf.reshape(part, variable.shape))
+
+
+def _values_of_first_replica(values: Tensor) -> Tensor:
+    context = tf.distribute.get_replica_context()
+    is_first = context.replica_id_in_sync_group == 0
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_first, values, tf.zeros_like(values)))
 
 
 def _largest_of_replicas(value: Tensor) -> Tensor:

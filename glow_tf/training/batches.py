@@ -8,6 +8,7 @@ from glow_tf.config import Experiment
 from glow_tf.data import open_source
 from glow_tf.data.pipeline import evaluation_batches, training_batches
 from glow_tf.errors import ConfigError
+from glow_tf.fields import setting
 
 
 class ExperimentBatches:
@@ -24,10 +25,16 @@ class ExperimentBatches:
     def __init__(self, experiment: Experiment, **cache_options: Any) -> None:
         self.experiment = experiment
         self.source = open_source(experiment.data, experiment.model.image_shape, **cache_options)
-        classes = experiment.model.classes
-        if classes and classes != self.source.classes:
+        classes, present = experiment.model.classes, self.source.classes
+        if classes and not present:
             raise ConfigError(
-                f"classes={classes}, but {experiment.data.source} has {self.source.classes} classes of labels."
+                f"classes={classes}, but the images of {experiment.data.source} have no labels. Set "
+                f"{setting('classes', 0)}, or give a source with labels."
+            )
+        if classes and classes != present:
+            raise ConfigError(
+                f"classes={classes}, but {experiment.data.source} has {present} classes of labels. Set "
+                f"{setting('classes', present)}, or give a source of {classes} classes."
             )
 
     def training(self, batch_size: int, **options: Any) -> tf.data.Dataset:

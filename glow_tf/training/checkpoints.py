@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
-import re
-import shutil
 import warnings
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from glow_tf.errors import RunError
-from glow_tf.io import describe_error, write_text
+from glow_tf.io import describe_error
 from glow_tf.layers.loading import require_finite
+from glow_tf.training.checkpoint_files import (
+    STATE_FILE,
+    correct_list,
+    listed_steps,
+    move_checkpoint_aside,
+    remove_checkpoint,
+    remove_temporary_files,
+    steps_of_files,
+)
 
 if TYPE_CHECKING:
     from glow_tf.model import Glow
@@ -22,13 +28,16 @@ if TYPE_CHECKING:
     from glow_tf.training.optimizers import GlowOptimizer
     from glow_tf.training.step import Counters
 
-STATE_FILE = "checkpoint"
-"""TensorFlow's list of the checkpoints in a folder."""
-
 READ_ERRORS = (RunError, tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError)
 """Errors from a checkpoint that is damaged or of another model, or whose weights are not finite."""
 
-UNAVAILABLE_ERRORS = (tf.errors.UnavailableError, tf.errors.PermissionDeniedError)
+UNAVAILABLE_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.AbortedError,
+    tf.errors.UnknownError,  # an error of the disk (EIO)
+)
 """Errors of TensorFlow from a checkpoint that may be good, and cannot be read now."""
 
 
@@ -61,10 +70,12 @@ class Checkpoints:
         self.checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, average=ema, counters=counters)
         self.step = counters.step
         self._manager = None
+        self._damaged: list[int] = []
+        """Steps of the checkpoints that `restore` left out."""
 
     def steps(self) -> list[int]:
         """Return the steps of the checkpoints in the folder, ascending."""
-        return sorted(self._steps_of_files(r"index"))
+        return sorted(steps_of_files(self.directory, "index"))
 
     def save(self) -> None:
         """Write a checkpoint of the present step.
@@ -72,12 +83,17 @@ class Checkpoints:
         Raises:
             RunError: the disk does not take it.
         """
+        step, steps_before = int(self.step.numpy()), self.steps()
         try:
             if self._manager is None:
-                self._manager = self._make_manager()
-            self._manager.save(checkpoint_number=int(self.step.numpy()))
+                correct_list(self.directory)  # which the manager goes by
+                self._manager = tf.train.CheckpointManager(self.checkpoint, str(self.directory), max_to_keep=self.keep)
+            self._manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
             self.remove_leftovers()
+            # An older one is removed only after this one was written whole; otherwise this one may be half of one.
+            if step not in steps_before and set(steps_before) <= set(self.steps()):
+                remove_checkpoint(self.directory, step)
             steps = self.steps()
             raise RunError(
                 f"cannot write a checkpoint to {self.directory}: {describe_error(error)}. "
@@ -94,12 +110,13 @@ class Checkpoints:
         Raises:
             RunError: there are checkpoints, and none can be read.
         """
-        files, listed = self._steps_of_files(r"(index|data-.*)"), self._listed_steps()
+        self._damaged = []
+        files, listed = steps_of_files(self.directory, r"(index|data-.*)"), listed_steps(self.directory)
         if files and not files & listed:
             warnings.warn(
                 f"{self.directory / STATE_FILE} is missing or damaged; the checkpoints beside it are used", stacklevel=2
             )
-        steps = sorted(files | listed)  # one that has lost a file is missed
+        steps = sorted(files | listed)  # if one has lost a file, its loss is noticed
         for step in reversed(steps):
             try:
                 self.checkpoint.restore(self._prefix(step)).assert_existing_objects_matched()
@@ -110,10 +127,11 @@ class Checkpoints:
             except UNAVAILABLE_ERRORS as error:
                 raise RunError(
                     f"cannot read checkpoint {self._prefix(step)} now: {describe_error(error)}. Run the same command "
-                    "again when it can be read."
+                    "again when it can be read; if it never can, move its files away, and an earlier one is used."
                 ) from error
             except READ_ERRORS as error:
                 reason = describe_error(error)
+                self._damaged.append(step)
                 warnings.warn(f"checkpoint {self._prefix(step)} is damaged and left out ({reason})", stacklevel=2)
         if steps:
             raise RunError(
@@ -133,37 +151,16 @@ class Checkpoints:
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files of a write that a kill or a full disk interrupted."""
-        for path in self.directory.glob("*_temp"):
-            shutil.rmtree(path, ignore_errors=True)
-        for pattern in ("*.tempstate*", f"{STATE_FILE}.tmp*"):
-            for path in self.directory.glob(pattern):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        remove_temporary_files(self.directory)
+
+    def move_damaged_aside(self) -> None:
+        """Rename the checkpoints that `restore` left out, with a warning: training writes their steps again.
+
+        The next start would try them first, though metrics and best weights are of the new course.
+        """
+        for step in self._damaged:
+            move_checkpoint_aside(self.directory, step)
+        self._damaged = []
 
     def _prefix(self, step: int) -> str:
         return str(self.directory / f"ckpt-{step}")
-
-    def _steps_of_files(self, ending: str) -> set[int]:
-        """Return the set of steps of the files `ckpt-STEP.ENDING`, where ENDING matches a regular expression."""
-        matches = (re.fullmatch(rf"ckpt-(\d+)\.{ending}", path.name) for path in self.directory.glob("ckpt-*"))
-        return {int(match[1]) for match in matches if match}
-
-    def _listed_steps(self) -> set[int]:
-        """Return the set of steps in TensorFlow's list of checkpoints; it is empty if the list is not there."""
-        try:
-            return {int(step) for step in re.findall(rb"\"ckpt-(\d+)\"", (self.directory / STATE_FILE).read_bytes())}
-        except OSError:
-            return set()
-
-    def _make_manager(self) -> tf.train.CheckpointManager:
-        """Return the object that writes checkpoints and removes old ones, after writing the list that it goes by."""
-        steps = self.steps()
-        if steps and self._listed_steps() != set(steps):
-            lines = [f'model_checkpoint_path: "ckpt-{steps[-1]}"']
-            lines += [f'all_model_checkpoint_paths: "ckpt-{step}"' for step in steps]
-            # The times give the order; a checkpoint without one would be kept for ever.
-            lines += [f"all_model_checkpoint_timestamps: {i + 1}.0" for i in range(len(steps))]
-            write_text(self.directory / STATE_FILE, "\n".join([*lines, "last_preserved_timestamp: 0.0", ""]))
-        elif not steps:
-            (self.directory / STATE_FILE).unlink(missing_ok=True)
-        return tf.train.CheckpointManager(self.checkpoint, str(self.directory), max_to_keep=self.keep)

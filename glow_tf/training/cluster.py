@@ -10,7 +10,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from glow_tf.errors import ConfigError
+import tensorflow as tf
+
+from glow_tf.errors import ConfigError, RunError
 
 VARIABLE = "TF_CONFIG"
 
@@ -123,6 +125,22 @@ def absent_machines_named(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         ended.set()
+
+
+@contextlib.contextmanager
+def ended_machines_named(cluster: Cluster) -> Iterator[None]:
+    """Raise a `RunError` for the errors of TensorFlow, within the context, where another machine has ended."""
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+    ) as error:
+        if not cluster.others:
+            raise
+        raise RunError("another machine has ended; see its message, then run the same command on all.") from error
 
 
 def _silence(address: str) -> str:

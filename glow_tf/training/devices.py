@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from glow_tf import gpus
 from glow_tf.errors import ConfigError
+from glow_tf.training.cluster import read_cluster
 
 Structure = TypeVar("Structure")
 
@@ -22,16 +22,17 @@ def strategy(devices: str | int = "auto") -> tf.distribute.Strategy:
 
     Args:
         devices: `"auto"`: every visible GPU, or the CPU where there is none; `"cpu"`: one CPU; a number n: the first
-            n GPUs, or n logical CPU devices where there is no GPU. With `TF_CONFIG` in the environment several
-            machines train together, each on its devices.
+            n GPUs, or n logical CPU devices where there is no GPU. Where `TF_CONFIG` describes several machines, they
+            train together, each on its CPU for `"cpu"`, else on every visible GPU.
 
     Raises:
         ConfigError: `devices` is something else, or more than there are, or a number where TensorFlow does not see the
-            card of this machine.
+            card of this machine, or `TF_CONFIG` describes no machines.
     """
-    if devices == "auto" or "TF_CONFIG" in os.environ:
+    has_cluster = bool(read_cluster().addresses)
+    if devices == "auto" or (has_cluster and devices != "cpu"):
         gpus.warn_of_unseen_card()
-    if "TF_CONFIG" in os.environ:
+    if has_cluster:
         return tf.distribute.MultiWorkerMirroredStrategy()
     return _strategy_of_machine(devices)
 
@@ -42,17 +43,19 @@ def evaluation_strategy(devices: str | int = "auto") -> tf.distribute.Strategy:
 
     On one device it is TensorFlow's default strategy. All callers in a process share one strategy.
     """
-    if devices == "cpu":
-        with contextlib.suppress(RuntimeError):  # the devices are in use already
-            tf.config.set_visible_devices([], "GPU")
-    grow_memory()
+    set_up_gpus(devices)
     made = _strategy_of_machine(devices)
     return made if made.num_replicas_in_sync > 1 else tf.distribute.get_strategy()
 
 
-def grow_memory() -> None:
-    """Let TensorFlow take the memory of GPUs as it needs it: by default it takes all of every card."""
+def set_up_gpus(devices: str | int) -> None:
+    """Hide all GPUs where `devices` is `"cpu"`, and let TensorFlow take the memory of others as it needs it.
+
+    By default it takes all of every card.
+    """
     with contextlib.suppress(RuntimeError):  # the devices are in use already
+        if devices == "cpu":
+            tf.config.set_visible_devices([], "GPU")
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
 
@@ -104,16 +107,6 @@ def split_cpu(count: int) -> None:
                 f"devices: expected at most {present}, the number of CPU devices with which TensorFlow has started in "
                 f"this process, got {count}; train on {count} in a new process."
             ) from None
-
-
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether this process writes the run folder: the only one, or the first worker."""
-    resolver = strategy.cluster_resolver
-    return (
-        resolver is None
-        or resolver.task_type in (None, "chief")
-        or (resolver.task_type == "worker" and resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs)
-    )
 
 
 def on_gpu(strategy: tf.distribute.Strategy) -> bool:

@@ -38,9 +38,10 @@ def recorded_weights(run: Run, experiment: Experiment, options: RunOptions) -> I
     path = options.init_from
     asked = None if path is None else InitialWeights(_absolute(path), options.init_ema)
     if not run.exists:
-        if asked is not None:
-            _locate(asked.path)  # before anything takes time
-        return asked or experiment.initial_weights
+        if asked is None:  # the digest may be of another run, in an experiment that was read from its folder
+            return experiment.initial_weights and dataclasses.replace(experiment.initial_weights, digest=None)
+        _locate(asked.path)  # before anything takes time
+        return asked
     record = run.experiment().initial_weights
     if asked is not None and (record is None or dataclasses.replace(record, digest=None) != asked):
         raise ConfigError(
@@ -142,12 +143,14 @@ def _class_names(data: DataConfig) -> tuple[str, ...] | None:
 
 def _absolute(path: str) -> str:
     """Return an absolute path, or the name of a preset where there is no such path."""
-    return path if path in presets.PRESETS and not os.path.lexists(path) else os.path.abspath(path)
+    if path in presets.PRESETS and not os.path.lexists(path):
+        return path
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def _locate(path: str) -> pathlib.Path:
     """Return the path of a run folder or of a file of weights; raise a `RunError` if there is none."""
-    location = pathlib.Path(path)
+    location = pathlib.Path(os.path.expanduser(path))
     if location.is_dir() or (location.is_file() and (is_keras_file(location) or location.name.endswith(f".{ENDING}"))):
         return location
     if os.path.lexists(location):

@@ -54,7 +54,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar.close()
         parts = [self._epoch_name(epoch), f"step {logs['step']:.0f}", f"{logs['images']:,.0f} images"]
         parts.append(f"train {_format_bits(logs['bits_x'])}")
-        if logs.get("val_bits_x") is not None:
+        if "val_bits_x" in logs:
             raw, ema = _format_bits(logs["val_bits_x"]), _format_bits(logs["val_bits_x_average"])
             parts.append(f"validation {raw} (EMA {ema})")
         if logs.get("val_error") is not None:

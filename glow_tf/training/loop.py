@@ -13,13 +13,14 @@ import tensorflow as tf
 from glow_tf.metrics_table import Row
 from glow_tf.pictures import sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.training import devices
-from glow_tf.training.logs import TensorBoard, tensorboard_available
+from glow_tf.training.logs import ProgressBar, TensorBoard, tensorboard_available
 from glow_tf.training.metrics import (
     epoch_means,
     stop_with_good_weights,
     too_many_bad_steps,
     training_metrics,
 )
+from glow_tf.training.overfitting import OverfittingNotice
 from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.validation import validate_and_keep_best
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 PROGRESS_INTERVAL_SECONDS = 0.3
 """Shortest time between two updates of the bar's numbers: reading a number waits for the device."""
+
+BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+"""Methods of a Keras callback that are called at each step."""
 
 HEALTH_CHECK_INTERVAL_STEPS = 10
 """Steps between two checks for non-finite steps: by count, so that several machines stop at the same step."""
@@ -42,7 +46,11 @@ class EpochLoop:
     """
 
     def __init__(self, trainer: Trainer, callbacks: Iterable[keras.callbacks.Callback] = ()) -> None:
-        self.callbacks = callbacks
+        self.callbacks = list(callbacks)
+        users = [c for c in self.callbacks if not isinstance(c, ProgressBar | OverfittingNotice)]
+        self.has_user_callbacks = bool(users)
+        """True if there are callbacks that may read or set the weights, which a compiled step holds for itself."""
+        self.has_batch_hooks = any(_overrides(callback, name) for callback in users for name in BATCH_HOOKS)
         self.trainer, self.options, self.training = trainer, trainer.options, trainer.training
         self.state, self.stop = trainer.state, trainer.stop
         self.tensorboard: TensorBoard | None = None
@@ -87,16 +95,24 @@ class EpochLoop:
         epoch_steps = self.training.epoch_steps
         done = self.state.steps - epoch * epoch_steps
         callbacks.on_epoch_begin(epoch, {"done": done})
+        if self.has_user_callbacks:
+            self.trainer.step.load()  # what callbacks set since the last step
         start, progress_at = time.monotonic(), 0.0
         for k in range(done, epoch_steps):
             callbacks.on_train_batch_begin(k)
+            if self.has_batch_hooks:
+                self.trainer.step.load()
             self.trainer.step(next(batches))
+            if self.has_batch_hooks:
+                self.trainer.step.store()
             logs = None
             if time.monotonic() - progress_at > PROGRESS_INTERVAL_SECONDS:
                 progress_at, logs = time.monotonic(), epoch_means(self.state)
             if (k + 1) % HEALTH_CHECK_INTERVAL_STEPS == 0:
                 self._check_health()
             callbacks.on_train_batch_end(k, logs)
+            if self.has_batch_hooks:
+                self.trainer.step.load()  # before anything stores the weights again
             self._agree_to_stop()
             if self._checkpoint_is_due() and k < epoch_steps - 1:
                 self.trainer.step.store()
@@ -157,3 +173,8 @@ class EpochLoop:
             save_png(path, page)
             if self.tensorboard:
                 self.tensorboard.image("samples", page, self.state.steps)
+
+
+def _overrides(callback: keras.callbacks.Callback, name: str) -> bool:
+    method = getattr(callback, name)
+    return getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, name)

@@ -29,12 +29,16 @@ def epoch_means(state: TrainingState) -> dict[str, float]:
 
 
 def training_metrics(state: TrainingState, epoch: int, batch_size: int, images_per_second: float) -> Row:
-    """Return the columns of metrics.csv that training itself fills; None stands for a mean that is not finite."""
+    """Return the columns of metrics.csv that training itself fills; None stands for a mean that is not finite.
+
+    The learning rate is that of the last update; the optimizer has the next one already.
+    """
+    last_update = max(int(state.optimizer.iterations) - 1, 0)
     return {
         "epoch": epoch,
         "step": state.steps,
         "images": state.steps * batch_size,
-        "learning_rate": float(state.optimizer.learning_rate),
+        "learning_rate": float(state.schedule(last_update)),
         **{name: mean if np.isfinite(mean) else None for name, mean in epoch_means(state).items()},
         "skipped": int(state.counters.skipped.numpy()),
         "images_per_second": images_per_second,

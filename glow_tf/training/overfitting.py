@@ -1,12 +1,13 @@
 """The best epoch of a run, and a notice where validation rises for long while training improves."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import keras
 import tqdm
 
-from glow_tf.metrics_table import MetricsTable
+from glow_tf.metrics_table import MetricsTable, validation_loss
 from glow_tf.run_files import EMA_SUFFIX
 
 RowLike: TypeAlias = Mapping[str, Any]
@@ -28,7 +29,7 @@ def best_epoch(rows: Iterable[RowLike], value: float, suffix: str = "", weight_y
         suffix: `EMA_SUFFIX` for the EMA weights, "" for the raw ones.
         weight_y: see `ModelConfig`.
     """
-    losses = {row["epoch"]: _loss(row, suffix, weight_y) for row in rows if _is_validated(row)}
+    losses = {row["epoch"]: validation_loss(row, suffix, weight_y) for row in rows}
     epoch = min(losses, key=lambda epoch: losses[epoch], default=None)
     # The table has six digits. It may have lost rows, the best one among them.
     return int(epoch) if epoch is not None and abs(losses[epoch] - value) < 1e-4 * max(abs(value), 1) else None
@@ -41,8 +42,8 @@ def notice_of_rise(rows: Iterable[RowLike], weight_y: float = 0.0) -> str | None
         rows: rows of a `MetricsTable`.
         weight_y: see `ModelConfig`.
     """
-    rows = [row for row in rows if _is_validated(row) and row["bits_x"] is not None]
-    losses = [min(_loss(row, suffix, weight_y) for suffix in ("", EMA_SUFFIX)) for row in rows]
+    rows = [row for row in rows if _is_validated(row, weight_y) and row["bits_x"] is not None]
+    losses = [_lower_loss(row, weight_y) for row in rows]
     if not losses:
         return None
     best = losses.index(min(losses))
@@ -73,13 +74,13 @@ class OverfittingNotice(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: RowLike | None = None) -> None:
         """Print the notice, if validation has risen for long."""
         assert logs is not None
-        if _is_validated(logs) and (notice := notice_of_rise(self.table.rows(), self.weight_y)):
+        if _is_validated(logs, self.weight_y) and (notice := notice_of_rise(self.table.rows(), self.weight_y)):
             tqdm.tqdm.write(notice)
 
 
-def _is_validated(row: RowLike) -> bool:
-    return row.get("val_bits_x") is not None and row.get(f"val_bits_x{EMA_SUFFIX}") is not None
+def _is_validated(row: RowLike, weight_y: float) -> bool:
+    return math.isfinite(_lower_loss(row, weight_y))
 
 
-def _loss(row: RowLike, suffix: str, weight_y: float) -> float:
-    return row[f"val_bits_x{suffix}"] + weight_y * (row.get(f"val_bits_y{suffix}") or 0.0)
+def _lower_loss(row: RowLike, weight_y: float) -> float:
+    return min(validation_loss(row, suffix, weight_y) for suffix in ("", EMA_SUFFIX))

@@ -15,7 +15,10 @@ from glow_tf.locks import locked
 from glow_tf.runs import MetricsTable, Run
 
 FIELDS_THAT_MAY_CHANGE_ON_RESUME = ("training.epochs", "training.patience", "model.recompute", "data.split_record")
-"""Experiment fields that may change on resume (all `RunOptions` may); the record of the split is the run's own."""
+"""Experiment fields that may change on resume; the record of the split is the run's own.
+
+All `RunOptions` may change but `init_from` and `init_ema`.
+"""
 
 LOCK = "train.lock"
 """Name of the file that exists while a training writes into the folder (see `locks`)."""

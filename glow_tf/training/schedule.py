@@ -1,4 +1,4 @@
-"""The learning rate over the steps."""
+"""The learning rate over the updates."""
 
 import math
 from typing import Annotated, TypeAlias
@@ -17,7 +17,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up from 0, then a constant rate or half a cosine down to 0.
 
     At step k (from 0): `learning_rate * min(1, k / warmup_steps)`, so the first step has rate 0 as in the original
-    code.
+    code. A step is here an update of the weights: one that is skipped, as it is not finite, does not count.
 
     Args:
         learning_rate: the rate after the warm-up.

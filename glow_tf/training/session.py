@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import pathlib
 import signal
 import warnings
 from collections.abc import Iterable
@@ -11,11 +12,10 @@ import tensorflow as tf
 
 from glow_tf import folders
 from glow_tf.config import Experiment, RunOptions
-from glow_tf.errors import RunError
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
-from glow_tf.training import devices
-from glow_tf.training.agreement import Agreement
-from glow_tf.training.cluster import absent_machines_named, read_cluster
+from glow_tf.runs import Run
+from glow_tf.training import devices, machine_checks
+from glow_tf.training.cluster import absent_machines_named, ended_machines_named, read_cluster
 from glow_tf.training.logs import ProgressBar
 from glow_tf.training.messages import PrintLine, print_head, print_tail
 from glow_tf.training.overfitting import OverfittingNotice
@@ -24,17 +24,14 @@ from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.state import learning_rate_schedule
 from glow_tf.training.trainer import Trainer
 
-NO_CHECKPOINT = -1
-"""Step, in the comparison of machines, of one that found no checkpoint."""
-
 
 def set_up(options: RunOptions) -> tf.distribute.Strategy:
     """Set TensorFlow's global state by the options of a run; return the strategy."""
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
-    devices.grow_memory()
-    if not tf.config.list_physical_devices("GPU"):
+    devices.set_up_gpus(options.devices)
+    if options.devices == "cpu" or not tf.config.list_physical_devices("GPU"):
         # On a CPU a step is as fast without TensorFlow's graph optimizer, which takes 10 s of a start at K=32.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return devices.strategy(options.devices)
@@ -60,14 +57,15 @@ def run(
     cluster = read_cluster()
     run_folder = open_run_folder(options.run_dir, experiment)
     # Before anything takes time. Of several machines one writes, and the others read what it has written.
-    with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext():
+    with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext(), ended_machines_named(cluster):
         with absent_machines_named(cluster):
             strategy = set_up(options)
         trainer = Trainer(experiment, options, strategy)
         trainer.callbacks = [*(printing_callbacks(trainer) if print_line else ()), *callbacks]
         trainer.restore()
-        _check_same_step(trainer)
-        _check_same_weights(trainer)
+        machine_checks.check_same_step(trainer)
+        machine_checks.check_same_images(trainer)
+        machine_checks.check_same_weights(trainer)
         if trainer.chief:
             _check_files(trainer)
             _warn_of_another_learning_rate(trainer)
@@ -84,6 +82,8 @@ def _train(trainer: Trainer, print_line: PrintLine) -> int:
     print_head(trainer, print_line)
     was_finished = trainer.finished
     stopped = 0 if was_finished else trainer.train()
+    if trainer.finished:  # asked to stop when nothing was left to do
+        stopped = 0
     if stopped == STOPPED_BY_CALLBACK:
         print_line(f"stopped by a callback at step {trainer.state.steps:,}; the same command resumes it.")
     elif stopped:
@@ -94,42 +94,11 @@ def _train(trainer: Trainer, print_line: PrintLine) -> int:
         _draw(trainer, only_missing=was_finished)
     if was_finished:
         print_line(
-            f"{trainer.run.path} is finished after {trainer.training.epochs} epochs. Give --epochs to train longer, "
-            "or another --run-dir to start afresh."
+            f"{trainer.run.path} is finished after {trainer.state.steps // trainer.training.epoch_steps} epochs. Give "
+            "--epochs to train longer, or another --run-dir to start afresh."
         )
     print_tail(trainer, print_line)
     return 0
-
-
-def _check_same_step(trainer: Trainer) -> None:
-    """Raise a `RunError` on all machines if one restored another step: then they do not see the same run folder.
-
-    The chief, which writes the next checkpoint, waits here until all machines have read theirs.
-    """
-    agree = Agreement(trainer.strategy, every=1)
-    step = trainer.state.steps if trainer.restored else NO_CHECKPOINT
-    first, last = -agree(-step), agree(step)
-    if first != last:
-        other = last if step == first else first
-        raise RunError(
-            f"{trainer.run.path} {_describe_step(step)} on this machine and {_describe_step(other)} on another; "
-            "give a --run-dir that all machines share."
-        )
-
-
-def _check_same_weights(trainer: Trainer) -> None:
-    """Raise a `RunError` on all machines if one started from other weights."""
-    record = trainer.experiment.initial_weights
-    if trainer.restored or record is None:
-        return
-    assert record.digest is not None  # as `Trainer.restore` has read the weights
-    agree, number = Agreement(trainer.strategy, every=1), int(record.digest[:7], 16)  # int32
-    if -agree(-number) != agree(number):
-        raise RunError(f"{record.path} holds other weights on another machine; give a file that all machines share.")
-
-
-def _describe_step(step: int) -> str:
-    return "has no checkpoint" if step == NO_CHECKPOINT else f"is at step {step:,}"
 
 
 def _check_files(trainer: Trainer) -> None:
@@ -159,8 +128,9 @@ def _warn_of_another_learning_rate(trainer: Trainer) -> None:
     if not trainer.restored or trainer.finished:
         return
     epochs = trainer.run.experiment().training.epochs
+    updates = int(trainer.state.optimizer.iterations)  # without the skipped steps
     before, now = (
-        float(learning_rate_schedule(training)(trainer.state.steps))
+        float(learning_rate_schedule(training)(updates))
         for training in (dataclasses.replace(trainer.training, epochs=epochs), trainer.training)
     )
     if before != now:
@@ -177,13 +147,21 @@ def _print_nothing(text: str) -> None:
 
 
 def _draw(trainer: Trainer, only_missing: bool) -> None:
-    curve, samples = (trainer.run.pictures / name for name in ("learning_curve.png", "samples.png"))
-    name = trainer.run.path.resolve().name
-    if not (only_missing and curve.is_file()):
+    """Draw the figures at the end of a training; those that show the present epochs stay if `only_missing` is True."""
+    run, name = trainer.run, trainer.run.path.resolve().name
+    curve, samples = (run.pictures / file for file in ("learning_curve.png", "samples.png"))
+    if not (only_missing and _is_current(curve, run)):
         with warning_if_not_drawn(str(curve)):
             weight_y = trainer.experiment.model.weight_y
             learning_curve(curve, trainer.table.rows(), title=f"Learning curve of {name}", weight_y=weight_y)
-    if not (only_missing and samples.is_file()):
+    if not (only_missing and _is_current(samples, run)):
         with warning_if_not_drawn(str(samples)):
-            subtitle = f"{name}, raw weights of the best epoch"
-            save_png(samples, sample_sheet(trainer.run.model(), subtitle=subtitle))
+            which = "best" if run.weights_path("best").is_file() else "last"
+            save_png(samples, sample_sheet(run.model(), subtitle=f"{name}, raw weights of the {which} epoch"))
+
+
+def _is_current(picture: pathlib.Path, run: Run) -> bool:
+    """Return whether a picture is there and no epoch has ended since it was drawn, in a training that was killed."""
+    if not (picture.is_file() and run.metrics_path.is_file()):
+        return picture.is_file()
+    return picture.stat().st_mtime_ns >= run.metrics_path.stat().st_mtime_ns

@@ -28,7 +28,7 @@ HDF5_BYTES_PER_ARRAY = 4096
 
 
 def learning_rate_schedule(training: AnchoredTraining) -> WarmUp:
-    """Return the learning rate of a training as a function of the step."""
+    """Return the learning rate of a training as a function of the number of earlier updates."""
     decay_steps = None
     if training.schedule == "cosine":
         assert training.epochs is not None  # as `TrainingConfig` has checked
@@ -70,6 +70,7 @@ class TrainingState:
     ) -> None:
         training = experiment.training.anchored(experiment.model.image_shape)
         self.run, self.chief = run, chief
+        self.schedule = learning_rate_schedule(training)
         with (strategy or tf.distribute.get_strategy()).scope():
             self.model = model or Glow(experiment.model)
             self.optimizer = make_optimizer(training)

@@ -13,8 +13,9 @@ from glow_tf.config import Experiment, RunOptions
 from glow_tf.errors import ConfigError
 from glow_tf.runs import MetricsTable
 from glow_tf.training import devices
-from glow_tf.training.agreement import Agreement
+from glow_tf.training.agreement import Agreement, take_weights_of_first_machine
 from glow_tf.training.batches import ExperimentBatches
+from glow_tf.training.cluster import read_cluster
 from glow_tf.training.initial_weights import load_initial_weights, recorded_weights, warn_of_other_classes
 from glow_tf.training.loop import EpochLoop
 from glow_tf.training.old_splits import check_old_split
@@ -48,7 +49,7 @@ class Trainer:
     ) -> None:
         self.options, self.strategy, self.callbacks = options, strategy, callbacks
         self.training = experiment.training.anchored(experiment.model.image_shape)
-        self.chief = devices.is_chief(strategy)
+        self.chief = read_cluster().is_chief
         if experiment.model.network_dtype == "float16":
             raise ConfigError(
                 "network_dtype: float16 needs a loss scale, which this training does not have, as its gradients would "
@@ -57,8 +58,9 @@ class Trainer:
         devices.check_batch_size(strategy, self.training.batch_size)
         self.run = open_run_folder(options.run_dir, experiment)
         experiment = dataclasses.replace(experiment, initial_weights=recorded_weights(self.run, experiment, options))
-        if self.run.config_path.is_file():
-            experiment = with_split_record(experiment, self.run.experiment().data.split_record)
+        # Another run's record, in an experiment that was read from its folder, is not of this run's images.
+        record = self.run.experiment().data.split_record if self.run.exists else None
+        experiment = with_split_record(experiment, record)
         self.batches = ExperimentBatches(experiment, cache=options.cache, cache_dir=options.cache_dir)
         self.source = self.batches.source
         check_old_split(self.run, experiment.data, self.source)
@@ -112,6 +114,7 @@ class Trainer:
             dataset = self.prepare()
             if self.chief:
                 self.run.write_config(self.experiment)
+                self.state.checkpoints.move_damaged_aside()
                 self.table.cut_back(self.state.steps)
                 self.state.checkpoints.remove_leftovers()
             EpochLoop(self, self.callbacks).run(iter(dataset))
@@ -130,6 +133,9 @@ class Trainer:
                 with self._timed("trace"):
                     self.step.trace(dataset.element_spec)
                 initialization.result()
+            if devices.machine_count(self.strategy) > 1:
+                take_weights_of_first_machine(self.strategy, self.state.model.trainable_variables)
+                self.state.ema.reset()
         self.step.load()
         return dataset
 
@@ -149,7 +155,7 @@ class Trainer:
     def initialize_from_data(self) -> None:
         """Set the actnorms from `training.init_images` images, and the EMA to the weights that result.
 
-        Runs outside the replicas: a cross-replica assignment reaches all of them.
+        Runs outside the replicas: a cross-replica assignment reaches all replicas of this machine.
         """
         with self._timed("initialization"):
             batch = next(iter(self.batches.training(self.training.init_images)))

@@ -1,11 +1,13 @@
 """Validation of the raw and of the EMA weights."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from glow_tf.metrics_table import Row
 from glow_tf.model import Glow
 from glow_tf.runs import EMA_SUFFIX
 from glow_tf.training.devices import all_reduce_sum
@@ -17,7 +19,8 @@ from glow_tf.types import Tensor
 class Validation:
     """The mean of the loss's terms over a data set, each image counted once.
 
-    Batches carry a weight per image, 0 for padding, so neither the batch size nor the number of replicas matters.
+    Batches carry a weight per image, 0 for padding and for damaged images, so neither the batch size nor the number of
+    replicas matters.
 
     Args:
         model: the model, made under `strategy.scope()`.
@@ -41,14 +44,15 @@ class Validation:
     def _replica_sums(self, batch: Batch) -> Tensor:
         weight = tf.cast(batch["weight"], tf.float64)
         terms = objective(self.model, batch)
-        # Padding is a repeated image, so its terms are finite and 0 * term is 0.
-        sums = [tf.reduce_sum(weight * tf.cast(terms[name], tf.float64)) for name in self.term_names]
+        # An image of weight 0 does not count even where its terms are not finite.
+        values = [tf.cast(terms[name], tf.float64) for name in self.term_names]
+        sums = [tf.reduce_sum(tf.math.multiply_no_nan(value, weight)) for value in values]
         return all_reduce_sum(tf.stack([*sums, tf.reduce_sum(weight)]))
 
 
 def validate_and_keep_best(
     state: TrainingState, validation: Validation, make_dataset: Callable[[], Iterable[Any]]
-) -> dict[str, float]:
+) -> Row:
     """Validate the raw and the EMA weights; save as `best` those whose loss is the lowest so far.
 
     Args:
@@ -57,14 +61,18 @@ def validate_and_keep_best(
         make_dataset: function that returns a (distributed) data set.
 
     Returns:
-        The columns of metrics.csv, such as `val_bits_x` and `val_bits_x_average`, to their values.
+        The columns of metrics.csv, such as `val_bits_x` and `val_bits_x_average`; None stands for a mean that is not
+        finite.
     """
-    columns, best = {}, state.counters.best.numpy()
+    columns: Row = {}
+    best = state.counters.best.numpy()
     for i, ema in enumerate((False, True)):
         with state.weights(ema):
             means = validation(make_dataset())
         suffix = EMA_SUFFIX if ema else ""
-        columns.update({f"val_{name}{suffix}": mean for name, mean in means.items() if name != "loss"})
+        for name, mean in means.items():
+            if name != "loss":
+                columns[f"val_{name}{suffix}"] = mean if math.isfinite(mean) else None
         if means["loss"] < best[i]:
             best[i] = means["loss"]
             state.save_weights("best", ema_values=(ema,))

@@ -26,6 +26,7 @@ class CountingStep:
         for variable in (*state.model.trainable_variables, *state.ema.shadows):
             variable.assign(variable + 1)
         state.counters.step.assign_add(1)
+        state.optimizer.advance()
         state.counters.sums.assign_add(tf.ones_like(state.counters.sums))
 
     def trace(self, element_spec):

@@ -6,10 +6,12 @@ import time
 import warnings
 
 import pytest
+import tensorflow as tf
 
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, RunError
 from glow_tf.training import cluster
-from glow_tf.training.cluster import VARIABLE, Cluster, absent_machines_named, read_cluster
+from glow_tf.training.cluster import VARIABLE, Cluster, absent_machines_named, ended_machines_named, read_cluster
+from helpers.stub_training import StubTrainer
 
 WORKERS = ["one:7000", "two:7000"]
 
@@ -35,6 +37,13 @@ def test_machines_are_read(text, expected, is_chief, others, monkeypatch):
     result = read_cluster()
     assert expected in (None, result)
     assert (result.is_chief, result.others) == (is_chief, others)
+
+
+def test_machine_with_a_task_and_no_cluster_writes_its_run(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, json.dumps({"task": {"type": "worker", "index": 1}}))
+    trainer = StubTrainer(tmp_path / "run")
+    trainer.train()
+    assert trainer.chief and trainer.run.results and trainer.state.checkpoints.steps() == [0, 2, 4]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +75,15 @@ def test_bad_description_is_one_sentence(text, problem, monkeypatch):
     with pytest.raises(ConfigError, match=f"TF_CONFIG does not describe machines: .*{problem}") as error:
         read_cluster()
     assert str(error.value).endswith("to train on one machine, unset it.") and "\n" not in str(error.value)
+
+
+def test_end_of_another_machine_is_one_sentence():
+    error = tf.errors.UnavailableError(None, None, "Collective ops is aborted")
+    with pytest.raises(RunError, match="another machine has ended; see its message"):
+        with ended_machines_named(Cluster({"worker": WORKERS})):
+            raise error
+    with pytest.raises(tf.errors.UnavailableError), ended_machines_named(Cluster({"worker": WORKERS[:1]})):
+        raise error
 
 
 def test_machine_that_does_not_answer_is_named(monkeypatch):

@@ -18,9 +18,10 @@ from glow_tf.errors import GlowError, RunError
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import MetricsTable, Run
+from glow_tf.training.checkpoints import UNAVAILABLE_ERRORS
 from glow_tf.training.run_folder import claimed
 from helpers.damage import DAMAGES, empty, flip_bit, replace_by_garbage
-from helpers.stub_training import EXPERIMENT, StubTrainer, train
+from helpers.stub_training import EXPERIMENT, CountingStep, StubTrainer, train
 
 CHECKPOINTS = {f"checkpoints/ckpt-{step}.{part}" for step in (0, 2, 4) for part in ("index", "data-00000-of-00001")}
 
@@ -285,11 +286,36 @@ def test_training_without_a_restore_goes_on_from_the_checkpoint(damaged):
     assert [row["epoch"] for row in again.table.rows()] == [1, 2]
 
 
+def test_damaged_checkpoint_is_moved_aside_before_training_goes_on(damaged, monkeypatch, recwarn):
+    """Metrics are cut back to the older one, so a later start must not go on from the newer one."""
+    data = damaged / "checkpoints" / "ckpt-4.data-00000-of-00001"
+    content = data.read_bytes()
+    empty(data)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CountingStep, "__call__", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(damaged)
+    assert "ckpt-4 is damaged and left out" in str(recwarn.pop(UserWarning).message)
+    assert str(recwarn.pop(UserWarning).message).endswith("checkpoints/ckpt-4 is now damaged-ckpt-4")
+    names = {path.name for path in (damaged / "checkpoints").glob("*ckpt-4*")}
+    assert names == {"damaged-ckpt-4.index", "damaged-ckpt-4.data-00000-of-00001"}
+    data.with_name(f"damaged-{data.name}").write_bytes(content)  # the disk reads it again
+    again = train(damaged)
+    assert again.state.checkpoints.steps() == [0, 2, 4]
+    assert [row["epoch"] for row in again.table.rows()] == [1, 2]
+    recwarn.clear()
+    assert train(damaged).restored and not recwarn.list
+
+
 @pytest.mark.parametrize(
     ("error", "raised", "message"),
     [
         (tf.errors.ResourceExhaustedError, tf.errors.ResourceExhaustedError, "reason"),
-        (tf.errors.UnavailableError, RunError, "cannot read checkpoint .*ckpt-4 now: reason. Run the same command"),
+        *((error, RunError, "cannot read .*ckpt-4 now: reason. Run the same command") for error in UNAVAILABLE_ERRORS),
     ],
 )
 def test_checkpoint_that_cannot_be_read_now_is_not_passed_over(error, raised, message, damaged, trainer, monkeypatch):

@@ -1,10 +1,13 @@
 """Test which devices train, by option; `test_replicas.py` tests what several of them compute."""
 
+import json
+
 import pytest
 import tensorflow as tf
 
+from glow_tf.config import RunOptions
 from glow_tf.errors import ConfigError
-from glow_tf.training import devices
+from glow_tf.training import devices, session
 
 
 @pytest.fixture
@@ -38,5 +41,24 @@ def test_devices_option_selects_the_strategy(gpus, monkeypatch):
         devices.strategy("5")
     with pytest.raises(ConfigError, match="devices: expected auto, cpu or a number, got 'gpu'"):
         devices.strategy("gpu")
-    monkeypatch.setenv("TF_CONFIG", "{}")
+
+
+def test_several_machines_train_together_where_tf_config_has_addresses(gpus, monkeypatch):
+    gpus(4)
+    task = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["one:7000", "two:7000"]}, "task": task}))
     assert devices.strategy() == ("MultiWorkerMirroredStrategy",)
+    for values in ({}, {"cluster": {}}, {"task": {"type": "worker", "index": 1}}):
+        monkeypatch.setenv("TF_CONFIG", json.dumps(values))
+        assert devices.strategy("2") == ("MirroredStrategy", ["GPU:0", "GPU:1"])
+
+
+def test_gpus_are_hidden_from_a_training_on_the_cpu(gpus, monkeypatch):
+    gpus(2)
+    hidden = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *arguments: hidden.append(arguments))
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *_: None)
+    session.set_up(RunOptions(devices="2"))
+    assert not hidden
+    session.set_up(RunOptions(devices="cpu"))
+    assert hidden == [([], "GPU")]

@@ -98,6 +98,18 @@ def test_run_without_a_checkpoint_starts_again_from_the_same_weights_only(tiny_r
         again.restore()
 
 
+def test_digest_of_another_run_does_not_bind_a_new_one(tiny_run, tuned, tmp_path):
+    """An experiment that is read from a run's folder has the digest of the weights that this run started from."""
+    source = shutil.copytree(tiny_run, tmp_path / "source")
+    first = start(tmp_path / "run", tuned, source)
+    first.run.write_config(first.experiment)
+    shutil.copy(Run(source).weights_path(ema=True), Run(source).weights_path())
+    second = FineTuning(tmp_path / "second", Run(tmp_path / "run").experiment())
+    assert not second.restore()
+    assert_same(second.state.model.get_weights(), Run(source).model().get_weights())
+    assert second.experiment.initial_weights.digest != first.experiment.initial_weights.digest
+
+
 def test_bits_size_classes_and_the_top_prior_may_differ(tiny_run, tiny_conditional_run, tuned, tmp_path):
     source = Run(tiny_run).model()
     record = initial_weights.InitialWeights(str(tiny_run))

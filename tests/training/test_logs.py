@@ -41,3 +41,10 @@ def test_epoch_line_shows_bits_speed_and_skipped_steps(capsys):
     expected = "epoch 2  step 8  12,800 images  train 3.2100  validation 3.5000 (EMA 3.7500)"
     assert healthy == f"{expected}  1,234 images/s"
     assert other == f"{expected}  error 25.0%  1,234 images/s  3 steps skipped"
+
+
+def test_epoch_line_shows_the_good_one_of_two_validations(capsys):
+    bar = ProgressBar(TrainingConfig(epochs=None, epoch_steps=4, batch_size=1600))
+    bar.on_epoch_begin(1)
+    bar.on_epoch_end(1, {**END, "images_per_second": 1.0, "val_bits_x": None})
+    assert "  validation - (EMA 3.7500)  " in capsys.readouterr().out

@@ -50,3 +50,16 @@ def test_falling_ema_weights_are_no_rise():
     for row in table:
         row["val_bits_x_average"] = 1.0 - 0.01 * row["epoch"]
     assert notice_of_rise(table) is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), None], ids=["NaN of an old table", "empty cell"])
+def test_validation_that_was_not_finite_is_not_the_best(bad):
+    table = rows([2.0, 2.0, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5])
+    table[0]["val_bits_x"] = table[0]["val_bits_x_average"] = bad
+    assert best_epoch(table, 1.0) == best_epoch(table, 1.5, "_average") == 3
+    assert "validation was best in epoch 3 (1.0000)" in notice_of_rise(table)
+    table[0]["val_bits_x_average"] = 1.25
+    assert best_epoch(table, 1.25, "_average") == 1, "the EMA weights of the epoch are good"
+    conditional = rows([1.0, 2.0], val_bits_y=1.0)
+    conditional[0]["val_bits_y"] = bad
+    assert best_epoch(conditional, 2.5, weight_y=0.5) == 2

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.commands import ROOT, call_train, command, environment, largest_difference, train, weights
+from helpers.source_cases import color_images, save_pictures
 
 COURSE = """--levels 2 --depth 1 --width 16 --batch-size 16 --epoch-steps 10 --epochs 1 --warmup-steps 5
 --augment full""".split()
@@ -106,25 +107,70 @@ def test_training_on_two_machines_matches_one(one_replica, tmp_path):
     assert_same_run(one_replica, tmp_path / "run")
 
 
-def start_workers(*options, count=2):
-    """Start one process per machine, over loopback."""
+def start_workers(*options, **places):
+    """Start train.py with options on two machines; see `start_machines`."""
+    return start_machines(command(*options), **places)
+
+
+def start_machines(words, folders=(ROOT, ROOT)):
+    """Start one process per machine, over loopback, each in its folder."""
     ports = []
-    for _ in range(count):
+    for _ in folders:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             ports.append(free.getsockname()[1])
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     return [
         subprocess.Popen(
-            command(*options),
-            env=environment(TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})),
-            cwd=ROOT,
+            words,
+            env=environment(
+                TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}),
+                PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+            ),
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for i in range(count)
+        for i, folder in enumerate(folders)
     ]
+
+
+@pytest.mark.slow
+def test_all_machines_start_from_the_weights_of_the_first(tmp_path):
+    processes = start_machines([sys.executable, "-m", "helpers.two_machines", str(tmp_path / "run")])
+    outputs = [p.communicate(timeout=300) for p in processes]
+    assert [p.returncode for p in processes] == [0, 0], outputs
+    first, second = (json.loads(out) for out, _ in outputs)
+    assert (first["chief"], second["chief"]) == (True, False)
+    assert first["weight"] == first["shadow"] == second["weight"] == second["shadow"]
+
+
+@pytest.mark.slow
+def test_machine_that_lacks_an_image_is_refused_on_all(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, count in zip(folders, (40, 39), strict=True):
+        (folder / "images").mkdir(parents=True)
+        save_pictures(folder / "images", color_images(count))
+    words = [*COURSE, "--image-shape", 8, 8, 3, "--source", "folder:images", "--run-dir", tmp_path / "run"]
+    processes = start_workers(*words, folders=folders)
+    outputs = [p.communicate(timeout=300) for p in processes]
+    assert [p.returncode for p in processes] == [2, 2], outputs
+    for _, err in outputs:
+        assert "folder:images holds other images on another machine; give all machines the same ones." in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_end_of_one_machine_is_one_sentence_on_the_other(tmp_path):
+    processes = start_workers(*COURSE, "--epochs", "1000", "--run-dir", tmp_path / "run")
+    while not (tmp_path / "run" / "metrics.csv").is_file():
+        assert all(p.poll() is None for p in processes), [p.communicate() for p in processes]
+        time.sleep(0.05)
+    processes[1].kill()
+    _, err = processes[0].communicate(timeout=300)
+    assert processes[0].returncode == 2 and "Traceback" not in err, err
+    assert "train: another machine has ended; see its message" in err
 
 
 @pytest.mark.slow

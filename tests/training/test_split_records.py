@@ -52,6 +52,17 @@ def test_run_records_its_split_and_refuses_other_arrays(tmp_path):
         open_source(open_context(tmp_path / "run").data, (8, 8, 1))
 
 
+def test_record_of_another_run_does_not_bind_a_new_one(tmp_path):
+    """An experiment that is read from a run's folder has the record of that run."""
+    save_images(tmp_path / "a.npy", 40)
+    first = trainer(tmp_path / "run", f"npy:{tmp_path / 'a.npy'}")
+    first.run.write_config(first.experiment)
+    save_images(tmp_path / "a.npy", 41)
+    experiment = Run(tmp_path / "run").experiment()
+    second = Trainer(experiment, RunOptions(run_dir=str(tmp_path / "second")), devices.strategy("cpu"))
+    assert second.experiment.data.split_record.images == 41
+
+
 def set_source(run, source):
     values = json.loads(run.config_path.read_text())
     values["data"]["source"] = source

@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +16,7 @@ import tensorflow as tf
 from glow_tf import presets
 from glow_tf.config import RunOptions
 from glow_tf.data.pipeline import evaluation_batches
-from glow_tf.errors import ConfigError, RunError
+from glow_tf.errors import ConfigError, DataError, RunError
 from glow_tf.runs import Run
 from glow_tf.training import devices, session
 from glow_tf.training.run_folder import FIELDS_THAT_MAY_CHANGE_ON_RESUME
@@ -189,6 +190,58 @@ def test_checkpoint_within_an_epoch_holds_the_newest_state_of_a_compiled_step(tm
             np.testing.assert_array_equal(a, b, err_msg=a.name)
 
 
+class Setter(keras.callbacks.Callback):
+    """A callback that reads the weights after each step, and sets the first one at several moments."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def add(self, value):
+        self.model.trainable_variables[0].assign_add(tf.fill(self.model.trainable_variables[0].shape, value))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.add(0.25)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.add(0.5)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(self.model.get_weights())
+        self.add(1.0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.add(2.0)
+
+
+@pytest.mark.slow
+def test_callbacks_read_and_set_the_weights_of_a_compiled_step(tmp_path):
+    seen = {}
+    for jit_compile in ("off", "on"):
+        one, callback = trainer(tmp_path / jit_compile, change(epoch_steps=2), jit_compile=jit_compile), Setter()
+        one.callbacks = [callback]
+        one.train()
+        seen[jit_compile] = callback.seen
+    assert len(seen["on"]) == 4
+    for plain, compiled in zip(seen["off"], seen["on"], strict=True):
+        for a, b in zip(plain, compiled, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+    for name in ("last", "last_average"):
+        assert largest_difference(weights(tmp_path / "on", name), weights(tmp_path / "off", name)) < 1e-5
+
+
+@pytest.mark.slow
+def test_callbacks_that_only_hear_of_epochs_set_the_weights_of_a_compiled_step(tmp_path):
+    class Epochs(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.trainable_variables[0].assign(tf.fill(self.model.trainable_variables[0].shape, 9.0))
+
+    one = trainer(tmp_path / "run", change(epoch_steps=1, learning_rate=1e-3), jit_compile="on")
+    one.callbacks = [Epochs()]
+    one.train()
+    np.testing.assert_allclose(one.run.model("last").trainable_variables[0], 9.0, atol=0.1)
+
+
 def test_resume_with_another_configuration_is_rejected(tmp_path):
     Run.create(tmp_path / "run", TINY)
     with pytest.raises(ConfigError, match=r"training.learning_rate: 0.001 -> 0.1"):
@@ -206,8 +259,14 @@ def test_model_classes_must_match_the_source(tmp_path):
         model=dataclasses.replace(TINY.model, classes=7),
         data=dataclasses.replace(TINY.data, labels=True),
     )
-    with pytest.raises(ConfigError, match="classes=7, but bundled:digits has 10 classes"):
+    message = r"classes=7, but bundled:digits has 10 classes of labels. Set classes=10 .--classes 10., or give a source"
+    with pytest.raises(ConfigError, match=message):
         trainer(tmp_path / "run", experiment)
+    np.save(tmp_path / "a.npy", np.zeros([20, 8, 8, 1], np.uint8))
+    data = dataclasses.replace(experiment.data, source=f"npy:{tmp_path / 'a.npy'}")
+    message = r"the images of .*a.npy have no labels. Set classes=0 .--classes 0., or give a source with labels."
+    with pytest.raises((ConfigError, DataError), match=message):
+        trainer(tmp_path / "run", dataclasses.replace(experiment, data=data))
 
 
 @pytest.fixture(scope="module")
