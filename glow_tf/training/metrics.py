@@ -33,7 +33,7 @@ def training_metrics(state: TrainingState, epoch: int, batch_size: int, images_p
 
     The learning rate is that of the last update; the optimizer has the next one already.
     """
-    last_update = max(int(state.optimizer.iterations) - 1, 0)
+    last_update = max(state.updates - 1, 0)
     return {
         "epoch": epoch,
         "step": state.steps,

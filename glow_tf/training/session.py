@@ -128,9 +128,8 @@ def _warn_of_another_learning_rate(trainer: Trainer) -> None:
     if not trainer.restored or trainer.finished:
         return
     epochs = trainer.run.experiment().training.epochs
-    updates = int(trainer.state.optimizer.iterations)  # without the skipped steps
     before, now = (
-        float(learning_rate_schedule(training)(updates))
+        float(learning_rate_schedule(training)(trainer.state.updates))
         for training in (dataclasses.replace(trainer.training, epochs=epochs), trainer.training)
     )
     if before != now:

@@ -91,6 +91,13 @@ class TrainingState:
         """Return the number of steps taken so far."""
         return int(self.counters.step.numpy())
 
+    @property
+    def updates(self) -> int:
+        """Return the number of updates of the weights so far: the steps without the skipped ones."""
+        # A variable of several replicas is no number. Type checkers infer a tensor of another backend, or None.
+        iterations = self.optimizer.iterations.value  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
+        return int(tf.convert_to_tensor(iterations))
+
     def restore(self) -> bool:
         """Restore the newest readable checkpoint; return whether there was one.
 

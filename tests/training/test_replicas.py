@@ -170,7 +170,7 @@ def test_end_of_one_machine_is_one_sentence_on_the_other(tmp_path):
     processes[1].kill()
     _, err = processes[0].communicate(timeout=300)
     assert processes[0].returncode == 2 and "Traceback" not in err, err
-    assert "train: another machine has ended; see its message" in err
+    assert "another machine has ended; see its message, then run the same command on all." in err
 
 
 @pytest.mark.slow
