@@ -37,6 +37,11 @@ def pytest_xdist_auto_num_workers(config):
     return workers if workers > 1 else 0
 
 
+SECONDS = {"test_attributes.py": 31, "test_damaged_runs.py": 24, "test_course.py": 20, "test_keras_contract.py": 14}
+"""Core seconds that the quick tests of long files with few tests took on two cores; elsewhere a quick test counts 0.1,
+and a slow one 10."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Order the files, which are distributed whole, by their work: a long one that began last would be waited for.
@@ -46,8 +51,8 @@ def pytest_collection_modifyitems(items):
     work = {}
     for item in items:
         slow = item.get_closest_marker("slow") is not None
-        work[item.path] = work.get(item.path, 0) + (10 if slow else 1)
-    items.sort(key=lambda item: -work[item.path])
+        work[item.path] = work.get(item.path, 0) + (10 if slow else 0.1)
+    items.sort(key=lambda item: -max(work[item.path], SECONDS.get(item.path.name, 0)))
 
 
 @pytest.fixture(scope="session", autouse=True)
