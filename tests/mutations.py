@@ -327,8 +327,8 @@ MUTATIONS = (
     Mutation(
         "reconstruction-coarse-levels-redrawn",
         "glow_tf/evaluation/reconstruction.py",
-        "[fresh[:, :e], z[:, e:]]",
-        "[z[:, :e], fresh[:, e:]]",
+        "[fresh[:, :end], z[:, end:]]",
+        "[z[:, :end], fresh[:, end:]]",
         ("tests/evaluation/test_commands.py", "-m", "not slow"),
     ),
     Mutation(
