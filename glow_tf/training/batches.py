@@ -26,11 +26,6 @@ class ExperimentBatches:
         self.experiment = experiment
         self.source = open_source(experiment.data, experiment.model.image_shape, **cache_options)
         classes, present = experiment.model.classes, self.source.classes
-        if classes and not present:
-            raise ConfigError(
-                f"classes={classes}, but the images of {experiment.data.source} have no labels. Set "
-                f"{setting('classes', 0)}, or give a source with labels."
-            )
         if classes and classes != present:
             raise ConfigError(
                 f"classes={classes}, but {experiment.data.source} has {present} classes of labels. Set "
