@@ -135,7 +135,7 @@ def measure_files(
                 bar.update(len(images))
     if not was_read.any():
         raise DataError(f"none of the {len(files):,} images can be read.")
-    return Bits(values[:, was_read], model.config.dims), [files[i] for i in np.flatnonzero(was_read)]
+    return Bits(values[:, was_read], model.config.dims), [files[i] for i in np.flatnonzero(was_read).tolist()]
 
 
 def _read(

@@ -71,8 +71,8 @@ class FlatFlow(FlowLayer):
 
     def settle_event(self, event_shape: ShapeLike | int | None = None) -> None:
         """Settle the event as `FlowLayer` does; a built layer takes images of its own size alone."""
-        shape = tf.TensorShape(None) if event_shape is None else tf.TensorShape(event_shape)
-        if self.built and not shape.is_compatible_with(self.event_shape):
+        fits = event_shape is None or tf.TensorShape(event_shape).is_compatible_with(self.event_shape)
+        if self.built and not fits:
             raise ValueError(f"{self.name} was built for the event shape {self.event_shape}, got {event_shape}.")
         super().settle_event(event_shape)
 
@@ -99,4 +99,4 @@ class FlatFlow(FlowLayer):
 
 def _flatten(eps: Latents) -> Tensor:
     """Return latents as vectors `[B, D]`, finest level first."""
-    return tf.concat([tf.reshape(e, [-1, math.prod(e.shape[1:])]) for e in eps], 1)
+    return tf.concat([tf.reshape(e, [-1, math.prod(e.shape[1:].as_list())]) for e in eps], 1)

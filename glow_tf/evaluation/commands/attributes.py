@@ -194,7 +194,7 @@ def _draw(
     sheet = draw_strengths(name, np.swapaxes(still, 0, 1), examples.names, strengths, f"{context.caption}; {origin}")
     captions = [
         f"strength {strength:+.2f}{', in part reduced' if any_reduced else ''}"
-        for strength, any_reduced in zip(smooth, reduced[len(strengths) :].any(1), strict=True)
+        for strength, any_reduced in zip(smooth, np.any(reduced[len(strengths) :], axis=1).tolist(), strict=True)
     ]
     frames = [frame(row, animation.MIN_SIDE, sheet.title, text) for row, text in zip(moving, captions, strict=True)]
     return sheet, np.stack(frames + frames[::-1])
