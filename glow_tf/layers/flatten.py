@@ -99,4 +99,4 @@ class FlatFlow(FlowLayer):
 
 def _flatten(eps: Latents) -> Tensor:
     """Return latents as vectors `[B, D]`, finest level first."""
-    return tf.concat([tf.reshape(e, [-1, math.prod(e.shape[1:].as_list())]) for e in eps], 1)
+    return tf.concat([tf.reshape(e, [-1, e.shape[1:].num_elements()]) for e in eps], 1)
