@@ -19,6 +19,8 @@ import tempfile
 
 from PIL import Image
 
+from glow_tf.weights_file import written_digest
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PACKAGED_WEIGHTS = ROOT / "glow_tf" / "presets" / "weights"
@@ -49,7 +51,7 @@ def digest(notebook):
     sources = [cell["source"] for cell in code_cells(notebook)]
     result = hashlib.sha256(json.dumps(sources).encode())
     for preset in sorted(set(re.findall(r'from_preset\("(\w+)"\)', "\n".join(sources)))):
-        result.update((PACKAGED_WEIGHTS / f"{preset}.weights.h5").read_bytes())
+        result.update(str(written_digest(PACKAGED_WEIGHTS / f"{preset}.weights.h5")).encode())
     return result.hexdigest()
 
 

@@ -80,10 +80,11 @@ def test_name_that_the_terminal_cannot_show_is_printed_in_escapes(monkeypatch):
 
 def test_commands_that_training_prints_quote_the_path():
     counters = types.SimpleNamespace(best=tf.constant([2.0, 3.0]))
+    row = {"epoch": 4.0, "val_bits_x": 2.0, "val_bits_x_average": 3.1, "val_bits_y": 0.0, "val_bits_y_average": 0.0}
     trainer = types.SimpleNamespace(
         run=Run(pathlib.Path("my runs/a")),
         state=types.SimpleNamespace(counters=counters),
-        table=types.SimpleNamespace(rows=lambda: [{"epoch": 4.0, "val_bits_x": 2.0, "val_bits_x_average": 3.1}]),
+        table=types.SimpleNamespace(rows=lambda: [row]),
         experiment=presets.get("digits"),
     )
     lines = []
