@@ -129,7 +129,7 @@ def test_session_redraws_the_chosen_levels(session):
     name = session.images.test_ids[2]
     expected = reconstruction.redraw_levels(session.model, session.image(name)[None], temperature=0.7, seed=5)
     for levels in ([], [0], [0, 1]):
-        assert_same(session.redraw(name, levels, 0.7, 5, 1).images, expected[len(levels)])
+        assert_same(session.redraw(name, levels, 0.7, 5, 1).images, expected[len(levels)].images)
     coarse = session.redraw(name, [1], 0.7, 5, 3).images
     assert coarse.shape == (3, 8, 8, 1) and np.any(coarse[0] != coarse[1])
     with pytest.raises(DataError, match="levels: expected 0 to 1, got 2"):
