@@ -36,8 +36,8 @@ TEXTS = "Texts"
 """Name of the texts in the metadata of a PNG."""
 ATTRIBUTE, STRENGTHS = "4", (-1.0, -0.5, 0.0, 0.5, 1.0)
 FEW_ATTRIBUTES, FEW_STRENGTH = ("dark skin", "blond", "smiling", "eyes closed", "spiky hair"), 1.2
-FACES_ORIGIN = "the preset faces with its weights; directions by means"
 """What the README shows of the faces."""
+FACES_ORIGIN = "the preset faces with its weights; directions by means"
 
 
 def by_temperature(images, subtitle):

@@ -86,6 +86,7 @@ class LayerBijector(tfb.Bijector):
         self._layer = layer
         self._condition = None if condition is None else self._to_tensor(condition)
         self._own_cache = self._no_dependency(GraphCache(self))
+        self._was_called = False
         self._track_weights()
 
     @property
@@ -115,9 +116,8 @@ class LayerBijector(tfb.Bijector):
 
     def _track_weights(self) -> None:
         """Keep the layer's weights where tf.Module finds them: as plain variables in `__dict__`."""
-        weights = self._layer.weights  # those of a network without a `build` of its own appear in its first call
-        if self._layer.built and len(weights) != len(getattr(self, "_weights", ())):
-            self._weights = tuple(v.value for v in weights)
+        if self._layer.built:
+            self._weights = tuple(v.value for v in self._layer.weights)
 
     # Values. TFP casts arrays to the bijector's dtype, and would take the bytes of an image for floats.
 
@@ -186,7 +186,9 @@ class LayerBijector(tfb.Bijector):
             message = f"{self.name}.{'forward' if method == 'decode' else 'inverse'}: expected finite values"
             value = tf.nest.map_structure(lambda v: tf.debugging.assert_all_finite(v, message), value)
         result = getattr(self._layer, method)(value, condition)
-        self._track_weights()
+        if not self._was_called:  # a network without a `build` of its own makes its weights in its first call
+            self._was_called = True
+            self._track_weights()
         return result
 
     def _to_tensor(self, condition: TensorLike) -> Tensor | tf.Variable:

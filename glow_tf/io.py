@@ -108,3 +108,12 @@ def describe_error(error: BaseException) -> str:
         return error.strerror
     lines = re.sub(r"\{\{function_node .*?\}\} ?", "", str(error)).strip().splitlines()
     return lines[0][:MAX_REASON_LENGTH].rstrip(". ") if lines else type(error).__name__
+
+
+def stamp(path: str | os.PathLike[str]) -> str:
+    """Return a text that differs for other contents of a file: its size and the times of its last changes."""
+    try:
+        status = os.stat(path)
+    except OSError:  # who reads it has the sentence for that
+        return " missing;"
+    return f" {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns};"

@@ -7,6 +7,7 @@ import keras
 
 from glow_tf.config import ModelConfig
 from glow_tf.errors import RunError
+from glow_tf.io import stamp
 from glow_tf.layers.loading import forget_problems
 from glow_tf.weights_file import (
     ENDING,
@@ -30,10 +31,10 @@ class SealedWeights(KerasModel):
 
     def save_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Save the weights as `keras.Model.save_weights` does, with a digest of them in the file."""
-        before = _stamp(filepath)
+        before = stamp(filepath)
         super().save_weights(filepath, *args, **kwargs)
         # Keras writes nothing if a user answers that an existing file is not to be overwritten.
-        if str(filepath).endswith(ENDING) and _stamp(filepath) not in (None, before):
+        if str(filepath).endswith(ENDING) and os.path.isfile(filepath) and stamp(filepath) != before:
             seal(filepath, self.config)
 
     def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
@@ -65,11 +66,3 @@ class SealedWeights(KerasModel):
         differences = config_differences(filepath, self.config, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
         if differences:
             raise RunError(f"{filepath} holds the weights of a model of another configuration: {differences}.")
-
-
-def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...] | None:
-    """Return numbers that differ after a file was written, or None if there is no file."""
-    if not os.path.isfile(path):
-        return None
-    status = os.stat(path)
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -5,8 +5,6 @@ Such a source knows its records by number, so that any position in the order of 
 
 import contextlib
 import logging
-import os
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, SupportsInt, TypeAlias
 
@@ -26,15 +24,6 @@ LoadedRecord: TypeAlias = tuple[np.ndarray, int | None, Sequence[int] | np.ndarr
 
 class DamagedRecordError(Exception):
     """Report a record that cannot be decoded; the message names it."""
-
-
-def stamp(path: pathlib.Path | str) -> str:
-    """Return a text that differs for other contents of a file: its size and the times of its last changes."""
-    try:
-        status = os.stat(path)
-    except OSError:  # a record that cannot be read is named when its turn comes
-        return " missing;"
-    return f" {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns};"
 
 
 class RecordSource(Source):

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from glow_tf.config import DataConfig
-from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource, stamp
+from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource
 from glow_tf.data.hold_out import digest
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError
-from glow_tf.io import describe_error
+from glow_tf.io import describe_error, stamp
 from glow_tf.types import ImageShape
 
 SPLITS = ("train", "validation", "test")

@@ -13,9 +13,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 
 from glow_tf.batched import ProgressBar
-from glow_tf.evaluation.drawn_images import draw_images
+from glow_tf.evaluation.drawn_images import as_drawn, draw_images
 from glow_tf.evaluation.trained_model import EvaluationContext
-from glow_tf.quantization import quantize
 from glow_tf.types import Images
 
 FEATURE_SIDE = 32
@@ -117,7 +116,7 @@ def measure_accuracy(
     classes = context.model.config.classes
     images, labels, _ = context.spread_arrays("train", MAX_TRAINING_IMAGES)
     test_images, test_labels, _ = context.spread_arrays("test", MAX_TEST_IMAGES)
-    images, test_images = (quantize(array, context.model.config.bits).numpy() for array in (images, test_images))
+    images, test_images = (as_drawn(array, context.model) for array in (images, test_images))
     classifier = SampleClassifier(images, labels[:, None] == np.arange(classes))
     targets = np.arange(count) % classes
     drawn = draw_images(context.model, count, temperature, targets, seed=seed, bar=bar)

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 
-from glow_tf import quantization
 from glow_tf.attributes import Attributes
 from glow_tf.batched import ProgressBar
 from glow_tf.data.splits import spread_positions
@@ -13,10 +12,10 @@ from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import AttributeEdits, EditEffect
 from glow_tf.evaluation.attribute_detection import independent_attributes, lower_accuracies, sample_shares
 from glow_tf.evaluation.attribute_table import AttributeTable, MethodEffects
+from glow_tf.evaluation.drawn_images import as_drawn
 from glow_tf.evaluation.edit_strength import STRENGTHS, EditSummary, choose_strength
 from glow_tf.evaluation.labeled_images import LabeledImages
 from glow_tf.model import Glow
-from glow_tf.types import Images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +64,8 @@ def measure_attributes(
     """
     train, test = images.train, images.test
     rows = spread_positions(len(train.images), MAX_TRAINING_IMAGES)
-    classifier = SampleClassifier(_with_bits(train.images[rows], model), train.tags[rows])
-    accuracies = lower_accuracies(classifier, dataclasses.replace(test, images=_with_bits(test.images, model)))
+    classifier = SampleClassifier(as_drawn(train.images[rows], model), train.tags[rows])
+    accuracies = lower_accuracies(classifier, dataclasses.replace(test, images=as_drawn(test.images, model)))
     names = [name for name in names if name in accuracies]
     if not names:
         return None
@@ -114,8 +113,3 @@ def _effects(
 ) -> dict[str, EditEffect]:
     effects = {name: edits.measure(directions, name, strength) for name in names}
     return {name: effect for name, effect in effects.items() if effect is not None}
-
-
-def _with_bits(images: Images, model: Glow) -> Images:
-    """Return images as the model sees them, which rounds down to its bits as decoding does."""
-    return quantization.quantize(images, model.config.bits).numpy()

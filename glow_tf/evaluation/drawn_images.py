@@ -8,6 +8,8 @@ from glow_tf.batched import ProgressBar
 from glow_tf.edits import DecodeWithOvershoot, decode_chunks_with_overshoot
 from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
+from glow_tf.pictures.samples import describe_black
+from glow_tf.quantization import quantize
 from glow_tf.types import Images
 
 
@@ -99,4 +101,9 @@ def black_remark(*drawn: DrawnImages) -> str:
         '; 1 black where the model overflows'
     """
     count = sum(images.non_finite for images in drawn)
-    return f"; {count} black where the model overflows" if count else ""
+    return f"; {describe_black(count)}" if count else ""
+
+
+def as_drawn(images: Images, model: Glow) -> Images:
+    """Round real images down to a model's bits, as drawn ones are: else a copy of an image would differ from it."""
+    return quantize(images, model.config.bits).numpy()

@@ -16,10 +16,9 @@ import tensorflow as tf
 
 from glow_tf.batched import ProgressBar, map_chunks
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation.drawn_images import draw_images
+from glow_tf.evaluation.drawn_images import as_drawn, draw_images
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow
-from glow_tf.quantization import quantize
 from glow_tf.types import Images
 
 CHANNELS = (32, 64)
@@ -167,7 +166,7 @@ def measure_frechet(
     test_images = context.spread_arrays("test", len(samples))[0]
     samples = samples[: len(test_images)]  # damaged test images may have been left out
     images = {"train": train_images, "real": test_images, "samples": samples}
-    images = {name: quantize(values, model.config.bits).numpy() for name, values in images.items()}
+    images = {name: as_drawn(values, model) for name, values in images.items()}
     compute_features = RandomFeatures(images["train"])
     features = {name: compute_features(values) for name, values in images.items()}
     return FrechetDistances(

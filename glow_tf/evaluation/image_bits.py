@@ -120,17 +120,18 @@ def measure_files(
     values = np.zeros([draws, len(files)])
     was_read = np.zeros(len(files), bool)
     for start in range(0, len(files), batch_size):
-        images = {
+        readable = {
             i: image
             for i in range(start, min(start + batch_size, len(files)))
             if (image := _read(files[i][1].path, model.image_shape, fit, on_damaged)) is not None
         }
-        indices = np.array(list(images), int)
+        if not readable:
+            continue
+        indices, images = np.array(list(readable)), np.stack(list(readable.values()))
         was_read[indices] = True
-        for draw in range(draws if images else 0):
+        for draw in range(draws):
             noise = np.stack([_noise(files[i][0], draw, model.image_shape) for i in indices])
-            stacked = np.stack(list(images.values()))
-            values[draw, indices] = bits_per_dim(stacked, index_labels(labels, indices), noise).numpy()
+            values[draw, indices] = bits_per_dim(images, index_labels(labels, indices), noise).numpy()
             if bar is not None:
                 bar.update(len(images))
     if not was_read.any():

@@ -25,6 +25,16 @@ def describe_temperature(temperature: float) -> str:
     return f"temperature {temperature:g}"
 
 
+def describe_black(count: int) -> str:
+    """Return what the subtitle of a sheet says of tiles whose images are not finite.
+
+    Example:
+        >>> describe_black(2)
+        '2 black where the model overflows'
+    """
+    return f"{count} black where the model overflows"
+
+
 def draw_by_temperature(images: Mapping[float, Images], subtitle: str = "") -> Sheet:
     """Return a `Sheet` with a row of samples for each temperature.
 
@@ -58,7 +68,7 @@ def draw_sample_sheet(
         decoded, excess = decode_with_overshoot(model, model.sample_latents(columns, temperature, seed=seed), labels)
         images[temperature] = decoded.numpy()
         non_finite += int(np.sum(~np.isfinite(excess)))
-    remark = f"{non_finite} black where the model overflows" if non_finite else ""
+    remark = describe_black(non_finite) if non_finite else ""
     return draw_by_temperature(images, ", ".join(filter(None, (subtitle, f"seed {seed}", remark))))
 
 

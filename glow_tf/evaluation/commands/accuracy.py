@@ -14,6 +14,7 @@ from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import Seed32, check_arguments
 from glow_tf.pictures import Sheet, describe_temperature
+from glow_tf.pictures.samples import describe_black
 from glow_tf.runs import MetricsTable, Run
 from glow_tf.tables import format_table
 
@@ -51,7 +52,7 @@ def accuracy(
     steps = _training_steps(context)
     names = context.source.class_names
     recognized = f"a classifier is right on {result.samples:.0%} of {count} samples"
-    black = f"; {result.non_finite} black where the model overflows" if result.non_finite else ""
+    black = f"; {describe_black(result.non_finite)}" if result.non_finite else ""
     subtitle = f"{context.caption}, seed {seed}; {recognized}{black}"
     sheet = draw_classes(result.images, result.classes, names[:count], temperature, subtitle)
     file_name = f"accuracy{file_suffix(accuracy, temperature=temperature, count=count, seed=seed)}"

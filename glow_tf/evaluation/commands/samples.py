@@ -7,18 +7,15 @@ from typing import Annotated
 import numpy as np
 
 from glow_tf.evaluation.context import open_context
-from glow_tf.evaluation.drawn_images import black_remark, describe_non_finite
+from glow_tf.evaluation.drawn_images import as_drawn, black_remark, describe_non_finite
 from glow_tf.evaluation.file_names import file_suffix, number_word
 from glow_tf.evaluation.options import DEFAULT_PICTURES, PictureOptions, ShownCount, Temperature, progress_bar
 from glow_tf.evaluation.samples import Samples, draw_samples, nearest_images, search_limit
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.fields import NotEmpty, Seed32, check_arguments
-from glow_tf.model import Glow
 from glow_tf.pictures import TEMPERATURES, Row, Sheet, describe_temperature, draw_by_temperature
-from glow_tf.quantization import quantize
 from glow_tf.tables import format_table
-from glow_tf.types import Images
 
 MAX_CLASSES_SHOWN = 20
 NEAREST_SHOWN_AT = 0.7
@@ -53,9 +50,9 @@ def samples(
     count = len(names) * columns
     with progress_bar(2 * len(temperatures) * count, "sampling") as bar:
         drawn = draw_samples(model, count, temperatures, labels, seed=seed, bar=bar)
-    training_images = _as_model_sees(context.spread_arrays("train", search_limit(model.config.dims))[0], model)
+    training_images = as_drawn(context.spread_arrays("train", search_limit(model.config.dims))[0], model)
     nearest = {t: nearest_images(s.images, training_images) for t, s in drawn.items()}
-    test_images = _as_model_sees(context.spread_arrays("test", count)[0], model)
+    test_images = as_drawn(context.spread_arrays("test", count)[0], model)
     test_distances = nearest_images(test_images, training_images)[1][:, 0]
 
     caption = f"{context.caption}, seed {seed}"
@@ -98,11 +95,6 @@ def samples(
     print(f"nearest:      {paths['nearest']}")
     values = {"temperatures": by_temperature, "test_distance_to_training": test_distance, "searched": searched}
     print(f"numbers:      {context.write_json(f'samples{suffix}.json', values)}")
-
-
-def _as_model_sees(images: Images, model: Glow) -> Images:
-    """Round images to the model's bits, as its samples are: else a copy of an image would be at a distance from it."""
-    return quantize(images, model.config.bits).numpy()
 
 
 def _lay_out(
