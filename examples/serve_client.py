@@ -4,7 +4,6 @@ It prints the bits/dim of each image and writes what the model decodes from its 
 resized and cropped to the model's. It needs TensorFlow alone, not glow_tf.
 """
 
-import pathlib
 import sys
 
 import tensorflow as tf
@@ -26,9 +25,12 @@ def read(file, shape):
     """Read an image file as uint8 `[H, W, C]`: the shorter side resized, the center cropped where it does not fit."""
     height, width, channels = shape
     try:
-        image = tf.io.decode_image(tf.io.read_file(file), channels, expand_animations=False)
+        # BMP and GIF are decoded in color alone.
+        image = tf.io.decode_image(tf.io.read_file(file), 3, expand_animations=False)
     except tf.errors.OpError as error:
         sys.exit(f"{file} cannot be read as an image: {error.message.splitlines()[0]}")
+    if channels == 1:
+        image = tf.image.rgb_to_grayscale(image)
     if image.shape[:2] == [height, width]:
         return image
     print(f"{file}: resized and cropped from {image.shape[0]}x{image.shape[1]} to the model's {height}x{width}")
@@ -49,8 +51,8 @@ def main(arguments):
     bits = signatures["bits_per_dim"](images=images, seed=tf.constant([0, 0]))["bits_per_dim"]
     decoded = signatures["reconstruct"](images=images)["images"]
     for file, b, image in zip(files, bits, decoded, strict=True):
-        out = pathlib.Path(file).with_suffix(".decoded.png")
-        tf.io.write_file(str(out), tf.io.encode_png(image))
+        out = f"{file}.decoded.png"
+        tf.io.write_file(out, tf.io.encode_png(image))
         print(f"{file}: {float(b):.3f} bits/dim, decoded again in {out}")
 
 

@@ -55,12 +55,13 @@ def digest(notebook):
     return result.hexdigest()
 
 
-def execute(path, folder, **variables):
+def execute(path, folder, changes=(), **variables):
     """Run a notebook in a folder that has of a clone what notebooks read; return it with its outputs.
 
     Args:
         path: path of the notebook, which is not changed.
         folder: path of an empty folder.
+        changes: pairs `(text, other_text)` to replace in its code before it runs; each text must be there once.
         **variables: environment variables to set.
 
     Raises:
@@ -75,6 +76,9 @@ def execute(path, folder, **variables):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).symlink_to(ROOT / name)
     notebook = nbformat.read(path, as_version=4)
+    for text, other_text in changes:
+        [cell] = [cell for cell in code_cells(notebook) if text in cell["source"]]
+        cell["source"] = cell["source"].replace(text, other_text)
     resources = {"metadata": {"path": str(folder / "notebooks")}}
     options = {"timeout": SECONDS, "startup_timeout": SECONDS, "record_timing": False, "coalesce_streams": True}
     client = NotebookClient(notebook, kernel_name=KERNEL["name"], resources=resources, **options)

@@ -10,6 +10,7 @@ from PIL import Image
 from glow_tf.errors import ConfigError
 from glow_tf.io import write_atomically
 from glow_tf.pictures import enlarged, rgb
+from glow_tf.pictures.page import format_of
 from glow_tf.types import Images
 
 MIN_SIDE = 256
@@ -50,10 +51,11 @@ def save_animation(path: pathlib.Path | str, frames: Images, seconds: float = 4.
         seconds: duration.
 
     Raises:
+        ConfigError: the path has another ending.
         RunError: the file cannot be written.
     """
-    path, frames = pathlib.Path(path), np.stack([rgb(f) for f in enlarged(frames, MIN_SIDE)])
-    write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
+    writers = {"gif": _write_gif, "mp4": _write_mp4}
+    write, frames = writers[format_of(path, writers)], np.stack([rgb(f) for f in enlarged(frames, MIN_SIDE)])
     write_atomically(path, lambda temporary: write(temporary, frames, seconds))
 
 

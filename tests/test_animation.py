@@ -15,6 +15,8 @@ def test_gif_frames_size_and_duration(tmp_path):
     image = Image.open(tmp_path / "new" / "a.gif")
     assert image.n_frames == 5 and image.size == (261, 256) and image.info["duration"] == 200
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.gif"], "nothing else is left"
+    with pytest.raises(ConfigError, match=r"a\.webp: expected a name that ends in \.gif or \.mp4"):
+        animation.save_animation(tmp_path / "a.webp", FRAMES)
 
 
 def test_mp4_of_odd_sized_frames(tmp_path):

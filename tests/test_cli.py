@@ -125,6 +125,13 @@ def test_interrupt_during_the_imports_is_one_line(words, tmp_path):
     assert err.endswith(f"{name}: interrupted.\n") and err.count("\n") == 1 + ("openai" in name)
 
 
+@pytest.mark.parametrize("name", ["demo", "export", "convert"])
+def test_command_of_a_module_without_its_extra_is_one_line(name, tmp_path):
+    (tmp_path / "tyro.py").write_text("raise ModuleNotFoundError('No module named tyro', name='tyro')")
+    _, err = run_python("-m", f"glow_tf.{name}", "--help", code=2, PYTHONPATH=str(tmp_path))
+    assert err == f"python -m glow_tf.{name}: this needs the package tyro: pip install 'glow_tf[train]'.\n"
+
+
 def test_interrupt_of_another_program_that_imports_the_library_stays_an_exception(tmp_path):
     (tmp_path / "keras.py").write_text(INTERRUPTING_KERAS)
     program = "try:\n    import glow_tf\nexcept KeyboardInterrupt:\n    print('caught')"
@@ -184,7 +191,7 @@ def test_training_sets_tf32_by_its_option(tf32, enabled):
     ("words", "expected"),
     [
         ("python -m glow_tf.demo RUN", True),
-        ("python -u -m glow_tf.cli.convert CHECKPOINT OUT", True),
+        ("python -u -m glow_tf.convert CHECKPOINT OUT", True),
         ("python -um glow_tf.demo RUN", True),
         ("python -mglow_tf.demo RUN", True),
         ("python -um program", False),
@@ -204,7 +211,7 @@ def test_commands_of_this_project_are_distinguished_from_other_programs(words, e
     monkeypatch.setenv("GLOW_TF_COMMAND", "1")  # the earlier mark of a command, which child processes inherited
     assert is_command() is expected
     assert not expected or command_name() in [
-        f"python -m {name}" for name in ("glow_tf", "glow_tf.demo", "glow_tf.cli.convert")
+        f"python -m {name}" for name in ("glow_tf", "glow_tf.demo", "glow_tf.convert")
     ]
 
 

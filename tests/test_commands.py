@@ -55,7 +55,7 @@ def test_export_command(keras_file, tmp_path):
 @pytest.mark.slow
 def test_import_command(tmp_path):
     golden = case("case1_affine_1x1")
-    out, err = run("-m", "glow_tf.cli.convert", golden.checkpoint, tmp_path / "run", *options(golden))
+    out, err = run("-m", "glow_tf.convert", golden.checkpoint, tmp_path / "run", *options(golden))
     assert err == []
     assert "To resume its training, import it with" in out and (tmp_path / "run" / "config.json").is_file()
 

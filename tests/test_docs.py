@@ -123,7 +123,7 @@ parse_evaluation = functools.partial(parsing.parse_subcommand, COMMANDS, config=
 COMMANDS_WITHOUT_SCRIPT = {
     "glow_tf.export": export.command,
     "glow_tf.demo": demo.command,
-    "glow_tf.cli.convert": convert.Options,
+    "glow_tf.convert": convert.Options,
 }
 
 

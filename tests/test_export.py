@@ -291,7 +291,7 @@ def test_export_of_a_keras_file_serves_the_example_client(smallest_glow, tmp_pat
     done = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "bits/dim" in done.stdout
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.decoded.png")), image)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png.decoded.png")), image)
 
 
 @pytest.mark.slow

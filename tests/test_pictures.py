@@ -11,8 +11,9 @@ from PIL import Image
 
 from glow_tf import pictures
 from glow_tf.config import ModelConfig
+from glow_tf.errors import ConfigError
 from glow_tf.model import Glow
-from glow_tf.pictures import Row, Sheet
+from glow_tf.pictures import Row, Sheet, curves
 from glow_tf.runs import Run
 from glow_tf.training import loop, session
 from glow_tf.training.loop import EpochLoop
@@ -128,6 +129,20 @@ def test_learning_curve_names_the_best_epoch_and_the_values_above_it(tmp_path):
     for bad in (float("nan"), None):
         pictures.learning_curve(tmp_path / "c.svg", [{**rows[0], "val_bits_x": bad}, *rows[1:]])
         assert "best 2.500 in epoch 3" in (tmp_path / "c.svg").read_text()
+
+
+def test_learning_curve_shows_the_lowest_value_of_a_rising_curve(tmp_path, monkeypatch):
+    limits = []
+    monkeypatch.setattr(curves, "save_figure", lambda path, figure: limits.append(figure.axes[0].get_ylim()))
+    pictures.learning_curve(tmp_path / "a.png", [{"epoch": i, "val_bits_x": 2.0 + i} for i in range(1, 9)])
+    [(low, high)] = limits
+    assert low < 3 and high > 10
+
+
+def test_ending_that_names_no_format_is_refused(tmp_path):
+    pictures.learning_curve(tmp_path / "a.PNG", [])
+    with pytest.raises(ConfigError, match=r"a\.jpg: expected a name that ends in \.svg or \.pdf or \.png"):
+        pictures.learning_curve(tmp_path / "a.jpg", [])
 
 
 def test_sample_sheet_has_a_row_per_temperature(tiny_run, tiny_conditional_run):

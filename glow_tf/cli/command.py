@@ -1,6 +1,7 @@
 """How a command starts TensorFlow, reports an error and ends."""
 
 import contextlib
+import importlib
 import io
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import NoReturn
 from glow_tf.backend import check_backend
 from glow_tf.cli.lean import hidden_packages
 from glow_tf.cli.quiet import quiet_import
-from glow_tf.cli.start import INTERRUPTED, end_import, is_command
+from glow_tf.cli.start import INTERRUPTED, end_import, is_command, spell
 from glow_tf.errors import GlowError, data_errors
 from glow_tf.extras import optional_packages
 from glow_tf.gpu_files import card_files
@@ -58,6 +59,21 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
     finally:
         if arguments is None:  # the process ends: another Ctrl-C could only add a traceback
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run_module(name: str) -> NoReturn:
+    """Run the command of the module `glow_tf.cli.NAME`, as `python -m glow_tf.NAME` does.
+
+    The module is imported within `run_command`, so that a package that it lacks is one sentence.
+
+    Args:
+        name: name of the module, a key of `start.SCRIPTS`.
+    """
+
+    def main(arguments: list[str]) -> int | None:
+        return importlib.import_module(f"glow_tf.cli.{name}").main(arguments)
+
+    run_command(main, spell(name))
 
 
 def start_tensorflow() -> None:

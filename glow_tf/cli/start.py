@@ -16,7 +16,7 @@ SCRIPTS = {
     "train": "python train.py",
     "evaluate": "python evaluate.py",
     "export": "python -m glow_tf.export",
-    "convert": "python -m glow_tf.cli.convert",
+    "convert": "python -m glow_tf.convert",
     "demo": "python -m glow_tf.demo",
 }
 """The commands that work in a clone of the repository, without an installation."""

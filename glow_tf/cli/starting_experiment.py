@@ -34,10 +34,12 @@ def starting_experiment(arguments: Sequence[str]) -> Experiment:
         experiment = read_experiment(os.path.expanduser(options.config), default_format=FORMAT)
         # The record of a run's splits belongs to that run.
         return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, split_record=None))
-    run_dir = options.run_dir or (options.init_from and f"runs/{Experiment.name}")
-    if run_dir and RunFiles(pathlib.Path(run_dir)).exists:
-        return RunFiles.open(run_dir).experiment()
+    if options.run_dir and RunFiles(pathlib.Path(options.run_dir)).exists:
+        return RunFiles.open(options.run_dir).experiment()
     if options.init_from:
+        earlier = _earlier_experiment(Experiment.name)
+        if earlier and not options.run_dir:
+            return earlier
         start_tensorflow()
         from glow_tf.training import initial_weights
 
@@ -60,14 +62,20 @@ def _parse_some(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_known_args(words)[0]
 
 
+def _earlier_experiment(name: str) -> Experiment | None:
+    """Return the `Experiment` of the run in `runs/NAME` under that name, whose folder the training takes, or None."""
+    earlier = RunFiles(pathlib.Path("runs") / name)
+    return dataclasses.replace(earlier.experiment(), name=name) if earlier.exists else None
+
+
 def _experiment_of_source(source: str, run_dir: str | None, image_shape: Sequence[str] | None) -> Experiment:
     """Return the `Experiment` of the run that trains on a source already, or one chosen by the images, and say why."""
     start_tensorflow()
     from glow_tf.training import own_images
 
-    earlier = RunFiles(pathlib.Path("runs") / own_images.run_name(source))
-    if not run_dir and earlier.exists and earlier.experiment().data.source == source:
-        return earlier.experiment()
+    earlier = _earlier_experiment(own_images.run_name(source))
+    if earlier and not run_dir and earlier.data.source == source:
+        return earlier
     shape = None
     if image_shape and len(image_shape) == 3:
         with contextlib.suppress(ValueError):  # the parser of all words says what is wrong

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import pathlib
+import sys
 from typing import Annotated, TypeVar
 
 import tyro
@@ -90,19 +91,21 @@ def _as_type(config: DataConfig, kind: type[Data]) -> Data:
     return kind(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 
-def format_config(experiment: Experiment) -> str:
-    """Return the configuration as JSON, with the values that the anchor rule fills in."""
-    values = experiment.to_dict()
-    anchored = experiment.training.anchored(experiment.model.image_shape)
-    values["training"] = {name: getattr(anchored, name) for name in values["training"]}
-    return json.dumps(values, indent=2)
+def describe_anchored(experiment: Experiment) -> str:
+    """Return the values that the anchor rule derives where the configuration has null; empty if it has none."""
+    training, anchored = experiment.training, experiment.training.anchored(experiment.model.image_shape)
+    names = [field.name for field in dataclasses.fields(training) if getattr(training, field.name) is None]
+    values = [f"{name} {getattr(anchored, name):g}" for name in names if getattr(anchored, name) is not None]
+    return f"null derives by the anchor rule: {', '.join(values)}" if values else ""
 
 
 def main(arguments: list[str]) -> int:
     """Run the command with the words of a command line; return the exit code."""
     experiment, options, print_config = parse(arguments)
     if print_config:
-        print(format_config(experiment))
+        # As it is, so that a change of the file changes what the anchor rule derives from it.
+        print(json.dumps(experiment.to_dict(), indent=2))
+        print(describe_anchored(experiment), file=sys.stderr)
         return 0
     start_tensorflow()
     from glow_tf.training import session

@@ -1,6 +1,6 @@
 """Run the command that exports a trained Glow: `python -m glow_tf.export RUN OUT`."""
 
-from glow_tf.cli.export import run
+from glow_tf.cli.command import run_module
 
 if __name__ == "__main__":
-    run()
+    run_module("export")

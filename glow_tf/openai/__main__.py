@@ -1,4 +1,4 @@
-"""Run `python -m glow_tf.cli.convert` under its old name, `python -m glow_tf.openai`, with a warning."""
+"""Run `python -m glow_tf.convert` under its old name, `python -m glow_tf.openai`, with a warning."""
 
 from glow_tf.cli import convert
 from glow_tf.cli.command import run_command

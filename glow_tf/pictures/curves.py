@@ -12,7 +12,7 @@ import numpy as np
 
 from glow_tf.io import write_bytes
 from glow_tf.metrics_table import validation_loss
-from glow_tf.pictures.page import NO_DATE, VECTOR_SETTINGS
+from glow_tf.pictures.page import NO_DATE, VECTOR_SETTINGS, format_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,11 +81,12 @@ def save_figure(path: pathlib.Path | str, figure: Figure, scale: int = 1) -> Non
         scale: factor of the width and height of a PNG in pixels; the other formats scale anyway.
 
     Raises:
+        ConfigError: the path has another ending.
         RunError: the file cannot be written.
     """
     import matplotlib
 
-    kind = pathlib.Path(path).suffix.removeprefix(".")
+    kind = format_of(path, NO_DATE)
     data = io.BytesIO()
     with matplotlib.rc_context(VECTOR_SETTINGS):
         figure.savefig(data, format=kind, dpi=FIGURE_DPI * scale, metadata=NO_DATE[kind])
@@ -102,12 +103,14 @@ def _best_epoch(rows: Sequence[Mapping[str, float | None]], column: str, weight_
 
 
 def _set_limits(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    """Limit the y axis to the values after the first quarter of the epochs, and mark those above it."""
-    late_values = np.concatenate([values[len(values) // 4 :] for _, values in curves.values()])
-    late_values = late_values[np.isfinite(late_values)]
+    """Limit the y axis above to the values after the first quarter of the epochs, and mark those above it."""
+    late_values, all_values = (
+        np.concatenate([values[start * len(values) // 4 :] for _, values in curves.values()]) for start in (1, 0)
+    )
+    late_values, all_values = (values[np.isfinite(values)] for values in (late_values, all_values))
     if not len(late_values):
         return
-    low, high = late_values.min(), late_values.max()
+    low, high = all_values.min(), late_values.max()
     upper = high + 0.15 * (high - low) + 0.05
     axes.set_ylim(low - 0.05 * (high - low) - 0.01, upper)
     clipped = 0

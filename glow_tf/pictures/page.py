@@ -7,11 +7,13 @@ same bytes: no format records the time.
 import functools
 import io
 import pathlib
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from glow_tf.errors import ConfigError
 from glow_tf.io import write_bytes
 from glow_tf.pictures.images import BACKGROUND, png, rgb
 
@@ -114,10 +116,30 @@ def write_page(path: pathlib.Path | str, page: Page, scale: int = 1) -> None:
     """Write a page; the ending of the path, `.png`, `.pdf` or `.svg`, decides the format.
 
     Raises:
+        ConfigError: the path has another ending.
         RunError: the file cannot be written.
     """
-    kind = pathlib.Path(path).suffix.removeprefix(".")
-    write_bytes(path, page.to_bytes(kind, scale))
+    write_bytes(path, page.to_bytes(format_of(path, NO_DATE), scale))
+
+
+def format_of(path: pathlib.Path | str, formats: Collection[str]) -> str:
+    """Return the format of a file to write, which its ending names, such as `"png"`.
+
+    Args:
+        path: the file.
+        formats: the formats to choose from.
+
+    Raises:
+        ConfigError: the ending names none of them.
+
+    Example:
+        >>> format_of("samples.PNG", ["pdf", "png"])
+        'png'
+    """
+    kind = pathlib.Path(path).suffix.removeprefix(".").lower()
+    if kind not in formats:
+        raise ConfigError(f"{path}: expected a name that ends in {' or '.join(f'.{name}' for name in formats)}.")
+    return kind
 
 
 @functools.lru_cache(maxsize=32)

@@ -22,17 +22,22 @@ def strategy(devices: str | int = "auto") -> tf.distribute.Strategy:
 
     Args:
         devices: `"auto"`: every visible GPU, or the CPU where there is none; `"cpu"`: one CPU; a number n: the first
-            n GPUs, or n logical CPU devices where there is no GPU. Where `TF_CONFIG` describes several machines, they
-            train together, each on its CPU for `"cpu"`, else on every visible GPU.
+            n GPUs, or n logical CPU devices where there is no GPU. Where `TF_CONFIG` describes machines, they train
+            together, each on its CPU for `"cpu"` and on every visible GPU for `"auto"`; a number is refused.
 
     Raises:
         ConfigError: `devices` is something else, or more than there are, or a number where TensorFlow does not see the
-            card of this machine, or `TF_CONFIG` describes no machines.
+            card of this machine or where `TF_CONFIG` describes machines, or `TF_CONFIG` is wrong.
     """
-    has_cluster = bool(read_cluster().addresses)
-    if devices == "auto" or (has_cluster and devices != "cpu"):
+    machines = len(read_cluster().addresses)
+    if machines and devices not in ("auto", "cpu"):
+        raise ConfigError(
+            f"devices: expected auto or cpu where TF_CONFIG describes machines ({machines} here), each of which takes "
+            f"all its GPUs, got {devices}; CUDA_VISIBLE_DEVICES chooses among them."
+        )
+    if devices == "auto":
         gpus.warn_of_unseen_card()
-    if has_cluster:
+    if machines:
         return tf.distribute.MultiWorkerMirroredStrategy()
     return _strategy_of_machine(devices)
 

@@ -14,7 +14,13 @@ from glow_tf.leftovers import is_unfinished, remove_unfinished
 from glow_tf.locks import locked
 from glow_tf.runs import MetricsTable, Run
 
-FIELDS_THAT_MAY_CHANGE_ON_RESUME = ("training.epochs", "training.patience", "model.recompute", "data.split_record")
+FIELDS_THAT_MAY_CHANGE_ON_RESUME = (
+    "training.epochs",
+    "training.patience",
+    "model.recompute",
+    "data.on_damaged",
+    "data.split_record",
+)
 """Experiment fields that may change on resume; the record of the split is the run's own.
 
 All `RunOptions` may change but `init_from` and `init_ema`.

@@ -130,6 +130,9 @@ def test_invalid_import_options_are_rejected(tmp_path):
         run_import(golden.checkpoint, tmp_path / "run", "--bits", 8, "--image-size", 30)
     with pytest.raises(ConversionError, match=r"not of preset cifar10 \(depth 2, the preset has 32"):
         run_import(golden.checkpoint, tmp_path / "run", *options(golden), "--preset", "cifar10")
+    conditional = case("case5_affine_1x1_ycond")
+    with pytest.raises(ConversionError, match="weight_y: expected more than 0, since the checkpoint has a classifier"):
+        run_import(conditional.checkpoint, tmp_path / "run", *options(conditional), "--weight-y", 0)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "file").write_text("mine")
     with pytest.raises(ConversionError, match="exists already"):

@@ -1,5 +1,6 @@
 """Test the model that is chosen for a user's own images by the images."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -32,7 +33,8 @@ def save(folder, *sizes, mode="RGB", color=(200, 90, 31), count=6):
         ([(32, 32)], "L", 16, (32, 32, 1), 4, "4 bits, which hold all their values"),
         ([(33, 32)], "L", 16, (32, 32, 1), 5, "the paper's"),
         ([(8, 8)], "RGB", (1, 2, 3), (32, 32, 3), 5, "in color"),
-        ([(8, 8)], "L", 3, (8, 8, 1), 4, "its images are of the size of digits"),
+        ([(8, 8)], "L", 16, (8, 8, 1), 4, "its images are of the size of digits; 4 bits hold all their values"),
+        ([(8, 8)], "L", 3, (8, 8, 1), 8, "8 bits hold all their values"),
     ],
 )
 def test_size_color_and_bits_are_those_of_the_images(sizes, mode, color, image_shape, bits, text, tmp_path):
@@ -85,9 +87,11 @@ def test_train_chooses_says_why_and_takes_the_choice_of_an_earlier_run(tmp_path,
     assert err.startswith(f"{source}: no --preset is given, so 6 of 6 images decide:\n  64x64 pixels")
     out, err = call(train.main, train.NAME, *words, "--image-shape", 16, 16, 1)
     assert json.loads(out)["model"]["levels"] == 2 and "pixels" not in err
-    Run.create(tmp_path / "runs" / "folder_cats", own_images.choose_experiment(source)[0])
+    earlier = dataclasses.replace(own_images.choose_experiment(source)[0], name="photos")  # by --preset and --run-dir
+    Run.create(tmp_path / "runs" / "folder_cats", earlier)
     save(tmp_path / "cats", (30, 30), count=50)
     out, err = call(train.main, train.NAME, *words)
     assert json.loads(out)["model"]["image_shape"] == [64, 64, 3] and "decide" not in err
+    assert json.loads(out)["name"] == "folder_cats", "the training resumes in the folder of that run"
     out, err = call(train.main, train.NAME, *words, "--preset", "digits")
     assert json.loads(out)["model"]["image_shape"] == [8, 8, 1] and "decide" not in err

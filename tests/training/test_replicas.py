@@ -41,7 +41,9 @@ def two_devices(tmp_path_factory):
     """Run `helpers.two_devices`; give its results."""
     done = subprocess.run(
         [sys.executable, "-m", "helpers.two_devices", str(tmp_path_factory.mktemp("two"))],
-        env=environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")])),
+        env=environment(
+            PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")]), XLA_FLAGS=os.environ["XLA_FLAGS"]
+        ),
         cwd=ROOT,
         capture_output=True,
         text=True,

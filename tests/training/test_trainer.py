@@ -247,6 +247,8 @@ def test_resume_with_another_configuration_is_rejected(tmp_path):
     with pytest.raises(ConfigError, match=r"training.learning_rate: 0.001 -> 0.1"):
         trainer(tmp_path / "run", change(learning_rate=0.1))
     trainer(tmp_path / "run", change(epochs=9, patience=7))
+    remedy = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, on_damaged="skip"))
+    assert trainer(tmp_path / "run", remedy).experiment.data.on_damaged == "skip"
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "diary.txt").write_text("mine")
     with pytest.raises(ConfigError, match="exists and is not a run folder"):
@@ -360,8 +362,9 @@ def test_full_disk_keeps_the_last_checkpoint(file, options, after_one_epoch, aft
 
 
 def test_train_prints_the_configuration_and_rejects_unknown_presets():
-    out, _ = call_train("--preset", "cifar10", "--print-config")
-    assert '"beta2": 0.98979' in out and '"epoch_steps": 98' in out
+    out, err = call_train("--preset", "cifar10", "--print-config")
+    assert '"epoch_steps": null' in out, "what is derived must follow when the file is edited"
+    assert "null derives by the anchor rule: beta2 0.989796, epoch_steps 98, warmup_steps 976.562, init_images 256" in err
     _, err = call_train("--preset", "cifar", code=2)
     assert err.startswith("glow-tf train: preset: expected one of digits") and err.count("\n") == 1
 

@@ -1,4 +1,4 @@
-"""Convert checkpoints of the original code to run folders: `python -m glow_tf.cli.convert --help`.
+"""Convert checkpoints of the original code to run folders: `python -m glow_tf.convert --help`.
 
 In this package and its tests, "the original code" is openai/glow, commit 91b2c57, https://github.com/openai/glow, by
 the authors of the paper. "The public model" is the Glow that this code builds. An "original name" is the name of a

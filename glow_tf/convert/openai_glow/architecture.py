@@ -36,6 +36,8 @@ def infer_config(shapes: Shapes, *, bits: int, image_size: tuple[int, int], weig
         raise ConversionError(
             f"model/0/0/actnorm_center/b: expected a multiple of {SQUEEZE_FACTOR} channels, got {channels}."
         )
+    if "model/classifier/W" in shapes and not weight_y:
+        raise ConversionError("weight_y: expected more than 0, since the checkpoint has a classifier, got 0.")
     classes = _size(shapes, "model/prior/y_emb/W", axis=0) if "model/prior/y_emb/W" in shapes else 0
     return ModelConfig(
         image_shape=(*image_size, channels // SQUEEZE_FACTOR),
