@@ -29,15 +29,15 @@ def strategy(devices: str | int = "auto") -> tf.distribute.Strategy:
         ConfigError: `devices` is something else, or more than there are, or a number where TensorFlow does not see the
             card of this machine or where `TF_CONFIG` describes machines, or `TF_CONFIG` is wrong.
     """
-    machines = len(read_cluster().addresses)
-    if machines and devices not in ("auto", "cpu"):
+    has_cluster = bool(read_cluster().addresses)
+    if has_cluster and devices not in ("auto", "cpu"):
         raise ConfigError(
-            f"devices: expected auto or cpu where TF_CONFIG describes machines ({machines} here), each of which takes "
-            f"all its GPUs, got {devices}; CUDA_VISIBLE_DEVICES chooses among them."
+            "devices: expected auto or cpu where TF_CONFIG describes machines, each of which takes all its GPUs, got "
+            f"{devices}; CUDA_VISIBLE_DEVICES chooses among them."
         )
     if devices == "auto":
         gpus.warn_of_unseen_card()
-    if machines:
+    if has_cluster:
         return tf.distribute.MultiWorkerMirroredStrategy()
     return _strategy_of_machine(devices)
 

@@ -48,7 +48,7 @@ def test_several_machines_train_together_where_tf_config_has_addresses(gpus, mon
     task = {"type": "worker", "index": 0}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["one:7000", "two:7000"]}, "task": task}))
     assert devices.strategy() == ("MultiWorkerMirroredStrategy",)
-    with pytest.raises(ConfigError, match=r"expected auto or cpu where TF_CONFIG describes machines \(2 here\).* got 1"):
+    with pytest.raises(ConfigError, match=r"expected auto or cpu where TF_CONFIG describes machines, .* got 1"):
         devices.strategy("1")
     for values in ({}, {"cluster": {}}, {"task": {"type": "worker", "index": 1}}):
         monkeypatch.setenv("TF_CONFIG", json.dumps(values))
