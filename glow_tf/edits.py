@@ -1,7 +1,7 @@
 """Decode edited latents; an edit whose picture would leave the range of images is shortened until it does not.
 
 Far from the data a flow extrapolates: with affine coupling the decoded values overflow within a few steps, and such a
-picture is a black tile. What is shown of an edit therefore ends where its picture does.
+picture is a black tile. An edit is therefore applied only as far as it gives a picture.
 """
 
 import dataclasses
@@ -19,12 +19,12 @@ from glow_tf.overshoot import decode_with_overshoot
 from glow_tf.types import Images, TensorLike
 
 MAX_OVERSHOOT = 0.25
-"""The mean distance of a picture's values to the range [-0.5, 0.5) from which on it is no picture any more.
+"""The greatest mean distance of decoded values from the range [-0.5, 0.5) at which they still count as a picture.
 
 A quarter of the range: samples at temperature 1 of a model trained for a minute stay below a tenth.
 """
 BISECTIONS = 6
-"""Halvings of the interval in which the end of an edit lies: 1/64 of the edit."""
+"""Number of bisection steps for the end of an edit, which is then known to 1/64 of the edit."""
 
 DecodeWithOvershoot: TypeAlias = Callable[[Sequence[TensorLike], np.ndarray | None], tuple[TensorLike, TensorLike]]
 """A function `(eps, labels) -> (images, overshoot)`, such as `decode_with_overshoot` of a model."""
@@ -51,7 +51,7 @@ def decode_chunks_with_overshoot(
     decode: DecodeWithOvershoot | None = None,
     bar: ProgressBar | None = None,
 ) -> tuple[Images, np.ndarray]:
-    """Decode any number of flat latents as `decode_with_overshoot` does, one chunk after another.
+    """Decode any number of flat latents with `decode_with_overshoot`, one chunk after another.
 
     Args:
         model: the model that decodes them.
@@ -75,7 +75,7 @@ def decode_chunks_with_overshoot(
 
 
 def is_outside(overshoot: TensorLike) -> np.ndarray:
-    """Return for each `overshoot` of `[n]` whether it is that of no picture any more: bool `[n]`."""
+    """Return whether each `overshoot`, `[n]`, is too large for a picture: bool `[n]`."""
     return ~(np.asarray(overshoot) <= MAX_OVERSHOOT)  # NaN is outside too
 
 
@@ -90,13 +90,13 @@ def decode_edits(
 ) -> DecodedEdits:
     """Decode edited latents; shorten an edit whose picture is outside the range of images.
 
-    On the straight line from `z` to `edited`, the point furthest from `z` that is still a picture is found by
-    bisection, to 1/64 of the edit.
+    Bisection finds the point on the straight line from `z` to `edited` that is furthest from `z` and still gives a
+    picture, to 1/64 of the edit.
 
     Args:
         model: the model that decodes them.
         z: flat latents `[n, D]` of the pictures before the edit.
-        edited: flat latents `[n, D]` after it.
+        edited: flat latents `[n, D]` of the pictures after the edit.
         labels: int `[n]` for a conditional model, else None.
         decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
         bar: progress bar that counts the edits, or None.

@@ -22,8 +22,8 @@ from glow_tf.types import Config, Latents, Tensor, TensorLike
 class ImageFlow(LikelihoodTraining):
     """Map uint8 images `[n, H, W, C]` to standard normal latents and back: the base class of `Glow`.
 
-    It has the flow and what does not need a density: checks of images and labels, dequantization, `encode`, `decode`,
-    the initialization from data, and Keras's configuration. `Glow` documents the arguments and the attributes.
+    It has the flow and everything that needs no density: checks of images and labels, dequantization, `encode`,
+    `decode`, the initialization from data, and Keras's configuration. `Glow` documents the arguments and attributes.
     """
 
     def __init__(self, config: ModelConfig | Config, *, dtype: str = "float32", **kwargs: Any) -> None:
@@ -78,7 +78,7 @@ class ImageFlow(LikelihoodTraining):
     ) -> Latents:
         """Map uint8 images to `eps`, the list of latents, finest level first.
 
-        Without seed and noise, images are at the middle of each bin, so that `decode(encode(x))` is `quantize(x)`,
+        Without seed and noise, values are at the middle of their bins, so that `decode(encode(x))` is `quantize(x)`,
         which is x itself at 8 bits.
 
         Args:
@@ -157,7 +157,7 @@ class ImageFlow(LikelihoodTraining):
     # Keras.
 
     def call(self, images: TensorLike, labels: TensorLike | None = None) -> Latents:
-        """Run `encode` at the middle of each bin: the entry point of Keras."""
+        """Run `encode` with values at the middle of their bins: the entry point of Keras."""
         return self.encode(images, labels)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> list[tuple[int | None, ...]]:
@@ -165,7 +165,7 @@ class ImageFlow(LikelihoodTraining):
         return [(input_shape[0], *shape) for shape in self.latent_shapes]
 
     def input_specs(self) -> list[keras.InputSpec]:
-        """Return the specifications of the inputs of `call`: images, and labels of a conditional model."""
+        """Return the specifications of the inputs of `call`: images, and labels if the model is conditional."""
         labels = [keras.InputSpec("int32", (None,), name="labels")] if self.takes_labels else []
         return [keras.InputSpec("uint8", (None, *self.image_shape), name="images"), *labels]
 

@@ -22,7 +22,7 @@ def interpolate_latents(first: Sequence[TensorLike], second: Sequence[TensorLike
         weights: floats `[steps]`; 0 gives `first`, 1 gives `second`.
 
     Returns:
-        Tensors `[n * steps, ...]`, the steps of one pair next to each other.
+        Tensors `[n * steps, ...]`, in which the steps of each pair are consecutive.
 
     Raises:
         TypeError: the latents are not floats.
@@ -55,7 +55,7 @@ def interpolate(model: Glow, first: Images, second: Images, steps: int, labels: 
     Args:
         model: the model that encodes and decodes.
         first: uint8 images `[n, H, W, C]`.
-        second: as many other images.
+        second: the same number of other images.
         steps: number of images per pair, at least 2.
         labels: int `[n]`, the labels of both images of each pair, for a conditional model.
 

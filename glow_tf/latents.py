@@ -17,7 +17,7 @@ from glow_tf.types import TensorLike
 def flatten_latents(eps: Sequence[TensorLike]) -> np.ndarray:
     """Concatenate latents to flat vectors.
 
-    The finest level comes first, each level is row-major, as in the original code.
+    The finest level comes first, and each level is in row-major order, as in the original code.
 
     Args:
         eps: latents `[n, H, W, C]` of each level, finest first.
@@ -101,7 +101,7 @@ def load_latents(path: pathlib.Path | str, model: Glow) -> list[np.ndarray]:
 
 
 def save_latents(path: pathlib.Path | str, eps: Sequence[TensorLike]) -> None:
-    """Write latents as flat vectors, a file that `load_latents` and the original code's demo read.
+    """Write latents as flat vectors to a file that `load_latents` and the original code's demo can read.
 
     Args:
         path: the `.npy` file to write.

@@ -19,16 +19,16 @@ class LikelihoodModel(LikelihoodTraining):
     """Density of a flow layer over standard normal latents: a `keras.Model` that `fit` trains by maximum likelihood.
 
     The loss is the mean of `-log_prob`, in nats. `fit` and `evaluate` take `x` `[n, *event]`, or pairs
-    `(x, condition)` for a conditional flow; `predict` returns `log_prob`. Images are for `Glow`, which dequantizes.
+    `(x, condition)` for a conditional flow; `predict` returns `log_prob`. For images use `Glow`, which dequantizes.
 
     Args:
         flow: a `FlowLayer`.
-        conditional: hand the second element of each pair to the flow as its condition. By default True if a layer of
+        conditional: pass the second element of each pair to the flow as its condition. By default True if a layer of
             the flow has `classes` above 0.
 
     Raises:
-        TypeError: `flow` is no flow layer.
-        ValueError: a `dtype` is given that is not the flow's.
+        TypeError: `flow` is not a flow layer.
+        ValueError: the given `dtype` is not that of the flow.
 
     Example:
         >>> import numpy as np
@@ -69,14 +69,14 @@ class LikelihoodModel(LikelihoodTraining):
 
         Args:
             x: examples `[n, *event]`; floats are cast to the flow's dtype.
-            condition: labels, int `[n]`, of a conditional flow.
+            condition: labels, int `[n]`, for a conditional flow.
 
         Returns:
             The log-density, `[n]`.
 
         Raises:
             TypeError: `x` is not floats.
-            ValueError: the shape of `x` is that of another event, or there are labels of an unconditional flow.
+            ValueError: `x` has another event shape, or labels are given to an unconditional flow.
         """
         latents, log_det = self.flow.encode(self._checked(x), self._checked_condition(condition, "log_prob"))
         return log_det + standard_normal_log_prob(latents)
@@ -94,8 +94,8 @@ class LikelihoodModel(LikelihoodTraining):
         Args:
             n: number of examples.
             temperature: the standard deviation of every latent, 0 or more.
-            condition: labels `[n]`, or one for all, of a conditional flow.
-            seed: an int or two; None draws a fresh one in an eager call.
+            condition: labels `[n]`, or one for all, for a conditional flow.
+            seed: an int or two; None draws a fresh seed in an eager call.
 
         Returns:
             The examples, `[n, *event]`.
@@ -146,7 +146,7 @@ class LikelihoodModel(LikelihoodTraining):
         return tuple(input_shape[:1])
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Train as `keras.Model.fit` does; a new flow is built for the data's shape.
+        """Train as `keras.Model.fit` does; a new flow is first built for the shape of the data.
 
         Args:
             x: array `[n, *event]`, or a `tf.data.Dataset` of batches `x` or `(x, condition)`.
@@ -160,11 +160,11 @@ class LikelihoodModel(LikelihoodTraining):
         return super().fit(x, *args, **kwargs)
 
     def checked_batch(self, x: TensorLike, labels: TensorLike | None) -> tuple[Tensor, TensorLike | None]:
-        """Return a batch of `fit` as a checked tensor, and its labels as they are, which the flow checks."""
+        """Return a batch of `fit` as a checked tensor, and its labels unchanged; the flow checks the labels."""
         return self._checked(x), labels
 
     def input_specs(self) -> list[keras.InputSpec]:
-        """Return the specifications of the inputs of `call`: `x`, and the condition of a conditional flow."""
+        """Return the specifications of the inputs of `call`: `x`, and the condition if the flow is conditional."""
         labels = [keras.InputSpec("int32", (None,), name="condition")] if self.conditional else []
         return [keras.InputSpec(self.compute_dtype, (None, *self._event_shape()), name="x"), *labels]
 
@@ -195,7 +195,7 @@ class LikelihoodModel(LikelihoodTraining):
         return x
 
     def _checked_condition(self, condition: TensorLike | None, method: str) -> TensorLike | None:
-        """Return the condition, or raise if no layer of the flow reads one: it would be ignored."""
+        """Return the condition; raise if no layer of the flow reads it, because it would be ignored."""
         if condition is not None and not self.conditional:
             raise ValueError(
                 f"{self.name}.{method}: this flow is unconditional and takes no condition; if layers of your own read "

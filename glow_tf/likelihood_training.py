@@ -1,4 +1,4 @@
-"""`compile`, `fit`, `evaluate`, `predict` and `export` of a model whose loss is its own likelihood."""
+"""`compile`, `fit`, `evaluate`, `predict` and `export` for a model whose loss is its negative log-likelihood."""
 
 import abc
 import contextlib
@@ -21,11 +21,11 @@ from glow_tf.types import Config, Tensor, TensorLike
 
 
 class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
-    """A `keras.Model` that `fit` trains on `x` or `(x, labels)` by the terms of its own `objective`.
+    """A `keras.Model` that `fit` trains on `x` or `(x, labels)` with the loss of its own `objective`.
 
-    A subclass defines the members below. The loss is the mean over the global batch, however a strategy divides it
-    among its replicas. Noise depends on the batch and the replica in `fit`, and is the same in every call of
-    `evaluate`, so that results repeat.
+    A subclass defines the members below. The loss is the mean over the global batch, however a strategy divides the
+    batch among its replicas. In `fit`, noise depends on the batch and the replica. In `evaluate` it is the same in
+    every call, so that results repeat.
     """
 
     # What a subclass defines.
@@ -56,7 +56,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
 
     @property
     def uninitialized(self) -> bool:
-        """True if there are actnorms, and every one is the identity as in a new model."""
+        """True if there are actnorms, and all of them are the identity, as in a new model."""
         actnorms = [layer for layer in self._flatten_layers() if isinstance(layer, ActNorm) and layer.built]
         variables = [variable for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)]
         return bool(variables) and not any(tf.math.count_nonzero(variable.value) > 0 for variable in variables)
@@ -73,11 +73,10 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         """Configure the model for `fit`, as `keras.Model.compile` does.
 
         Args:
-            optimizer: a Keras optimizer, its name or its configuration; None takes that of the original code,
+            optimizer: a Keras optimizer, its name or its configuration; None means that of the original code,
                 `glow_tf.optimizers.Adamax(1e-3)`.
-            jit_compile: compile the step with XLA; off unless asked for, as Keras's "auto" would compile on one device.
-            **kwargs: other arguments of `keras.Model.compile`, without a loss and metrics, which are the model's own;
-                empty ones are taken.
+            jit_compile: compile the step with XLA; off by default, because Keras's "auto" would compile on one device.
+            **kwargs: other arguments of `keras.Model.compile`. A loss or metrics must be empty: the model has its own.
 
         Raises:
             ValueError: a loss or a metric is given, or the optimizer accumulates gradients under a strategy where Keras
@@ -95,7 +94,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Train as `keras.Model.fit` does, and warn if a new model was not initialized from data; set nothing here.
+        """Train as `keras.Model.fit` does; warn about a new model that was not initialized, but do not initialize it.
 
         Args:
             *args: arguments of `keras.Model.fit`.
@@ -144,7 +143,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         return self._fit_logs(*self._fit_terms(data, tf.stack([-1 - examples, _replica()])))
 
     def predict_step(self, data: Any) -> Any:
-        """Take one step of `predict`; labels come as in `fit`, in a data set of pairs, or as `[x, labels]`."""
+        """Take one step of `predict`; labels come in a data set of pairs, as in `fit`, or as `[x, labels]`."""
         x, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(x, list | tuple) and len(x) == 2:
             x, labels = x
@@ -221,5 +220,5 @@ def _replica() -> Tensor:
 
 
 def _append_zeros(x: Tensor, count: Tensor) -> Tensor:
-    """Append `count` examples of zeros to `x` `[n, ...]`; labels of unknown rank are taken for a vector."""
+    """Append `count` examples of zeros to `x` `[n, ...]`; labels of unknown rank are taken to be a vector."""
     return tf.pad(x, tf.convert_to_tensor([[0, count], *[[0, 0]] * ((x.shape.rank or 1) - 1)]))

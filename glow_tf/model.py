@@ -27,16 +27,16 @@ from glow_tf.types import Config, Latents, Tensor, TensorLike
 class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
     """Glow (Kingma & Dhariwal, 2018): a `keras.Model` over uint8 images `[n, H, W, C]`.
 
-    Everything uses one flow, `self.flow`, from float images `x` in [-0.5, 0.5) to a list of standard normal
-    latents `eps`, finest level first. Methods that dequantize take `seed` (an int or two; None draws a fresh one
-    in an eager call and is an error inside a `tf.function`) or `noise`, uniform in [0, 1) of the images' shape.
-    Compiled by XLA, TensorFlow draws other random numbers for the same seed.
-    `labels`, int `[n]`, `[n, 1]` or one for all, are required by a conditional model and refused by an unconditional
-    one; the rule is in `glow_tf.labels`.
+    All methods use one flow, `self.flow`, from float images `x` in [-0.5, 0.5) to a list of standard normal latents
+    `eps`, finest level first. Methods that dequantize take `seed` or `noise`. `seed` is one int or two; None draws a
+    fresh seed in an eager call and is an error inside a `tf.function`. `noise` is uniform in [0, 1), of the images'
+    shape. For the same seed, code compiled by XLA draws other random numbers.
+    A conditional model requires `labels`, int `[n]`, `[n, 1]` or one for all; an unconditional model refuses them. The
+    rule is in `glow_tf.labels`.
 
     Args:
         config: a `ModelConfig`, or a dictionary of its fields.
-        dtype: `"float32"` or `"float64"`, of all weights and computations.
+        dtype: `"float32"` or `"float64"`, the dtype of all weights and computations.
 
     Attributes:
         config: the `ModelConfig`.
@@ -44,7 +44,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
         classifier: the classifier of a conditional model with `weight_y > 0`, else None.
 
     Raises:
-        TypeError: `config` is no `ModelConfig`.
+        TypeError: `config` is not a `ModelConfig`.
         ValueError: `dtype` is neither float32 nor float64.
 
     Source: https://arxiv.org/abs/1807.03039.
@@ -129,8 +129,8 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
 
         Returns:
             A dictionary of tensors `[n]`: `log_prob` (nats), `bits_x` (bits/dim) and
-            `loss = bits_x + weight_y * bits_y`; with a classifier also `bits_y`, its cross-entropy in bits, and
-            `error`, 0 where it predicts the label and else 1.
+            `loss = bits_x + weight_y * bits_y`. With a classifier also `bits_y`, its cross-entropy in bits, and
+            `error`, which is 0 where the classifier predicts the label and 1 elsewhere.
         """
         x = self.dequantize(images, seed=seed, noise=noise)
         labels = self._labels(labels, tf.shape(x)[0])
@@ -158,7 +158,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
 
         Args:
             images: uint8 `[n, H, W, C]`.
-            seed: seed of the dequantization noise; without seed and noise, images are at the middle of each bin.
+            seed: seed of the dequantization noise; without seed and noise, values are at the middle of their bins.
             noise: the noise itself, in [0, 1), in place of a seed.
 
         Raises:
@@ -189,7 +189,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
                 0.7).
             labels: int `[n]`, or one for all, for a conditional model.
             seed: an int or two; the same seed gives the same images.
-            mixed: compute the networks in the configuration's `network_dtype`, for slightly different images.
+            mixed: compute the networks in the configuration's `network_dtype`; the images then differ slightly.
 
         Returns:
             Images, uint8 `[n, H, W, C]`.
@@ -204,7 +204,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
     def sample_latents(
         self, n: int | Tensor, temperature: TensorLike = 1.0, *, seed: TensorLike | None = None
     ) -> Latents:
-        """Draw `eps` for `n` images, every latent times the temperature; arguments are those of `sample`."""
+        """Draw `eps` for `n` images, with the temperature as standard deviation; arguments are those of `sample`."""
         n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample", n)
         eps = standard_normal(n, self.latent_shapes, fresh_seed(seed, "sample"), self.compute_dtype)
         scale = tf.reshape(tf.broadcast_to(as_dtype(temperature, self.compute_dtype), [n]), [n, 1, 1, 1])

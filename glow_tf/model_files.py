@@ -1,6 +1,6 @@
 """Trained models in files: weights that come with the package, run folders, and `.keras` files.
 
-The folder of the packaged weights holds of a preset
+The folder of the packaged weights holds, for a preset,
 
 | | |
 |---|---|
@@ -49,16 +49,16 @@ class FromPreset:
 
     @classmethod
     def from_preset(cls, preset: str | os.PathLike[str], *, load_weights: bool = True, ema: bool = False) -> Self:
-        """Return the model of a preset with the weights that come with the package, or that of a run or file.
+        """Return the model of a preset, with the weights that come with the package, or of a run folder or file.
 
         Args:
             preset: name of a preset, such as `"digits"`, or path of a run folder or `.keras` file.
-            load_weights: False returns a new model of the same configuration.
-            ema: take the EMA weights of a run folder instead of the raw ones; only a run folder has both.
+            load_weights: if False, return a new model of the same configuration.
+            ema: load the EMA weights of a run folder instead of the raw ones; only a run folder has both.
 
         Raises:
             ConfigError: there is no such preset or path, or no weights come with the preset.
-            RunError: the run folder or the file is damaged, or holds no EMA weights and `ema` asks for them.
+            RunError: the run folder or the file is damaged, or `ema` is True and it holds no EMA weights.
 
         Example:
             >>> from glow_tf import Glow

@@ -36,8 +36,8 @@ class Run(RunFiles):
         """Return the trained model.
 
         Args:
-            which: `"best"`, which falls back to the last weights where no epoch was validated yet, or `"last"`.
-            ema: EMA weights instead of raw ones.
+            which: `"best"`, which falls back to the last weights if no epoch has been validated yet, or `"last"`.
+            ema: load the EMA weights instead of the raw ones.
             average: old name of `ema`.
 
         Raises:
@@ -63,8 +63,8 @@ def load_model(path: str | os.PathLike[str], ema: bool = False, *, average: bool
     """Return the model of a run folder or of a `.keras` file.
 
     Args:
-        path: path of the run folder, whose best weights are taken, or of the file.
-        ema: EMA weights instead of raw ones; only a run folder has both.
+        path: path of the file, or of the run folder, whose best weights are loaded.
+        ema: load the EMA weights instead of the raw ones; only a run folder has both.
         average: old name of `ema`.
 
     Raises:

@@ -32,7 +32,7 @@ class TfpAdapters(ImageFlow):
 
         Args:
             event_shape: the shape of one image, as flow layers take it; by default the model's `(H, W, C)`.
-            labels: labels of a conditional model, int, that broadcast against the leading dimensions, or None.
+            labels: int labels for a conditional model, which broadcast against the leading dimensions, or None.
             name: name of the bijector.
             validate_args: check in every call that values are finite.
             condition: the old name of `labels`.
@@ -72,13 +72,14 @@ class TfpAdapters(ImageFlow):
         """Return this model as a `tfd.Distribution` (see `glow_tf.distributions`).
 
         Args:
-            temperature: standard deviation of every latent, a scalar above 0; discrete: in `sample` only, 0 or more.
-            labels: int `[n]` of a conditional model, which give batch shape `[n]`.
-            flat: latents as one vector, finest level first, instead of a list; continuous only.
-            discrete: a distribution over uint8 images instead of floats in [-0.5, 0.5), with a bound as `log_prob`.
-            draws: draws of the dequantization noise in that bound, for a discrete distribution.
-            seed: seed of that noise, an int or two.
-            validate_args: check in every call that values are finite; bytes are.
+            temperature: standard deviation of every latent, a scalar above 0; for a discrete distribution it affects
+                `sample` only and may be 0.
+            labels: int `[n]` for a conditional model, which give the batch shape `[n]`.
+            flat: latents as one vector, finest level first, instead of a list; only for a continuous distribution.
+            discrete: a distribution over uint8 images instead of floats in [-0.5, 0.5); its `log_prob` is a bound.
+            draws: number of draws of the dequantization noise in this bound.
+            seed: seed of this noise, an int or two.
+            validate_args: check in every call that values are finite; uint8 values always are.
 
         Raises:
             ValueError: options contradict each other, or a value is out of range.

@@ -1,11 +1,11 @@
-"""Flow layers directly as `tfb.Bijector`s, each over a layer of its own.
+"""Flow layers directly as `tfb.Bijector`s, each of which makes its own layer.
 
-As everywhere in TFP, `forward` maps latents to data and `inverse` data to latents.
+As everywhere in TFP, `forward` maps latents to data and `inverse` maps data to latents.
 
-Coming from `tfb.Glow`: `Glow(image_shape, levels, depth)` takes its `output_shape`, `num_glow_blocks` and
-`num_steps_per_block`, and maps one vector to an image as it does. Coming from `tfb.RealNVP`: `Coupling` changes one
-half of the channels by a network of the other, `FlowStep` puts an actnorm and a mixing of the channels before it, and
-`Chain` composes them.
+For users of `tfb.Glow`: `image_shape`, `levels` and `depth` of `Glow` correspond to `output_shape`, `num_glow_blocks`
+and `num_steps_per_block`, and both map one vector to an image. For users of `tfb.RealNVP`: `Coupling` changes one half
+of the channels by a network of the other half, `FlowStep` puts an actnorm and a permutation or 1x1 convolution of the
+channels before it, and `Chain` composes them.
 
 Example:
     >>> import tensorflow_probability as tfp

@@ -14,20 +14,21 @@ from glow_tf.bijectors.own_layer import OwnLayerBijector
 class Chain(OwnLayerBijector):
     """Chain flow bijectors, over a `FlowSequential` of their layers.
 
-    The order is that of `tfb.Chain`: `forward` runs the last bijector first, `inverse` the first. Unlike `tfb.Chain` it
-    never returns values from before an update of the weights, and runs each network once in a `log_prob`.
+    The order is that of `tfb.Chain`: `forward` runs the last bijector first, `inverse` runs the first one first. Unlike
+    `tfb.Chain`, this chain never returns values from before an update of the weights, and it runs each network once in
+    a `log_prob`.
 
-    `len(chain)`, iteration and `chain[i]` give the bijectors; TFP has `[]` of a bijector for slices of its batch, which
-    no part of this chain has.
+    `len(chain)`, iteration and `chain[i]` give the bijectors. In TFP, `bijector[i]` slices the batch shape, but no part
+    of this chain has one.
 
     Args:
-        bijectors: bijectors of this package, or of `layer.as_bijector()`, without labels.
+        bijectors: bijectors from this package or from `layer.as_bijector()`, without labels.
         validate_args: check in every call, in graphs too, that values are finite.
         name: name of the bijector.
         layer: a chain of the bijectors' layers to share in place of a new one.
 
     Raises:
-        TypeError: there is something else than a flow bijector without labels among them.
+        TypeError: an element of `bijectors` is not a flow bijector, or has labels.
 
     Source: equations 6 and 7 of https://arxiv.org/abs/1807.03039: the log-determinants of a sequence of maps add.
 
@@ -57,7 +58,7 @@ class Chain(OwnLayerBijector):
         super().__init__(_make_chain, parameters)
 
     def copy(self, **overrides: Any) -> Chain:
-        """Return a copy with other arguments; with another layer it has bijectors over the parts of that."""
+        """Return a copy with other arguments; a copy with another layer has bijectors over the parts of that layer."""
         if overrides.get("layer") is not None:
             parts = zip(self._bijectors, overrides["layer"], strict=True)
             overrides.setdefault("bijectors", [bijector.copy(layer=layer) for bijector, layer in parts])

@@ -1,4 +1,4 @@
-"""Maps of the channels at every position as bijectors; their maths is in the tables of the layers of the same names."""
+"""Maps of the channels at every position, as bijectors; the layers of the same names document the mathematics."""
 
 from glow_tf import layers
 from glow_tf.bijectors.own_layer import OwnLayerBijector

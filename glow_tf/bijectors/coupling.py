@@ -1,4 +1,4 @@
-"""The coupling, and the flow step around it, as bijectors; their maths is in the tables of those layers."""
+"""The coupling, and the flow step around it, as bijectors; the layers of the same names document the mathematics."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,16 @@ from glow_tf.types import ShapeLike, Tensor
 
 
 class Coupling(OwnLayerBijector):
-    """Change one half of the channels by a function of the other, as `tfb.RealNVP` with half of them masked.
+    """Change one half of the channels by a function of the other, like `tfb.RealNVP` with half of them masked.
 
     Args:
         kind: `"affine"` or `"additive"`.
         scale: scale of an affine coupling, `"sigmoid"` or `"exp"` (that of `tfb.RealNVP`).
-        network: Keras layer or function `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`), whose even channels are
-            the shift and odd ones the scale; by default three convolutions for images, three dense layers for vectors.
+        network: Keras layer or function `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`). Its even output channels
+            are the shift and its odd ones the scale. The default is three convolutions for images, three dense layers
+            for vectors.
         width: hidden channels of the default network.
-        network_dtype: dtype inside the default network in mixed precision, for images, or None.
+        network_dtype: dtype inside the default network for images in mixed precision, or None.
         seed: seed of the default network's weights.
         event_shape: shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int; by default images, of a shape
             that the first call gives.
@@ -28,7 +29,7 @@ class Coupling(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is unknown, the number of channels is odd, or the network gives another number of
+        ValueError: an option is unknown, the number of channels is odd, or the network returns a wrong number of
             channels.
         TypeError: the network is neither a Keras layer nor a function.
 

@@ -16,7 +16,7 @@ class MultiScale(OwnLayerBijector):
 
     Args:
         levels: L. Height and width must be multiples of 2^L.
-        depth: K, flow steps of a level.
+        depth: K, the number of flow steps per level.
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
@@ -31,7 +31,7 @@ class MultiScale(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is out of range, or height or width is no multiple of 2^L.
+        ValueError: an option is out of range, or height or width is not a multiple of 2^L.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803;
     see `layers.MultiScale`.
@@ -64,13 +64,13 @@ class MultiScale(OwnLayerBijector):
 
 
 class Glow(OwnLayerBijector):
-    """Map a vector `[H * W * C]` to an image `[H, W, C]` by the whole of Glow, with the layout of `tfb.Glow`.
+    """Map a vector `[H * W * C]` to an image `[H, W, C]` with the whole Glow flow, in the layout of `tfb.Glow`.
 
-    The vector holds the latents of all levels, finest first, standard normal under the model; `.layer` is a `FlatFlow`
-    over a `GlowFlow`. With `flat=False` it is the `GlowFlow`, and the latents are a list.
+    The vector holds the latents of all levels, finest first; they are standard normal under the model. `.layer` is a
+    `FlatFlow` over a `GlowFlow`. With `flat=False`, `.layer` is the `GlowFlow`, and the latents are a list.
 
     Args:
-        image_shape: `(H, W, C)` (`output_shape` of `tfb.Glow`), multiples of 2^levels.
+        image_shape: `(H, W, C)` (`output_shape` of `tfb.Glow`); H and W must be multiples of 2^levels.
         levels: L (`num_glow_blocks`).
         depth: K (`num_steps_per_block`).
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
@@ -82,8 +82,8 @@ class Glow(OwnLayerBijector):
         recompute: trade time for memory in training.
         learn_top: learn mean and standard deviation of the last latent.
         classes: number of labels of a conditional flow; 0 is unconditional.
-        labels: labels, int from 0 to `classes - 1`; their shape is the bijector's batch shape. Without them every call
-            of a conditional flow must give some: `condition=`, or `bijector_kwargs={"condition": ...}`.
+        labels: labels, int from 0 to `classes - 1`; their shape is the bijector's batch shape. Without them, every call
+            of a conditional flow must pass labels: `condition=`, or `bijector_kwargs={"condition": ...}`.
         flat: the latents are one vector.
         dtype: `"float32"` or `"float64"`.
         validate_args: check in every call, in graphs too, that values are finite.
@@ -91,7 +91,7 @@ class Glow(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is out of range, height or width is no multiple of 2^L, or there are labels of an
+        ValueError: an option is out of range, height or width is not a multiple of 2^L, or labels are given to an
             unconditional flow.
         DataError: a label is out of range.
 

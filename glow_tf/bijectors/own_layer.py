@@ -8,16 +8,17 @@ from glow_tf.layers.flow import FlowLayer
 from glow_tf.types import TensorLike
 
 NOT_THE_LAYERS = ("event_shape", "labels", "validate_args", "name", "layer")
-"""Arguments of a bijector's constructor that are no options of the layer."""
+"""Arguments of a bijector's constructor that are not options of the layer."""
 
 
 class OwnLayerBijector(LayerBijector):
-    """Make a flow layer of its own, `.layer`: the base class of the bijectors here.
+    """Make the bijector's own flow layer, `.layer`: the base class of the bijectors here.
 
-    A subclass hands over `dict(locals())`, as TFP's constructors do: its arguments are the layer's options and
+    A subclass passes `dict(locals())`, as TFP's constructors do. Its arguments are the layer's options and
 
-        event_shape: the shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int. It builds the layer, unless
-            the number of channels is None. By default that of images; the layer is then built in the first call.
+        event_shape: the shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int. The layer is built for it,
+            unless the number of channels is None. By default the shape of an image; the first call then builds the
+            layer.
         dtype: `"float32"` or `"float64"`.
         validate_args: check in every call, in graphs too, that values are finite.
         name: name of the bijector.
@@ -45,7 +46,7 @@ class OwnLayerBijector(LayerBijector):
         super().__init__(layer, condition, parameters["validate_args"], parameters["name"], parameters=parameters)
 
     def copy(self, **overrides: Any) -> Self:
-        """Return a copy with other arguments; with another option of the layer it has a new layer, else the same."""
+        """Return a copy with other arguments; it has a new layer if an option of the layer changes, else the same."""
         if not set(overrides) <= set(NOT_THE_LAYERS):
             overrides.setdefault("layer", None)
         return super().copy(**overrides)
@@ -55,7 +56,7 @@ class OwnLayerBijector(LayerBijector):
 
         Args:
             x: `[..., *event]` on the side of the data.
-            condition: labels that broadcast to the leading dimensions; by default the bijector's own.
+            condition: labels that broadcast to the leading dimensions; by default those of the bijector.
 
         Raises:
             DataError: the batch is empty or not finite; no weight is set then.

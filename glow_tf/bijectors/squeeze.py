@@ -1,4 +1,4 @@
-"""Squeeze and split as bijectors; their maths is in the tables of the layers of the same names."""
+"""Squeeze and split as bijectors; the layers of the same names document the mathematics."""
 
 from glow_tf import layers
 from glow_tf.bijectors.own_layer import OwnLayerBijector
@@ -6,7 +6,7 @@ from glow_tf.types import ShapeLike
 
 
 class Squeeze(OwnLayerBijector):
-    """Turn each 2x2 block of positions into channels by `inverse`.
+    """Turn each 2x2 block of positions into channels in `inverse`; `forward` undoes this.
 
     Args:
         event_shape: shape of one image `(H, W, C)`; by default that of the first call.
@@ -16,7 +16,7 @@ class Squeeze(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: the input is no image, or its height or width is odd.
+        ValueError: the input is not an image, or its height or width is odd.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803;
     see `layers.Squeeze`.
@@ -40,7 +40,7 @@ class Squeeze(OwnLayerBijector):
 
 
 class Split(OwnLayerBijector):
-    """Split the channels by `inverse`: one half, and the other whitened by a Gaussian learned from it.
+    """Split the channels in `inverse`: pass on one half, and whiten the other with a Gaussian computed from the first.
 
     Args:
         event_shape: shape of one image `(H, W, C)`; by default that of the first call.
@@ -50,7 +50,7 @@ class Split(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: the input is no image, or has an odd number of channels.
+        ValueError: the input is not an image, or has an odd number of channels.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803;
     see `layers.Split`.

@@ -24,13 +24,13 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
     """Run `main(arguments)` as a command and exit with its result: 0, or the number it returns.
 
     `main` parses its arguments, calls `start_tensorflow` and computes. A `GlowError`, a file that cannot be used and a
-    lack of memory are one line and exit with 2; a closed pipe (`| head`) ends quietly; Ctrl-C is one line and exits
-    with 130. What the library logs is shown as lines on standard error.
+    lack of memory print one line and exit with 2. Ctrl-C prints one line and exits with 130; a closed pipe (`| head`)
+    ends the command quietly. Log messages of the library are lines on standard error.
 
     Args:
         main: function of the words of a command line.
         name: the command as the user typed it, for error messages and warnings.
-        arguments: the words; None takes those of this process.
+        arguments: the words of the command line; None takes those of this process.
     """
     warnings.formatwarning = lambda message, *_: f"{name}: {message}\n"
     for stream in (sys.stdout, sys.stderr):
@@ -77,13 +77,13 @@ def run_module(name: str) -> NoReturn:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and the library, quietly, and look for GPUs; called once the command line is parsed.
+    """Import TensorFlow and the library, quietly, and look for GPUs; called after the command line is parsed.
 
-    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` asks for it. A card
-    that TensorFlow does not see is one line.
+    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` turns it on. A card
+    that TensorFlow does not see is reported in one line.
 
     Raises:
-        BackendError: Keras has another backend than TensorFlow.
+        BackendError: Keras has a backend other than TensorFlow.
     """
     with quiet_import(is_command()):
         check_backend()
@@ -101,7 +101,7 @@ def start_tensorflow() -> None:
 
 
 def rename_options(arguments: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
-    """Return the words of a command line with old names of options replaced, with a warning for each.
+    """Return the words of a command line with old option names replaced; warn about each.
 
     Args:
         arguments: words of the command line.

@@ -1,7 +1,7 @@
 """Convert a checkpoint of the original Glow code (openai/glow), or the frozen graph of its face demo, to a run folder.
 
-The architecture is inferred from the names and shapes of the weights. Bits and image size are not stored with them, so
-they must be given.
+The command infers the architecture from the names and shapes of the weights. Bits and image size are not stored with
+them, so you must give them.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ class Options:
     image_size: Annotated[tuple[Side, ...], _argument("H [W]", "(required)")] = ()
     """Height and width of the images in pixels, or one number if they are square."""
     check: Annotated[pathlib.Path | None, _argument("IMAGES")] = None
-    """Print the bits/dim of these images before anything is written: uint8 [n, H, W, C], as .npy, or as .npz with
+    """File of images whose bits/dim is printed before anything is written: uint8 [n, H, W, C], as .npy, or as .npz with
     images x and labels y."""
     preset: Annotated[str | None, _argument("NAME")] = None
     """Preset that the model must match; the run takes its data and training options from it."""
@@ -53,7 +53,7 @@ class Options:
     optimizer: Annotated[
         Literal["adamax", "adam"] | None, _argument("{adamax,adam}", "(default: adamax, or the preset's)")
     ] = None
-    """Optimizer that the model was trained with; a checkpoint does not name it."""
+    """Optimizer with which the model was trained; a checkpoint does not name it."""
     weight_y: Annotated[float, Between(0, 10**6), _argument("X", "(default: 0.01)")] = 0.01
     """Weight of the classifier's loss, if there is a classifier."""
     ignore: Annotated[tuple[str, ...], _argument("NAME ...")] = ()
@@ -112,7 +112,7 @@ def check_required(options: Options) -> tuple[pathlib.Path, pathlib.Path, int, t
     """Return checkpoint, run folder, bits and `(height, width)`.
 
     Raises:
-        ConversionError: one of them is missing; the message names the first.
+        ConversionError: a value is missing; the message names the first one.
     """
     usage = f"{NAME} CHECKPOINT OUT --bits 8 --image-size 32"
     if options.checkpoint is None:

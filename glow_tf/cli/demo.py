@@ -1,4 +1,4 @@
-"""The command that opens the page over a trained Glow: `python -m glow_tf.demo RUN`."""
+"""The command that opens the browser page of a trained Glow: `python -m glow_tf.demo RUN`."""
 
 import os
 import pathlib
@@ -42,16 +42,16 @@ def command(
     port: Annotated[int, Between(0, 65_535)] = 8000,
     no_browser: bool = False,
 ) -> None:
-    """Open a local web page over a trained Glow: draw, blend, move along attributes, redraw levels.
+    """Open a local web page for a trained Glow: draw, blend, move along attributes, redraw levels.
 
     Args:
-        run: Run folder, .keras file, or a preset whose weights come with the package; the faces if not given.
+        run: Run folder, .keras file, or a preset whose weights come with the package; the preset faces if not given.
         ema: Use a run's EMA weights instead of the raw ones.
         data: Source of the test images and attributes, such as bundled:digits, instead of the run's own; images
-            of another source are resized to the model's.
+            of another source are resized to the model's size.
         attributes: Attribute directions to use: .npz of evaluate.py attributes, or the original's z_manipulate.npy.
-        host: Address to listen at; 0.0.0.0 lets other machines in.
-        port: Port to listen at; 0 takes a free one.
+        host: Address to listen on; 0.0.0.0 lets other machines connect.
+        port: Port to listen on; 0 takes a free one.
         no_browser: Only print the address.
     """
     with optional_packages():
@@ -80,10 +80,10 @@ def command(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at an address.
+    """Return a socket that listens on an address.
 
     Raises:
-        ConfigError: nobody can listen there.
+        ConfigError: no server can listen there.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
@@ -94,7 +94,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _reason(error: OSError | OverflowError) -> str:
-    """Return in words why a socket cannot be opened, such as "address already in use"."""
+    """Return the reason why a socket cannot be opened, such as "address already in use"."""
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
         return os.strerror(error.errno).lower()
     return getattr(error, "strerror", None) or str(error)

@@ -1,4 +1,4 @@
-"""The command `python evaluate.py`: measure and draw what a trained Glow does."""
+"""The command `python evaluate.py`: measure a trained Glow and draw its results."""
 
 import itertools
 import os
@@ -27,7 +27,7 @@ RENAMED_OPTIONS = {"--average": "--ema", "--no-average": "--no-ema", "--judged":
 
 
 def main(arguments: list[str]) -> None:
-    """Run the sub-command in the words of a command line; a run folder as the first word stands for `report`."""
+    """Run the sub-command that a command line names; if the first word is a run folder, run `report`."""
     arguments = rename_options(arguments, RENAMED_OPTIONS)
     arguments = [*rename_options(arguments[:1], RENAMED_COMMANDS), *arguments[1:]]
     if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _rename_counts(arguments: list[str]) -> list[str]:
-    """Return the words of a command line with `--images N`, the old form of `--shown N`, replaced, with a warning."""
+    """Return the words of a command line with `--images N`, the old form of `--shown N`, replaced; warn about it."""
     if arguments[:1] and arguments[0] not in ("report", "reconstruct", "attributes"):
         return arguments
     words = [part for word in arguments for part in ((word.split("=", 1)) if word.startswith("--images=") else [word])]
@@ -54,11 +54,11 @@ def _rename_counts(arguments: list[str]) -> list[str]:
 
 
 def _check_is_run(word: str, following: str = "-") -> None:
-    """Raise a `ConfigError` if the first word is no file and looks like a sub-command.
+    """Raise a `ConfigError` if the first word is not a file and looks like a sub-command.
 
     Args:
-        word: the first word of a command line, which is no sub-command.
-        following: the second one.
+        word: the first word of a command line, which is not a sub-command.
+        following: the second word.
     """
     hint = did_you_mean(word, COMMANDS)
     if (hint or not following.startswith("-")) and not (os.path.exists(word) or word in presets.PRESETS):

@@ -29,7 +29,7 @@ def command(
         out: Folder to write.
         ema: Export a run's EMA weights instead of the raw ones.
         overwrite: Replace the SavedModel at OUT.
-        litert: Write a graph whose `encode` and `decode` the LiteRT (TFLite) converter takes.
+        litert: Write a graph whose `encode` and `decode` the LiteRT (TFLite) converter accepts.
     """
     from glow_tf.export import export_model
     from glow_tf.model import Glow

@@ -1,4 +1,4 @@
-"""The command `glow-tf`: the commands of this project under one name, once the package is installed."""
+"""The command `glow-tf` of an installed package: all commands of this project under one name."""
 
 import importlib
 

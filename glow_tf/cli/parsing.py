@@ -1,4 +1,4 @@
-"""Parsing of a command line with tyro, whose framed error messages become one sentence."""
+"""Parse a command line with tyro; turn its framed error messages into one sentence."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ _REPHRASED = (
     (r"Error parsing (?:model|data|training|run|target|Options): (.*)", r"\1"),
     (_ERROR + "(.*)", r"\1: \2"),
 )
-"""Patterns of tyro's sentences, and how they are put here."""
+"""Patterns of tyro's error messages, and their replacements here."""
 
 
 def parse(target: Any, arguments: Sequence[str], **options: Any) -> Any:
@@ -89,7 +89,7 @@ def _with_short_errors(cli: Callable[[], Any], arguments: Sequence[str]) -> Any:
 
 @contextlib.contextmanager
 def _unwrapped_lines() -> Iterator[None]:
-    """Let tyro take the terminal for a wide one, so that it breaks no line of a message."""
+    """Make tyro assume a wide terminal, so that it breaks no line of a message."""
     columns = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "10000"
     try:

@@ -1,9 +1,9 @@
-"""A quiet start of the commands. Only the standard library is imported here.
+"""Start the commands quietly. Only the standard library is imported here.
 
-TensorFlow writes lines to file descriptor 2 while it is imported and while it looks for GPUs, which no environment
-variable and no `sys.stderr` holds back. A library must not hide them from its user. A command of this project may, in
-its own process: it keeps them, shows them where the import fails, and condenses them where a GPU is not seen (see
-`glow_tf.gpus`).
+TensorFlow writes lines to file descriptor 2 while it is imported and while it looks for GPUs; no environment variable
+and no replacement of `sys.stderr` suppresses them. A library must not hide them from its user, but a command may do so
+in its own process. The commands here keep the lines, show them if the import fails, and condense them if TensorFlow
+does not see a GPU (see `glow_tf.gpus`).
 """
 
 import contextlib
@@ -24,10 +24,10 @@ import_messages = ""
 def quiet_import(active: bool = True) -> Iterator[None]:
     """Hide what is written to file descriptor 2 within the context, and show it if an exception ends it.
 
-    A `GlowError` says itself what is wrong.
+    After a `GlowError` nothing is shown, because its message says what is wrong.
 
     Args:
-        active: False does nothing.
+        active: if False, do nothing.
     """
     global import_messages
     if not active:

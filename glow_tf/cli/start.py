@@ -1,6 +1,6 @@
-"""The first thing that a command imports: whether this process is one, and how Ctrl-C ends its imports.
+"""The first module that a command imports: whether this process is a command, and how Ctrl-C ends its imports.
 
-Only modules that are built into Python are imported here, because until then Ctrl-C is a traceback.
+This module imports only modules that are built into Python, because until it has run, Ctrl-C gives a traceback.
 """
 
 # `signal` itself would first import `enum`, `functools`, `collections` and others; typeshed does not know this one.
@@ -34,8 +34,8 @@ stderr = 2
 def is_command() -> bool:
     """Return whether this process was started as a command of this project.
 
-    That is `glow-tf`, `python -m glow_tf.NAME`, or a script that sets `GLOW_TF_COMMAND = True` before it imports
-    `glow_tf` (`train.py`, `evaluate.py`). Another program that imports `glow_tf` is not one, however it was started.
+    Commands are `glow-tf`, `python -m glow_tf.NAME`, and scripts that set `GLOW_TF_COMMAND = True` before they import
+    `glow_tf` (`train.py`, `evaluate.py`). Any other program that imports `glow_tf` is not a command.
     """
     main = sys.modules.get("__main__")
     if getattr(main, "GLOW_TF_COMMAND", False) or _is_console_command():
@@ -68,7 +68,7 @@ def _is_console_command() -> bool:
 
 
 def _module_name() -> str | None:
-    """Return the module that Python was started with by its option -m; None without it."""
+    """Return the module with which Python was started by its option -m, or None."""
     for word, following in itertools.pairwise([*sys.orig_argv[1:], ""]):
         flags, option, module = word[1:].partition("m")  # it may be joined with flags, or with the module
         if word.startswith("-") and option and set(flags) <= set(FLAGS):
@@ -77,7 +77,7 @@ def _module_name() -> str | None:
 
 
 def end_on_interrupt() -> None:
-    """Let Ctrl-C end a command by one line until `run_command` takes over, during the imports above all."""
+    """Let Ctrl-C end a command with one line until `run_command` takes over, that is, mainly during the imports."""
     # Another thread cannot set it, and the children of a multiprocessing command are ended by their parent.
     if is_command() and "__mp_main__" not in sys.modules:
         try:

@@ -1,4 +1,4 @@
-"""The experiment that the options of `train.py` change: a preset's, a run's, or one chosen by the images."""
+"""The experiment that the options of `train.py` change: that of a preset or a run, or one that fits the images."""
 
 import argparse
 import contextlib
@@ -19,8 +19,8 @@ from glow_tf.run_files import RunFiles
 def starting_experiment(arguments: Sequence[str]) -> Experiment:
     """Return the `Experiment` that the options change.
 
-    That is the preset's, that of the file in --config, that of the run in --run-dir, that of the run whose weights are
-    the first, or one that is chosen by the images. TensorFlow is started where weights or images are read.
+    It comes from the preset, the file in --config, the run in --run-dir or the run in --init-from, or it is chosen to
+    fit the images. TensorFlow is started if weights or images must be read.
 
     Args:
         arguments: words of the command line.
@@ -51,7 +51,7 @@ def starting_experiment(arguments: Sequence[str]) -> Experiment:
 
 
 def _parse_some(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the values of the options that decide where to start; what is wrong is found when all are parsed."""
+    """Return the values of the options that decide where to start; errors are found later, when all are parsed."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--preset", "--config", "--run-dir", "--source", "--init-from"):
         parser.add_argument(name, nargs="?")
@@ -69,7 +69,7 @@ def _earlier_experiment(name: str) -> Experiment | None:
 
 
 def _experiment_of_source(source: str, run_dir: str | None, image_shape: Sequence[str] | None) -> Experiment:
-    """Return the `Experiment` of the run that trains on a source already, or one chosen by the images, and say why."""
+    """Return the `Experiment` of a run that already trains on the source, or one that fits the images; say why."""
     start_tensorflow()
     from glow_tf.training import own_images
 

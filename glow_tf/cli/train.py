@@ -40,11 +40,11 @@ class Arguments:
     """Arguments of the command line: a preset, and any field of its configuration."""
 
     preset: str
-    """Name of the preset to start from (listed above)."""
+    """Name of the preset from which to start (listed above)."""
     print_config: bool
     """Print the configuration and stop."""
     config: pathlib.Path | None
-    """File to start from instead of a preset, as --print-config prints it, or config.json of a run."""
+    """Configuration file instead of a preset: output of --print-config, or the config.json of a run."""
     model: ModelConfig
     data: DataOptions
     training: TrainingConfig
@@ -58,7 +58,7 @@ def parse(arguments: list[str]) -> tuple[Experiment, RunOptions, bool]:
         arguments: words of the command line.
 
     Returns:
-        `(experiment, options, print_config)`; the last is True if the configuration is to be printed and no more.
+        `(experiment, options, print_config)`; the last is True if the command only prints the configuration.
     """
     first = starting_experiment(arguments)
     parse_all = functools.partial(

@@ -1,4 +1,4 @@
-"""The images: their source, and what is done to them before they are quantized."""
+"""The images: their source, and their processing before quantization."""
 
 import dataclasses
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ SOURCE_KINDS = ("bundled", "tfds", "folder", "npz", "npy", "tfrecord", "lsun-lmd
 """Kinds of image sources, the part of `DataConfig.source` before the colon."""
 
 MAX_CLASS_ATTRIBUTES = 10
-"""The greatest number of attributes that classes are made of, 1,024 combinations."""
+"""The greatest number of attributes whose combinations are classes; 10 give 1,024 classes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +25,14 @@ class DataConfig:
     """
 
     source: str = "bundled:digits"
-    """`kind:where`, kind one of bundled, tfds, folder, npz, npy, tfrecord, lsun-lmdb."""
+    """`kind:where`, where kind is bundled, tfds, folder, npz, npy, tfrecord or lsun-lmdb."""
     fit: Literal["exact", "pad", "resize", "crop", "random_crop"] = "exact"
     """How to fit an image of another size to image_shape: exact raises an error; pad adds zeros around it; resize
-    resizes the shorter side (by area) and crops the center; crop crops the center without resizing; random_crop crops
-    at random in training and the center otherwise."""
+    scales the shorter side (by area) and crops the center; crop crops the center without scaling; random_crop crops
+    at a random position in training and the center otherwise."""
     augment: Literal["none", "shift", "full"] = "none"
-    """The original code's levels: shift moves images by up to 10 %; full also flips, rotates by up to 15 degrees, zooms
-    by up to 0.1 and shears by up to 0.02 degrees."""
+    """The original code's augmentation: shift moves images by up to 10 %; full also flips, rotates by up to 15 degrees,
+    zooms by up to 0.1 and shears by up to 0.02 degrees."""
     flip: bool = False
     """Flip images horizontally at random in training."""
     validation: Annotated[float, Between(0, 1, open_low=True, open_high=True)] = 0.05
@@ -41,14 +41,14 @@ class DataConfig:
     labels: bool = False
     """Read labels; a conditional model needs them."""
     class_attributes: tuple[PathText, ...] = ()
-    """Attributes of the images, such as smiling beard: each combination of them is a class, in place of the labels that
-    the source has; n attributes make 2^n classes."""
+    """Attributes of the images, such as smiling beard. Their combinations replace the labels of the source: n
+    attributes make 2^n classes."""
     on_damaged: Literal["stop", "skip"] = "stop"
     """What to do with a damaged image or record: stop and name it, or name it and skip it."""
     paper_protocol: bool = False
     """Train on the whole training split and select on the test split, as the original did."""
     split_record: SplitRecord | None = None
-    """How a run held its images out; no option: the run folder keeps it. None before the run is started."""
+    """How a run held out its images; not an option, as the run folder keeps it. None before the run has started."""
 
     def __post_init__(self) -> None:
         if isinstance(self.split_record, dict):  # of a configuration file

@@ -29,13 +29,13 @@ class Experiment:
     data: DataConfig
     training: TrainingConfig
     name: str = "custom"
-    """Name of the preset that the experiment comes from."""
+    """Name of the preset from which the experiment comes."""
     about: str = ""
     """One line: the data set, the size, and the source of its numbers."""
     sample_every: Count | None = None
-    """Epochs between sample sheets, where the options of the run say nothing; None: only at the end."""
+    """Epochs between sample sheets, unless the options of the run set them; None: only at the end."""
     initial_weights: InitialWeights | None = None
-    """Weights that the training starts from; None: an initialization from data."""
+    """Weights from which the training starts; None: an initialization from data."""
 
     def __post_init__(self) -> None:
         if isinstance(self.initial_weights, dict):  # of a configuration file
@@ -60,6 +60,6 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Return the experiment of the dictionaries of `to_dict`."""
+        """Return the experiment from the dictionaries that `to_dict` returned."""
         parts = {"model": ModelConfig, "data": DataConfig, "training": TrainingConfig}
         return cls(**{k: parts[k](**v) if k in parts else v for k, v in values.items()})

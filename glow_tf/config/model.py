@@ -9,7 +9,7 @@ from glow_tf.errors import ConfigError
 from glow_tf.fields import Between, check_fields
 
 MAX_CHANNELS = 2**13
-"""The greatest number of channels of a level, whose 1x1 convolution has as many rows and columns."""
+"""The greatest number of channels in a level; the matrix of its 1x1 convolution has as many rows and columns."""
 
 Side = Annotated[int, Between(1, 4096)]
 """Height or width of an image in pixels."""
@@ -25,7 +25,7 @@ class ModelConfig:
     """
 
     image_shape: tuple[Side, Side, Annotated[int, Between(1, 64)]] = (32, 32, 3)
-    """Height, width, channels; height and width multiples of 2^levels."""
+    """Height, width, channels; height and width must be multiples of 2^levels."""
     bits: Annotated[int, Between(1, 8)] = 8
     """Bits per channel, 1 to 8 (the paper's 5-bit and 8-bit images)."""
     levels: Annotated[int, Between(1, 12)] = 3
@@ -43,13 +43,13 @@ class ModelConfig:
     learn_top: bool = True
     """Learn the top prior's mean and standard deviation."""
     classes: Annotated[int, Between(0, 100_000)] = 0
-    """Number of classes of a conditional model; 0 is unconditional."""
+    """Number of classes of a conditional model; 0 makes the model unconditional."""
     weight_y: Annotated[float, Between(0, 10**6)] = 0.0
     """Weight of the classifier's cross-entropy (in bits) in the loss of a conditional model."""
     network_dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Mixed precision inside the coupling networks; None computes in the model's dtype."""
     recompute: bool | None = None
-    """Recompute each step in the backward pass to save memory; None: from 64x64 pixels up."""
+    """Recompute each step in the backward pass to save memory; None: only for 64x64 pixels or more."""
     init_seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     """Seed of the random initial weights."""
 

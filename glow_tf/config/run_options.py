@@ -20,9 +20,9 @@ class RunOptions:
     run_dir: TensorFlowPath | None = None
     """The run folder; None: runs/<preset>."""
     devices: str = "auto"
-    """auto (every visible GPU, else the CPU), cpu, or a number of GPUs (of logical CPU devices without a GPU)."""
+    """auto (every visible GPU, else the CPU), cpu, or a number of GPUs (without a GPU, of logical CPU devices)."""
     deterministic: bool = False
-    """TensorFlow's op determinism: a run on one CPU repeats, and resumes, bit by bit; slower."""
+    """Turn on TensorFlow's op determinism: on one CPU, runs and resumed runs are bit-identical; slower."""
     tf32: bool = False
     """Allow TensorFloat-32 on GPUs that have it: faster, but inversion is no longer exact."""
     jit_compile: Literal["auto", "on", "off"] = "auto"
@@ -34,20 +34,20 @@ class RunOptions:
     validate_every: Count = 1
     """Epochs between validations."""
     sample_every: Count | None = None
-    """Epochs between sample sheets; None: as the preset has it, or only at the end."""
+    """Epochs between sample sheets; None: as the preset says, or only at the end."""
     tensorboard: bool = True
-    """Write event files for TensorBoard, where it is installed."""
+    """Write event files for TensorBoard, if it is installed."""
     init_from: PathText | None = None
-    """Weights to start a new run from, without an initialization from data: a run folder (its best weights), a .keras
-    or .weights.h5 file, or a preset whose weights come with glow_tf."""
+    """Weights from which a new run starts, instead of an initialization from data: a run folder (its best weights), a
+    .keras or .weights.h5 file, or a preset whose weights come with glow_tf."""
     init_ema: bool = False
     """Take the EMA weights of the run folder in init_from instead of the raw ones."""
     cache: Literal["auto", "off"] = "auto"
-    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it, in memory (up to 256 MiB in all)
-    or in files; off: decode it anew each time."""
+    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once and keep it, in memory (up to 256 MiB in total)
+    or in files; off: decode each image anew every time."""
     cache_dir: PathText | None = None
-    """Folder for the files of decoded images; None: images in $GLOW_TF_CACHE, else in glow_tf of $XDG_CACHE_HOME or
-    ~/.cache."""
+    """Folder for the files of decoded images; None: the folder images in $GLOW_TF_CACHE, or else in the folder glow_tf
+    of $XDG_CACHE_HOME or ~/.cache."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.devices, str):

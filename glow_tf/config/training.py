@@ -9,18 +9,18 @@ from glow_tf.config.checks import Count, require
 from glow_tf.fields import Between, check_fields
 
 ANCHOR_SIZE = 32
-"""Height and width in pixels of the images of which the original code counts an epoch."""
+"""Height and width, in pixels, of the images in which the original code counts an epoch."""
 
 ANCHOR_EPOCH = 50_000
 """Images of an epoch at the anchor size."""
 
 MAX_SEED = 2**43 - 1
-"""The greatest seed of a training: the seeds of its streams of random numbers are a million times as large."""
+"""The greatest seed of a training run; the seeds of its random streams are a million times as large."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """The training of a model; `None` derives a value by the anchor rule of the original code (see `anchored`).
+    """The training of a model; a value of None is derived by the anchor rule of the original code (see `anchored`).
 
     Example:
         >>> TrainingConfig(batch_size=64).anchored((32, 32, 3)).epoch_steps
@@ -30,7 +30,7 @@ class TrainingConfig:
     batch_size: Annotated[int, Between(1, 10**6)] = 512
     """Images per step over all replicas and machines."""
     optimizer: Literal["adamax", "adam"] = "adamax"
-    """The original code's variants of Adamax and Adam."""
+    """The optimizer: the original code's variant of Adamax or of Adam."""
     learning_rate: Annotated[float, Between(0, 1000, open_low=True)] = 1e-3
     """Learning rate after the warm-up."""
     beta1: Annotated[float, Between(0, 1, open_high=True)] = 0.9
@@ -44,15 +44,15 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate after the warm-up: constant (the paper), or a cosine decay to 0 at the last epoch."""
     epochs: Count | None = None
-    """Epochs to train; None trains until stopped."""
+    """Epochs to train; None: train until stopped."""
     weight_decay: Annotated[float, Between(0, 1, open_low=True)] = 1.0
-    """Factor on the weights at every step; 1 is off (the original's option)."""
+    """Factor by which the weights are multiplied at every step; 1 turns it off (the original's option)."""
     init_images: Annotated[int, Between(1, 10**6)] | None = None
     """Images of the data-dependent initialization; None: 256 at the anchor size, fewer for larger images."""
     seed: Annotated[int, Between(-MAX_SEED, MAX_SEED)] = 0
     """Seed of the order of the data, of noise and of augmentation."""
     patience: Count = 50
-    """Stop after this many steps in a row with a non-finite loss or gradient, each of which is skipped."""
+    """Stop after this many consecutive steps with a non-finite loss or gradient; every such step is skipped."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -62,11 +62,12 @@ class TrainingConfig:
         )
 
     def anchored(self, image_shape: Sequence[int]) -> "AnchoredTraining":
-        """Return this configuration with every None of the anchor rule filled in, for images of that shape.
+        """Return this configuration with every None of the anchor rule filled in, for images of a given shape.
 
-        The original counts an epoch as 50,000 images at 32x32 pixels, and an image of s x s pixels as (s / 32)^2 of
-        them. With `A = batch_size * H * W / 32^2`: `epoch_steps = ceil(50000 / A)`, `warmup_steps = 10 * 50000 / A`,
-        `beta2 = 1 - 1 / epoch_steps`; the initialization takes `256 * 32^2 / (H * W)` images.
+        The original counts an epoch as 50,000 images at 32x32 pixels, and an image of s x s pixels as (s / 32)^2
+        images. With `A = batch_size * H * W / 32^2`: `epoch_steps = ceil(50000 / A)`,
+        `warmup_steps = 10 * 50000 / A`, `beta2 = 1 - 1 / epoch_steps`. The initialization takes
+        `256 * 32^2 / (H * W)` images.
 
         Args:
             image_shape: `(H, W, C)`.

@@ -1,4 +1,4 @@
-"""Images as a `tfd.Distribution`: continuous over floats, discrete over bytes."""
+"""Images as a `tfd.Distribution`: continuous over floats, discrete over uint8 values."""
 
 from glow_tf.distributions.continuous_glow import ContinuousGlow, continuous
 from glow_tf.distributions.discrete_glow import DiscreteGlow

@@ -28,18 +28,18 @@ class ContinuousGlow(GlowDistribution, _TransformedDistribution):
     """Give float images `x` `[..., H, W, C]` in [-0.5, 0.5) their density under a `Glow`, in nats.
 
     A `tfd.TransformedDistribution`: the flow's bijector over standard normal latents, as in section 2 of
-    https://arxiv.org/abs/1807.03039. `Glow.distribution()` makes it.
+    https://arxiv.org/abs/1807.03039. `Glow.distribution()` returns it.
 
     Args:
         glow: the model.
         temperature: standard deviation of every latent, a scalar above 0.
-        labels: int of a conditional model; their shape is the batch shape.
-        flat: the base is one vector `[D]`, finest level first, instead of the list of latents.
+        labels: int labels for a conditional model; their shape is the batch shape.
+        flat: use as base one vector `[D]`, finest level first, instead of a list of latents.
         validate_args: check in every call that values are finite.
         name: name of the distribution.
 
     Raises:
-        ValueError: the temperature is not above 0, or labels are missing of a conditional model or given to an
+        ValueError: the temperature is not above 0, or labels are missing for a conditional model or given to an
             unconditional one.
         DataError: a label is out of range.
 
@@ -100,7 +100,7 @@ def continuous(
     flat: bool = False,
     validate_args: bool = False,
 ) -> ContinuousGlow:
-    """Return `ContinuousGlow` for labels `[n]`, a column of them, or one."""
+    """Return a `ContinuousGlow` for labels `[n]`, a column of labels, or a single label."""
     vector = label_vector(labels, glow.config.classes, "distribution")
     return ContinuousGlow(glow, temperature, vector, flat, validate_args)
 
@@ -108,7 +108,7 @@ def continuous(
 def _checkpointable(joint: Any) -> Any:
     """Change a joint distribution such that `tf.train.Checkpoint` can save objects that contain it.
 
-    TFP keeps the parts of a joint distribution under numbers, and a checkpoint's names are strings.
+    TFP stores the parts of a joint distribution under numbers, but the names in a checkpoint are strings.
     """
     del joint._single_sample_distributions  # and its tracking
     joint._single_sample_distributions = joint._no_dependency({})

@@ -24,22 +24,22 @@ tfd = tfp.distributions
 class DiscreteGlow(GlowDistribution, tfd.Distribution):
     """Give uint8 images `[..., H, W, C]` a bound on their probability under a `Glow`, in nats.
 
-    `log_prob` is `log (1/k) sum_i p(x + noise_i) / n^D` over k draws of dequantization noise: a lower bound on
+    `log_prob` is `log (1/k) sum_i p(x + noise_i) / n^D` over k draws of dequantization noise. It is a lower bound on
     `log P(x)` in expectation, which rises with k and becomes exact (section 2 of https://arxiv.org/abs/1807.03039;
-    Burda et al., 2016). `Glow.distribution(discrete=True)` makes it.
+    Burda et al., 2016). `Glow.distribution(discrete=True)` returns it.
 
     Args:
         glow: the model.
-        temperature: standard deviation of every latent in `sample`, 0 or more; `log_prob` is that of temperature 1.
-        labels: int of a conditional model; their shape is the batch shape. Those of a variable are read once.
+        temperature: standard deviation of every latent in `sample`, 0 or more; `log_prob` always uses temperature 1.
+        labels: int labels for a conditional model; their shape is the batch shape. A variable is read only once.
         draws: number of draws k, at least 1.
         seed: seed of the noise, an int or two; None draws fresh noise in every eager call.
-        validate_args: as all distributions of TFP have it; bytes need no check.
+        validate_args: as in all distributions of TFP; uint8 values need no check.
         name: name of the distribution.
 
     Raises:
-        ValueError: temperature or `draws` is out of range, the seed is no seed, or labels are missing of a conditional
-            model or given to an unconditional one.
+        ValueError: `temperature` or `draws` is out of range, `seed` is not a seed, or labels are missing for a
+            conditional model or given to an unconditional one.
         DataError: a label is out of range, or images have another shape or type.
 
     Example:

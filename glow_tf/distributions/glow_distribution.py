@@ -1,4 +1,4 @@
-"""What both distributions share: labels as a batch parameter, copies, and values of the right type."""
+"""The base of both distributions: labels as a batch parameter, copies, and values of the right type."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ else:
 class GlowDistribution(Distribution):
     """Mixin of both distributions: labels as a batch parameter, copies, and values of the right type.
 
-    TFP slices and copies a distribution by a new one of sliced or changed parameters, and would cast an array of
-    another type without a word.
+    To slice or copy a distribution, TFP makes a new one from sliced or changed parameters. TFP would also silently cast
+    an array of another type.
     """
 
     _labels: Tensor | None
@@ -37,11 +37,11 @@ class GlowDistribution(Distribution):
         return deepcopy_by_parameters(self, memo)
 
     def log_prob(self, value: TensorLike, name: str = "log_prob", **kwargs: Any) -> Tensor:
-        """Compute `log p` of images `[..., H, W, C]`, in nats; for bytes a bound on it."""
+        """Compute `log p` of images `[..., H, W, C]`, in nats; for uint8 images a bound on it."""
         return super().log_prob(self._checked_images(value), name, **kwargs)
 
     def prob(self, value: TensorLike, name: str = "prob", **kwargs: Any) -> Tensor:
-        """Compute `p` of images `[..., H, W, C]`; for bytes a bound on it."""
+        """Compute `p` of images `[..., H, W, C]`; for uint8 images a bound on it."""
         return super().prob(self._checked_images(value), name, **kwargs)
 
     def unnormalized_log_prob(self, value: TensorLike, name: str = "unnormalized_log_prob", **kwargs: Any) -> Tensor:

@@ -38,7 +38,7 @@ class PictureOptions:
     format: Literal["png", "pdf", "svg"] = "png"
     """Format of sheets and charts; animations have their own."""
     scale: Annotated[int, Between(1, 8)] = 1
-    """Whole factor of the size of sheets, texts included, and of the pixels of a chart."""
+    """Integer factor for the size of sheets, including their text, and for the pixels of a chart."""
 
     def __post_init__(self) -> None:
         check_fields(self, option_name)

@@ -1,7 +1,7 @@
 """Export of a trained Glow as a SavedModel; `python -m glow_tf.export RUN OUT` is its command.
 
-The command parses its command line before it imports TensorFlow, so `saved_model` is imported at the first use of its
-function.
+The command parses its command line before it imports TensorFlow, so `saved_model` is imported only when its function
+is first used.
 """
 
 from typing import TYPE_CHECKING, Any

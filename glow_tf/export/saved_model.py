@@ -15,19 +15,19 @@ from glow_tf.model import Glow
 
 
 def export_model(glow: Glow, path: str | os.PathLike[str], overwrite: bool = False, litert: bool = False) -> None:
-    """Write a `Glow` as a SavedModel, under a temporary name first, then moved into place.
+    """Write a `Glow` as a SavedModel, first under a temporary name, and then move it into place.
 
     Args:
         glow: the model.
         path: folder to write.
         overwrite: replace a SavedModel at `path`; nothing else is ever replaced.
         litert: write a graph that `tf.lite.TFLiteConverter.from_saved_model` converts, with
-            `signature_keys=["encode", "decode"]`. TensorFlow then optimizes each flow step for itself, so that a deep
-            model takes longer to start.
+            `signature_keys=["encode", "decode"]`. TensorFlow then optimizes each flow step separately, so a deep model
+            takes longer to start.
 
     Raises:
-        TypeError: `glow` is no `Glow`.
-        RunError: `path` exists and is not to be replaced, or cannot be written, or a weight is not finite.
+        TypeError: `glow` is not a `Glow`.
+        RunError: `path` exists and must not be replaced, or cannot be written, or a weight is not finite.
 
     Example:
         >>> import tempfile

@@ -1,7 +1,7 @@
 """The signatures of the SavedModel of a trained Glow.
 
-A SavedModel needs TensorFlow alone: neither this package, nor Keras, nor TFP. Images are uint8 `[n, H, W, C]`, n at
-least 1. The names below are a file format:
+A SavedModel needs only TensorFlow, not this package, Keras or TFP. Images are uint8 `[n, H, W, C]`, with n at least 1.
+The names below are a file format:
 
 | signature | inputs | outputs |
 |---|---|---|
@@ -13,9 +13,9 @@ least 1. The names below are a file format:
 | `reconstruct` | `images` | `images`, `x` |
 | `interpolate` | `first`, `second`: images, `steps` int32 [] | `images` [n, steps, H, W, C] |
 
-Every signature of a conditional model takes `labels` int32 [n] as well (`sample`: [count]; `interpolate`: of both
-images). Input of a wrong shape, type or range is an error that names the input. Pass tensors: TensorFlow silently
-casts NumPy arrays and numbers of another type.
+Every signature of a conditional model also takes `labels`, int32 [n] (`sample`: [count]; `interpolate`: one for both
+images of a pair). Input of a wrong shape, type or range raises an error that names the input. Pass tensors: TensorFlow
+silently casts NumPy arrays and numbers of another type.
 """
 
 import contextlib
@@ -40,9 +40,9 @@ SEED = tf.TensorSpec([2], tf.int32, "seed")
 
 
 class ServingModule(tf.Module):
-    """The signatures of a `Glow`; holds variables and nothing of Keras.
+    """Define the signatures of a `Glow`; the module tracks variables and no Keras objects.
 
-    Uses a float32 copy of the model without recomputation.
+    It uses a float32 copy of the model without recomputation.
 
     Args:
         glow: a `Glow`.
@@ -89,12 +89,12 @@ class ServingModule(tf.Module):
     # The signatures, in the order of the table above. Each gets its inputs by name, `labels` only if conditional.
 
     def bits_per_dim(self, images: Tensor, seed: Tensor, labels: Tensor | None = None) -> Outputs:
-        """Compute bits/dim at one draw of the dequantization noise."""
+        """Compute bits/dim with one draw of the dequantization noise."""
         images, labels = self._check_images(images, labels)
         return {"bits_per_dim": self._glow.bits_per_dim(images, labels, seed=seed)}
 
     def log_prob(self, images: Tensor, seed: Tensor, labels: Tensor | None = None) -> Outputs:
-        """Compute the log-likelihood bound in nats at one draw of the dequantization noise."""
+        """Compute the log-likelihood bound in nats with one draw of the dequantization noise."""
         images, labels = self._check_images(images, labels)
         return {"log_prob": self._glow.log_prob(images, labels, seed=seed)}
 
@@ -130,7 +130,7 @@ class ServingModule(tf.Module):
         return self._decode_to_images(self._glow.encode(images, labels), labels)
 
     def interpolate(self, first: Tensor, second: Tensor, steps: Tensor, labels: Tensor | None = None) -> Outputs:
-        """Compute images between pairs of images, linear in the latents, ends included."""
+        """Compute images between pairs of images by linear interpolation of the latents, ends included."""
         counts = tf.shape(first)[0], tf.shape(second)[0]
         checks = [
             tf.debugging.assert_equal(*counts, "first, second: expected as many images of each"),

@@ -1,8 +1,9 @@
-"""Keep the activations of the coupling networks from the forward for the backward pass of a compiled loop.
+"""Keep the coupling networks' activations of the forward pass for the backward pass of a compiled loop.
 
-A loop with a backward pass of its own (`layers/compiled_steps.py`) calls a flow step twice: to compute, and again to
-differentiate. What is expensive, the products of the coupling network, should be computed once: the first call runs
-within `recording()`, the second within `replaying(activations)`. Outside of both, `activations` just computes.
+A loop with its own backward pass (`layers/compiled_steps.py`) calls a flow step twice: to compute, and again to
+differentiate. The expensive part, the matrix products of the coupling network, should be computed once. So the first
+call runs within `recording()`, the second within `replaying(activations)`. Outside of both, `activations` just
+computes.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ _store: contextvars.ContextVar[_State | None] = contextvars.ContextVar("activati
 
 @contextlib.contextmanager
 def recording() -> Iterator[list[Tensor]]:
-    """Collect what `activations` computes within the context; yields the list of tensors."""
+    """Collect the tensors that `activations` computes within the context; yield the list of them."""
     recorded = []
     with _set((recorded.extend, None)):
         yield recorded
@@ -40,7 +41,7 @@ def replaying(recorded: Sequence[Tensor]) -> Iterator[None]:
 
 
 def activations(compute: Callable[[], Sequence[Tensor]], count: int) -> Sequence[Tensor]:
-    """Return the `count` tensors of `compute()`, or those that were recorded at this place."""
+    """Return the `count` tensors of `compute()`, or, within `replaying`, those recorded by the matching call."""
     record, remaining = _store.get() or (None, None)
     if remaining is not None:
         return [next(remaining) for _ in range(count)]

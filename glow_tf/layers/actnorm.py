@@ -16,7 +16,7 @@ LOG_SCALE_FACTOR = 3.0
 
 @keras.saving.register_keras_serializable("glow_tf")
 class ActNorm(FlowLayer):
-    """Scale and shift each channel, at the start such that the first batch has mean 0 and variance 1 per channel.
+    """Scale and shift each channel; initialized such that the first batch has mean 0 and variance 1 per channel.
 
     | | |
     |---|---|
@@ -26,8 +26,8 @@ class ActNorm(FlowLayer):
     | shapes | `[B, ..., C] -> [B, ..., C]`, any number of spatial axes; `b`, `logs` `[1, ..., 1, C]` |
     | start | the identity; `initialize(x)` sets `b`, `logs` so that `z` has mean 0 and variance 1 per channel |
 
-    Source: Table 1 and section 3.1 of https://arxiv.org/abs/1807.03039. The paper writes `y = s * x + b`; the factor 3,
-    and the bias first, are those of the original code.
+    Source: Table 1 and section 3.1 of https://arxiv.org/abs/1807.03039. The paper writes `y = s * x + b`; the original
+    code adds the bias first and has the factor 3.
 
     Args:
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
@@ -61,7 +61,7 @@ class ActNorm(FlowLayer):
 
     @staticmethod
     def scales_and_biases(layers: "Sequence[ActNorm]") -> tuple[Tensor, Tensor, Tensor]:
-        """Return `(scales, biases, log_dets)` of K layers, `[K, C]`, `[K, C]` and `[K]`, the last at one position."""
+        """Return `(scales, biases, log_dets)` of K layers: `[K, C]`, `[K, C]`, and `[K]` for a single position."""
         log_scales = LOG_SCALE_FACTOR * tf.reshape(tf.stack([v.logs.value for v in layers]), [len(layers), -1])
         scales = tf.exp(log_scales)
         biases = tf.reshape(tf.stack([v.b.value for v in layers]), [len(layers), -1]) * scales
@@ -91,7 +91,7 @@ class ActNorm(FlowLayer):
         """Set `b` and `logs` so that values of this mean and standard deviation per channel get mean 0, deviation 1.
 
         Raises:
-            DataError: they are not finite (in eager code); neither is set then.
+            DataError: the statistics are not finite (in eager code); neither weight is set then.
         """
         b = tf.reshape(-mean, self.b.shape)
         logs = tf.reshape(tf.math.log(1.0 / (std + 1e-6)) / LOG_SCALE_FACTOR, self.logs.shape)

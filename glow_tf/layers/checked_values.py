@@ -1,7 +1,7 @@
-"""Check the values that come into a flow layer and the results of its author's methods; build it on first use.
+"""Check the input of a flow layer and the results of its author's methods; build the layer on first use.
 
-A wrong shape that TensorFlow would broadcast gives a wrong number without a word, so every shape that is known is
-checked here, once for all layers.
+A wrong shape that TensorFlow broadcasts silently gives a wrong number, so every known shape is checked here, once for
+all layers.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CheckedValues(LayerMixin):
         return map_latents(unflatten, result), unflatten(log_det)
 
     def _empty_result(self, value: Any, ndims: int, method: Method) -> tuple[Any, Tensor]:
-        """Return the result for no examples: TensorFlow's convolutions on a CPU fail on none."""
+        """Return the result for an empty batch, on which TensorFlow's convolutions fail on a CPU."""
         shape = map_latents(lambda v: tuple(v.shape[-ndims:]), value)
         shape = self.decoded_shape(shape) if method == "decode" else self.encoded_shape(shape)
         lead = first_latent(value).shape[:-ndims].as_list()
@@ -117,7 +117,7 @@ class CheckedValues(LayerMixin):
         return value
 
     def _event_shape_of(self, value: Any, method: Method) -> EventShape:
-        """Return the event shape of images that an unbuilt layer is to be built for, from its first value."""
+        """Return the event shape of images for which to build an unbuilt layer, from its first value."""
         if isinstance(value, list) and method != "decode":
             raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
         rank = first_latent(value).shape.rank
@@ -137,7 +137,7 @@ class CheckedValues(LayerMixin):
         return self.decoded_shape(shape) if method == "decode" else shape
 
     def _check_latents(self, latents: list[Tensor], expected: list[EventShape]) -> None:
-        """Raise a `ValueError` unless a list of latents has one batch and the shapes of the levels of one image."""
+        """Raise a `ValueError` unless all latents have one batch shape and the shapes of the levels of an image."""
         if any(v.shape.rank is None for v in latents):
             return
         shapes = ", ".join(str(v.shape) for v in latents)
@@ -152,7 +152,7 @@ class CheckedValues(LayerMixin):
 
     @contextlib.contextmanager
     def _as_before_if_not_built(self) -> Iterator[None]:
-        """Let a build that fails leave the layer as it was: the next value may have another number of axes."""
+        """Restore the layer if a build in the context fails: the next value may have another number of axes."""
         before = self.event_ndims, self.event_shape, self.channels
         try:
             yield
@@ -162,9 +162,9 @@ class CheckedValues(LayerMixin):
             raise
 
     def _checked_log_det(self, log_det: Tensor, size: int | None, method: Method) -> Tensor:
-        """Return the log-determinant of an author's method, or raise if it is not one per example, `[size]`.
+        """Return the log-determinant of an author's method; raise if it does not have one value per example, `[size]`.
 
-        Added to another of shape `[B]`, one of shape `[B, 1]` would give `[B, B]`.
+        A log-determinant of shape `[B, 1]`, added to one of shape `[B]`, would give `[B, B]`.
         """
         log_det = tf.convert_to_tensor(log_det)
         if not log_det.shape.is_compatible_with([size]):
@@ -200,7 +200,7 @@ class CheckedValues(LayerMixin):
 
 
 def default_event_ndims(rank: int) -> int:
-    """Return the number of event axes of an input of this rank; a single axis is that of the channels."""
+    """Return the number of event axes of an input of this rank; a single axis is the axis of the channels."""
     return min(max(rank - 1, 1), 3)
 
 

@@ -1,12 +1,12 @@
 """Run the K equal steps of a level as one loop, for XLA.
 
-XLA inlines every call, so K steps in a row would be compiled K times: minutes at K=32. Here they are one
-`tf.while_loop` over their stacked values, whose program does not grow with K; only the stacking does.
+XLA inlines every call, so K steps in a row would be compiled K times, which takes minutes at K=32. Here the steps are
+one `tf.while_loop` over their stacked values. The program of the loop does not grow with K; only the stacking does.
 
-**The backward pass** is a loop of its own. TensorFlow's gradient of a loop would add a gradient of the size of all K
-steps in each of the K iterations. This one runs the steps backwards from their stored inputs, writes each step's
-gradient into its place, and takes the activations of the coupling network from the forward loop
-(`layers/activations.py`), or computes them again if asked to save memory.
+**The backward pass** is a separate loop. TensorFlow's gradient of a loop would add a gradient of the size of all K
+steps in each of the K iterations. This loop runs the steps backwards from their stored inputs and writes each step's
+gradient into its place. It takes the activations of the coupling network from the forward loop
+(`layers/activations.py`), or, to save memory, computes them again.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ def run_in_loop(
     """Run `x, log_det = call(x, *step_values)` for all steps in one loop.
 
     Args:
-        call: function of `x` `[B, ...]` and of the values of a step; reads no other variable.
+        call: function of `x` `[B, ...]` and of the values of a step, which reads no other variable.
         x: `[B, ...]`.
-        values: a list of tensors for each step, of equal shapes.
+        values: a list of tensors for each step, with the same shapes in every step.
         recompute: compute the activations of the coupling networks again in the backward pass.
 
     Returns:
@@ -52,7 +52,7 @@ class _Loop:
         self.activation_specs = [] if recompute else self._trace_activations()
 
     def _trace_activations(self) -> list[tf.TensorSpec]:
-        """Return the shapes and dtypes of what a step records, from a trace that is thrown away."""
+        """Return the shapes and dtypes of the tensors that a step records, from a trace that is thrown away."""
 
         def trace(x: Tensor, *values: Tensor) -> list[Tensor]:
             with recording() as recorded:

@@ -1,8 +1,8 @@
 """3x3 convolutions with edge markers, and the three convolutions of a coupling network as matrix products.
 
 A 3x3 convolution is a matrix product over the nine neighbors of each position. The coupling network is narrow at both
-ends and wide in between, so the nine are concatenated at the narrow ends only. All large arrays are then matrices
-`[positions, width]`, and every product, also of the backward pass, is one call of the fastest kernel.
+ends and wide in between, so the neighbors are concatenated only at the narrow ends. All large arrays are then matrices
+`[positions, width]`, and every product, including those of the backward pass, is one call of the fastest kernel.
 """
 
 from typing import Any
@@ -104,7 +104,7 @@ def three_convolutions(
 ) -> Any:
     """Compute `conv3x3(relu(conv1x1(relu(conv3x3(x) + bias_1)) + bias_2)) + bias_3`.
 
-    `CouplingNetwork.reference_call` is the plain form, with which the tests compare values and gradients.
+    `CouplingNetwork.reference_call` is the plain form; the tests compare values and gradients with it.
 
     Args:
         x: `[B, H, W, in]`.

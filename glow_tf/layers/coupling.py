@@ -37,15 +37,16 @@ class Coupling(FlowLayer):
         scale: `"sigmoid"` (the original code, and its published results) or `"exp"` (the paper's Table 1).
         network: a Keras layer or model `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`), by default a
             `CouplingNetwork` for images and a `DenseNetwork` for vectors. If it has a method `initialize(z1)`,
-            data-dependent initialization calls that. A plain function is taken too; weights that it uses are not the
-            layer's, and to save the layer it must be registered (`keras.saving.register_keras_serializable`).
+            data-dependent initialization calls this method. A plain function also works: the layer does not track the
+            weights that it uses, and it must be registered (`keras.saving.register_keras_serializable`) to save the
+            layer.
         width: hidden channels of the default network.
-        network_dtype: dtype inside the default network in mixed precision, for images; None is the layer's own.
+        network_dtype: dtype inside the default network for images in mixed precision; None: the layer's dtype.
         seed: seed of the default network's weights.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is unknown, the number of channels is odd, or the network gives another number of
+        ValueError: an option is unknown, the number of channels is odd, or the network returns a wrong number of
             channels.
         TypeError: the network is neither a Keras layer nor a function, or does not return one tensor.
 
@@ -84,7 +85,7 @@ class Coupling(FlowLayer):
         self._own_network = network is None
 
     def build(self, input_shape: ShapeLike) -> None:
-        """Make the default network unless there is one, and build it."""
+        """Make the default network unless one was given, and build it."""
         super().build(input_shape)
         if self.channels % 2:
             raise ValueError(f"{self.name}: expected an even number of channels to halve, got {self.channels}.")

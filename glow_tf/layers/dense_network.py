@@ -11,10 +11,10 @@ from glow_tf.types import Config, ShapeLike, Tensor
 
 @keras.saving.register_keras_serializable("glow_tf")
 class DenseNetwork(NetworkLayer):
-    """Compute shift and scale of a coupling of vectors by three dense layers.
+    """Compute the shift and scale of a coupling of vectors with three dense layers.
 
-    Dense to `width`, ReLU, dense to `width`, ReLU, dense to `filters`, zero at the start. `[B, in] -> [B, filters]`.
-    The paper has no vectors; the zeros at the start are those of section 3.3 of https://arxiv.org/abs/1807.03039.
+    The layers: dense to `width`, ReLU, dense to `width`, ReLU, dense to `filters`. `[B, in] -> [B, filters]`. The last
+    layer is zero at the start, as in section 3.3 of https://arxiv.org/abs/1807.03039, which has no vectors.
 
     Args:
         filters: output channels.

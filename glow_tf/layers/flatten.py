@@ -23,7 +23,7 @@ class FlatFlow(FlowLayer):
 
     Args:
         flow: a flow layer that returns a list, such as `GlowFlow`.
-        **kwargs: options of `FlowLayer`: `event_ndims`, by default 3, `dtype`, by default the flow's, and `name`.
+        **kwargs: options of `FlowLayer`: `event_ndims` (default 3), `dtype` (default: that of the flow) and `name`.
 
     Raises:
         ValueError: the flow returns one tensor.
@@ -70,7 +70,7 @@ class FlatFlow(FlowLayer):
         return _flatten(self.flow.initialize(x, condition))
 
     def settle_event(self, event_shape: ShapeLike | int | None = None) -> None:
-        """Settle the event as `FlowLayer` does; a built layer takes images of its own size alone."""
+        """Set the event axes as `FlowLayer` does; a built layer takes only images of the size it was built for."""
         fits = event_shape is None or tf.TensorShape(event_shape).is_compatible_with(self.event_shape)
         if self.built and not fits:
             raise ValueError(f"{self.name} was built for the event shape {self.event_shape}, got {event_shape}.")
@@ -81,7 +81,7 @@ class FlatFlow(FlowLayer):
         return (math.prod(event_shape) if None not in event_shape else None,)
 
     def decoded_shape(self, event_shape: EventShape) -> EventShape:
-        """Return the shape of one image, which the layer must have been built for."""
+        """Return the shape of one image; the layer must have been built for this shape."""
         if self.event_shape is None:
             raise ValueError(f"{self.name}: a vector does not tell the image's shape; build the layer first.")
         return self.event_shape

@@ -4,16 +4,16 @@ The author of a layer writes
 
 | method | does |
 |---|---|
-| `build(input_shape)` | calls `super().build(input_shape)`, then makes weights by `self.channels`, `self.event_shape` |
+| `build(input_shape)` | calls `super().build(input_shape)`, makes weights for `self.channels`, `self.event_shape` |
 | `_encode(x, condition=None)` | returns `(z, log_det)`: the paper's "function" (Table 1), image -> latent |
 | `_decode(z, condition=None)` | returns `(x, log_det)`: the paper's "reverse function", latent -> image |
 | `_initialize(x, condition=None)` | sets weights from a batch and returns `z`; only for layers with such weights |
 | `encoded_shape(shape)`, `decoded_shape(shape)` | return the other side's event shape; only where it differs |
 
-`log_det` has shape `[B]` and is the log-determinant of that very direction, so the two are negatives of each other.
-The base class turns these into the public `encode`, `decode`, `initialize` and `as_bijector`, which build the layer on
-first use, check their input and accept any number of leading batch dimensions. `docs/guides/write_a_layer.md` has an
-example that passes every test of the layers here.
+`log_det` has shape `[B]` and is the log-determinant of the same direction, so the two are negatives of each other.
+The base class turns these methods into the public `encode`, `decode`, `initialize` and `as_bijector`. These build the
+layer on first use, check their input and accept any number of leading batch dimensions.
+`docs/guides/write_a_layer.md` has an example that passes every test of the layers here.
 """
 
 from __future__ import annotations
@@ -39,26 +39,25 @@ if TYPE_CHECKING:
 class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.layers.Layer):
     """Map values invertibly, with a known log-determinant: the base class of all flow layers.
 
-    A value is a tensor `[..., *event]`, or a list of them where a layer splits its input. Every constructor argument
-    is an attribute, and `print(layer)` shows them.
+    A value is a tensor `[..., *event]`, or a list of tensors if a layer splits its input. Every constructor argument
+    is an attribute, and `print(layer)` shows them all.
 
     Args:
-        event_ndims: the number of axes of one example. By default the first build settles it:
-            3 for inputs of four axes or more (`[..., H, W, C]`), else all but the first axis
-            (`[B, C]` gives 1).
-        dtype: `"float32"` (the default, whatever Keras's global policy) or `"float64"`. A flow in
-            half precision would not be invertible; see `CouplingNetwork` for mixed precision.
+        event_ndims: the number of axes of one example. By default the first build sets it: to 3 for inputs of four
+            axes or more (`[..., H, W, C]`), else to the number of axes without the first (`[B, C]` gives 1).
+        dtype: `"float32"` (the default, regardless of Keras's global policy) or `"float64"`. A flow in half precision
+            would not be invertible; see `CouplingNetwork` for mixed precision.
         **kwargs: options of `keras.layers.Layer`, such as `name`.
 
     Raises:
         ValueError: `dtype` is neither float32 nor float64.
 
     Attributes:
-        event_shape: the shape of one example, `(..., C)`, from the first build on; an unknown size is None.
-        channels: C, from the first build on.
-        is_constant_jacobian: True if the Jacobian does not depend on the input, that is for an affine map. TFP then
-            knows entropies and means.
-        is_permutation: True if the layer only moves values; TFP then knows standard deviations.
+        event_shape: the shape of one example, `(..., C)`, set by the first build; an unknown size is None.
+        channels: C, set by the first build.
+        is_constant_jacobian: True if the Jacobian does not depend on the input, that is, for an affine map. TFP can
+            then compute entropies and means.
+        is_permutation: True if the layer only moves values; TFP can then compute standard deviations.
 
     Source: section 2 and Table 1 of https://arxiv.org/abs/1807.03039.
 
@@ -88,7 +87,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
     # What an author writes.
 
     def build(self, input_shape: ShapeLike) -> None:
-        """Settle the event axes and the number of channels; a subclass calls this first, then makes its weights.
+        """Set the event axes and the number of channels; a subclass calls this first, then makes its weights.
 
         Args:
             input_shape: `(B, *event)`; B and spatial sizes may be None.
@@ -119,7 +118,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
         return self._encode(x, condition)[0]
 
     def encoded_shape(self, event_shape: EventShape) -> EventShape:
-        """Return the event shape of `z` for an event shape of `x`; a list of shapes where `z` is a list."""
+        """Return the event shape of `z` for an event shape of `x`; a list of shapes if `z` is a list."""
         return event_shape
 
     def decoded_shape(self, event_shape: EventShape) -> EventShape:
@@ -190,7 +189,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
         return self._apply(initialize_batch, batch, condition, "initialize")[0]
 
     def __call__(self, x: TensorLike, *args: Any, **kwargs: Any) -> Any:
-        """Run `call`, and refuse a list of tensors with a sentence on chains of layers."""
+        """Run `call`; refuse a list of tensors with an error that explains how to chain layers."""
         require_one_tensor(x, self.name)
         with self._as_before_if_not_built():
             return super().__call__(x, *args, **kwargs)
@@ -216,8 +215,8 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
         """Return a `tfb.Bijector` over this layer's own weights: forward = `decode`, latent -> image (as in TFP).
 
         Args:
-            event_shape: the shape of one image (or vector), which builds the layer. Without it, or if the number of
-                channels is None, an unbuilt layer builds at the first call; without it, for images.
+            event_shape: the shape of one image (or vector), for which the layer is built. If it is None, or its number
+                of channels is None, the first call builds the layer. None stands for the shape of an image.
             condition: labels that broadcast against the leading dimensions, or None.
             name: name of the bijector.
             validate_args: check in every call that values are finite.
@@ -232,14 +231,14 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
         return LayerBijector(self, condition, validate_args, name or self.name)
 
     def settle_event(self, event_shape: ShapeLike | int | None = None) -> None:
-        """Settle the number of event axes, and build the layer if the shape tells the channels.
+        """Set the number of event axes, and build the layer if the shape has a known number of channels.
 
         Args:
             event_shape: the shape of one example, or the length of a vector; None stands for an image.
 
         Raises:
-            ValueError: the shape has another number of axes than the layer expects, or other channels than those for
-                which it was built.
+            ValueError: the shape has another number of axes than the layer expects, or another number of channels than
+                that for which it was built.
         """
         if event_shape is None:
             self.event_ndims = self.event_ndims or 3
@@ -256,7 +255,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.
                 self.build((None, *event_shape))
 
     def get_config(self) -> Config:
-        """Return the options, from which `from_config` makes the layer; a subclass adds its own."""
+        """Return the options, from which `from_config` makes the layer; a subclass adds its own options."""
         config = super().get_config()
         config.pop("autocast", None)
         config.update(dtype=self.compute_dtype, event_ndims=self.event_ndims)

@@ -38,8 +38,8 @@ class GlowFlow(MultiScale):
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is out of range, height or width is no multiple of 2^L, a conditional flow
-            gets no labels, or an unconditional one some.
+        ValueError: an option is out of range, height or width is not a multiple of 2^L, or labels are missing for a
+            conditional flow or given to an unconditional one.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039.
 
@@ -115,7 +115,7 @@ class GlowFlow(MultiScale):
         return [*latents, self.prior.initialize(top, labels)]
 
     def _checked_condition(self, condition: TensorLike | None) -> TensorLike | None:
-        """Return the condition; raise if the flow takes none, which would otherwise ignore it."""
+        """Return the condition; raise if the flow is unconditional, because it would ignore the condition."""
         require_labels(condition, self.classes, self.name)
         return condition
 

@@ -16,7 +16,7 @@ from glow_tf.types import Config, ShapeLike, Tensor
 
 @keras.saving.register_keras_serializable("glow_tf")
 class InvertibleConv1x1(FlowLayer):
-    """Multiply the channels by a learned matrix, a generalization of a permutation of them.
+    """Multiply the channels by a learned matrix, a generalization of a permutation of the channels.
 
     | | |
     |---|---|
@@ -28,7 +28,7 @@ class InvertibleConv1x1(FlowLayer):
 
     Args:
         lu: learn the factors `W = P (tril(L, -1) + I) (triu(U, 1) + diag(sign_S * exp(log_S)))` (equation 10)
-            instead of `W`, with the permutation `P` and the signs fixed. `W` is the same at the start.
+            instead of `W`, with the permutation `P` and the signs fixed. The initial `W` is the same in both forms.
         seed: seed of the random matrix.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
@@ -71,7 +71,7 @@ class InvertibleConv1x1(FlowLayer):
         return self.add_weight(shape=value.shape, initializer=lambda *_, **__: value, trainable=trainable, name=name)
 
     def matrix(self) -> Tensor:
-        """Return `W` `[C, C]`, which the LU form computes from its factors."""
+        """Return `W` `[C, C]`; the LU form computes it from its factors."""
         return self.matrices([self])[0][0]
 
     @staticmethod

@@ -15,7 +15,8 @@ else:
 class TracedOutputs(LayerMixin):
     """Mixin of Keras layers and models that define `compute_output_shape`.
 
-    Keras would take the outputs of a symbolic call from that method alone; here it runs `call`, which checks the input.
+    Keras would infer the outputs of a symbolic call from that method alone; here it runs `call`, which checks the
+    input.
     """
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
@@ -33,7 +34,7 @@ def require_full_precision(layer: keras.layers.Layer) -> None:
 
 
 def require_one_tensor(x: Any, name: str) -> None:
-    """Raise a `ValueError` if `x` has several tensors, as the second flow layer of a `keras.Sequential` gets."""
+    """Raise a `ValueError` if `x` has several tensors, as in the second flow layer of a `keras.Sequential`."""
     if isinstance(x, list | tuple) and any(tf.is_tensor(v) or isinstance(v, keras.KerasTensor) for v in x):
         raise ValueError(
             f"{name}: expected one tensor, got {len(x)}. A flow layer returns (z, log_det), which keras.Sequential "

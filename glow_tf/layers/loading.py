@@ -1,8 +1,8 @@
-"""Load weights: values that are not finite are refused by the name of their variable.
+"""Load weights; refuse values that are not finite, with the name of their variable.
 
-Keras reads `.weights.h5` and `.keras` files, those of functional models of flow layers too, layer by layer through
-`load_own_variables`, where they are checked. Its old `.h5` files, `set_weights` and `tf.train.Checkpoint` do not pass
-there and are not checked.
+Keras reads `.weights.h5` and `.keras` files layer by layer through `load_own_variables`, which checks them. This also
+holds for functional models of flow layers. Keras's old `.h5` files, `set_weights` and `tf.train.Checkpoint` do not call
+this method and are not checked.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from glow_tf.layers.keras_contract import LayerMixin
 
 
 def require_finite(values: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Raise a `RunError` that names the first of `values`, pairs `(name, array)`, which is not finite."""
+    """Raise a `RunError` that names the first array in `values`, pairs `(name, array)`, that is not finite."""
     problem = _find_problem(values)
     if problem:
         raise RunError(problem)
@@ -34,9 +34,9 @@ def _find_problem(values: Iterable[tuple[str, np.ndarray]]) -> str:
 
 
 def loading_problem(error: Exception) -> str:
-    """Return the one line of an error of Keras's loading that says what is wrong.
+    """Return the line of a Keras loading error that says what is wrong.
 
-    Keras collects the errors of all layers, and raises one whose first line counts them.
+    Keras collects the errors of all layers and raises one error, whose first line only counts them.
     """
     paragraphs = str(error).strip().split("\n\n")
     is_collection = paragraphs[0].startswith("A total of") and len(paragraphs) > 1
@@ -44,19 +44,19 @@ def loading_problem(error: Exception) -> str:
 
 
 def forget_problems(model: keras.layers.Layer) -> None:
-    """Forget the weights that were not finite in a file which was refused before."""
+    """Forget which weights were not finite in a file that was refused before."""
     for layer in model._flatten_layers():
         if isinstance(layer, FiniteWeights):
             layer._loading_problem = ""
 
 
 class FiniteWeights(LayerMixin):
-    """Mixin of Keras layers: weights that are not finite are refused before any of the layer is set."""
+    """Mixin of Keras layers that refuses weights that are not finite before it sets any weight of the layer."""
 
     _loading_problem = ""
 
     def load_own_variables(self, store: Any) -> None:
-        """Set the layer's own weights from a store of Keras, a mapping of names to arrays.
+        """Set the layer's own weights from a Keras store, a mapping of names to arrays.
 
         Raises:
             RunError: a weight is not finite.

@@ -10,9 +10,9 @@ from glow_tf.types import Tensor
 
 @tf.custom_gradient
 def inverse_and_log_abs_det(w: Tensor) -> Any:
-    """Compute `(w^-1, log |det w|)` of square matrices `[K, C, C]` at once; it cannot overflow.
+    """Compute `(w^-1, log |det w|)` of square matrices `[K, C, C]` at once, without overflow.
 
-    It uses a QR decomposition, and elimination under XLA, where QR becomes a long program.
+    It uses a QR decomposition, or, under XLA, where QR becomes a long program, elimination.
 
     Returns:
         `[K, C, C]` and `[K]`.

@@ -19,7 +19,7 @@ from glow_tf.types import Config, EventShape, Latents, ShapeLike, Tensor
 
 @keras.saving.register_keras_serializable("glow_tf")
 class MultiScale(FlowLayer):
-    """Run L levels: a squeeze, K flow steps, and at all but the last level a split.
+    """Run L levels, each with a squeeze, K flow steps and, except at the last level, a split.
 
     | | |
     |---|---|
@@ -31,18 +31,18 @@ class MultiScale(FlowLayer):
     Args:
         levels: L. Height and width must be multiples of 2^L.
         depth: K, steps per level.
-        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`, as the other options of every `FlowStep`.
+        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`; this and the next options are those of `FlowStep`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
         width: hidden channels of the coupling networks.
         network_dtype: dtype inside the coupling networks in mixed precision, or None.
         seed: seed of all random weights.
         recompute: trade time for memory in training (see `shared_steps.run_steps`); forward-mode derivatives are then
-            refused.
+            not supported.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is out of range, or height or width is no multiple of 2^L.
+        ValueError: an option is out of range, or height or width is not a multiple of 2^L.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803.
 
@@ -172,7 +172,7 @@ class MultiScale(FlowLayer):
         return shapes
 
     def decoded_shape(self, event_shape: EventShape) -> EventShape:
-        """Return the shape of the image of latents of these shapes."""
+        """Return the shape of the image for latents of these shapes."""
         height, width, channels = event_shape[-1]
         factor = 2**self.levels
         return (scaled(height, factor), scaled(width, factor), scaled(channels, 1, 2 * factor))

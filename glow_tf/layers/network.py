@@ -1,12 +1,12 @@
-"""The network of a coupling layer: three convolutions, in mixed precision if asked.
+"""The network of a coupling layer: three convolutions, optionally in mixed precision.
 
 **Mixed precision.** The plain code is `reference_call`, in the layer's dtype. Within the context `mixed_precision()`
-the three convolutions run in the layer's `network_dtype` instead; weights, inputs, outputs and all else of the flow
-keep float32. The context variable is read when Python runs the layer: a `tf.function` keeps the precision in which it
-was *traced*, wherever it is called later. Training enters the context in its step, and `Glow.sample(mixed=True)` does;
-`Glow.encode`, `Glow.decode` and exports never do, as a flow with rounded networks is not inverted exactly. On one
-H100 a training step at K=32 takes 0.30 to 0.43 of the time of float32; the CPUs at hand emulate bfloat16. The effect on
-the result is in benchmarks/README.md.
+the three convolutions run in the layer's `network_dtype` instead; weights, inputs, outputs and the rest of the flow
+stay in float32. The context variable is read when Python runs the layer, so a `tf.function` keeps the precision in
+which it was *traced*, wherever it is called later. The training step and `Glow.sample(mixed=True)` enter the context.
+`Glow.encode`, `Glow.decode` and exports never do, because a flow with rounded networks is not inverted exactly. On one
+H100 a training step at K=32 takes 0.30 to 0.43 of the time of float32; the CPUs at hand emulate bfloat16.
+benchmarks/README.md has the effect on the result.
 """
 
 import contextlib
@@ -53,9 +53,9 @@ def mixed_precision_active() -> bool:
 
 @keras.saving.register_keras_serializable("glow_tf")
 class CouplingNetwork(NetworkLayer):
-    """Compute shift and scale of a coupling of images by three convolutions.
+    """Compute the shift and scale of a coupling of images with three convolutions.
 
-    3x3 to `width`, actnorm, ReLU; 1x1, actnorm, ReLU; 3x3 to `filters`, zero at the start.
+    The layers: 3x3 to `width`, actnorm, ReLU; 1x1, actnorm, ReLU; 3x3 to `filters`, zero at the start.
     `[B, H, W, in] -> [B, H, W, filters]`. Source: section 3.3 of https://arxiv.org/abs/1807.03039, and the
     original code.
 
@@ -63,7 +63,7 @@ class CouplingNetwork(NetworkLayer):
         filters: output channels.
         width: hidden channels, 512 in the paper.
         network_dtype: dtype of the convolutions within `mixed_precision()`, `"float32"`, `"bfloat16"` or
-            `"float16"` (None: the layer's own). Weights, input and output keep the layer's dtype: mixed
+            `"float16"` (None: the layer's dtype). Weights, input and output keep the layer's dtype: mixed
             precision exists here and nowhere else.
         seed: seed of the hidden kernels, `N(0, 0.05)`.
         **kwargs: `dtype`, `name`.

@@ -1,7 +1,7 @@
-"""The layers that have a new name, under their old one.
+"""Renamed layers under their old names.
 
-They are classes of their own, because Keras writes class names into its files: a `.keras` file that was saved with
-`Actnorm` names the class in its configuration, and its weights lie under `layers/actnorm`.
+They are separate classes, because Keras writes class names into its files: a `.keras` file that was saved with
+`Actnorm` names the class in its configuration, and its weights are stored under `layers/actnorm`.
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""Old names of the layer contract: a layer that is written for them works for one release, and warns once."""
+"""Old method names of the layer contract: a layer that uses them works for one release, and warns once."""
 
 import functools
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class OldContract(LayerMixin):
                 setattr(cls, old, _under_old_name(old, new, cls.__dict__[new]))
 
     def _settle(self, input_shape: ShapeLike) -> int:
-        """Run the base class's `build` and return the number of channels: how a `build` used to begin."""
+        """Run the base class's `build` and return the number of channels, as a `build` used to begin."""
         warn_renamed("FlowLayer._settle(input_shape)", "super().build(input_shape)")
         flow_layer = next(base for base in type(self).__mro__ if OldContract in base.__bases__)
         flow_layer.build(self, input_shape)

@@ -1,4 +1,4 @@
-"""The options of a layer: its constructor's arguments, each a public attribute, as `print(layer)` shows them."""
+"""The options of a layer: the arguments of its constructor, which are public attributes and shown by `print(layer)`."""
 
 import inspect
 
@@ -6,15 +6,15 @@ import keras
 
 
 def option_names(layer_class: type[keras.layers.Layer]) -> list[str]:
-    """Return the arguments that a layer's constructor names, without those it passes on as `**kwargs`."""
+    """Return the named arguments of a layer's constructor, without those that it passes on as `**kwargs`."""
     parameters = inspect.signature(layer_class.__init__).parameters.values()
     return [p.name for p in parameters if p.name != "self" and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
 
 
 def describe_layer(layer: keras.layers.Layer) -> str:
-    """Return `Class(option=value, ...)`, what `repr(layer)` gives.
+    """Return `Class(option=value, ...)`, the `repr` of a layer.
 
-    An option whose name a sub-layer has (`FlowStep.permutation`) is read from the attribute `<name>_kind`.
+    If a sub-layer has the name of an option (`FlowStep.permutation`), the option is read from `<name>_kind`.
     """
     values = {}
     for name in option_names(type(layer)):

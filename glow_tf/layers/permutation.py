@@ -1,4 +1,4 @@
-"""Fixed permutations of the channels, and the choice of one or of the 1x1 convolution (paper, section 3.2)."""
+"""Fixed permutations of the channels, and a factory for them and the 1x1 convolution (paper, section 3.2)."""
 
 from typing import Any
 

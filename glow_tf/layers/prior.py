@@ -15,7 +15,7 @@ from glow_tf.types import Config, ShapeLike, Tensor, TensorLike
 
 @keras.saving.register_keras_serializable("glow_tf")
 class TopPrior(FlowLayer):
-    """Whiten the top latent `h` by its Gaussian prior of mean `mean` and standard deviation `exp(logs)`.
+    """Whiten the top latent `h` with its Gaussian prior, of mean `mean` and standard deviation `exp(logs)`.
 
     | | |
     |---|---|
@@ -35,8 +35,8 @@ class TopPrior(FlowLayer):
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: `classes` is no count, the input is no image, a conditional prior gets no labels, or an
-            unconditional one some.
+        ValueError: `classes` is not a count, the input is not an image, or labels are missing for a conditional prior
+            or given to an unconditional one.
         DataError: a label is out of range.
 
     Source: the top level of figure 2b of https://arxiv.org/abs/1807.03039; the form of the prior is that of the

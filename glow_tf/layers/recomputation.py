@@ -1,8 +1,8 @@
-"""Recompute what a function computed in the backward pass, instead of keeping it in memory.
+"""Recompute the results of a function in the backward pass, instead of keeping them in memory.
 
-`tf.recompute_grad` does the same, but refuses second-order gradients. Here the gradient consists of plain operations of
-the arguments, so it can be differentiated again. Forward mode (`tf.autodiff.ForwardAccumulator`) is refused too, unless
-around a whole `tf.function`, whose tangents TensorFlow gets in another way.
+`tf.recompute_grad` does the same, but refuses second-order gradients. Here the gradient consists of plain operations on
+the arguments, so it can be differentiated again. Forward mode (`tf.autodiff.ForwardAccumulator`) is refused, unless it
+is around a whole `tf.function`, whose tangents TensorFlow computes in another way.
 """
 
 import math
@@ -18,7 +18,7 @@ FORWARD_MODE = "forward-mode derivatives do not go through recompute=True; make 
 
 
 def recompute(function: Callable[..., tuple[Tensor, ...]], *args: Tensor) -> Any:
-    """Return `function(*args)`, whose gradient computes the function again.
+    """Return `function(*args)`; its gradient computes the function again.
 
     Args:
         function: function of tensors that returns a tuple of tensors and reads no variable.

@@ -22,16 +22,16 @@ class FlowSequential(FlowLayer):
     | log-determinant | the sum over the layers |
     | shapes | those of the layers, one after another |
 
-    The condition is handed to every layer. `tfb.Chain` takes its list in the order of mathematical composition, last
-    to run first; this is the order of `keras.Sequential`.
+    Every layer gets the condition. The order is that of `keras.Sequential`. `tfb.Chain` takes its list in the opposite
+    order, that of mathematical composition.
 
     Args:
         layers: flow layers of one dtype.
-        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, by default the layers', and `name`.
+        **kwargs: options of `FlowLayer`: `event_ndims`, `dtype` (default: that of the layers) and `name`.
 
     Raises:
-        TypeError: there is something else than a flow layer among them.
-        ValueError: their dtypes, or their numbers of event axes, differ, or a layer before the last splits its input.
+        TypeError: an element of `layers` is not a flow layer.
+        ValueError: their dtypes or numbers of event axes differ, or a layer before the last splits its input.
 
     Source: equations 6 and 7 of https://arxiv.org/abs/1807.03039: the log-determinants of a sequence of maps add.
 
@@ -81,7 +81,7 @@ class FlowSequential(FlowLayer):
     def __getitem__(self, index: slice) -> "FlowSequential": ...
 
     def __getitem__(self, index: int | slice) -> FlowLayer:
-        """Return one layer, or for a slice a chain of these layers."""
+        """Return one layer, or, for a slice, a chain of the selected layers."""
         return FlowSequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     @property
@@ -133,13 +133,13 @@ class FlowSequential(FlowLayer):
         return x
 
     def encoded_shape(self, event_shape: EventShape) -> EventShape:
-        """Return the event shape behind the last layer."""
+        """Return the event shape of the last layer's output."""
         for layer in self.layers:
             event_shape = layer.encoded_shape(event_shape)
         return event_shape
 
     def decoded_shape(self, event_shape: EventShape) -> EventShape:
-        """Return the event shape in front of the first layer."""
+        """Return the event shape of the first layer's input."""
         for layer in reversed(self.layers):
             event_shape = layer.decoded_shape(event_shape)
         return event_shape

@@ -1,4 +1,4 @@
-"""Run the K equal steps of a level: what they share once, the rest step by step, with recomputation if asked.
+"""Run the K equal steps of a level: shared work once, the rest step by step, optionally with recomputation.
 
 **The plain code.** K steps of a level are the same function of different weights:
 
@@ -19,13 +19,13 @@ given in place of its own variables. One step may stand for all, because they ha
 the first step, so that every graph (training, validation, the seven signatures of an export) calls the same trace.
 (3) XLA would inline the calls and compile K copies; it gets a loop (`layers/compiled_steps.py`).
 
-**The gain.** A graph grows by fewer than 30 nodes a step instead of by all of a step's operations; tracing, optimizing
-and starting a deep flow cost little more than one step a level. Exporting a model of L=2, K=2 takes 3.7 s instead of
+**The gain.** A graph grows by fewer than 30 nodes per step instead of by all operations of a step; tracing, optimizing
+and starting a deep flow cost little more than one step per level. Exporting a model of L=2, K=2 takes 3.7 s instead of
 7.3 s with the function kept, and a second graph over L=3, K=8 is traced in 1.2 s instead of 1.8 s (two cores of an AMD
 EPYC).
 
-Recomputation (`layers/recomputation.py`) takes a function of the values too, so it comes with the same calls; the loop
-for XLA has a backward pass of its own.
+Recomputation (`layers/recomputation.py`) also takes a function of the values, so it uses the same calls. The loop for
+XLA has its own backward pass.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def run_steps(steps: Sequence[FlowStep], method: str, x: Tensor, recompute: bool
         steps: built `FlowStep`s of equal shapes and options.
         method: `"encode"` or `"decode"`.
         x: `[B, ...]`.
-        recompute: keep only each step's input and compute the rest again in the backward pass; memory then hardly
-            grows with the number of steps, at 1.05 to 1.25 times the time.
+        recompute: keep only each step's input, and compute the rest again in the backward pass. Memory then hardly
+            grows with the number of steps; the time is 1.05 to 1.25 times as long.
 
     Returns:
         `(result, log_det)`; the log-determinants `[B]` are summed.
@@ -91,7 +91,7 @@ def run_steps(steps: Sequence[FlowStep], method: str, x: Tensor, recompute: bool
 
 
 def run_steps_plainly(steps: Sequence[FlowStep], method: str, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the same step by step: what eager code runs, and the reference of the tests."""
+    """Compute the same step by step; eager code runs this, and it is the reference of the tests."""
     total = tf.zeros(tf.shape(x)[:1], x.dtype)
     for step in steps:
         x, log_det = getattr(step, method)(x)
@@ -100,7 +100,7 @@ def run_steps_plainly(steps: Sequence[FlowStep], method: str, x: Tensor) -> tupl
 
 
 def _values(steps: Sequence[FlowStep], method: str) -> tuple[list[list[Tensor]], Tensor]:
-    """Return a list of tensors for each step, all that its `method` reads, and the constant log-determinant.
+    """Return, for each step, a list of all tensors that its `method` reads, and the constant log-determinant.
 
     The constant, a scalar, is the sum over the steps at one position.
     """
@@ -118,7 +118,7 @@ def step_weights(step: FlowStep) -> list[keras.Variable]:
 
 
 def _call_with_values(template: FlowStep, method: str, x: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
-    """Run `method` of a step whose values these are; `template` is any step of the same kind."""
+    """Run `method` of a step with the given values; `template` is any step of the same kind."""
     folded, weights = (values[:2], values[2:]) if template.folds else ((), values)
     with keras.StatelessScope(state_mapping=list(zip(step_weights(template), weights, strict=True))):
         if template.folds:

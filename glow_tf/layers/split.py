@@ -11,7 +11,7 @@ from glow_tf.types import EventShape, ShapeLike, Tensor
 
 @keras.saving.register_keras_serializable("glow_tf")
 class Split(FlowLayer):
-    """Pass on one half of the channels and whiten the other by a Gaussian learned from the first.
+    """Pass on one half of the channels and whiten the other with a Gaussian computed from the first.
 
     With `z1, z2 = split(x)` and `mean`, `logs` the even and the odd channels of `conv(z1)`:
 
@@ -23,14 +23,14 @@ class Split(FlowLayer):
     | shapes | `[B, H, W, C] -> [[B, H, W, C/2], [B, H, W, C/2]]` |
     | start | a standard normal: mean 0, logs 0 |
 
-    With `eps` standard normal this is the density `N(z2; mean, exp(logs))` of the original code, kept exact
-    and invertible.
+    If `eps` is standard normal, `z2` has the density `N(z2; mean, exp(logs))` of the original code; here the map is
+    also exactly invertible.
 
     Args:
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: the input is no image, or has an odd number of channels.
+        ValueError: the input is not an image, or has an odd number of channels.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803.
 
@@ -78,6 +78,6 @@ class Split(FlowLayer):
         return [half, half]
 
     def decoded_shape(self, event_shape: EventShape) -> EventShape:
-        """Return the shape of the whole for those of its halves."""
+        """Return the shape of the whole for the shapes of its halves."""
         height, width, half = event_shape[0]
         return (height, width, scaled(half, 2))

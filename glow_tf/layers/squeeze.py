@@ -21,13 +21,13 @@ class Squeeze(FlowLayer):
     | log-determinant | 0 |
     | shapes | `[B, H, W, C] -> [B, H/2, W/2, 4C]`, H and W even |
 
-    `tf.nn.space_to_depth` orders the channels otherwise; this is the original code's order.
+    This is the original code's order of channels; `tf.nn.space_to_depth` has another order.
 
     Args:
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: the input is no image, or its height or width is odd.
+        ValueError: the input is not an image, or its height or width is odd.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803.
 
@@ -40,7 +40,7 @@ class Squeeze(FlowLayer):
     is_constant_jacobian = is_permutation = True
 
     def build(self, input_shape: ShapeLike) -> None:
-        """Check that the input is an image of even sizes."""
+        """Check that the input is an image of even height and width."""
         super().build(input_shape)
         if self.event_ndims != 3:
             raise ValueError(f"{self.name}: expected images [..., H, W, C], got {self.event_shape}.")

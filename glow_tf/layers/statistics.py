@@ -1,8 +1,8 @@
 """Means and standard deviations of a coupling network's hidden values, for its data-dependent initialization.
 
 The batch of the initialization is large (256 images of 32x32 in the paper's presets: 65,536 positions of 512 values at
-the first level), and reading and writing such arrays takes longer than the products that give them. The batch is
-therefore processed in chunks that stay in cache, one after another, each centered by its own mean.
+the first level), and reading and writing such arrays takes longer than the products that compute them. The batch is
+therefore processed in chunks that stay in cache. They are processed one after another, each centered by its own mean.
 """
 
 from collections.abc import Callable, Sequence

@@ -26,13 +26,13 @@ class FlowStep(FlowLayer):
     | log-determinant | the sum of the three |
     | shapes | `[B, H, W, C] -> [B, H, W, C]` or `[B, C] -> [B, C]`, C even |
 
-    With a 1x1 convolution the first two layers are computed as one matrix and one bias per position;
-    `reference_encode` and `reference_decode` are the plain composition, with which the tests compare.
+    With a 1x1 convolution, the first two layers are computed as one matrix and one bias per position.
+    `reference_encode` and `reference_decode` are the plain composition, which the tests compare with.
 
     Args:
-        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`; attribute `permutation_kind`, as `permutation` is
-            the layer.
-        coupling: `"affine"` or `"additive"`; attribute `coupling_kind`.
+        permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`. It is stored as the attribute `permutation_kind`,
+            because `permutation` is the layer.
+        coupling: `"affine"` or `"additive"`, stored as the attribute `coupling_kind`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
         width: hidden channels of the coupling network.
         network_dtype: dtype inside the coupling network in mixed precision, or None.
@@ -104,8 +104,8 @@ class FlowStep(FlowLayer):
             method: `"encode"` or `"decode"`.
 
         Returns:
-            `(matrices, biases, log_det)`, `[K, C, C]`, `[K, C]` and `[K]`: at every position `x matrix + bias` is
-            actnorm and convolution in the direction of `method`, and `log_det` its log-determinant.
+            `(matrices, biases, log_det)`, `[K, C, C]`, `[K, C]` and `[K]`: at every position, `x matrix + bias` applies
+            actnorm and convolution in the direction of `method`; `log_det` is the log-determinant of this map.
         """
         scales, biases, log_scales = ActNorm.scales_and_biases([s.actnorm for s in steps])
         convolutions = [s.permutation for s in steps]
@@ -117,7 +117,7 @@ class FlowStep(FlowLayer):
         return matrices / scales[:, None], -biases / scales, -log_scales - log_abs_det
 
     def run_folded(self, method: str, x: Tensor, matrix: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute `method` from the step's folded matrix and bias; the log-determinant is the coupling's alone."""
+        """Compute `method` with the step's folded matrix and bias; the log-determinant covers only the coupling."""
         if method == "encode":
             return self.coupling.encode(channel_matmul(x, matrix, bias))
         z, log_det = self.coupling.decode(x)

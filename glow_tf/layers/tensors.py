@@ -1,4 +1,4 @@
-"""Shapes and sums that several layers need; a value is a tensor, or a list of them where a layer splits its input."""
+"""Shapes and sums that several layers need; a value is a tensor, or a list of tensors if a layer splits its input."""
 
 import math
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def first_latent(value: Any) -> Any:
 def flatten_to_event(value: Any, event_shape: EventShape, name: str) -> Any:
     """Flatten the leading dimensions of a tensor of unknown rank, or of a list of them, to `[B, *event_shape]`.
 
-    The last sizes are asserted to be those of `event_shape`, a tuple of ints, or a list of tuples.
+    Asserts that the last sizes are those of `event_shape`, a tuple of ints or a list of tuples.
     """
     if isinstance(value, (list, tuple)):
         return [flatten_to_event(v, shape, name) for v, shape in zip(value, event_shape, strict=True)]

@@ -1,9 +1,9 @@
-"""Which parts of a model are trained, as data that its configuration can keep.
+"""Which parts of a model are trained, as data that its configuration can store.
 
-Keras keeps `trainable` of a model and of the layers that are in its configuration, but not of layers and variables that
-a layer makes itself. Without it, the optimizer of a loaded model would not have the saved one's variables.
+Keras stores `trainable` for a model and for the layers in its configuration, but not for layers and variables that a
+layer makes itself. Without these values, the optimizer of a loaded model would not have the saved one's variables.
 
-A part is found by its position among those of its owner: Keras gives a layer without a name another one in every model.
+A part is identified by its position in its owner: Keras gives an unnamed layer a different name in every model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ def trainable_parts(model: keras.layers.Layer) -> dict[str, bool]:
 
 
 def set_trainable_parts(model: keras.layers.Layer, parts: Mapping[str, bool]) -> None:
-    """Set `trainable` of the parts of a model as `trainable_parts` returned them."""
+    """Set `trainable` of the parts of a model to the values that `trainable_parts` returned."""
     for position, name, part, _ in _parts(model):  # a layer comes before its parts, whose `trainable` it sets too
         trainable = parts.get(position, parts.get(name))
         if trainable is not None:

@@ -14,14 +14,14 @@ from glow_tf.types import Config, ShapeLike, Tensor
 
 
 class NetworkLayer(FiniteWeights, TracedOutputs, keras.layers.Layer):
-    """Keep weights and inputs in the flow's dtype, whatever Keras's global policy: the base class of the networks here.
+    """Keep weights and inputs in the flow's dtype, regardless of Keras's global policy: the networks' base class.
 
     Args:
         dtype: `"float32"` (the default) or `"float64"`.
         **kwargs: options of `keras.layers.Layer`.
 
     Raises:
-        ValueError: `dtype` is neither of them.
+        ValueError: `dtype` is neither float32 nor float64.
     """
 
     def __init__(self, *, dtype: str | None = None, **kwargs: Any) -> None:
@@ -34,7 +34,7 @@ class NetworkLayer(FiniteWeights, TracedOutputs, keras.layers.Layer):
         return self.filters
 
     def compute_output_shape(self, input_shape: ShapeLike) -> tuple[int | None, ...]:
-        """Return the shape of the output: that of the input with other channels."""
+        """Return the shape of the output: the shape of the input with another number of channels."""
         return (*input_shape[:-1], self.output_channels)
 
     def get_config(self) -> Config:

@@ -1,4 +1,4 @@
-"""`train`: a training from Python, as `train.py` does it from the command line."""
+"""`train`: train a Glow from Python, as `train.py` does from the command line."""
 
 import contextlib
 import dataclasses
@@ -25,16 +25,17 @@ def train(
     verbose: bool = True,
     **options: Any,
 ) -> Run:
-    """Train a Glow in a run folder; the same call resumes a training that was interrupted.
+    """Train a Glow in a run folder; the same call resumes an interrupted run.
 
-    Sets TensorFlow's global state as `train.py` does: TF32 is off unless `tf32=True`, GPUs allocate memory as needed.
+    Like `train.py`, it sets TensorFlow's global state: TF32 is off unless `tf32=True`, and GPUs allocate memory as
+    needed.
 
     Args:
         experiment: an `Experiment`, or the name of a preset.
-        run_dir: the run folder; None: runs/NAME, by the experiment's name.
+        run_dir: the run folder; None means `runs/NAME`, with the experiment's name.
         callbacks: Keras callbacks, called with the columns of `metrics.csv` at the end of each epoch. A callback that
             sets `model.stop_training` ends the training; the best epoch's weights are kept in any case.
-        verbose: print the progress, and show what the library logs.
+        verbose: print the progress and the library's log messages.
         **options: other fields of `RunOptions`, such as `devices="cpu"` or `sample_every=5`.
 
     Returns:

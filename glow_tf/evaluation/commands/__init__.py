@@ -1,7 +1,7 @@
 """The sub-commands of `evaluate.py`, one file each, named after it.
 
 Each is a function of a `TargetOptions` and its own options, which prints short tables and writes files. Its signature
-is the command line, its docstring the help.
+defines the command line, and its docstring is the help.
 """
 
 from collections.abc import Callable

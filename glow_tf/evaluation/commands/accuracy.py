@@ -1,4 +1,4 @@
-"""`accuracy`: the accuracy on conditional samples of a classifier that is trained on real images only."""
+"""`accuracy`: the accuracy, on conditional samples, of a classifier that is trained on real images only."""
 
 from collections.abc import Sequence
 
@@ -34,12 +34,12 @@ def accuracy(
     """Measure the accuracy, on conditional samples, of a classifier trained on real images (GAN-test).
 
     Labels enter through the top prior alone, as in the original code: the fewer the levels, the more of the latents
-    they reach. "Labels shuffled" are the very same samples with their labels in a random order.
+    they affect. "Labels shuffled" are the same samples with their labels in a random order.
 
     Args:
         target: The model, its data, and where the results go.
         temperature: Temperature of the samples.
-        count: Samples, evenly of all classes.
+        count: Number of samples, evenly divided among the classes.
         seed: Seed of the samples.
         pictures: Format and size of the picture.
     """

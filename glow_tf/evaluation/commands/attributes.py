@@ -59,28 +59,28 @@ def attributes(
     """Compute attribute directions from labels or attributes, apply them to images, and measure their effect.
 
     A classifier trained on real training images detects the attributes in test images that are moved along the
-    directions of either method, at one strength for all attributes that is chosen on validation images, and in samples
-    at temperature 1.
+    directions of each method, and in samples at temperature 1. All attributes are moved at one strength, which is
+    chosen on validation images.
 
     Args:
         target: The model, its data, and where the results go.
-        names: Attributes to show and measure: classes or attributes of the source; if not given the first ten are shown
-            and the first forty measured.
+        names: Attributes to show and measure: classes or attributes of the source; if not given, the first ten are
+            shown and the first forty measured.
         folders: Two folders of your own: images with an attribute, and images without.
         load: Directions saved earlier (.npz), or the original code's z_manipulate.npy.
-        save: File (.npz) to save the directions in; if not given, computed ones are in attributes.npz next to the
-            pictures.
-        method: Method of the pictures and the file: the original code's difference of means, or logistic regression
-            on latents.
+        save: File (.npz) to save the directions in; if not given, computed directions are saved in attributes.npz next
+            to the pictures.
+        method: Method used for the pictures and the file: the original code's difference of means, or logistic
+            regression on latents.
         strengths: Strengths shown; 1 adds the full direction.
-        images: Your own image files to apply them to, instead of test images.
-        label: Class of your own files, for a conditional model, 0 if not given.
-        shown: Test images shown, of all classes.
-        limit: Images that the directions are computed from, at most.
-        measured: Test images with, and as many without, an attribute that the effect is measured on, and as many
-            validation images that the strength is chosen on; 0 skips all that is measured.
-        sampled: Samples whose shares of attributes are measured; 0 skips it.
-        video: Animation as a GIF or an MP4 (extra "video"); the MP4 where it can be written if not given.
+        images: Your own image files to edit, instead of test images.
+        label: Class of your own files, for a conditional model; 0 if not given.
+        shown: Number of test images shown, of all classes.
+        limit: Greatest number of images from which the directions are computed.
+        measured: Number of test images with each attribute, and of test images without it, on which the effect is
+            measured; the strength is chosen on as many validation images. 0 skips all measurements.
+        sampled: Number of samples in which the shares of attributes are measured; 0 skips this.
+        video: Format of the animation, GIF or MP4 (extra "video"); if not given, MP4 where it can be written.
         pictures: Format and size of the sheets.
     """
     if load and folders:
@@ -136,7 +136,7 @@ def attributes(
 def _read_labeled(
     context: EvaluationContext, folders: Sequence[str], load: str | None, limit: int
 ) -> TrainHeldOut | None:
-    """Read images with attributes; None if the directions come from a file and the source has no attributes."""
+    """Read images with attributes; return None if the directions come from a file and the source has no attributes."""
     if folders:
         return read_folders(context, folders, limit)
     if attribute_names(context.source):

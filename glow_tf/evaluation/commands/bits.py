@@ -1,6 +1,6 @@
 """`bits`: bits/dim of the test split, with errors, the importance-weighted bound and the shares of the levels.
 
-With a folder of images of one's own, the bits/dim of each as a table.
+With a folder of other images: the bits/dim of each image, as a table.
 """
 
 import dataclasses
@@ -37,11 +37,11 @@ def bits(
 
     Args:
         target: The model, its data, and where the results go.
-        images: Folder of images of your own: write the bits/dim of each to bits_per_image.csv instead; they are resized
-            to the model's size if --fit says nothing else.
+        images: Folder of your own images: write the bits/dim of each to bits_per_image.csv instead. The images are
+            resized to the model's size unless --fit is given.
         draws: Draws of the dequantization noise, and k of the importance-weighted bound.
-        limit: Images, at most: of the test split spread evenly over it, of a folder the first ones.
-        batch_size: Images at once, by the image size if not given; the result does not depend on it.
+        limit: Greatest number of images: of the test split, spread evenly over it; of a folder, the first ones.
+        batch_size: Images per batch; if not given, it depends on the image size. The result does not depend on it.
     """
     if images is not None:
         _measure_folder(target, images, draws, limit, batch_size)
@@ -112,7 +112,7 @@ def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int |
 
 
 def _known_classes(context: EvaluationContext) -> tuple[str, ...] | None:
-    """Return the names of the classes that the model was trained with, or None where nothing says them."""
+    """Return the names of the classes with which the model was trained, or None if they are unknown."""
     if context.data.class_attributes:
         return class_names(context.data.class_attributes)
     record = context.experiment.data.split_record if context.experiment is not None else None

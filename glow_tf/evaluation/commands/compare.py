@@ -23,12 +23,12 @@ def compare(
     limit: ImageCount = 1000,
     pictures: PictureOptions = DEFAULT_PICTURES,
 ) -> None:
-    """Draw histograms of the bits/dim of two data sets under the model; compute the AUROC of telling them apart by it.
+    """Draw histograms of the bits/dim of two data sets; compute the AUROC of bits/dim as a score that separates them.
 
     Args:
         target: The model, its data, and where the results go.
-        against: The other source, such as tfds:svhn_cropped; its images are resized to the model's.
-        limit: Test images of each, at most, spread evenly over the split.
+        against: The other source, such as tfds:svhn_cropped; its images are resized to the model's size.
+        limit: Greatest number of test images of each source, spread evenly over the split.
         pictures: Format and size of the histograms.
     """
     inside = open_context(target)

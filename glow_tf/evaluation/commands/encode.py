@@ -21,7 +21,7 @@ def encode(
     Args:
         target: The model, its data, and where the results go.
         split: Split of the images.
-        limit: Only the first so many images.
+        limit: Encode only this number of images, the first ones.
     """
     context = open_context(target)
     images, labels, _ = context.arrays(split, limit)

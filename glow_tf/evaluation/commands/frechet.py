@@ -21,14 +21,14 @@ def frechet(
     temperature: Temperature = 1.0,
     seed: Seed32 = 0,
 ) -> None:
-    """Measure the Fréchet distance of samples to training images, beside that of real test images.
+    """Measure the Fréchet distance of samples to training images, and that of real test images for comparison.
 
-    The features are those of random convolutions, whitened on the training images, so nothing is downloaded, and the
-    distance is no FID: compare it only between models of one data set, at one number of samples.
+    The features are those of random convolutions, whitened on the training images, so nothing is downloaded. The
+    distance is not an FID: compare it only between models of one data set, at one number of samples.
 
     Args:
         target: The model, its data, and where the results go.
-        count: Samples, at most as many as there are test images; if not given, as many, but at most 5,000.
+        count: Number of samples, at most the number of test images; if not given, that number, but at most 5,000.
         temperature: Temperature of the samples.
         seed: Seed of the samples.
     """

@@ -61,10 +61,10 @@ def interpolate(
         target: The model, its data, and where the results go.
         images: Your own image files, two or more; each is blended into the next.
         pairs: Pairs of test images, of different classes.
-        steps: Images of a strip, ends included.
-        label: Class of your own files, for a conditional model, 0 if not given; two test images both take the class of
-            the first.
-        video: Animation as a GIF or an MP4 (extra "video"); the MP4 where it can be written if not given.
+        steps: Images in a strip, ends included.
+        label: Class of your own files, for a conditional model; 0 if not given. Both test images of a pair take the
+            class of the first.
+        video: Format of the animation, GIF or MP4 (extra "video"); if not given, MP4 where it can be written.
         pictures: Format and size of the sheet.
     """
     ending = animation.ending(video)

@@ -39,11 +39,11 @@ def reconstruct(
 
     Args:
         target: The model, its data, and where the results go.
-        images: Your own image files instead of test images.
-        shown: Test images shown and measured, of all classes.
+        images: Your own image files, instead of test images.
+        shown: Number of test images shown and measured, of all classes.
         temperature: Temperature of the redrawn latents.
         seed: Seed of the redrawn latents.
-        label: Class of your own files, for a conditional model, 0 if not given.
+        label: Class of your own files, for a conditional model; 0 if not given.
         pictures: Format and size of the picture.
     """
     context = open_context(target)

@@ -1,4 +1,4 @@
-"""`report`, the sub-command that `evaluate.py RUN` alone runs: bits/dim, reconstruction error, pictures."""
+"""`report`, the sub-command that `evaluate.py RUN` runs by default: bits/dim, reconstruction error, pictures."""
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def report(
     Args:
         target: The model, its data, and where the results go.
         draws: Draws of the dequantization noise.
-        shown: Test images shown, of all classes.
+        shown: Number of test images shown, of all classes.
         pictures: Format and size of the pictures.
     """
     context = open_context(target)

@@ -32,7 +32,7 @@ def samples(
     seed: Seed32 = 0,
     pictures: PictureOptions = DEFAULT_PICTURES,
 ) -> None:
-    """Draw a sheet of samples per temperature, by class where conditional, and their nearest training images.
+    """Draw a sheet of samples per temperature, by class if conditional, and the samples' nearest training images.
 
     Labels enter through the top prior alone, as in the original code.
 
@@ -40,8 +40,8 @@ def samples(
         target: The model, its data, and where the results go.
         columns: Samples in a row.
         rows: Rows of a sheet; a conditional model has one for each class instead, at most 20.
-        temperatures: One sheet each, and a row of the overview.
-        seed: Another seed, other samples; the same latents at every temperature.
+        temperatures: Temperatures, each with a sheet and a row of the overview.
+        seed: Seed of the samples; the latents are the same at every temperature except for their scale.
         pictures: Format and size of the pictures.
     """
     context = open_context(target)
