@@ -22,7 +22,7 @@ class RunOptions:
     devices: str = "auto"
     """auto (every visible GPU, else the CPU), cpu, or a number of GPUs (without a GPU, of logical CPU devices)."""
     deterministic: bool = False
-    """Turn on TensorFlow's op determinism: on one CPU, runs and resumed runs are bit-identical; slower."""
+    """Turn on TensorFlow's op determinism: on one CPU, runs and resumed runs are bit-identical; slower on GPUs."""
     tf32: bool = False
     """Allow TensorFloat-32 on GPUs that have it: faster, but inversion is no longer exact."""
     jit_compile: Literal["auto", "on", "off"] = "auto"
