@@ -131,7 +131,7 @@ def test_image_files_of_tfds_are_decoded_as_those_of_folders(kind, tmp_path, mon
 def test_data_set_that_is_prepared_as_tfrecords_is_named_with_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds, "builder", functools.partial(tfds.builder, data_dir=tmp_path))
     tfds.builder(TinyColors.name).download_and_prepare()
-    message = rf"tiny_colors is prepared in {tmp_path}\S* as tfrecord, expected array_record, .*TFDS_DATA_DIR"
+    message = rf"tiny_colors\S* is prepared in {tmp_path}\S* as tfrecord, expected array_record, .*TFDS_DATA_DIR"
     for name in ("tiny_colors", "tiny_colors:1.0.0"):
         with pytest.raises(DataError, match=message):
             open_source(DataConfig(f"tfds:{name}"), SHAPE)
