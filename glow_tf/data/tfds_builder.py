@@ -69,8 +69,10 @@ def is_image_file(feature: Any) -> bool:
     """
     import tensorflow_datasets as tfds
 
-    is_image = isinstance(feature, tfds.features.Image)
-    return is_image and feature.np_dtype == np.uint8 and feature.shape[-1] not in (2, 4)
+    if not isinstance(feature, tfds.features.Image):
+        return False
+    channels = feature.shape[-1]  # pyright: ignore[reportIndexIssue] (TFDS does not say that it is a tuple)
+    return feature.np_dtype == np.uint8 and channels not in (2, 4)
 
 
 def _other_format(where: str, source_name: str) -> DataError:

@@ -160,10 +160,6 @@ def compress_index_in_an_unknown_way(folder):
     set_zip_field(folder, 10, 99)  # compression method
 
 
-def mark_index_as_deflated(folder):
-    set_zip_field(folder, 10, 8)
-
-
 def set_zip_field(folder, offset, value):
     """Set a field of the first entry in the directory of the index."""
     path = folder / "index.npz"
@@ -184,7 +180,6 @@ DAMAGES = [
     damage_index,
     encrypt_index,
     compress_index_in_an_unknown_way,
-    mark_index_as_deflated,
     replace_slot_shape,
 ]
 
