@@ -59,8 +59,8 @@ def cached(name: str, read: Callable[[pathlib.Path], Contents], write: Callable[
 
 
 def _read(path: pathlib.Path, read: Callable[[pathlib.Path], Contents]) -> Contents | None:
-    """Return the contents of a file; None if it is not there or damaged."""
+    """Return the contents of a file; None if it is not there, damaged, or in a folder that may not be read."""
     try:
         return read(path) if path.is_file() else None
-    except DataError:
+    except (DataError, PermissionError):  # the second is named where the file is written
         return None

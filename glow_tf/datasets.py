@@ -10,11 +10,12 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from glow_tf.config import DataConfig
+from glow_tf.errors import ConfigError
 from glow_tf.extras import optional_packages
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def load(
         >>> x_train.shape, y_test.shape
         ((1497, 8, 8, 1), (300,))
     """
+    _check_image_shape(image_shape)
     config = DataConfig(source=source, fit=fit, labels=labels, on_damaged=on_damaged)
     with optional_packages():
         from glow_tf.data import open_source
@@ -81,6 +83,13 @@ def mnist() -> tuple[Split, Split]:
 def photos() -> tuple[Split, Split]:
     """Return 32x32x3 crops of five of scikit-image's photographs, without labels."""
     return load("bundled:photos", (32, 32, 3))
+
+
+def _check_image_shape(image_shape: Any) -> None:
+    """Raise a `ConfigError` unless a shape is `(H, W, C)`."""
+    is_sequence = isinstance(image_shape, tuple | list) and len(image_shape) == 3
+    if not is_sequence or not all(isinstance(size, int | np.integer) and size >= 1 for size in image_shape):
+        raise ConfigError(f"image_shape: expected (H, W, C), three integers of at least 1, got {image_shape!r}.")
 
 
 def _read(source: Source, config: DataConfig, image_shape: tuple[int, int, int], splits: Sequence[str]) -> Split:

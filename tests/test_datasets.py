@@ -7,7 +7,7 @@ from PIL import Image
 from glow_tf import datasets
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source
-from glow_tf.errors import DataError
+from glow_tf.errors import ConfigError, DataError
 
 
 def test_digits_hold_every_image_once():
@@ -47,3 +47,9 @@ def test_image_of_a_folder_that_does_not_fit_is_a_data_error(tmp_path):
     with pytest.raises(DataError, match="^folder:.*: an image is 14x10, the model takes 8x8, and fit=exact") as caught:
         datasets.load(f"folder:{tmp_path}", (8, 8, 3))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8), (0, 0, 1), (8, 8, 1, 1), (8.0, 8, 1), 8, "888"])
+def test_shape_that_is_none_of_an_image_is_a_config_error(image_shape):
+    with pytest.raises(ConfigError, match="image_shape: expected .*three integers of at least 1, got"):
+        datasets.load("bundled:digits", image_shape)

@@ -43,8 +43,8 @@ class RunOptions:
     init_ema: bool = False
     """Take the EMA weights of the run folder in init_from instead of the raw ones."""
     cache: Literal["auto", "off"] = "auto"
-    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once and keep it, in memory (up to 256 MiB in total)
-    or in files; off: decode each image anew every time."""
+    """auto: decode each image of a folder, TFRecords, LMDB or TFDS once, and keep it, in memory (up to 256 MiB in all,
+    and never with random_crop) or in files; off: decode it anew each time."""
     cache_dir: PathText | None = None
     """Folder for the files of decoded images; None: the folder images in $GLOW_TF_CACHE, or else in the folder glow_tf
     of $XDG_CACHE_HOME or ~/.cache."""

@@ -3,8 +3,8 @@
 What a cache holds does not depend on randomness: images upright, in the model's channels, and of its size. With
 `fit="random_crop"` they keep their own size, and are cropped anew at every step. Damaged images are never stored.
 
-A small source is kept in memory. A larger one is kept on disk, under a key of everything that its pixels depend on, and
-so it serves later runs too.
+A small source whose images are fitted is kept in memory. Larger ones, and images of their own size, are kept on disk,
+under a key of everything that the pixels depend on, and so they serve later runs too.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from glow_tf.data.source import Source
 from glow_tf.errors import RunError
 from glow_tf.types import ImageShape, Tensor
 
-FORMAT = 1
+FORMAT = 2
 """Number of the form of a disk cache; another number makes another key."""
 
 MAX_BYTES_IN_MEMORY = 2**28

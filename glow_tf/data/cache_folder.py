@@ -11,17 +11,17 @@ import threading
 import time
 import uuid
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from glow_tf.array_files import ArrayArchive
 from glow_tf.cache import cache_folder
 from glow_tf.data.decoded_images import MappedImageTable
 from glow_tf.errors import RunError
 from glow_tf.folders import check_room, remove, remove_leftovers
-from glow_tf.io import write_atomically, write_text
+from glow_tf.io import cannot_write, write_atomically, write_text
 from glow_tf.locks import locked
 
 SAVE_INTERVAL_SECONDS = 60
@@ -86,20 +86,22 @@ class CacheFolder:
         self.path, self._arguments = path, (channels, attribute_count)
         self._count, self._stack, self.users = count, contextlib.ExitStack(), 0
         self._saved_at, self._saving = time.monotonic(), threading.Lock()
-        writable = self._lock()
+        refusal = self._lock()
         try:
-            table = self._open(writable)
-        except DamagedCacheError as error:
-            warnings.warn(f"the cache of decoded images {path} is damaged ({error}) and is made again.", stacklevel=2)
-            table = None
-        try:
-            if table is None and writable:
+            try:
+                table = self._open(writable=refusal is None)
+            except DamagedCacheError as error:
+                warnings.warn(
+                    f"the cache of decoded images {path} is damaged ({error}) and is made again.", stacklevel=2
+                )
+                table = None
+            if table is None and refusal is None:
                 table = self._make(about, *make_slot_shape())
         except BaseException:
             self._stack.close()
             raise
         if table is None:
-            raise RunError(f"{path} is in use by another process, which has saved nothing yet")
+            raise RunError(f"{path} holds no images yet, and cannot be filled: {refusal}")
         self.table = table
 
     def filled(self) -> None:
@@ -121,15 +123,17 @@ class CacheFolder:
             self.table.writable = False
         self._stack.close()
 
-    def _lock(self) -> bool:
-        """Return whether this process may fill the table."""
+    def _lock(self) -> RunError | None:
+        """Return why this process may not fill the table, or None if it may."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._stack.enter_context(locked(self.path / "lock", f"the cache {self.path}"))
-        except (OSError, RunError):
-            return False
+        except OSError as error:
+            return cannot_write(self.path, error)
+        except RunError as error:
+            return error
         remove_leftovers(self.path, of="index.npz")
-        return True
+        return None
 
     def _open(self, writable: bool) -> MappedImageTable | None:
         """Return the table that the index describes, or None if there is no index.
@@ -141,8 +145,8 @@ class CacheFolder:
         if not index_path.is_file():
             return None
         try:
-            with np.load(index_path, allow_pickle=False) as index:
-                columns = {name: index[name] for name in index.files}
+            with ArrayArchive(index_path) as index:
+                columns = dict(index)
             name, slot_shape = str(columns.pop("pixels")), columns.pop("slot_shape").tolist()
             pixels_path = self.path / name
             if pixels_path.stat().st_size != self._count * int(np.prod(slot_shape)):
@@ -152,8 +156,9 @@ class CacheFolder:
                 if array.shape != columns[column].shape:
                     raise DamagedCacheError("its index is of other images")
                 array[:] = columns[column]
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise DamagedCacheError(f"its index or its pixels cannot be read: {error}") from error
+        except (OSError, KeyError, ValueError, TypeError) as error:  # a `DataError` of the archive is a `ValueError`
+            reason = str(error).rstrip(".")
+            raise DamagedCacheError(f"its index or its pixels cannot be read: {reason}") from error
         rows = np.flatnonzero(table.columns["filled"])
         checked = rows[:: max(1, len(rows) // MAX_CHECKED_RECORDS)]
         if not all(table.is_intact(row) for row in checked.tolist()):

@@ -1,8 +1,8 @@
 """`folder:PATH`: a folder of images.
 
 Its subfolders `train`, `validation` (or `valid`, `val`) and `test`, in small or capital letters, are the splits;
-without them a tenth of all images, chosen by their names, is the test split. Folders below these are classes, in the
-order of their names.
+without them a tenth of all images, chosen by their names, is the test split. With some of them but no `test`, the test
+split is the validation split. Folders below these are classes, in the order of their names.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from glow_tf.config import DataConfig
 from glow_tf.data.files import LoadedRecord, RecordSource
-from glow_tf.data.folder_listing import ImageFile, list_images, list_images_of_format_1
+from glow_tf.data.folder_listing import ImageFile, errors_named, list_images, list_images_of_format_1
 from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.data.images import shape_check
@@ -26,11 +26,16 @@ from glow_tf.types import ImageShape
 def open_folder(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
     """Open a folder of images, with labels if every image lies in a folder of its class."""
     root = pathlib.Path(where).expanduser()
-    if not root.is_dir():
+    with errors_named(config.source):
+        is_folder = root.is_dir()
+    if not is_folder:
         raise DataError(f"{config.source}: there is no folder {root}.")
     # Where a run held images out by their positions in the list, the list must stay what it was.
     by_position = config.split_record is not None and config.split_record.rule == "position"
-    split_files = list_images_of_format_1(root, config.source) if by_position else list_images(root, config.source)
+    if by_position:
+        split_files = list_images_of_format_1(root, config.source)
+    else:
+        split_files = list_images(root, config.source, is_recorded=config.split_record is not None)
     files = list(itertools.chain.from_iterable(split_files.values()))
     if not files:
         raise DataError(f"{config.source}: no images ({', '.join(ENDINGS)}) in {root}.")

@@ -3,21 +3,19 @@
 import contextlib
 import os
 import pathlib
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from glow_tf.data.image_files import ENDINGS, OTHER_ENDINGS
+from glow_tf.data.folder_checks import (
+    SPLIT_FOLDERS,
+    check_listed_once,
+    check_no_deep_splits,
+    check_splits,
+    warn_of_empty_splits,
+    warn_of_other_endings,
+)
+from glow_tf.data.image_files import ENDINGS
 from glow_tf.errors import DataError
-
-SPLIT_FOLDERS = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
-"""Name of a folder, in small letters -> its split."""
 
 ENDINGS_OF_FORMAT_1 = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
@@ -34,39 +32,43 @@ class ImageFile(NamedTuple):
     class_name: str | None
 
 
-def list_images(root: pathlib.Path, source_name: str) -> dict[str | None, list[ImageFile]]:
+def list_images(root: pathlib.Path, source_name: str, is_recorded: bool = False) -> dict[str | None, list[ImageFile]]:
     """List the images below a folder: links are followed, names that begin with a dot are left out.
 
     Args:
         root: the folder.
         source_name: name of the source, for messages.
+        is_recorded: the splits are those of a run, which may be resumed.
 
     Returns:
         The images of each split; without splits those of the key None.
 
     Raises:
-        DataError: a folder cannot be listed, an image is there twice by a link, or images lie beside the folders of the
-            splits.
+        DataError: a folder cannot be listed, an image is there twice by a link, images lie beside the folders of the
+            splits, or these folders lie deeper.
     """
-    with _errors_named(source_name):
+    with errors_named(source_name):
         real_paths = dict(sorted(_walk(root)))
-    _warn_of_other_endings(real_paths, source_name)
+        names = [path.name for path in root.iterdir() if path.is_dir()]
+    warn_of_other_endings(real_paths, source_name)
     real_paths = {path: real_path for path, real_path in real_paths.items() if path.suffix.lower() in ENDINGS}
-    _check_listed_once(real_paths, source_name)
+    check_listed_once(real_paths, source_name)
     paths = list(real_paths)
     folders: dict[str | None, list[pathlib.Path]] = {}
     for path in paths:
         folders.setdefault(path.relative_to(root).parts[0] if path.parent != root else None, []).append(path)
+    warn_of_empty_splits(names, folders, source_name)
     splits = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name and name.lower() in SPLIT_FOLDERS}
     if not splits:
+        check_no_deep_splits(paths, root, source_name, is_recorded)
         return {None: _with_classes(root, paths)}
-    _check_splits(splits, folders, source_name)
+    check_splits(splits, folders, source_name)
     return {split: _with_classes(root / name, folders[name]) for name, split in splits.items()}
 
 
 def list_images_of_format_1(root: pathlib.Path, source_name: str) -> dict[str | None, list[ImageFile]]:
     """List the images below a folder as runs of format 1 did, whose splits depend on the list; see `list_images`."""
-    with _errors_named(source_name):
+    with errors_named(source_name):
         folders = [p for p in sorted(root.iterdir()) if p.is_dir() and p.name in SPLIT_FOLDERS]
         return {
             None if folder == root else SPLIT_FOLDERS[folder.name]: _with_classes(
@@ -77,12 +79,12 @@ def list_images_of_format_1(root: pathlib.Path, source_name: str) -> dict[str | 
 
 
 @contextlib.contextmanager
-def _errors_named(source_name: str) -> Iterator[None]:
-    """Turn the `OSError` of a folder that cannot be listed into a `DataError`."""
+def errors_named(source_name: str) -> Iterator[None]:
+    """Turn the `OSError` of a folder or a file that cannot be listed or examined into a `DataError`."""
     try:
         yield
     except OSError as error:
-        raise DataError(f"{source_name}: {error.filename} cannot be listed: {error.strerror}.") from error
+        raise DataError(f"{source_name}: {error.filename} cannot be read: {error.strerror}.") from error
 
 
 def _walk(folder: pathlib.Path | str, above: tuple[str, ...] = ()) -> Iterator[tuple[pathlib.Path, str]]:
@@ -105,42 +107,3 @@ def _walk(folder: pathlib.Path | str, above: tuple[str, ...] = ()) -> Iterator[t
 def _with_classes(folder: pathlib.Path, paths: Iterable[pathlib.Path]) -> list[ImageFile]:
     """Return the `ImageFile`s of paths below a folder: its subfolders are the classes."""
     return [ImageFile(p, p.relative_to(folder).parts[0] if p.parent != folder else None) for p in paths]
-
-
-def _check_splits(
-    splits: Mapping[str, str], folders: Mapping[str | None, list[pathlib.Path]], source_name: str
-) -> None:
-    """Raise a `DataError` if a split has two folders, or if images lie outside of all of them."""
-    names = ", ".join(splits)
-    if len(set(splits.values())) < len(splits):
-        raise DataError(f"{source_name}: {names} name a split twice; put its images into one folder.")
-    outside = {name: len(paths) for name, paths in folders.items() if name not in splits}
-    if outside:
-        counts = (f"{count:,} {f'in {name}' if name else 'beside it'}" for name, count in outside.items())
-        raise DataError(
-            f"{source_name}: the folders of the splits ({names}) would leave out images ({', '.join(counts)}); move "
-            "these into a split, or elsewhere, or give a class of such a name another one."
-        )
-
-
-def _check_listed_once(real_paths: Mapping[pathlib.Path, str], source_name: str) -> None:
-    """Raise a `DataError` if two paths are one file, whose copies could be trained on and tested on."""
-    paths: dict[str, pathlib.Path] = {}
-    for path, real_path in real_paths.items():
-        first = paths.setdefault(real_path, path)
-        if first != path:
-            raise DataError(
-                f"{source_name}: {first} and {path} are one file, by a link, and could come into two splits; remove "
-                "one of them."
-            )
-
-
-def _warn_of_other_endings(paths: Iterable[pathlib.Path], source_name: str) -> None:
-    """Warn if there are images of a kind that is not read."""
-    endings = [path.suffix.lower() for path in paths if path.suffix.lower() in OTHER_ENDINGS]
-    if endings:
-        warnings.warn(
-            f"{source_name}: {len(endings):,} files of another kind ({', '.join(sorted(set(endings)))}) are left out; "
-            f"images are read from {', '.join(ENDINGS)}.",
-            stacklevel=3,
-        )

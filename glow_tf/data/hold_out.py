@@ -6,7 +6,8 @@
 | by position | have none: arrays, records | positions of a fixed permutation | most change, so a run refuses it |
 
 Runs of format 1 held out by position always, and kept no record of the images. A run also records that nothing was held
-out (no images to split, no cutoff), so that it refuses a source which has lost a split since.
+out (no images to split, no cutoff), so that it refuses a source which has lost a split since; of images without names
+it keeps a digest all the same, as their order and the test images may change.
 """
 
 import dataclasses
@@ -87,6 +88,7 @@ class HoldOutByPosition:
         recorded: SplitRecord | None,
     ) -> None:
         self.source_name, self.recorded, self.images = source_name, recorded, 0
+        self.has_names = names is not None
         self.fingerprint = fingerprint if names is None else lambda: digest(*(_encoded(name) + b"\0" for name in names))
 
     def __call__(self, rows: np.ndarray, split: str, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -103,9 +105,14 @@ class HoldOutByPosition:
         record = SplitRecord("position", self.images, self._digest())
         recorded = self.recorded
         _require_same_splits(record, recorded, self.source_name)
-        if recorded is None or recorded.images is None:
+        if recorded is None or recorded.digest is None:  # that of a run that kept none
             return record
         if dataclasses.replace(recorded, classes=None) != record:  # the classes are compared elsewhere
+            if not self.images:
+                raise DataError(
+                    f"{self.source_name} has changed since the run was started: there are other images now; bring the "
+                    "first images back, or start a new run."
+                )
             now = f"{record.images:,} images" if record.images != recorded.images else "other images"
             raise DataError(
                 f"{self.source_name} has changed: the run was started with {recorded.images:,} images to split and "
@@ -115,8 +122,8 @@ class HoldOutByPosition:
         return record
 
     def _digest(self) -> str | None:
-        """Return the digest of the images; None if none were held out."""
-        if not self.images:
+        """Return the digest of the images; None of images with names if none were held out: more may come."""
+        if self.has_names and not self.images:
             return None
         assert self.fingerprint is not None  # needed where the images have no names
         return self.fingerprint()

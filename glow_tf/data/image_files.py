@@ -1,10 +1,11 @@
 """Image files: which endings are taken, and how a file becomes gray or color pixels of 8 bits."""
 
+import io
 import pathlib
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from glow_tf.data.files import DamagedRecordError
 
@@ -16,6 +17,17 @@ BITS_PER_SAMPLE, PHOTOMETRIC_INTERPRETATION = 258, 262
 """Numbers of tags of TIFF."""
 WHITE_IS_ZERO = 0
 """Value of `PHOTOMETRIC_INTERPRETATION`: black has the greatest number."""
+
+
+class NamedBytes(io.BytesIO):
+    """The bytes of an image file, with a name for messages."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def read_image(file: pathlib.Path | str | IO[bytes]) -> np.ndarray:
@@ -31,6 +43,7 @@ def read_image(file: pathlib.Path | str | IO[bytes]) -> np.ndarray:
         if isinstance(file, str | pathlib.Path):
             _require_regular(pathlib.Path(file))
         with Image.open(file) as image:
+            scale_transparent_color(image)
             ImageOps.exif_transpose(image, in_place=True)
             return pixels(image)
     except DamagedRecordError:
@@ -42,6 +55,23 @@ def read_image(file: pathlib.Path | str | IO[bytes]) -> np.ndarray:
 def bits_per_sample(image: Image.Image) -> int:
     """Return the bits of a sample of an image of PIL's mode `I;16`, as the file has it. A TIFF may have 12."""
     return getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
+
+
+def scale_transparent_color(image: ImageFile.ImageFile) -> None:
+    """Scale the transparent color of a PNG file to the 8 bits of its pixels; Pillow keeps the number of the file.
+
+    Args:
+        image: the opened image, whose pixels are not loaded yet. It is changed in place.
+    """
+    color = image.info.get("transparency")
+    if image.format != "PNG" or color is None or not image.tile:
+        return
+    mode = image.tile[0][3]  # how the file has the pixels
+    if mode in ("L;2", "L;4"):
+        image.info["transparency"] = color * (255 // (2 ** int(mode[-1]) - 1))
+    elif mode == "RGB;16B":
+        # Of the pixels, too, the upper 8 bits are left, so colors that differ in the lower ones alone are one.
+        image.info["transparency"] = tuple(value >> 8 for value in color)
 
 
 def pixels(image: Image.Image, bits: int | None = None) -> np.ndarray:

@@ -5,47 +5,35 @@ The builder is prepared as array records, which can be read by index. Two data s
 `Source.variant` tells which one it is.
 """
 
-import errno
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from glow_tf.config import DataConfig
 from glow_tf.data.files import DamagedRecordError, LoadedRecord, RecordSource
 from glow_tf.data.hold_out import digest
+from glow_tf.data.image_files import NamedBytes, read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
+from glow_tf.data.tfds_builder import SPLITS, is_image_file, prepare_data_sources
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error, stamp
 from glow_tf.types import ImageShape
 
-SPLITS = ("train", "validation", "test")
-
 VARIANTS = {"downsampled_imagenet": "oord", "imagenet_resized": "box"}
-
-ADVICE = {
-    "downsampled_imagenet": "its official address is gone: put the PNG files of your copy in folders train/ and "
-    "validation/ and give the source folder:PATH",
-    "celeb_a_hq": "it is made by hand: put data256x256.tar into the manual_dir that TFDS names, or the images into a "
-    "folder and give the source folder:PATH",
-    "lsun": "its reader does not load with this TensorFlow: give the source lsun-lmdb:PATH or folder:PATH",
-}
-"""What to do if a data set cannot be prepared, by its name."""
-
-
-CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-"""Numbers of the errors of a disk that is full or protected."""
 
 
 def open_tfds(where: str, config: DataConfig, image_shape: ImageShape) -> RecordSource:
     """Open a data set of TensorFlow Datasets, with its labels and attributes."""
     name = where.split("/")[0].split(":")[0]
-    info, data_sources = _prepare(where, name, config.source)
+    info, data_sources = prepare_data_sources(where, name, config.source)
     features = info.features
     if "image" not in features:
         raise DataError(f"{config.source}: expected a feature image, it has {', '.join(features)}.")
+    is_file = is_image_file(features["image"])
     label = _class_label(features, config)
     attribute_names = tuple(features["attributes"]) if "attributes" in features else ()
     records = [(split, i) for split in SPLITS if split in data_sources for i in range(len(data_sources[split]))]
@@ -58,13 +46,14 @@ def open_tfds(where: str, config: DataConfig, image_shape: ImageShape) -> Record
 
     def load(row: int) -> LoadedRecord:
         split, i = records[row]
+        record_name = f"{config.source}, {split} record {i}"
         try:
             record = data_sources[split][i]
         except Exception as error:  # the type depends on the damage: to the file, the record or the image
-            reason = describe_error(error)
-            raise DamagedRecordError(f"{config.source}, {split} record {i} cannot be read: {reason}") from error
+            raise DamagedRecordError(f"{record_name} cannot be read: {describe_error(error)}") from error
+        image = _decode(record["image"], features["image"], record_name) if is_file else np.asarray(record["image"])
         attributes = [2 * int(record["attributes"][a]) - 1 for a in attribute_names] if attribute_names else None
-        return np.asarray(record["image"]), int(record["label"]) if label is not None else None, attributes
+        return image, int(record["label"]) if label is not None else None, attributes
 
     return RecordSource(
         config.source,
@@ -81,41 +70,17 @@ def open_tfds(where: str, config: DataConfig, image_shape: ImageShape) -> Record
     )
 
 
-def _prepare(where: str, name: str, source_name: str) -> tuple[Any, dict[str, Sequence[Mapping[str, Any]]]]:
-    """Download and prepare a data set; return its `DatasetInfo` and the records of each split."""
-    import tensorflow_datasets as tfds
-
-    try:
-        # `Any`: TFDS annotates neither the features of a data set nor the options of its data sources.
-        builder: Any = tfds.builder(where, file_format="array_record")
-    except Exception as error:  # TFDS raises many types for an unknown name or configuration
-        raise DataError(f"{source_name}: TFDS has no such data set: {describe_error(error)}.") from error
-    try:
-        builder.download_and_prepare()
-        splits = [s for s in SPLITS if s in builder.info.splits] or ["train"]
-        data_sources = {split: builder.as_data_source(split=split) for split in splits}
-    except Exception as error:  # and for a download, a checksum or a manual step that fails
-        raise DataError(
-            f"{source_name} could not be prepared in {builder.data_dir} ({describe_error(error)}); "
-            f"{_advice(name, error)}."
-        ) from error
-    return builder.info, data_sources
+def _decode(data: bytes, feature: Any, record_name: str) -> np.ndarray:
+    """Return the image of a file, uint8 `[h, w, c]` or `[h, w]`; gray if the feature declares that."""
+    image = read_image(NamedBytes(data, record_name))
+    if feature.shape[-1] == 1 and image.shape[-1] == 3:  # such as a palette of grays
+        return np.asarray(Image.fromarray(image).convert("L"))
+    return image
 
 
 def _files(info: Any) -> list[pathlib.Path]:
     """Return the files of a prepared data set."""
     return sorted(pathlib.Path(info.data_dir).iterdir())
-
-
-def _advice(name: str, error: Exception) -> str:
-    """Return what to do about an error of the preparation of a data set."""
-    if name in ADVICE:
-        return ADVICE[name]
-    if isinstance(error, ImportError):
-        return f"install the package that is missing: pip install {(error.name or 'it').partition('.')[0]}"
-    if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
-        return "free some space there, or name another folder by the environment variable TFDS_DATA_DIR"
-    return "prepare it where there is a network, and copy it to the same place here"
 
 
 def _class_label(features: Mapping[str, Any], config: DataConfig) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from glow_tf.data import images
-from glow_tf.data.image_files import bits_per_sample, pixels
+from glow_tf.data.image_files import bits_per_sample, pixels, scale_transparent_color
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
 from glow_tf.types import ImageShape
@@ -91,6 +91,7 @@ def _decode(data: bytes, image_shape: ImageShape) -> tuple[np.ndarray, tuple[int
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image)
             bits = bits_per_sample(image)  # which Pillow's copies do not keep
+            scale_transparent_color(image)
             width, height = image.size
             size = (height, width) if image.getexif().get(ORIENTATION, 1) in LYING else (width, height)
             image = _shrink(image, image_shape, bits)

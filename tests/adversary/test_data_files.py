@@ -68,7 +68,7 @@ def tfds(monkeypatch, images, attributes=None):
     records = [{"image": image} | ({} if attributes is None else {"attributes": attributes}) for image in images]
     features = {"image": None} | ({} if attributes is None else {"attributes": dict.fromkeys(attributes)})
     info = types.SimpleNamespace(features=features, full_name="stand_in/1.0.0")
-    monkeypatch.setattr(tfds_source, "_prepare", lambda *_: (info, {"train": records, "test": records}))
+    monkeypatch.setattr(tfds_source, "prepare_data_sources", lambda *_: (info, {"train": records, "test": records}))
     return "tfds:stand_in"
 
 

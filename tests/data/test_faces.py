@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import pathlib
 import tomllib
 import types
 
@@ -134,6 +135,16 @@ def test_what_the_drawing_lacks_is_one_sentence(few_faces, tmp_path, monkeypatch
         open_source(DataConfig("bundled:faces"), SHAPE)
     monkeypatch.setattr(faces, "PACKAGES", {"numpy": ">=2", "no-such-drawer": ">=1,<2"})
     with pytest.raises(DataError, match="needs packages that are missing: pip install 'no-such-drawer>=1,<2'$"):
+        open_source(DataConfig("bundled:faces"), SHAPE)
+
+
+def test_cache_folder_that_may_not_be_read_is_one_sentence(few_faces, monkeypatch):
+    def forbidden(path, *args, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for name in ("is_file", "mkdir"):
+        monkeypatch.setattr(pathlib.Path, name, forbidden)
+    with pytest.raises(RunError, match=f"cannot write .*cache: Permission denied.* {SWITCH} in the environment names"):
         open_source(DataConfig("bundled:faces"), SHAPE)
 
 

@@ -8,6 +8,7 @@ import pytest
 from glow_tf.config import DataConfig, SplitRecord
 from glow_tf.data import open_source
 from glow_tf.data.folder_listing import list_images, list_images_of_format_1
+from glow_tf.data.splits import draw_splits
 from glow_tf.errors import DataError
 from helpers.source_cases import SHAPE, color_images, save_pictures
 
@@ -53,6 +54,54 @@ def test_images_beside_split_folders_are_refused_by_name(folders, left_out, tmp_
 def test_two_folders_of_one_split_are_refused(tmp_path):
     make(tmp_path, "train", "val", "valid")
     with pytest.raises(DataError, match="train, val, valid name a split twice"):
+        open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+
+
+DEEP_SPLITS = {
+    "one folder too high": ("cifar/train/a", "cifar/test/a"),
+    "classes first": ("cat/train", "cat/Test", "dog/val"),
+}
+
+
+@pytest.mark.parametrize("case", DEEP_SPLITS)
+def test_split_folders_below_others_are_not_pooled_in_silence(case, tmp_path):
+    make(tmp_path, *DEEP_SPLITS[case])
+    with pytest.raises(
+        DataError, match="the splits directly in it, got .*; give the folder that holds train/ and test/"
+    ):
+        open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
+
+
+def test_run_that_was_started_on_pooled_split_folders_goes_on_with_a_warning(tmp_path):
+    make(tmp_path, "cat/train", "cat/test")
+    names = [f"cat/{split}/{i}.png" for split in ("test", "train") for i in range(2)]
+    record = draw_splits({"train": np.arange(4)}, DataConfig("folder:x"), test=0.1, names=names)[1]
+    with pytest.warns(UserWarning, match="got cat/test, cat/train; as when the run was started, their images are one"):
+        assert len(list_images(tmp_path, "folder:x", is_recorded=True)[None]) == 4
+    with pytest.warns(UserWarning, match="got cat/test, cat/train"):
+        open_source(DataConfig(f"folder:{tmp_path}", split_record=record), SHAPE)
+
+
+def test_one_class_of_a_splits_name_below_others_is_a_class(tmp_path):
+    make(tmp_path, "vehicles/train", "vehicles/bus")
+    assert counts(tmp_path) == {(None, "vehicles"): 4}
+
+
+def test_split_folder_without_images_is_named(tmp_path):
+    make(tmp_path, "train")
+    (tmp_path / "Test").mkdir()
+    with pytest.warns(
+        UserWarning, match=r"folder:x: folders of splits without images are left out \(Test\); put their"
+    ):
+        assert counts(tmp_path) == {("train", None): 2}
+
+
+def test_folder_that_may_not_be_looked_at_is_refused(tmp_path, monkeypatch):
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.is_dir", forbidden)
+    with pytest.raises(DataError, match=rf"{tmp_path} cannot be read: Permission denied"):
         open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
 
 
@@ -110,7 +159,7 @@ def test_folder_that_cannot_be_listed_is_refused(record, tmp_path, monkeypatch):
 
     for name in ("scandir", "listdir"):
         monkeypatch.setattr(f"os.{name}", forbidden)
-    with pytest.raises(DataError, match="cannot be listed: Permission denied"):
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
         open_source(DataConfig(f"folder:{tmp_path}", split_record=record), SHAPE)
 
 

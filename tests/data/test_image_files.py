@@ -1,6 +1,8 @@
 """Test that image files of every kind are read as viewers show them, or refused by name."""
 
+import io
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from glow_tf.data.image_files import read_image
 from glow_tf.errors import DataError
 from glow_tf.evaluation.own_files import find_image_files, read_own_images
 from helpers.source_cases import SHAPE, color_images, save_pictures
-from helpers.uploads import encode_tiff_of_12_bits
+from helpers.uploads import encode_png, encode_tiff_of_12_bits
 
 IMAGE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 10
 
@@ -67,6 +69,24 @@ def test_pixels_of_unknown_range_are_refused(dtype, kind, tmp_path):
 def test_transparent_color_of_a_png_is_white_in_every_mode(mode, tmp_path):
     Image.new(mode, (8, 8)).save(tmp_path / "a.png", transparency=(0, 0, 0) if mode == "RGB" else 0)
     assert (read_image(tmp_path / "a.png") == 255).all()
+
+
+DEEP_PNG_FILES = {
+    "gray of 2 bits": (encode_png(4, 1, 2, 0, b"\0\x1b", b"\0\2"), [0, 85, 255, 255]),
+    "gray of 4 bits": (encode_png(4, 1, 4, 0, b"\0\x01\xef", b"\0\x0e"), [0, 17, 255, 255]),
+    "RGB of 16 bits": (
+        encode_png(3, 1, 16, 2, struct.pack(">x9H", *[0] * 3, *[0x8000] * 3, *[0x4000] * 3), b"\x80\0" * 3),
+        [0, 255, 64],
+    ),
+}
+"""PNG files of one row of pixels with a transparent color, and the first channel that is read."""
+
+
+@pytest.mark.parametrize("kind", DEEP_PNG_FILES)
+def test_transparent_color_of_a_png_has_the_bits_of_its_pixels(kind):
+    """Pillow keeps the number of the file, which is another color after the pixels are scaled to 8 bits."""
+    data, row = DEEP_PNG_FILES[kind]
+    assert read_image(io.BytesIO(data))[0, :, 0].tolist() == row
 
 
 def test_what_is_no_file_is_refused_and_does_not_hang(tmp_path):

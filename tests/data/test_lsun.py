@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glow_tf.config import DataConfig
-from glow_tf.data import open_source
+from glow_tf.data import lsun, open_source
 from glow_tf.errors import DataError
 from helpers.source_cases import SHAPE, arrays, color_images, encoded, message_that_stops, read_all
 
@@ -52,3 +52,43 @@ def test_a_damaged_lmdb_record_is_named_and_skipped_or_stops_the_run(tmp_path, c
     assert re.search(r"left out: .*tower_train_lmdb, key key03 cannot be read as an image", caplog.text)
     err = message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop"))
     assert "tower_train_lmdb, key key03 cannot be read as an image" in err
+
+
+def test_lmdb_that_is_cut_off_is_refused_before_it_is_read(tmp_path):
+    """LMDB maps the file into memory, and a page behind its end would end the process."""
+    lmdb = pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
+    write_lmdb(tmp_path, "train", [bytes(20_000)] * 9)
+    path = tmp_path / "tower_train_lmdb"
+    whole = (path / "data.mdb").read_bytes()
+    (path / "data.mdb").write_bytes(whole[: len(whole) // 2])
+    for _ in range(2):  # the first leaves no database open
+        with pytest.raises(
+            DataError, match=r"data.mdb has [\d,]+ bytes, expected at least [\d,]+: it is cut off; copy or"
+        ):
+            lsun._open_environment(lmdb, path, "lsun-lmdb:x")
+    (path / "data.mdb").write_bytes(whole)
+    assert lsun._open_environment(lmdb, path, "lsun-lmdb:x").stat()["entries"] == 9
+
+
+def test_whole_lmdb_from_which_images_were_deleted_is_read(tmp_path):
+    """Pages that were freed before they were written may be missing at its end."""
+    lmdb = pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        path = tmp_path / str(i)
+        with lmdb.open(str(path), map_size=1 << 28, sync=False) as environment:
+            for _ in range(8):
+                with environment.begin(write=True) as transaction:
+                    for key in rng.integers(0, 60, 40).tolist():
+                        if rng.random() < 0.6:
+                            transaction.put(b"%d" % key, bytes(rng.choice([10, 900, 9000, 90_000])))
+                        else:
+                            transaction.delete(b"%d" % key)
+            last_page = environment.info()["last_pgno"]
+        environment = lsun._open_environment(lmdb, path, "lsun-lmdb:x")
+        is_short = (path / "data.mdb").stat().st_size < (last_page + 1) * environment.stat()["psize"]
+        if is_short:
+            with environment.begin() as transaction:
+                assert sum(len(value) > 0 for _, value in transaction.cursor()) == environment.stat()["entries"]
+            return
+    pytest.fail("no database is shorter than the number of its last page says")

@@ -132,13 +132,32 @@ def test_run_on_an_archive_with_all_splits_refuses_it_without_one(tmp_path):
     np.savez(tmp_path / "a.npz", **splits)
     config = DataConfig(f"npz:{tmp_path / 'a.npz'}")
     record = open_source(config, SHAPE).split_record
-    assert record == SplitRecord("position", 0)
+    assert record.rule == "position" and record.images == 0
     config = dataclasses.replace(config, split_record=record)
     assert open_source(config, SHAPE).split_record == record
     del splits["validation"]
     np.savez(tmp_path / "a.npz", **splits)
     with pytest.raises(DataError, match=r"a.npz has other splits than when the run was started; bring them back"):
         open_source(config, SHAPE)
+
+
+@pytest.mark.parametrize("change", ["order", "test image"])
+def test_run_on_an_archive_with_all_splits_refuses_other_images(change, tmp_path):
+    """Nothing is held out by position, and yet the images are not those that were trained on, or tested on."""
+    splits = {split: color_images(4) for split in ("train", "validation", "test")}
+    np.savez(tmp_path / "a.npz", **splits)
+    config = DataConfig(f"npz:{tmp_path / 'a.npz'}")
+    config = dataclasses.replace(config, split_record=open_source(config, SHAPE).split_record)
+    assert open_source(config, SHAPE).split_record == config.split_record
+    if change == "order":
+        splits["train"] = splits["train"][::-1]
+    else:
+        splits["test"][0, 0, 0, 0] ^= 1
+    np.savez(tmp_path / "a.npz", **splits)
+    with pytest.raises(DataError, match=r"a.npz has changed since the run was started: there are other images now"):
+        open_source(config, SHAPE)
+    old = dataclasses.replace(config, split_record=SplitRecord("position", 0))
+    assert open_source(old, SHAPE).split_record.digest, "a run of an earlier version resumes, and records them now"
 
 
 @pytest.mark.parametrize("at_the_start", [["train", "val", "test"], ["train", "test"], ["train", "val"]])

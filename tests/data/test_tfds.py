@@ -10,12 +10,14 @@ import re
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, tfds_source
 from glow_tf.errors import DataError
 from helpers.commands import ROOT
 from helpers.source_cases import SHAPE, arrays, color_images, encoded, message_that_stops, read_all
+from helpers.uploads import encode_image
 
 NAMED = {
     "mnist": ((28, 28, 1), 10, ""),
@@ -73,10 +75,66 @@ def test_a_damaged_tfds_record_is_named_and_skipped_or_stops_the_run(damaged, tm
     config = DataConfig("tfds:tiny_colors", on_damaged="skip")
     capsys.readouterr()
     assert read_all(config) == 19
-    name = r"tfds:tiny_colors, train record \d+ cannot be read: "
+    name = r"tfds:tiny_colors, train record \d+ cannot be read( as an image)?: "
     why = "cannot identify image file" if damaged == "image" else "Corrupted"
     assert re.search(f"left out: {name}.*{why}", caplog.text)
     assert re.search(name + f".*{why}", message_that_stops(capsys, dataclasses.replace(config, on_damaged="stop")))
+
+
+class TinyFiles(tfds.core.GeneratorBasedBuilder):
+    """Hold the image files that a test gives, which are declared to have some number of channels."""
+
+    __module__ = "tiny_files"
+    VERSION = tfds.core.Version("1.0.0")
+    pkg_dir_path = pathlib.Path(__file__).parent
+    files: tuple[bytes, ...] = ()
+    channels = 3
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(None, None, self.channels))}
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for i, data in enumerate(self.files):
+            yield i, {"image": io.BytesIO(data)}
+
+
+LEVELS = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+GRAY = Image.fromarray(LEVELS)
+PALETTE = Image.fromarray(63 - LEVELS // 4)
+PALETTE.putpalette(np.repeat(LEVELS.ravel()[::-1], 3).tobytes())
+FILES = {
+    "palette": (encode_image(PALETTE), 3, 0),
+    "palette of grays": (encode_image(PALETTE), 1, 0),
+    "CMYK": (encode_image(GRAY.convert("CMYK"), "JPEG", quality=100), 3, 4),
+    "16 bits": (encode_image(LEVELS.astype(np.uint16) * 256 + 99), 3, 0),
+    "alpha": (encode_image(GRAY.convert("RGBA")), 4, 0),
+}
+"""Files of one gray image, with the channels that are declared and the largest error in levels."""
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_image_files_of_tfds_are_decoded_as_those_of_folders(kind, tmp_path, monkeypatch):
+    """TFDS itself leaves the numbers of a palette, four channels of CMYK and the lower 8 of 16 bits."""
+    data, channels, error = FILES[kind]
+    monkeypatch.setattr(tfds, "builder", functools.partial(tfds.builder, data_dir=tmp_path))
+    monkeypatch.setattr(TinyFiles, "files", (data,) * 4)
+    monkeypatch.setattr(TinyFiles, "channels", channels)
+    image = open_source(DataConfig("tfds:tiny_files"), SHAPE).image(0)
+    assert image.shape == (8, 8, 1 if kind in ("palette of grays", "16 bits") else channels)
+    assert np.abs(image[..., :3].astype(int) - LEVELS[..., None]).max() <= error
+
+
+def test_data_set_that_is_prepared_as_tfrecords_is_named_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds, "builder", functools.partial(tfds.builder, data_dir=tmp_path))
+    tfds.builder(TinyColors.name).download_and_prepare()
+    message = rf"tiny_colors\S* is prepared in {tmp_path}\S* as tfrecord, expected array_record, .*TFDS_DATA_DIR"
+    for name in ("tiny_colors", "tiny_colors:1.0.0"):
+        with pytest.raises(DataError, match=message):
+            open_source(DataConfig(f"tfds:{name}"), SHAPE)
 
 
 def test_unavailable_tfds_data_sets_are_rejected(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from glow_tf.demo import uploads
 from glow_tf.errors import DataError
-from helpers.uploads import IMAGE, INVALID_FILES, RNG, encode_image, encode_tiff_of_12_bits
+from helpers.uploads import IMAGE, INVALID_FILES, RNG, encode_image, encode_png, encode_tiff_of_12_bits
 
 SHAPE = (8, 8, 1)
 
@@ -62,6 +62,13 @@ def test_large_picture_is_averaged_in_strips_to_what_the_whole_one_gives(monkeyp
 def test_picture_of_12_bits_keeps_its_upper_8(max_full_pixels, monkeypatch):
     monkeypatch.setattr(uploads, "MAX_FULL_PIXELS", max_full_pixels)
     assert np.all(read_upload(encode_tiff_of_12_bits(np.full((64, 64), 65535, np.uint16)), SHAPE) == 255)
+
+
+@pytest.mark.parametrize("max_full_pixels", [10**6, 1000])
+def test_transparent_color_of_a_png_has_the_bits_of_its_pixels(max_full_pixels, monkeypatch):
+    monkeypatch.setattr(uploads, "MAX_FULL_PIXELS", max_full_pixels)
+    row = b"\0" + b"\xaa" * 16  # 64 pixels of level 2 of 4, the transparent one
+    assert np.all(read_upload(encode_png(64, 64, 2, 0, row * 64, b"\0\2"), SHAPE) == 255)
 
 
 def test_telephones_picture_with_a_preview_is_its_first():

@@ -20,14 +20,30 @@ def encode_image(image, kind="PNG", **options):
     return data.getvalue()
 
 
-def encode_png_header(width, height):
-    """Return a PNG whose header gives a huge size, without the pixels."""
+def encode_png(width, height, depth, color_type, data, transparent=b""):
+    """Return a PNG file of parts, also of a kind that Pillow reads and does not write.
+
+    Args:
+        width, height: size in pixels.
+        depth: bits of a sample.
+        color_type: 0 for gray, 2 for RGB.
+        data: the rows, each after a byte for its filter (0).
+        transparent: the transparent color, 2 bytes a channel; empty: none.
+    """
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    head = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
+    chunks = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")]
+    if transparent:
+        chunks.insert(1, chunk(b"tRNS", transparent))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def encode_png_header(width, height):
+    """Return a PNG whose header gives a huge size, without the pixels."""
+    return encode_png(width, height, 8, 2, b"")
 
 
 def encode_tiff_of_12_bits(array):
