@@ -5,7 +5,7 @@
 | `config.json` | the experiment, with a format number |
 | `metrics.csv` | one row per epoch |
 | `weights/last.weights.h5`, `weights/best.weights.h5` | raw weights, of the last and of the best epoch |
-| `weights/last_average.weights.h5`, `weights/best_average.weights.h5` | EMA weights: the last, and those of their own lowest validation loss |
+| `weights/last_average.weights.h5`, `weights/best_average.weights.h5` | EMA weights, of the last and their best epoch |
 | `checkpoints/` | training state, to resume from |
 | `pictures/` | figures of the training: learning curve, samples |
 | `evaluation/` | output of `evaluate.py`, which writes nothing else |
