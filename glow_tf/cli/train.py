@@ -92,11 +92,11 @@ def _as_type(config: DataConfig, kind: type[Data]) -> Data:
 
 
 def describe_anchored(experiment: Experiment) -> str:
-    """Return the values that the anchor rule derives where the configuration has null; empty if it has none."""
+    """Describe the values that the anchor rule derives where the configuration has null; empty if it has none."""
     training, anchored = experiment.training, experiment.training.anchored(experiment.model.image_shape)
     names = [field.name for field in dataclasses.fields(training) if getattr(training, field.name) is None]
     values = [f"{name} {getattr(anchored, name):g}" for name in names if getattr(anchored, name) is not None]
-    return f"null derives by the anchor rule: {', '.join(values)}" if values else ""
+    return f"where null is printed, the anchor rule gives {', '.join(values)}." if values else ""
 
 
 def main(arguments: list[str]) -> int:
@@ -105,7 +105,8 @@ def main(arguments: list[str]) -> int:
     if print_config:
         # As it is, so that a change of the file changes what the anchor rule derives from it.
         print(json.dumps(experiment.to_dict(), indent=2))
-        print(describe_anchored(experiment), file=sys.stderr)
+        if derived := describe_anchored(experiment):
+            print(derived, file=sys.stderr)
         return 0
     start_tensorflow()
     from glow_tf.training import session
