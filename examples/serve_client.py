@@ -26,7 +26,7 @@ def read(file, shape):
     height, width, channels = shape
     try:
         # BMP and GIF are decoded in color alone.
-        image = tf.io.decode_image(tf.io.read_file(file), 3, expand_animations=False)
+        image = tf.io.decode_image(tf.io.read_file(file), 3 if channels == 1 else channels, expand_animations=False)
     except tf.errors.OpError as error:
         sys.exit(f"{file} cannot be read as an image: {error.message.splitlines()[0]}")
     if channels == 1:

@@ -77,8 +77,9 @@ def execute(path, folder, changes=(), **variables):
         (folder / name).symlink_to(ROOT / name)
     notebook = nbformat.read(path, as_version=4)
     for text, other_text in changes:
-        [cell] = [cell for cell in code_cells(notebook) if text in cell["source"]]
-        cell["source"] = cell["source"].replace(text, other_text)
+        assert sum(cell["source"].count(text) for cell in code_cells(notebook)) == 1, text
+        for cell in code_cells(notebook):
+            cell["source"] = cell["source"].replace(text, other_text)
     resources = {"metadata": {"path": str(folder / "notebooks")}}
     options = {"timeout": SECONDS, "startup_timeout": SECONDS, "record_timing": False, "coalesce_streams": True}
     client = NotebookClient(notebook, kernel_name=KERNEL["name"], resources=resources, **options)

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from glow_tf.cli import parsing, start
-from glow_tf.cli.command import rename_options, start_tensorflow
+from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.fields import PathText, TensorFlowPath, check_arguments
 
 NAME = start.spell("export")
@@ -46,3 +46,7 @@ def main(arguments: list[str]) -> None:
     run_export = parsing.parse(command, arguments, prog=NAME, config=(tyro.conf.FlagCreatePairsOff,))
     start_tensorflow()
     run_export()
+
+
+if __name__ == "__main__":
+    run_command(main, NAME)

@@ -1,4 +1,4 @@
-"""Start the commands fast: import Keras without optional packages that no command needs Keras to use.
+"""Start the commands fast: import Keras without the optional packages that it would import and no command needs.
 
 **The plain code.** `import keras`, which also imports scikit-learn, matplotlib and pandas if they are installed, for
 its wrappers of estimators, its galleries and its data adapters.

@@ -37,8 +37,8 @@ def starting_experiment(arguments: Sequence[str]) -> Experiment:
     if options.run_dir and RunFiles(pathlib.Path(options.run_dir)).exists:
         return RunFiles.open(options.run_dir).experiment()
     if options.init_from:
-        earlier = _earlier_experiment(Experiment.name)
-        if earlier and not options.run_dir:
+        earlier = None if options.run_dir else _earlier_experiment(Experiment.name)
+        if earlier:
             return earlier
         start_tensorflow()
         from glow_tf.training import initial_weights
@@ -73,8 +73,8 @@ def _experiment_of_source(source: str, run_dir: str | None, image_shape: Sequenc
     start_tensorflow()
     from glow_tf.training import own_images
 
-    earlier = _earlier_experiment(own_images.run_name(source))
-    if earlier and not run_dir and earlier.data.source == source:
+    earlier = None if run_dir else _earlier_experiment(own_images.run_name(source))
+    if earlier and earlier.data.source == source:
         return earlier
     shape = None
     if image_shape and len(image_shape) == 3:

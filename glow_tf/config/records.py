@@ -15,8 +15,8 @@ class SplitRecord:
     images: int | None = None
     """Images to split when the run was started; None in runs of format 1, which kept no record."""
     digest: str | None = None
-    """Digest of these images, or of their checksums or names; None if they were held out by name, or if the
-    run kept none."""
+    """Digest of the source: of its images with labels and attributes, of their checksums or names, or of the name and
+    the sizes of a data set of TFDS; None if images were held out by name, or if the run kept none."""
     test: float | None = None
     """Hash below which a name is one of the test split; None if the source has that split."""
     validation: float | None = None

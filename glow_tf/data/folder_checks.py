@@ -58,11 +58,11 @@ def warn_of_empty_splits(names: Iterable[str], folders: Iterable[str | None], so
     """Warn if a folder has the name of a split and holds no images, as after an archive was not unpacked to its end.
 
     Args:
-        names: names of all folders of the root.
+        names: names of the folders of the root that are splits.
         folders: names of those that hold images.
         source_name: name of the source, for messages.
     """
-    empty = sorted({name for name in names if name.lower() in SPLIT_FOLDERS}.difference(folders))
+    empty = sorted(set(names).difference(folders))
     if empty:
         warnings.warn(
             f"{source_name}: folders of splits without images are left out ({', '.join(empty)}); put their images "

@@ -49,7 +49,8 @@ def list_images(root: pathlib.Path, source_name: str, is_recorded: bool = False)
     """
     with errors_named(source_name):
         real_paths = dict(sorted(_walk(root)))
-        names = [path.name for path in root.iterdir() if path.is_dir()]
+        # Names first: a folder of 200,000 images would be as many questions to a network drive.
+        names = [path.name for path in root.iterdir() if path.name.lower() in SPLIT_FOLDERS and path.is_dir()]
     warn_of_other_endings(real_paths, source_name)
     real_paths = {path: real_path for path, real_path in real_paths.items() if path.suffix.lower() in ENDINGS}
     check_listed_once(real_paths, source_name)

@@ -76,7 +76,7 @@ class HoldOutByPosition:
     Args:
         source_name: name of the source, for messages.
         names: name of the image of each row, or None.
-        fingerprint: function that returns a text that differs for other images; images with names need none.
+        fingerprint: function that returns a text that differs for other images; None for images with names.
         recorded: the record of a run, or None.
     """
 

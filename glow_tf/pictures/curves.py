@@ -103,7 +103,10 @@ def _best_epoch(rows: Sequence[Mapping[str, float | None]], column: str, weight_
 
 
 def _set_limits(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    """Limit the y axis above to the values after the first quarter of the epochs, and mark those above it."""
+    """Set the upper limit of the y axis by the values after the first quarter of the epochs, and mark those above.
+
+    The lower limit lies below all values.
+    """
     late_values, all_values = (
         np.concatenate([values[start * len(values) // 4 :] for _, values in curves.values()]) for start in (1, 0)
     )

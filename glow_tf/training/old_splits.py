@@ -31,7 +31,8 @@ def check_old_split(run: Run, config: DataConfig, source: Source) -> None:
         return
     count = source.size("validation")
     shares = [share for row in MetricsTable(run.metrics_path).rows() if (share := row.get("val_error"))]
-    if config.on_damaged == "stop" and not all(is_share(value, count) for value in shares):
+    stopped_at_damaged = run.experiment().data.on_damaged == "stop"  # else fewer images were validated on
+    if stopped_at_damaged and not all(is_share(value, count) for value in shares):
         raise DataError(
             f"{source.name} has changed: {run.path} validated on another number of images than the {count:,} that are "
             "held out now, so that its training images would be among those held out; bring the first images back, or "

@@ -69,7 +69,7 @@ def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -
     default = presets.get(presets.DEFAULT)
     sizes = {shape[:2] for shape in look.shapes}
     if image_shape is None and not look.colored and sizes == {default.model.image_shape[:2]}:
-        return _as_default(default, source_name, look.bits)
+        return _as_default(default, source_name, look)
     reasons = [f"{source_name}: no --preset is given, so {len(look.shapes)} of {look.total:,} images decide:"]
     if image_shape is None:
         image_shape, reason = _image_shape(look)
@@ -120,9 +120,9 @@ def look_at(source_name: str, image_shape: ImageShape | None = None) -> Look:
     return Look(len(rows), shapes, colored, 9 - lowest)
 
 
-def _as_default(default: Experiment, source_name: str, bits: int) -> tuple[Experiment, str]:
+def _as_default(default: Experiment, source_name: str, look: Look) -> tuple[Experiment, str]:
     """Return the default preset's experiment on other images of its size, with more bits if they need more."""
-    bits = max(bits, default.model.bits)
+    bits = max(look.bits, default.model.bits)
     experiment = dataclasses.replace(
         default,
         model=dataclasses.replace(default.model, bits=bits),
@@ -130,7 +130,10 @@ def _as_default(default: Experiment, source_name: str, bits: int) -> tuple[Exper
         name=run_name(source_name),
         about=f"as the preset {default.name}, on other images",
     )
-    reason = f"{source_name}: its images are of the size of {default.name}; {bits} bits hold all their values."
+    reason = (
+        f"{source_name}: no --preset is given, and its images have the size of those of {default.name}; {bits} bits "
+        f"hold all values of the {len(look.shapes)} of {look.total:,} images that were looked at."
+    )
     return experiment, reason
 
 

@@ -184,16 +184,27 @@ DAMAGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def filled_cache(tmp_path_factory):
+    """Decode a folder of images; return the configuration, the folder of its cache, and the images."""
+    folder = tmp_path_factory.mktemp("filled")
+    config = DataConfig(f"folder:{make_folder(folder / 'images')}", fit="resize")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "MAX_BYTES_IN_MEMORY", 0)
+        source = open_cached(config, folder / "caches")
+        decoded = images(source, config)
+        source.close()
+    return config, folder / "caches", decoded
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_cache_is_made_again(damage, tmp_path, on_disk):
-    root, caches = make_folder(tmp_path / "images"), tmp_path / "caches"
-    config = DataConfig(f"folder:{root}", fit="resize")
-    source = open_cached(config, caches)
-    expected = images(source, config)
-    source.close()
-    damage(source.folder.path)
+def test_damaged_cache_is_made_again(damage, filled_cache, tmp_path, on_disk):
+    config, caches, expected = filled_cache
+    shutil.copytree(caches, tmp_path / "caches")
+    [folder] = (path.parent for path in (tmp_path / "caches").rglob("index.npz"))
+    damage(folder)
     with pytest.warns(UserWarning, match="the cache of decoded images .* is damaged .* and is made again"):
-        again = open_cached(config, caches)
+        again = open_cached(config, tmp_path / "caches")
     np.testing.assert_array_equal(images(again, config), expected)
 
 

@@ -82,6 +82,12 @@ def test_run_that_was_started_on_pooled_split_folders_goes_on_with_a_warning(tmp
         open_source(DataConfig(f"folder:{tmp_path}", split_record=record), SHAPE)
 
 
+def test_run_on_split_folders_is_told_where_they_lie_once_they_are_deeper(tmp_path):
+    record = open_source(DataConfig(f"folder:{make(tmp_path / 'cifar', 'train/a', 'test/a')}"), SHAPE).split_record
+    with pytest.raises(DataError, match="expected the folders of the splits directly in it, got cifar/test, cifar/tra"):
+        open_source(DataConfig(f"folder:{tmp_path}", split_record=record), SHAPE)
+
+
 def test_one_class_of_a_splits_name_below_others_is_a_class(tmp_path):
     make(tmp_path, "vehicles/train", "vehicles/bus")
     assert counts(tmp_path) == {(None, "vehicles"): 4}

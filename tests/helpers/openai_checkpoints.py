@@ -16,7 +16,7 @@ def options(golden):
 
 
 def run_import(*arguments):
-    """Call the command `python -m glow_tf.cli.convert`; arguments may be of any type."""
+    """Call the command `python -m glow_tf.convert`; arguments may be of any type."""
     main([str(argument) for argument in arguments])
 
 

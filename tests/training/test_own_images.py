@@ -33,8 +33,8 @@ def save(folder, *sizes, mode="RGB", color=(200, 90, 31), count=6):
         ([(32, 32)], "L", 16, (32, 32, 1), 4, "4 bits, which hold all their values"),
         ([(33, 32)], "L", 16, (32, 32, 1), 5, "the paper's"),
         ([(8, 8)], "RGB", (1, 2, 3), (32, 32, 3), 5, "in color"),
-        ([(8, 8)], "L", 16, (8, 8, 1), 4, "its images are of the size of digits; 4 bits hold all their values"),
-        ([(8, 8)], "L", 3, (8, 8, 1), 8, "8 bits hold all their values"),
+        ([(8, 8)], "L", 16, (8, 8, 1), 4, "the size of those of digits; 4 bits hold all values of the 6 of 6 images"),
+        ([(8, 8)], "L", 3, (8, 8, 1), 8, "8 bits hold all values"),
     ],
 )
 def test_size_color_and_bits_are_those_of_the_images(sizes, mode, color, image_shape, bits, text, tmp_path):
@@ -42,6 +42,21 @@ def test_size_color_and_bits_are_those_of_the_images(sizes, mode, color, image_s
     assert (experiment.model.image_shape, experiment.model.bits) == (image_shape, bits)
     assert experiment.name == "folder_my_cats" and text in reasons
     open_source(experiment.data, image_shape)
+
+
+def test_run_folder_that_is_given_is_the_only_one_that_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = save(tmp_path / "cats", (32, 32))
+    for name in ("folder_cats", "custom"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").write_text("damaged")
+    words = ["--run-dir", "new", "--print-config"]
+    out, _ = call(train.main, train.NAME, "--source", source, *words)
+    assert json.loads(out)["data"]["source"] == source
+    out, _ = call(train.main, train.NAME, "--init-from", "digits", *words)
+    assert json.loads(out)["name"] == "custom"
+    _, err = call(train.main, train.NAME, "--source", source, "--print-config", code=2)
+    assert "config.json cannot be read as a configuration" in err
 
 
 def test_one_image_with_color_makes_the_model_one_of_color(tmp_path):
