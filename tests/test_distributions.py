@@ -58,9 +58,14 @@ def test_distribution_batch_shape_is_that_of_the_labels():
     expected = model.log_prob(images, labels, seed=3) + model.config.dims * 8 * np.log(2)
     np.testing.assert_allclose(distribution.log_prob(x), expected, rtol=1e-10)
     assert distribution.sample(2, seed=(1, 2)).shape == [2, 6, *model.image_shape]
-    discrete = model.distribution(labels=labels, discrete=True, seed=1)
-    assert discrete.batch_shape == [6] and discrete.log_prob(images).shape == [6]
-    assert discrete.sample(2, seed=(1, 2)).shape == [2, 6, *model.image_shape]
+    discrete = model.distribution(labels=labels, discrete=True, seed=(1, 2))
+    assert discrete.batch_shape == [6]
+    seed = tf.random.split([1, 2], 1)[0]
+    np.testing.assert_allclose(discrete.log_prob(images), model.log_prob(images, labels, seed=seed), rtol=1e-10)
+    means = model.distribution(0.0, labels=labels, discrete=True).sample(2)
+    assert means.shape == [2, 6, *model.image_shape]
+    for drawn in means:
+        np.testing.assert_array_equal(drawn, model.sample(6, 0.0, labels))
     with pytest.raises(ValueError, match="conditional on 3 classes"):
         model.distribution()
 

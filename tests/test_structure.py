@@ -84,7 +84,8 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                names.add(inner if inner.removeprefix("glow_tf.") in MODULES else node.module)
+                outer = "glow_tf.public" if node.module == "glow_tf" else node.module  # which has the public names
+                names.add(inner if inner.removeprefix("glow_tf.") in MODULES else outer)
     ours = {name.removeprefix("glow_tf.") for name in names if name.startswith("glow_tf.")}
     return ours | (names - MODULES.keys())  # Python has modules of the names of ours, such as `types` and `io`
 

@@ -4,6 +4,7 @@ import asyncio
 import collections
 import gc
 import time
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,16 +29,16 @@ class SlowSession:
 
     def sample(self, count, *_):
         time.sleep(0.002)
-        return Pictures(np.zeros((count, 8, 8, 1), np.uint8), np.zeros(count, bool))
+        return Pictures(np.zeros((count, 64, 64, 3), np.uint8), np.zeros(count, bool))
 
     def add(self, *_):
         raise AssertionError("there was no picture to add")
 
 
-def count_objects():
-    """Return the number of Python's objects that refer to others, without garbage."""
+def count_bytes():
+    """Return the bytes that Python and NumPy have allocated, without garbage."""
     gc.collect()
-    return len(gc.get_objects())
+    return tracemalloc.get_traced_memory()[0]
 
 
 async def count_answers(client, *requests):
@@ -54,19 +55,21 @@ def test_many_requests_are_answered_or_refused_and_leave_no_memory():
         transport = httpx.ASGITransport(create_app(SlowSession()))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             at_once = await count_answers(client, *[draw] * AT_ONCE)
-            in_a_row, objects = collections.Counter(), [count_objects()]
+            tracemalloc.start()
+            in_a_row, allocated = collections.Counter(), [count_bytes()]
             for _ in range(ROUNDS):
                 for _ in range(IN_A_ROW // ROUNDS):
                     in_a_row += await count_answers(client, draw)
-                objects.append(count_objects())
-            return at_once, in_a_row, np.diff(objects)
+                allocated.append(count_bytes())
+            tracemalloc.stop()
+            return at_once, in_a_row, np.diff(allocated)
 
     at_once, in_a_row, growth = asyncio.run(scenario())
     assert set(at_once) == {200, 503} and sum(at_once.values()) == AT_ONCE
     assert at_once[200] >= 17, "one is computed and 16 wait"
     assert in_a_row == {200: IN_A_ROW}
-    # A module imported meanwhile, or a thread of another test, adds objects once; a leak adds them in every round.
-    assert min(growth) < IN_A_ROW // ROUNDS, "less than one object a request"
+    # A module imported meanwhile, or a thread of another test, allocates once; a leak does so in every round.
+    assert min(growth) < IN_A_ROW // ROUNDS * 1000, "less than a twelfth of a picture for each request"
 
 
 def test_many_uploads_at_once_are_refused_before_they_are_in_memory():

@@ -14,6 +14,7 @@ from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.labeled_images import LabeledImages
+from glow_tf.interpolation import interpolate
 from glow_tf.latents import flatten_latents, unflatten_latents
 from helpers.source_cases import save_pictures
 
@@ -50,6 +51,9 @@ def test_session_blends_end_in_their_images(which, request):
     blends = session.blend(first, second, [0.0, 0.5, 1.0]).images
     np.testing.assert_array_equal(blends[0], session.image(first))
     np.testing.assert_array_equal(blends[2], session.image(second))
+    pair = [session.image(name)[None] for name in (first, second)]
+    labels = [session.images.get(first).label] if which == "conditional_session" else None
+    assert_same(blends, interpolate(session.model, *pair, 3, labels)[0])
     assert np.any(blends[1] != blends[0]) and np.any(blends[1] != blends[2])
 
 

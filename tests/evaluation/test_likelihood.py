@@ -30,6 +30,9 @@ def test_importance_weighted_bound_and_standard_errors():
     assert bits.importance_weighted < bits.mean
     assert likelihood.Bits(bits.values[:1], 64).importance_weighted == pytest.approx(bits.values[0].mean())
     assert bits.error_over_draws == pytest.approx(0.01 / np.sqrt(50 * 200), rel=0.5)
+    # Of the first image, of two values, 2^-2 and 2^-4 are the probabilities; their mean is 5/32.
+    two = likelihood.Bits(np.array([[1.0, 2.0], [2.0, 2.0]]), dims=2)
+    assert two.importance_weighted == pytest.approx((np.log2(32 / 5) / 2 + 2.0) / 2)
     one = likelihood.Bits(np.full((4, 10), 2.5), 64)
     assert one.importance_weighted == pytest.approx(2.5) and one.error_over_images == 0
 

@@ -108,5 +108,6 @@ def weights(run_dir, name="last"):
 
 
 def largest_difference(a, b):
-    assert a.keys() == b.keys()
-    return max(float(np.max(np.abs(a[k].astype(float) - b[k]), initial=0)) for k in a)
+    """Return the largest difference of arrays of the same names and shapes; NaN if any is NaN."""
+    assert a.keys() == b.keys() and all(a[k].shape == b[k].shape for k in a)
+    return float(np.max([np.max(np.abs(a[k].astype(float) - b[k]), initial=0) for k in a]))

@@ -49,8 +49,12 @@ class StubTrainer(Trainer):
 
     def initialize_from_data(self):
         for variable in self.state.model.trainable_variables:
-            variable.assign(tf.zeros_like(variable))
+            size = tf.size(variable)
+            values = tf.cast(tf.range(size), variable.dtype) / tf.cast(size, variable.dtype)
+            variable.assign(tf.reshape(values, variable.shape))
         self.state.ema.reset()
+        for shadow in self.state.ema.shadows:  # so that EMA and raw weights are never alike
+            shadow.assign(shadow + 0.5)
 
     def local_training_batches(self, input_pipelines, input_pipeline_id):
         return tf.data.Dataset.range(100)

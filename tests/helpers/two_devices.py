@@ -114,7 +114,7 @@ def other_devices(folder, two, one):
             trainer.restore()
             steps.append(trainer.state.steps)
             trainer.train()
-    difference = max(
+    difference = largest(
         largest_difference(weights(folder / "mixed", which), weights(folder / "one", which))
         for which in ("last", "last_average")
     )
@@ -130,14 +130,19 @@ def compiled(path, two, one):
     Trainer(experiment, RunOptions(run_dir=str(plain_path)), one).train()
     stacks = [stack for stacks in trainer.step.stacked.stacks.values() for stack in stacks]
     return {
-        "from_plain": max(
+        "from_plain": largest(
             largest_difference(weights(path, which), weights(plain_path, which)) for which in ("last", "last_average")
         ),
-        "between_replicas": max(
+        "between_replicas": largest(
             float(np.max(np.abs(np.subtract(*map(np.asarray, two.experimental_local_results(stack))))))
             for stack in stacks
         ),
     }
+
+
+def largest(values):
+    """Return the largest of some numbers; NaN if any is NaN, of which Python's `max` depends on the order."""
+    return float(np.max(list(values)))
 
 
 def evaluation(path):

@@ -72,6 +72,8 @@ def point(trainer, path):
     trainer.table = MetricsTable(trainer.run.metrics_path)
     trainer.state.checkpoints.directory = trainer.run.checkpoints
     trainer.state.counters.step.assign(-1)
+    for variable in (*trainer.state.model.weights, *trainer.state.ema.shadows):
+        variable.assign(tf.zeros_like(variable))
 
 
 def resume(trainer, path):

@@ -375,7 +375,7 @@ def test_train_rejects_an_invalid_option_value():
     assert "expected 1 to 8, got 9" in err
 
 
-def test_initialization_from_data_is_the_same_on_every_replica(tmp_path):
+def test_initialization_from_data_repeats_itself(tmp_path):
     one, two = trainer(tmp_path / "a"), trainer(tmp_path / "b")
     for t in (one, two):
         t.initialize_from_data()
