@@ -40,12 +40,15 @@ class CountingStep:
 
 
 class StubTrainer(Trainer):
-    """A `Trainer` whose steps only count, whose validation improves with each epoch, and which needs no data."""
+    """A `Trainer` whose steps only count, and which needs no data.
 
-    def __init__(self, path, experiment=EXPERIMENT, **options):
+    Its validation loss is a function of the number of steps; it falls with each epoch if none is given.
+    """
+
+    def __init__(self, path, experiment=EXPERIMENT, loss=lambda steps: -steps, **options):
         super().__init__(experiment, RunOptions(run_dir=str(path), **options), devices.strategy("cpu"))
         self.step = CountingStep(self.state)
-        self.validation = lambda batches: {"loss": -float(self.state.steps), "bits_x": 1.0}
+        self.validation = lambda batches: {"loss": float(loss(self.state.steps)), "bits_x": 1.0}
 
     def initialize_from_data(self):
         for variable in self.state.model.trainable_variables:
