@@ -61,19 +61,20 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def run_module(name: str) -> NoReturn:
-    """Run the command of the module `glow_tf.cli.NAME`, as `python -m glow_tf.NAME` does.
+def run_module(name: str, arguments: list[str] | None = None) -> NoReturn:
+    """Run the command of the module `glow_tf.cli.NAME`, as `python -m glow_tf.NAME` and `glow-tf NAME` do.
 
     The module is imported within `run_command`, so that a package that it lacks is one sentence.
 
     Args:
         name: name of the module, a key of `start.SCRIPTS`.
+        arguments: the words of the command line; None takes those of this process.
     """
 
-    def main(arguments: list[str]) -> int | None:
-        return importlib.import_module(f"glow_tf.cli.{name}").main(arguments)
+    def main(words: list[str]) -> int | None:
+        return importlib.import_module(f"glow_tf.cli.{name}").main(words)
 
-    run_command(main, spell(name))
+    run_command(main, spell(name), arguments)
 
 
 def start_tensorflow() -> None:

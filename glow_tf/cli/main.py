@@ -1,9 +1,7 @@
 """The command `glow-tf` of an installed package: all commands of this project under one name."""
 
-import importlib
-
 import glow_tf
-from glow_tf.cli.command import run_command
+from glow_tf.cli.command import run_command, run_module
 from glow_tf.cli.start import CONSOLE_COMMAND
 from glow_tf.errors import ConfigError, did_you_mean
 
@@ -36,7 +34,7 @@ def main(arguments: list[str]) -> None:
     elif name == "--version":
         print(f"{CONSOLE_COMMAND} {glow_tf.__version__}")
     elif name in COMMANDS:
-        run_command(importlib.import_module(f"glow_tf.cli.{name}").main, f"{CONSOLE_COMMAND} {name}", rest)
+        run_module(name, rest)
     else:
         raise ConfigError(
             f"expected one of {', '.join(COMMANDS)}, got {name!r}; {CONSOLE_COMMAND} --help describes them."

@@ -35,9 +35,9 @@ def open_folder(where: str, config: DataConfig, image_shape: ImageShape) -> Reco
     if by_position:
         split_files = list_images_of_format_1(root, config.source)
     else:
-        # That of a run whose images were one set, of which it held out a part for testing.
-        is_one_set = config.split_record is not None and config.split_record.test is not None
-        split_files = list_images(root, config.source, is_recorded=is_one_set)
+        # A run whose images were one set held out a part of them for testing.
+        was_one_set = config.split_record is not None and config.split_record.test is not None
+        split_files = list_images(root, config.source, was_one_set)
     files = list(itertools.chain.from_iterable(split_files.values()))
     if not files:
         raise DataError(f"{config.source}: no images ({', '.join(ENDINGS)}) in {root}.")

@@ -72,7 +72,7 @@ def warn_of_empty_splits(names: Iterable[str], folders: Iterable[str | None], so
 
 
 def check_no_deep_splits(
-    paths: Iterable[pathlib.Path], root: pathlib.Path, source_name: str, is_recorded: bool
+    paths: Iterable[pathlib.Path], root: pathlib.Path, source_name: str, was_one_set: bool
 ) -> None:
     """Raise a `DataError` if folders of several splits lie deeper than the root, where they are no splits.
 
@@ -80,7 +80,7 @@ def check_no_deep_splits(
         paths: the images.
         root: the folder of the source, which has no folder of a split.
         source_name: name of the source, for messages.
-        is_recorded: the splits are those of a run, which may be resumed: warn instead.
+        was_one_set: a run was started on these images, all of them as one set, and may be resumed: warn instead.
     """
     deep: dict[str, str] = {}
     for path in paths:
@@ -91,7 +91,7 @@ def check_no_deep_splits(
     if len(deep) < 2:
         return
     message = f"{source_name}: expected the folders of the splits directly in it, got {', '.join(deep.values())}"
-    if is_recorded:
+    if was_one_set:
         warnings.warn(f"{message}; as when the run was started, their images are one set.", stacklevel=3)
         return
     raise DataError(

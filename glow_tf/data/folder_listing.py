@@ -32,13 +32,13 @@ class ImageFile(NamedTuple):
     class_name: str | None
 
 
-def list_images(root: pathlib.Path, source_name: str, is_recorded: bool = False) -> dict[str | None, list[ImageFile]]:
+def list_images(root: pathlib.Path, source_name: str, was_one_set: bool = False) -> dict[str | None, list[ImageFile]]:
     """List the images below a folder: links are followed, names that begin with a dot are left out.
 
     Args:
         root: the folder.
         source_name: name of the source, for messages.
-        is_recorded: the splits are those of a run, which may be resumed.
+        was_one_set: a run was started on these images, all of them as one set, and may be resumed.
 
     Returns:
         The images of each split; without splits those of the key None.
@@ -61,7 +61,7 @@ def list_images(root: pathlib.Path, source_name: str, is_recorded: bool = False)
     warn_of_empty_splits(names, folders, source_name)
     splits = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name and name.lower() in SPLIT_FOLDERS}
     if not splits:
-        check_no_deep_splits(paths, root, source_name, is_recorded)
+        check_no_deep_splits(paths, root, source_name, was_one_set)
         return {None: _with_classes(root, paths)}
     check_splits(splits, folders, source_name)
     return {split: _with_classes(root / name, folders[name]) for name, split in splits.items()}

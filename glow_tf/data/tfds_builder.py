@@ -50,7 +50,7 @@ def prepare_data_sources(where: str, name: str, source_name: str) -> tuple[Any, 
     try:
         builder.download_and_prepare()
         splits = [s for s in SPLITS if s in builder.info.splits] or ["train"]
-        is_file = is_image_file(dict(builder.info.features).get("image"))
+        is_file = _is_image_file(dict(builder.info.features).get("image"))
         decoders = {"image": tfds.decode.SkipDecoding()} if is_file else None
         data_sources = {split: builder.as_data_source(split=split, decoders=decoders) for split in splits}
     except Exception as error:  # and for a download, a checksum or a manual step that fails
@@ -61,7 +61,7 @@ def prepare_data_sources(where: str, name: str, source_name: str) -> tuple[Any, 
     return builder.info, data_sources
 
 
-def is_image_file(feature: Any) -> bool:
+def _is_image_file(feature: Any) -> bool:
     """Return whether a feature holds images as files that `read_image` reads.
 
     Where TFDS decodes a file it leaves palettes as numbers, CMYK as four channels, and cuts 16 bits to the lower 8. It

@@ -18,7 +18,7 @@ from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import NamedBytes, read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
-from glow_tf.data.tfds_builder import SPLITS, is_image_file, prepare_data_sources
+from glow_tf.data.tfds_builder import SPLITS, prepare_data_sources
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error, stamp
 from glow_tf.types import ImageShape
@@ -33,7 +33,6 @@ def open_tfds(where: str, config: DataConfig, image_shape: ImageShape) -> Record
     features = info.features
     if "image" not in features:
         raise DataError(f"{config.source}: expected a feature image, it has {', '.join(features)}.")
-    is_file = is_image_file(features["image"])
     label = _class_label(features, config)
     attribute_names = tuple(features["attributes"]) if "attributes" in features else ()
     records = [(split, i) for split in SPLITS if split in data_sources for i in range(len(data_sources[split]))]
@@ -51,7 +50,8 @@ def open_tfds(where: str, config: DataConfig, image_shape: ImageShape) -> Record
             record = data_sources[split][i]
         except Exception as error:  # the type depends on the damage: to the file, the record or the image
             raise DamagedRecordError(f"{record_name} cannot be read: {describe_error(error)}") from error
-        image = _decode(record["image"], features["image"], record_name) if is_file else np.asarray(record["image"])
+        image = record["image"]
+        image = _decode(image, features["image"], record_name) if isinstance(image, bytes) else np.asarray(image)
         attributes = [2 * int(record["attributes"][a]) - 1 for a in attribute_names] if attribute_names else None
         return image, int(record["label"]) if label is not None else None, attributes
 

@@ -107,13 +107,10 @@ def _set_limits(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]])
 
     The lower limit lies below all values.
     """
-    late_values, all_values = (
-        np.concatenate([values[start * len(values) // 4 :] for _, values in curves.values()]) for start in (1, 0)
-    )
-    late_values, all_values = (values[np.isfinite(values)] for values in (late_values, all_values))
+    late_values = _finite([values[len(values) // 4 :] for _, values in curves.values()])
     if not len(late_values):
         return
-    low, high = all_values.min(), late_values.max()
+    low, high = _finite([values for _, values in curves.values()]).min(), late_values.max()
     upper = high + 0.15 * (high - low) + 0.05
     axes.set_ylim(low - 0.05 * (high - low) - 0.01, upper)
     clipped = 0
@@ -127,3 +124,9 @@ def _set_limits(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]])
         axes.annotate(
             f"▲ {values} above {upper:.2f}", (0.01, 0.02), xycoords="axes fraction", fontsize=9, color="#595959"
         )
+
+
+def _finite(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the finite values of several arrays as one."""
+    values = np.concatenate(arrays)
+    return values[np.isfinite(values)]

@@ -77,7 +77,7 @@ def test_run_that_was_started_on_pooled_split_folders_goes_on_with_a_warning(tmp
     names = [f"cat/{split}/{i}.png" for split in ("test", "train") for i in range(2)]
     record = draw_splits({"train": np.arange(4)}, DataConfig("folder:x"), test=0.1, names=names)[1]
     with pytest.warns(UserWarning, match="got cat/test, cat/train; as when the run was started, their images are one"):
-        assert len(list_images(tmp_path, "folder:x", is_recorded=True)[None]) == 4
+        assert len(list_images(tmp_path, "folder:x", was_one_set=True)[None]) == 4
     with pytest.warns(UserWarning, match="got cat/test, cat/train"):
         open_source(DataConfig(f"folder:{tmp_path}", split_record=record), SHAPE)
 
