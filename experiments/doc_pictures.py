@@ -35,9 +35,9 @@ INPUTS = ROOT / "experiments" / "doc_pictures.npz"
 TEXTS = "Texts"
 """Name of the texts in the metadata of a PNG."""
 ATTRIBUTE, STRENGTHS = "4", (-1.0, -0.5, 0.0, 0.5, 1.0)
-FEW_ATTRIBUTES, FEW_STRENGTH = ("dark skin", "blond", "smiling", "eyes closed", "spiky hair"), 1.2
+FEW_ATTRIBUTES = ("dark skin", "blond", "smiling", "eyes closed", "spiky hair")
 """What the README shows of the faces."""
-FACES_ORIGIN = "the preset faces with its weights; directions by means"
+FACES_ORIGIN = "the preset faces with its weights; directions by means, calibrated"
 
 
 def by_temperature(images, subtitle):
@@ -60,9 +60,9 @@ def by_strength(images, subtitle):
 
 
 def by_attribute(images, words):
-    """Draw edited images `[attributes, strengths, H, W, C]`, after a subtitle and the greatest strength, the names."""
-    origin, strength, *names = map(str, words)
-    return draw_strips(names, images, float(strength), origin)
+    """Draw edited images `[attributes, strengths, H, W, C]`, after a subtitle, the names."""
+    origin, *names = map(str, words)
+    return draw_strips(names, images, origin)
 
 
 def by_depth(images, sizes):
@@ -160,21 +160,20 @@ def _faces(runs):
     """Return strips of a few attributes, of the weights and directions that come with the package."""
     context = open_context("faces")
     images = read_labeled_images(context, "test", 2000)
-    strips, reduced = strip_images(context.model, load_attributes("faces"), images, FEW_ATTRIBUTES, FEW_STRENGTH)
-    return strips, [FACES_ORIGIN + reduced_remark(reduced), FEW_STRENGTH, *FEW_ATTRIBUTES]
+    strips, reduced = strip_images(context.model, load_attributes("faces"), images, FEW_ATTRIBUTES)
+    return strips, [FACES_ORIGIN + reduced_remark(reduced), *FEW_ATTRIBUTES]
 
 
 def _faces_attributes(runs):
     """Return strips of the packaged weights, after `evaluate.py attributes faces --out RUNS/faces`."""
-    numbers, directions = (list((runs / "faces").glob(f"attributes*.{ending}")) for ending in ("json", "npz"))
-    if not numbers or not directions:
+    directions = list((runs / "faces").glob("attributes*.npz"))
+    if not directions:
         raise RunError(f"there are no attributes of the faces in {runs}.")
     context = open_context("faces")
     images = read_labeled_images(context, "test", 2000)
     vectors = load_attributes(directions[0], context.model.config.dims)
-    strength = json.loads(numbers[0].read_text())["edits"]["means"]["strength"]
-    strips, reduced = strip_images(context.model, vectors, images, images.names, strength)
-    return strips, [FACES_ORIGIN + reduced_remark(reduced), strength, *images.names]
+    strips, reduced = strip_images(context.model, vectors, images, images.names)
+    return strips, [FACES_ORIGIN + reduced_remark(reduced), *images.names]
 
 
 def _digits_by_class(runs):

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from glow_tf import attributes
+from glow_tf import attributes, batched
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation import commands
 from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.labeled_images import read_labeled_images
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.interpolation import interpolate, interpolate_latents
 from glow_tf.latents import flatten_latents
@@ -119,11 +120,13 @@ def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, mo
     assert {file: (written / file).read_bytes() for file in first} == first, "own images have files of their own"
     for ending in ("png", "json"):
         assert (written / f"interpolation_own_0_png_1_png.{ending}").is_file()
-    commands.attributes(run, names=("3",), images=files[:1], limit=100, measured=0, video="gif")
-    assert (written / "attribute_3_limit_100_own_0_png.png").is_file() and not list(written.glob("attribute_3*100.png"))
-    positions = json.loads((written / "attributes_limit_100_own_0_png_names_3_measured_0.json").read_text())[
-        "slider_positions"
-    ]
+    commands.attributes(run, names=("3",), images=files[:1], limit=100, calibrate=False, measured=0, video="gif")
+    assert (written / "attribute_3_no_calibrate_limit_100_own_0_png.png").is_file() and not list(
+        written.glob("attribute_3*100.png")
+    )
+    positions = json.loads(
+        (written / "attributes_no_calibrate_limit_100_own_0_png_names_3_measured_0.json").read_text()
+    )["slider_positions"]
     assert [len(values) for values in positions.values()] == [1]
     with pytest.raises(ConfigError, match="two files or more"):
         commands.interpolate(run, images=files[:1])
@@ -153,15 +156,21 @@ def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path,
     assert means["added"]["3"]["before"] < 0.2 and means["removed"]["3"]["before"] > 0.8, "reconstructions are images"
     assert means["added"]["3"]["others_changed"] is None, "a digit excludes the others"
     table = report.with_suffix(".md").read_text().splitlines()
-    assert table[0].split(" | ")[2] == f"means {means['strength']:+g}" and len(table) == 5
+    assert table[0].split(" | ")[2] == "means +1" and len(table) == 5
     assert report.with_suffix(".png").is_file()
     saved = attributes.load_attributes(tmp_path / "a.npz", 64)
     assert saved.names == tuple("0123456789")
+    labeled = read_labeled_images(open_context(run), "train", 200)
+    z = batched.encode(open_context(run).model, labeled.images)
+    original = attributes.difference_of_means(z, labeled.tags, labeled.names)
+    factors = np.linalg.norm(saved.directions, axis=1) / np.linalg.norm(original.directions, axis=1)
+    np.testing.assert_allclose(4 * factors, np.round(4 * factors), atol=1e-3)
+    assert np.flatnonzero(abs(factors - 1) > 0.1).tolist() == [3, 7], "only these are measured, so calibrated"
     monkeypatch.chdir(tmp_path)
     commands.attributes(run, names=("3",), load="a.npz", measured=5, sampled=0, video="gif")
     report = written / "attributes_a_npz_names_3_measured_5_sampled_0"
     assert (written / "attribute_3_a_npz.png").is_file() and report.with_suffix(".json").is_file()
-    assert "| loaded +" in report.with_suffix(".md").read_text()
+    assert "| loaded +1 " in report.with_suffix(".md").read_text()
 
 
 def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, monkeypatch, capsys):
@@ -186,7 +195,7 @@ def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_
     folders = (str(tmp_path / "with"), str(tmp_path / "without"))
     commands.attributes(TargetOptions(str(tiny_run)), folders=folders, save=str(tmp_path / "a.npz"), video="gif")
     out = capsys.readouterr().out
-    assert "means +1 " in out and "samples" not in out, "no strength is chosen without validation images"
+    assert "means +1 " in out and "samples" not in out, "there are no samples to compare two folders with"
     vectors = attributes.load_attributes(tmp_path / "a.npz", 64)
     context = open_context(tiny_run)
     bright = np.full((1, 8, 8, 1), 208, np.uint8)

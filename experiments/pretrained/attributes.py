@@ -17,7 +17,9 @@ from experiments.pretrained import card
 from glow_tf import batched, presets
 from glow_tf.attributes import difference_of_means
 from glow_tf.errors import ConfigError
-from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images
+from glow_tf.evaluation.attribute_measurement import AttributeImages
+from glow_tf.evaluation.attribute_report import MIN_IMAGES_TO_COMPILE, start_measurement
+from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images, read_validation
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
@@ -63,7 +65,7 @@ def compute(context):
     labeled = read_labeled_images(context, "train", TRAIN_IMAGES)
     with tqdm.tqdm(total=len(labeled.images), desc="encoding", unit=" images") as bar:
         z = batched.encode(context.model, labeled.images, bar=bar)
-    attributes = difference_of_means(z, labeled.tags, labeled.names)
+    attributes = calibrated(difference_of_means(z, labeled.tags, labeled.names), labeled, context)
     directions = rounded(attributes.directions)
     examples = read_labeled_images(context, "test", EXAMPLES)
     # The page starts with the first, which should lack what its first sliders add, and mixes it with the last.
@@ -77,13 +79,22 @@ def compute(context):
         "credits": np.array(context.source.credits),
     }
     facts = {
-        "method": "1.6 times the difference of the means of the latents",
+        "method": "the difference of the means of the latents, calibrated on validation images",
         "training_images": len(labeled.images),
         "names": list(attributes.names),
         "test_images": len(examples.images),
         "license_of_test_images": context.source.credits or "that of the source; see THIRD_PARTY_NOTICES.md",
     }
     return arrays, facts
+
+
+def calibrated(attributes, labeled, context):
+    """Return attributes, of which all that a classifier can tell have the lengths that validation images ask for."""
+    validation, test = (read_validation(context, TRAIN_IMAGES), read_labeled_images(context, "test", TRAIN_IMAGES))
+    images = AttributeImages(labeled, validation, test)
+    measurement = start_measurement(context, images, attributes.names, (0, MIN_IMAGES_TO_COMPILE))
+    with tqdm.tqdm(total=measurement.images_to_calibrate(1), desc="calibrating", unit=" images") as bar:
+        return measurement.calibrate({"means": attributes}, bar)["means"]
 
 
 def rounded(directions):

@@ -1,21 +1,23 @@
 """Measure attributes of a model: edits along directions, and samples, as a classifier of real images detects them."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 
 from glow_tf.attributes import Attributes
 from glow_tf.batched import ProgressBar
 from glow_tf.data.splits import spread_positions
 from glow_tf.edits import DecodeWithOvershoot
+from glow_tf.evaluation import calibration
 from glow_tf.evaluation.accuracy import MAX_TRAINING_IMAGES, SampleClassifier
 from glow_tf.evaluation.attribute_accuracy import AttributeEdits, EditEffect
 from glow_tf.evaluation.attribute_detection import independent_attributes, lower_accuracies, sample_shares
 from glow_tf.evaluation.attribute_table import AttributeTable, MethodEffects
 from glow_tf.evaluation.drawn_images import as_drawn
-from glow_tf.evaluation.edit_strength import STRENGTHS, EditSummary, choose_strength
 from glow_tf.evaluation.labeled_images import LabeledImages
 from glow_tf.model import Glow
+
+CALIBRATION_IMAGES = 50
+"""Validation images without an attribute, at most, on which the length of its direction is chosen."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,7 @@ class AttributeImages:
 
     Args:
         train: images to fit the classifier to; the directions may be computed from them too.
-        validation: images to choose the strength of edits on; None: the strength is 1.
+        validation: images to calibrate the directions on; None where there are none.
         test: images to measure on.
     """
 
@@ -33,79 +35,102 @@ class AttributeImages:
     test: LabeledImages
 
 
-def measure_attributes(
-    model: Glow,
-    directions: Mapping[str, Attributes],
-    images: AttributeImages,
-    names: Sequence[str],
-    *,
-    count: int = 50,
-    samples: int = 1000,
-    decode: DecodeWithOvershoot | None = None,
-    bar: ProgressBar | None = None,
-) -> AttributeTable | None:
-    """Measure what the directions of each method do at one strength for all attributes, and samples at temperature 1.
-
-    The strength of each method is chosen on validation images (see `choose_strength`), and what it does is measured
-    on test images.
+class AttributeMeasurement:
+    """Calibrate and measure directions with one classifier, which is fitted to real training images.
 
     Args:
         model: the model that moves images and draws samples.
-        directions: the directions of each method.
         images: real images, of which the classifier sees what the model sees: those of its bits.
-        names: the attributes to measure.
-        count: images with an attribute, and as many without it, at most.
-        samples: number of samples; 0 measures none.
+        names: the attributes to measure; those that are constant in the test images are left out.
         decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
-        bar: progress bar that counts images, or None.
-
-    Returns:
-        The numbers; None if all of the attributes are constant in the test images.
     """
-    train, test = images.train, images.test
-    rows = spread_positions(len(train.images), MAX_TRAINING_IMAGES)
-    classifier = SampleClassifier(as_drawn(train.images[rows], model), train.tags[rows])
-    accuracies = lower_accuracies(classifier, dataclasses.replace(test, images=as_drawn(test.images, model)))
-    names = [name for name in names if name in accuracies]
-    if not names:
-        return None
-    independent = independent_attributes(train.tags)
 
-    def edits_of(images: LabeledImages) -> AttributeEdits:
-        return AttributeEdits(model, classifier, images, independent, names, count=count, decode=decode, bar=bar)
+    def __init__(
+        self, model: Glow, images: AttributeImages, names: Sequence[str], *, decode: DecodeWithOvershoot | None = None
+    ) -> None:
+        train, test = images.train, images.test
+        rows = spread_positions(len(train.images), MAX_TRAINING_IMAGES)
+        self.model, self.images, self.decode = model, images, decode
+        self.classifier = SampleClassifier(as_drawn(train.images[rows], model), train.tags[rows])
+        accuracies = lower_accuracies(self.classifier, dataclasses.replace(test, images=as_drawn(test.images, model)))
+        self.accuracies = {name: accuracies[name] for name in names if name in accuracies}
+        self.names = tuple(self.accuracies)
+        self._independent = independent_attributes(train.tags)
 
-    validation = None if images.validation is None else edits_of(images.validation)
-    held_out, methods = edits_of(test), {}
-    for method, vectors in directions.items():
-        strength, tried = (1.0, {}) if validation is None else _choose(validation, vectors, names)
-        added, removed = (_effects(held_out, vectors, names, signed) for signed in (strength, -strength))
-        methods[method] = MethodEffects(strength, added, removed, tried)
-    columns = [train.names.index(name) for name in names]
-    shares, non_finite = [], 0
-    if samples:
-        all_shares, non_finite = sample_shares(model, classifier, train.labels, samples, decode=decode, bar=bar)
-        shares = all_shares[columns]
-    return AttributeTable(
-        {name: accuracies[name] for name in names},
-        methods,
-        dict(zip(names, map(float, train.tags[:, columns].mean(0)), strict=True)),
-        dict(zip(names, map(float, shares), strict=False)),
-        samples,
-        non_finite,
-    )
+    def calibrate(self, directions: Mapping[str, Attributes], bar: ProgressBar | None = None) -> dict[str, Attributes]:
+        """Calibrate the directions of each method on validation images (see `glow_tf.evaluation.calibration`).
 
+        Args:
+            directions: the directions of each method.
+            bar: progress bar that counts decoded images, or None.
 
-def number_of_images(names: int, methods: int, count: int, samples: int) -> int:
-    """Return how many images `measure_attributes` decodes at most."""
-    return names * count * (4 + methods * (len(STRENGTHS) + 2)) + samples
+        Returns:
+            The directions of each method; those that were given if there are no validation images.
+        """
+        if self.images.validation is None or not self.names:
+            return dict(directions)
+        edits = self._edits(self.images.validation, CALIBRATION_IMAGES, bar)
+        return {
+            method: calibration.calibrate(vectors, self.names, edits.measure) for method, vectors in directions.items()
+        }
 
+    def images_to_calibrate(self, methods: int) -> int:
+        """Return how many images `calibrate` decodes at most."""
+        return len(self.names) * CALIBRATION_IMAGES * (2 + methods * len(calibration.FACTORS))
 
-def _choose(
-    validation: AttributeEdits, directions: Attributes, names: Sequence[str]
-) -> tuple[float, dict[float, EditSummary]]:
-    """Return the strength for all attributes, and what each strength did; 1 if there is nothing to edit."""
-    measure = functools.cache(functools.partial(_effects, validation, directions, names))
-    return choose_strength(measure) if measure(STRENGTHS[0]) else (1.0, {})
+    def images_to_measure(self, methods: int, count: int, samples: int) -> int:
+        """Return how many images `measure` decodes at most."""
+        return len(self.names) * count * 2 * (1 + methods) + samples
+
+    def measure(
+        self,
+        directions: Mapping[str, Attributes],
+        *,
+        count: int = 50,
+        samples: int = 1000,
+        bar: ProgressBar | None = None,
+    ) -> AttributeTable:
+        """Measure what the directions of each method do to test images at strength 1, and samples at temperature 1.
+
+        Args:
+            directions: the directions of each method.
+            count: images with an attribute, and as many without it, at most.
+            samples: number of samples; 0 measures none.
+            bar: progress bar that counts images, or None.
+
+        Returns:
+            The numbers.
+        """
+        edits, methods = self._edits(self.images.test, count, bar), {}
+        for method, vectors in directions.items():
+            methods[method] = MethodEffects(*(_effects(edits, vectors, self.names, strength) for strength in (1, -1)))
+        train, shares, non_finite = self.images.train, [], 0
+        columns = [train.names.index(name) for name in self.names]
+        if samples:
+            all_shares, non_finite = sample_shares(
+                self.model, self.classifier, train.labels, samples, decode=self.decode, bar=bar
+            )
+            shares = all_shares[columns]
+        return AttributeTable(
+            self.accuracies,
+            methods,
+            dict(zip(self.names, map(float, train.tags[:, columns].mean(0)), strict=True)),
+            dict(zip(self.names, map(float, shares), strict=False)),
+            samples,
+            non_finite,
+        )
+
+    def _edits(self, images: LabeledImages, count: int, bar: ProgressBar | None) -> AttributeEdits:
+        return AttributeEdits(
+            self.model,
+            self.classifier,
+            images,
+            self._independent,
+            self.names,
+            count=count,
+            decode=self.decode,
+            bar=bar,
+        )
 
 
 def _effects(

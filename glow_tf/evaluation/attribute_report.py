@@ -8,7 +8,11 @@ import tensorflow as tf
 
 from glow_tf.attributes import Attributes
 from glow_tf.edits import decode_with_overshoot
-from glow_tf.evaluation.attribute_measurement import AttributeImages, measure_attributes, number_of_images
+from glow_tf.evaluation.attribute_measurement import (
+    CALIBRATION_IMAGES,
+    AttributeImages,
+    AttributeMeasurement,
+)
 from glow_tf.evaluation.attribute_strips import draw_strips, reduced_remark, strip_images
 from glow_tf.evaluation.options import PictureOptions, progress_bar
 from glow_tf.evaluation.trained_model import EvaluationContext
@@ -19,23 +23,39 @@ MIN_IMAGES_TO_COMPILE = 2000
 """Images from which on it pays to compile the decoding, which takes some seconds."""
 
 
+def start_measurement(
+    context: EvaluationContext, images: AttributeImages, names: Sequence[str], counts: tuple[int, int]
+) -> AttributeMeasurement:
+    """Return what calibrates and measures directions, with a compiled `decode` if that pays.
+
+    Args:
+        context: the model that moves images.
+        images: real images with attributes.
+        names: the attributes to measure.
+        counts: images with an attribute, and as many without it, at most; and number of samples.
+    """
+    count, samples = counts
+    decode = functools.partial(decode_with_overshoot, context.model)
+    if len(names) * (count + CALIBRATION_IMAGES) + samples >= MIN_IMAGES_TO_COMPILE:
+        decode = tf.function(decode, reduce_retracing=True, autograph=False)
+    return AttributeMeasurement(context.model, images, names, decode=decode)
+
+
 def write_report(
     context: EvaluationContext,
+    measurement: AttributeMeasurement,
     directions: Mapping[str, Attributes],
-    images: AttributeImages,
-    names: Sequence[str],
     counts: tuple[int, int],
     origin: str,
     pictures: PictureOptions,
     file_name: str,
 ) -> tuple[list[str], dict[str, Any]]:
-    """Measure attributes (see `measure_attributes`), and write the table and the strips.
+    """Measure attributes (see `AttributeMeasurement`), and write the table and the strips.
 
     Args:
         context: model, and folder of the files.
+        measurement: what measures the directions.
         directions: the directions of each method; the first ones are drawn.
-        images: real images with attributes.
-        names: the attributes to measure.
         counts: images with an attribute, and as many without it, at most; and number of samples.
         origin: how the directions that are drawn were computed.
         pictures: format and size of the sheet.
@@ -45,28 +65,20 @@ def write_report(
         The lines to print, and the numbers as what JSON can hold; both empty if all attributes are constant in the
         test images.
     """
-    model, (count, samples) = context.model, counts
-    total = number_of_images(len(names), len(directions), count, samples)
-    decode = functools.partial(decode_with_overshoot, model)
-    if total >= MIN_IMAGES_TO_COMPILE:
-        decode = tf.function(decode, reduce_retracing=True)
-    with progress_bar(total, "measuring") as bar:
-        table = measure_attributes(
-            model, directions, images, names, count=count, samples=samples, decode=decode, bar=bar
-        )
-    if table is None:
+    names, (count, samples) = measurement.names, counts
+    if not names:
         return [], {}
+    with progress_bar(measurement.images_to_measure(len(directions), *counts), "measuring") as bar:
+        table = measurement.measure(directions, count=count, samples=samples, bar=bar)
     lines = [
         "share of images in which a classifier of real images detects the attribute: of test images without it, moved",
-        "by + the strength, of those with it, moved by -; others: share of other attributes that it sees change",
+        "by strength +1, of those with it, moved by -1; others: share of other attributes that it sees change",
         format_table(table.rows(), indent="  "),
         *(f"  {remark}" for remark in table.remarks()),
     ]
     write_text(context.out / f"{file_name}.md", table.to_markdown())
-    names, method = list(table.accuracies), next(iter(directions))
-    strength = table.methods[method].strength
-    strips, reduced = strip_images(model, directions[method], images.test, names, strength)
+    strips, reduced = strip_images(context.model, next(iter(directions.values())), measurement.images.test, names)
     subtitle = f"{context.caption}; {origin}{reduced_remark(reduced)}"
-    path = pictures.save(draw_strips(names, strips, strength, subtitle), context.out, file_name)
+    path = pictures.save(draw_strips(names, strips, subtitle), context.out, file_name)
     lines.append(f"table:    {context.out / file_name}.md, strips: {path}")
     return lines, table.to_json()

@@ -13,8 +13,8 @@ from glow_tf.model import Glow
 from glow_tf.pictures import Sheet
 from glow_tf.types import Images
 
-POSITIONS = (-1, -2 / 3, -1 / 3, 0, 1 / 3, 2 / 3, 1)
-"""Strengths shown, over the greatest."""
+STRENGTHS = (-1, -2 / 3, -1 / 3, 0, 1 / 3, 2 / 3, 1)
+"""Strengths shown."""
 
 
 def strip_images(
@@ -22,7 +22,6 @@ def strip_images(
     directions: Attributes,
     images: LabeledImages,
     names: Sequence[str],
-    strength: float,
     bar: ProgressBar | None = None,
 ) -> tuple[Images, np.ndarray]:
     """Move an image without each attribute along its direction, an image that differs from row to row.
@@ -32,11 +31,10 @@ def strip_images(
         directions: the directions.
         images: images with their attributes; one with the attribute is taken where all have it.
         names: the attributes.
-        strength: the greatest strength.
         bar: progress bar that counts the images, or None.
 
     Returns:
-        The images, uint8 `[len(names), len(POSITIONS), H, W, C]`, and bool `[len(names), len(POSITIONS)]`: whether the
+        The images, uint8 `[len(names), len(STRENGTHS), H, W, C]`, and bool `[len(names), len(STRENGTHS)]`: whether the
         strength of an edit was reduced, to keep the decoded values in the range of images (see `decode_edits`).
     """
     columns = [images.tags[:, images.names.index(name)] for name in names]
@@ -44,11 +42,10 @@ def strip_images(
     rows = np.array([np.argsort(tag, kind="stable")[i % max(1, np.sum(~tag))] for i, tag in enumerate(columns)])
     labels = index_labels(images.labels, rows)
     z = batched.encode(model, images.images[rows], labels)
-    steps = [strength * position for position in POSITIONS]
-    edited = np.stack([directions.apply(z[[i]], {n: step})[0] for i, n in enumerate(names) for step in steps])
-    labels = None if labels is None else np.repeat(labels, len(steps), axis=0)
-    edits = decode_edits(model, np.repeat(z, len(steps), axis=0), edited, labels, bar=bar)
-    shape = (len(names), len(steps))
+    edited = np.stack([directions.apply(z[[i]], {n: step})[0] for i, n in enumerate(names) for step in STRENGTHS])
+    labels = None if labels is None else np.repeat(labels, len(STRENGTHS), axis=0)
+    edits = decode_edits(model, np.repeat(z, len(STRENGTHS), axis=0), edited, labels, bar=bar)
+    shape = (len(names), len(STRENGTHS))
     return edits.images.reshape(*shape, *model.image_shape), (edits.shares < 1).reshape(shape)
 
 
@@ -67,20 +64,18 @@ def reduced_remark(reduced: np.ndarray) -> str:
     )
 
 
-def draw_strips(names: Sequence[str], images: Images, strength: float, origin: str) -> Sheet:
+def draw_strips(names: Sequence[str], images: Images, origin: str) -> Sheet:
     """Draw the images of `strip_images` with a row for each attribute.
 
     Args:
         names: names of the attributes.
-        images: uint8 `[len(names), len(POSITIONS), H, W, C]`.
-        strength: the greatest strength.
+        images: uint8 `[len(names), len(STRENGTHS), H, W, C]`.
         origin: run, weights, and how the directions were computed.
 
     Example:
         >>> images = np.zeros([2, 7, 8, 8, 1], np.uint8)
-        >>> draw_strips(["smiling", "bun"], images, 1.5, "faces; directions by means").headings
-        ['-1.5', '-1', '-0.5', 'image', '+0.5', '+1', '+1.5']
+        >>> draw_strips(["smiling", "bun"], images, "faces; directions by means").headings
+        ['-1', '-0.67', '-0.33', 'image', '+0.33', '+0.67', '+1']
     """
-    headings = [f"{strength * position:+.2g}" if position else "image" for position in POSITIONS]
-    rows = list(zip(names, images, strict=True))
-    return Sheet(rows, "Attributes", f"{origin}; the numbers are strengths", headings)
+    headings = [f"{strength:+.2g}" if strength else "image" for strength in STRENGTHS]
+    return Sheet(list(zip(names, images, strict=True)), "Attributes", f"{origin}; the numbers are strengths", headings)

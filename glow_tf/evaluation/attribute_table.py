@@ -6,8 +6,9 @@ from typing import Any
 
 from glow_tf.evaluation.attribute_accuracy import EditEffect
 from glow_tf.evaluation.drawn_images import describe_non_finite
-from glow_tf.evaluation.edit_strength import MIN_DETECTED, EditSummary
 
+MIN_DETECTED = 0.6
+"""Share of edited images in which an attribute is detected from which on its edits do not fail."""
 MIN_ACCURACY = 0.97
 """Accuracy on real images from which on what a classifier detects counts."""
 MAX_SHARE_GAP = 0.1
@@ -19,16 +20,12 @@ class MethodEffects:
     """Hold the effects of the directions of one method.
 
     Args:
-        strength: the strength of all edits.
-        added: effects on images without the attribute, at `strength`, by the name of the attribute.
-        removed: effects on images with it, at minus `strength`.
-        tried: by strength, what the edits of validation images did from which it was chosen.
+        added: effects on images without the attribute, at strength 1, by the name of the attribute.
+        removed: effects on images with it, at strength -1.
     """
 
-    strength: float
     added: Mapping[str, EditEffect]
     removed: Mapping[str, EditEffect]
-    tried: Mapping[float, EditSummary] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +51,8 @@ class AttributeTable:
     def rows(self) -> list[tuple[str, ...]]:
         """Return the table as texts: a header, a row for each attribute, and one of means, without empty columns."""
         header = ["attribute", "classifier"]
-        for method, effects in self.methods.items():
-            header += [f"{method} {effects.strength:+g}", "others", f"{method} {-effects.strength:+g}", "others"]
+        for method in self.methods:
+            header += [f"{method} +1", "others", f"{method} -1", "others"]
         header += ["real", "samples"] if self.sample_shares else []
         lines = {name: self._numbers(name) for name in self.accuracies}
         means = [_mean(column) for column in zip(*lines.values(), strict=True)]
@@ -108,13 +105,14 @@ class AttributeTable:
 
 def _describe(method: str, effects: MethodEffects) -> str:
     """Describe the edits of a method in a sentence."""
-    added, removed = EditSummary.of(effects.added), EditSummary.of(effects.removed)
-    images = sum(effect.count for group in (effects.added, effects.removed) for effect in group.values())
-    failing = f"; in less than {MIN_DETECTED:.0%}: {', '.join(added.failing)}" if added.failing else ""
-    outside = added.outside + removed.outside
+    detected = {name: effect.after for name, effect in effects.added.items()}
+    failing = [name for name, share in detected.items() if share < MIN_DETECTED]
+    edits = [*effects.added.values(), *effects.removed.values()]
+    images, outside = sum(effect.count for effect in edits), sum(effect.outside for effect in edits)
     return (
-        f"{method}: the attribute is detected in {added.detected:.0%} of the images without it, moved by "
-        f"{effects.strength:+g}{failing}; {outside or 'none'} of {images:,} images out of range"
+        f"{method}: the attribute is detected in {_percent(_mean(detected.values()))} of the images without it, moved "
+        f"by +1{f'; in less than {MIN_DETECTED:.0%}: ' if failing else ''}{', '.join(failing)}; "
+        f"{outside or 'none'} of {images:,} images out of range"
     )
 
 

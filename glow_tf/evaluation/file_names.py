@@ -65,7 +65,9 @@ def shortened(suffix: str) -> str:
 
 
 def _word(name: str, value: object) -> str:
-    """Return a value with the name of its option; a single text without, as it tells enough."""
+    """Return a value with the name of its option; a single text without, as it tells enough; a switch as on or off."""
+    if isinstance(value, bool):
+        return name if value else f"no_{name}"
     if isinstance(value, str):
         return _text_word(value)
     values = value if isinstance(value, tuple) else (value,)

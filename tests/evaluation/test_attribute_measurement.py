@@ -10,10 +10,10 @@ import tensorflow as tf
 from glow_tf.attributes import Attributes
 from glow_tf.evaluation.attribute_accuracy import AttributeEdits, EditEffect
 from glow_tf.evaluation.attribute_detection import independent_attributes, lower_accuracies
-from glow_tf.evaluation.attribute_measurement import AttributeImages, measure_attributes
-from glow_tf.evaluation.attribute_strips import POSITIONS, strip_images
+from glow_tf.evaluation.attribute_measurement import AttributeImages, AttributeMeasurement
+from glow_tf.evaluation.attribute_strips import STRENGTHS, strip_images
 from glow_tf.evaluation.attribute_table import AttributeTable, MethodEffects
-from glow_tf.evaluation.edit_strength import choose_strength
+from glow_tf.evaluation.calibration import calibrate, choose_factor
 from glow_tf.evaluation.labeled_images import LabeledImages
 
 NAMES = ("bright left", "bright right", "dark left")
@@ -92,22 +92,35 @@ def test_edits_have_the_effects_that_the_pixels_say():
     assert bright.measure(directions(50), "bright left", 1.0) is None, "there is no image without it"
 
 
-def test_chosen_strength_is_the_least_that_suffices_else_that_of_the_best_balance():
-    def effects(*values):
-        return {str(i): EditEffect(50, 0.0, *value) for i, value in enumerate(values)}
-
+def test_chosen_factor_is_the_least_that_suffices_else_that_of_the_best_balance():
     measured = {
-        0.5: effects((1.0, 0.02, 0), (1.0, 0.02, 0), (0.5, 0.02, 0)),  # one attribute fails
-        1.0: effects((1.0, 0.05, 1), (1.0, 0.05, 0)),  # an image out of range
-        1.5: effects((0.7, 0.1, 0), (0.7, 0.1, 0)),  # too few on average
-        2.0: effects((0.9, 0.2, 0), (0.9, 0.2, 0)),  # others change
-        2.5: effects((0.9, 0.15, 0), (0.7, None, 0)),
-        3.0: {},
+        0.5: EditEffect(50, 0.0, 0.5, 0.02, 0),
+        1.0: EditEffect(50, 0.0, 0.85, 0.1, 0),
+        1.5: EditEffect(50, 0.0, 0.89, 0.2, 0),
+        2.0: EditEffect(50, 0.0, 0.9, None, 0),
+        2.5: EditEffect(50, 0.0, 1.0, 0.0, 0),
     }
-    strength, summaries = choose_strength(measured.__getitem__, tuple(measured))
-    assert strength == 2.5 and list(summaries) == [0.5, 1.0, 1.5, 2.0, 2.5]
-    assert summaries[0.5].failing == ("2",) and summaries[2.5].others_changed == 0.15
-    assert choose_strength(measured.__getitem__, (0.5, 1.0, 1.5, 2.0))[0] == 0.5  # 0.81, out of range, 0.6, 0.7
+
+    def choose(*factors):
+        return choose_factor(measured.__getitem__, factors)
+
+    assert choose(0.5, 1.0, 1.5, 2.0, 2.5) == 2.0
+    assert choose(0.5, 1.0, 1.5) == 1.0, "0.75 is more than 0.48 and 0.69"
+    assert choose(1.5) == 1.5
+    measured[1.0] = dataclasses.replace(measured[1.0], outside=1)
+    assert choose(0.5, 1.0, 1.5, 2.0) == 0.5, "from 1 on images leave the range"
+    assert choose(1.0, 1.5, 2.0) == 1.0
+
+
+def test_calibration_changes_the_lengths_of_the_named_directions_alone():
+    vectors = Attributes(("a", "b", "c"), np.eye(3, dtype=np.float32))
+
+    def measure(directions, name, strength):
+        assert directions is vectors and strength > 0
+        return EditEffect(9, 0.0, float(strength >= 1.75), 0.0, 0) if name == "c" else None
+
+    calibrated = calibrate(vectors, ("c", "b"), measure)
+    np.testing.assert_array_equal(calibrated.directions, np.diag([1, 1, 1.75]), "of b there are no images to edit")
 
 
 def test_accuracies_tell_a_rare_attribute_that_is_never_detected():
@@ -120,7 +133,7 @@ def test_accuracies_tell_a_rare_attribute_that_is_never_detected():
     assert lower_accuracies(classifier, images) == pytest.approx({"bright left": 0.5, "bright right": 0.9})
 
 
-def test_measurement_chooses_on_validation_and_measures_on_test_images(monkeypatch):
+def test_directions_are_calibrated_on_validation_images_and_measured_on_test_images(monkeypatch):
     measure, measured = AttributeEdits.measure, []
 
     def recorded(edits, directions, name, strength):
@@ -132,37 +145,43 @@ def test_measurement_chooses_on_validation_and_measures_on_test_images(monkeypat
     train = labeled(rng.choice([60, 190], [60, 2]) + rng.integers(-9, 9, [60, 2]))
     images = AttributeImages(train, labeled(IMAGES), labeled([(10, 60), (60, 60), (190, 60), (190, 190)]))
     names = ("bright right", "bright left")
-    table = measure_attributes(Pixels(), {"means": directions(0)}, images, names, samples=40, decode=decode)
+    measurement = AttributeMeasurement(Pixels(), images, names, decode=decode)
+    assert measurement.accuracies == {"bright left": 1.0, "bright right": 1.0}
+    vectors = measurement.calibrate({"means": directions(0)})["means"]
+    # 125 is half way between the groups: 60 needs 0.75 times the 100.
+    assert vectors.direction("bright left").tolist() == [75, 0, 75, 0]
+    assert vectors.direction("dark left").tolist() == [-100, 0, -100, 0], "it is not among the names"
+    validation_edits = {edits for edits, _, _ in measured}
+    table = measurement.measure({"means": vectors}, samples=40)
+    assert not validation_edits & {edits for edits, _, _ in measured[-4:]}
+    assert [strength for _, _, strength in measured[-4:]] == [1, 1, -1, -1]
     effects = table.methods["means"]
-    assert len(set(measured)) == len(measured) == 2 * 4, "two strengths on validation images, and one on test images"
-    # 125 is half way between the groups: strength 0.5 leads 60 to 110, strength 1 to 160, but 10 to 110.
-    assert effects.strength == 1.0 and list(effects.tried) == [0.5, 1.0]
-    assert effects.tried[1.0].detected == 1 and [effects.added[name].after for name in names] == [1.0, 0.5]
+    assert [effects.added[name].after for name in names] == [1.0, 0.5], "10 becomes 85"
     assert effects.added["bright left"].count == 2 and effects.removed["bright right"].count == 1
     assert table.sample_shares == {"bright left": 0.25, "bright right": 0.0}
-    assert table.accuracies == {"bright left": 1.0, "bright right": 1.0}
     assert table.remarks()[-1].startswith("shares in 40 samples") and "bright right" in table.remarks()[-1]
     unknown = dataclasses.replace(images, validation=None)
-    table = measure_attributes(Pixels(), {"means": directions(0)}, unknown, names, samples=0, decode=decode)
-    assert table.methods["means"].strength == 1.0 and table.sample_shares == {}
+    measurement = AttributeMeasurement(Pixels(), unknown, names, decode=decode)
+    assert measurement.calibrate({"means": vectors}) == {"means": vectors}
+    assert measurement.measure({"means": vectors}, samples=0).sample_shares == {}
     constant = dataclasses.replace(images, test=labeled(IMAGES[4:5]))
-    assert measure_attributes(Pixels(), {"means": directions(0)}, constant, NAMES, samples=0, decode=decode) is None
+    assert AttributeMeasurement(Pixels(), constant, NAMES, decode=decode).names == ()
 
 
 def test_table_names_what_fails_and_leaves_empty_columns_out():
     added = {"smiling": EditEffect(50, 0.0, 0.9, None, 0), "bun": EditEffect(50, 0.0, 0.5, None, 3)}
-    methods = {"means": MethodEffects(1.5, added, {"smiling": EditEffect(40, 1.0, 0.1, None, 0)})}
+    methods = {"means": MethodEffects(added, {"smiling": EditEffect(40, 1.0, 0.1, None, 0)})}
     shares = ({"smiling": 0.4, "bun": 0.25}, {"smiling": 0.31, "bun": 0.05})
     table = AttributeTable({"smiling": 0.99, "bun": 0.96}, methods, *shares, samples=1000)
     assert table.to_markdown().splitlines() == [
-        "| attribute | classifier | means +1.5 | means -1.5 | real | samples |",
+        "| attribute | classifier | means +1 | means -1 | real | samples |",
         "|---|---|---|---|---|---|",
         "| smiling | 99% | 90% | 10% | 40% | 31% |",
         "| bun | 96% | 50% |  | 25% | 5% |",
         "| mean | 98% | 70% | 10% | 32% | 18% |",
     ]
     assert table.remarks() == [
-        "means: the attribute is detected in 70% of the images without it, moved by +1.5; in less than 60%: bun; "
+        "means: the attribute is detected in 70% of the images without it, moved by +1; in less than 60%: bun; "
         "3 of 140 images out of range",
         "the classifier is at least 97% right on real images, except for bun",
         "shares in 1,000 samples are within 10 points of the real ones, except for bun",
@@ -171,7 +190,7 @@ def test_table_names_what_fails_and_leaves_empty_columns_out():
 
 def test_strips_move_images_without_the_attribute(monkeypatch):
     monkeypatch.setattr("glow_tf.edits.decode_with_overshoot", lambda model, eps, labels: decode(eps, labels))
-    strips, reduced = strip_images(Pixels(), directions(0), labeled([(190, 60), (60, 61), (60, 62)]), NAMES[:2], 1.5)
-    assert strips.shape == (2, len(POSITIONS), 2, 2, 1) and reduced.shape == (2, len(POSITIONS))
-    assert strips[0, :, 0, 0, 0].tolist() == [0, 0, 10, 60, 110, 160, 210], "the first image has it"
+    strips, reduced = strip_images(Pixels(), directions(0), labeled([(190, 60), (60, 61), (60, 62)]), NAMES[:2])
+    assert strips.shape == (2, len(STRENGTHS), 2, 2, 1) and reduced.shape == (2, len(STRENGTHS))
+    assert strips[0, :, 0, 0, 0].tolist() == [0, 0, 26, 60, 93, 126, 160], "the first image has it"
     assert strips[1, 3].ravel().tolist() == [60, 61, 60, 61], "each row shows another image"

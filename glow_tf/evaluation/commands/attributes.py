@@ -11,7 +11,7 @@ from glow_tf.batched import ProgressBar
 from glow_tf.edits import decode_edits
 from glow_tf.errors import ConfigError, DataError, did_you_mean
 from glow_tf.evaluation.attribute_measurement import AttributeImages
-from glow_tf.evaluation.attribute_report import write_report
+from glow_tf.evaluation.attribute_report import start_measurement, write_report
 from glow_tf.evaluation.attribute_strips import reduced_remark
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import Examples, read_examples
@@ -46,6 +46,7 @@ def attributes(
     load: PathText | None = None,
     save: PathText | None = None,
     method: Literal["means", "logistic"] = "means",
+    calibrate: bool = True,
     strengths: Annotated[tuple[Strength, ...], NotEmpty()] = (-1.0, -0.5, 0.0, 0.5, 1.0),
     images: tuple[PathText, ...] = (),
     label: Annotated[int, Between(0, MAX_LABEL)] | None = None,
@@ -58,9 +59,10 @@ def attributes(
 ) -> None:
     """Compute attribute directions from labels or attributes, apply them to images, and measure their effect.
 
-    A classifier trained on real training images detects the attributes in test images that are moved along the
-    directions of each method, and in samples at temperature 1. All attributes are moved at one strength, which is
-    chosen on validation images.
+    A classifier trained on real training images detects the attributes in images that are moved along the directions.
+    On validation images it chooses the length of each direction, so that strength 1 shows the attribute and changes
+    little else. Then it measures the directions of each method on test images, and the shares of attributes in samples
+    at temperature 1.
 
     Args:
         target: The model, its data, and where the results go.
@@ -72,13 +74,16 @@ def attributes(
             to the pictures.
         method: Method used for the pictures and the file: the original code's difference of means, or logistic
             regression on latents.
+        calibrate: Choose the length of each direction on validation images, if there are any; otherwise lengths are
+            those of the original code, 1.6 times the distance between the means. Directions from a file stay as they
+            are.
         strengths: Strengths shown; 1 adds the full direction.
         images: Your own image files to edit, instead of test images.
         label: Class of your own files, for a conditional model; 0 if not given.
         shown: Number of test images shown, of all classes.
         limit: Greatest number of images from which the directions are computed.
         measured: Number of test images with each attribute, and of test images without it, on which the effect is
-            measured; the strength is chosen on as many validation images. 0 skips all measurements.
+            measured; 0 skips all measurements.
         sampled: Number of samples in which the shares of attributes are measured; 0 skips this.
         video: Format of the animation, GIF or MP4 (extra "video"); if not given, MP4 where it can be written.
         pictures: Format and size of the sheets.
@@ -95,14 +100,25 @@ def attributes(
     else:
         assert labeled is not None  # only with directions of a file there may be no attributes
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
-    first = next(iter(directions.values()))
-    variant = file_suffix(attributes, folders=folders, load=load, method=method, limit=limit)
-    chosen = shortened(file_suffix(attributes, names=names, measured=measured, sampled=sampled))
-    measured_names = _choose_names(names, first.names, MAX_ATTRIBUTES_MEASURED)
-    names = _choose_names(names, first.names)
-    if save or not load:
-        first.save(context.out / f"attributes{shortened(variant)}.npz" if save is None else save)
+    available = next(iter(directions.values())).names
+    validation = read_validation(context, limit) if calibrate and not load and not folders else None
+    counts, measurement = (measured, 0 if folders else sampled), None
+    if labeled is not None and labeled.held_out is not None and (measured or validation is not None):
+        real = AttributeImages(labeled.train, validation, labeled.held_out)
+        measurement = start_measurement(context, real, _choose_names(names, available, MAX_ATTRIBUTES_MEASURED), counts)
     origin = f"directions of {load}" if load else f"directions by {method}"
+    variant = file_suffix(attributes, folders=folders, load=load, method=method, calibrate=calibrate, limit=limit)
+    chosen = shortened(file_suffix(attributes, names=names, measured=measured, sampled=sampled))
+    saved_variant = variant
+    if measurement is not None and validation is not None:
+        with progress_bar(measurement.images_to_calibrate(len(directions)), "calibrating") as bar:
+            directions = measurement.calibrate(directions, bar)
+        origin += ", calibrated"
+        saved_variant += file_suffix(attributes, names=names)  # the lengths of the others are not chosen
+    first = next(iter(directions.values()))
+    names = _choose_names(names, available)
+    if save or not load:
+        first.save(context.out / f"attributes{shortened(saved_variant)}.npz" if save is None else save)
     variant = shortened(variant + file_suffix(attributes, strengths=strengths, shown=shown) + examples.suffix)
     with progress_bar(len(names) * len(examples.images) * (len(strengths) + FRAMES), "moving images") as bar:
         z = batched.encode(context.model, examples.images, examples.labels)
@@ -119,12 +135,9 @@ def attributes(
     rows = [(name, *(f"{position:+.2f}" for position in column)) for name, column in positions.items()]
     print(format_table([header, *rows], indent="  "))
     values = {"slider_positions": positions, "strengths": strengths}
-    if measured and labeled is not None and labeled.held_out is not None:
-        validation = None if folders else read_validation(context, limit)
-        real = AttributeImages(labeled.train, validation, labeled.held_out)
-        counts = (measured, 0 if folders else sampled)
+    if measured and measurement is not None:
         file_name = f"attributes{variant}{chosen}"
-        lines, numbers = write_report(context, directions, real, measured_names, counts, origin, pictures, file_name)
+        lines, numbers = write_report(context, measurement, directions, counts, origin, pictures, file_name)
         for line in lines:
             print(line)
         values.update(numbers)
