@@ -121,12 +121,10 @@ def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, mo
     for ending in ("png", "json"):
         assert (written / f"interpolation_own_0_png_1_png.{ending}").is_file()
     commands.attributes(run, names=("3",), images=files[:1], limit=100, calibrate=False, measured=0, video="gif")
-    assert (written / "attribute_3_no_calibrate_limit_100_own_0_png.png").is_file() and not list(
-        written.glob("attribute_3*100.png")
-    )
-    positions = json.loads(
-        (written / "attributes_no_calibrate_limit_100_own_0_png_names_3_measured_0.json").read_text()
-    )["slider_positions"]
+    drawn = written / "attribute_3_no_calibrate_limit_100_own_0_png.png"
+    assert drawn.is_file() and not list(written.glob("attribute_3*100.png"))
+    numbers = written / "attributes_no_calibrate_limit_100_own_0_png_names_3_measured_0.json"
+    positions = json.loads(numbers.read_text())["slider_positions"]
     assert [len(values) for values in positions.values()] == [1]
     with pytest.raises(ConfigError, match="two files or more"):
         commands.interpolate(run, images=files[:1])
@@ -165,7 +163,8 @@ def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path,
     original = attributes.difference_of_means(z, labeled.tags, labeled.names)
     factors = np.linalg.norm(saved.directions, axis=1) / np.linalg.norm(original.directions, axis=1)
     np.testing.assert_allclose(4 * factors, np.round(4 * factors), atol=1e-3)
-    assert np.flatnonzero(abs(factors - 1) > 0.1).tolist() == [3, 7], "only these are measured, so calibrated"
+    calibrated = set(np.flatnonzero(abs(factors - 1) > 0.1))
+    assert calibrated and calibrated <= {3, 7}, "the others are not measured"
     monkeypatch.chdir(tmp_path)
     commands.attributes(run, names=("3",), load="a.npz", measured=5, sampled=0, video="gif")
     report = written / "attributes_a_npz_names_3_measured_5_sampled_0"
