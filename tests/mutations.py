@@ -210,6 +210,13 @@ MUTATIONS = (
         ("tests/test_pictures.py",),
     ),
     Mutation(
+        "discrete-temperature-ignored",
+        "glow_tf/distributions/discrete_glow.py",
+        "tf.reduce_prod(lead), self._temperature, seed=seed)",
+        "tf.reduce_prod(lead), float(self._temperature > 0), seed=seed)",
+        ("tests/test_distributions.py",),
+    ),
+    Mutation(
         "export-temperature-ignored",
         "glow_tf/export/signatures.py",
         "tf.identity(count), temperature, seed=seed)",
