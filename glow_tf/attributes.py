@@ -2,7 +2,6 @@
 
 import dataclasses
 import numbers
-import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
