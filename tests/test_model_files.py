@@ -75,7 +75,7 @@ def test_run_folder_counts_before_the_preset_of_its_name_and_nothing_else_does(t
         make()
         for read in readers:
             assert read("digits") == presets.get("digits").model
-            with pytest.raises(GlowError, match=r"digits\b.* (is not a|is no|expected .* a) run folder"):
+            with pytest.raises(GlowError, match="run folder"):
                 read("./digits")
         remove()
     shutil.copytree(tiny_run, folder)
