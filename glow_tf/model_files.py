@@ -45,7 +45,7 @@ class FromPreset:
 
         compute_dtype: str
 
-        def __init__(self, config: ModelConfig | Config, **kwargs: Any) -> None: ...
+        def __init__(self, config: ModelConfig | Config | None = None, **kwargs: Any) -> None: ...
 
     @classmethod
     def from_preset(cls, preset: str | os.PathLike[str], *, load_weights: bool = True, ema: bool = False) -> Self:
