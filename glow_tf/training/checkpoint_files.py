@@ -29,10 +29,10 @@ def listed_steps(directory: pathlib.Path) -> set[int]:
 
 
 def read_index(directory: pathlib.Path, step: int) -> None:
-    """Read the index of a checkpoint, as TensorFlow will: it would call one damaged that the disk does not give now.
+    """Read the index of a checkpoint to its end, as TensorFlow takes every error of the disk in it for damage.
 
     Raises:
-        OSError: the index is there and cannot be read.
+        OSError: the index is there and cannot be read now.
     """
     with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):  # lost, as TensorFlow will say
         (directory / f"ckpt-{step}.index").read_bytes()
