@@ -2,8 +2,7 @@
 
 GLOW_TF_COMMAND = True  # starts quietly, see glow_tf/cli/quiet.py
 
-from glow_tf.cli.command import run_command  # noqa: E402
-from glow_tf.cli.evaluate import NAME, main  # noqa: E402
+from glow_tf.cli.command import run_module  # noqa: E402
 
 if __name__ == "__main__":
-    run_command(main, NAME)
+    run_module("evaluate")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import numbers
-import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from glow_tf.deprecation import renamed_attributes
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.extras import optional_packages
 from glow_tf.io import write_atomically
-from glow_tf.model_files import packaged_attributes
+from glow_tf.model_files import names_attributes, packaged_attributes
 from glow_tf.types import TensorLike
 
 SCALE = 1.6
@@ -158,7 +157,7 @@ def load_attributes(path: pathlib.Path | str, dims: int | None = None) -> Attrib
 
     Args:
         path: the file to read, or the name of a preset whose weights come with the package, such as `"faces"`; its
-            directions belong to the model that `Glow.from_preset` returns.
+            directions belong to the model that `Glow.from_preset` returns. A file of that name counts first.
         dims: D, the number of values in an image; None accepts any.
 
     Raises:
@@ -194,7 +193,7 @@ def load_attributes(path: pathlib.Path | str, dims: int | None = None) -> Attrib
 
 def _locate(path: pathlib.Path | str) -> pathlib.Path | str:
     """Return the path of a file, which may be that of a preset's attributes."""
-    if os.path.lexists(path) or str(path) not in presets.PRESETS:
+    if not names_attributes(path):
         return path
     packaged = packaged_attributes(str(path))
     if packaged is None:

@@ -94,8 +94,11 @@ class GraphCache:
         """Return the log-determinant that was computed with `value` in this graph, once, or None."""
         if tf.executing_eagerly():
             return None
-        pair = self.pairs.pop((side, _ids(value), _key(condition)), None)
-        if pair is None or pair.graph is not tf.compat.v1.get_default_graph():
+        pair = self.pairs.get((side, _ids(value), _key(condition)))
+        if pair is None:
+            return None
+        self.pairs = {}  # which would keep the graph alive
+        if pair.graph is not tf.compat.v1.get_default_graph():
             return None
         if not _is_on_all_tapes(pair.ildj, value):
             return None

@@ -60,6 +60,19 @@ def data_errors() -> Iterator[None]:
         raise DataError(match[1].strip()) from None  # the pages of TensorFlow's own text would hide the sentence
 
 
+@contextlib.contextmanager
+def errors_named(source_name: str) -> Iterator[None]:
+    """Raise the `OSError` of a folder or a file that cannot be listed or examined as a `DataError`.
+
+    Args:
+        source_name: name of the source of images, for the message.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{source_name}: {error.filename} cannot be read: {error.strerror}.") from error
+
+
 def did_you_mean(word: object, choices: Iterable[str]) -> str:
     """Return " Did you mean CHOICE?" for the choice that is most like a word, or "" if none is.
 

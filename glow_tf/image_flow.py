@@ -1,7 +1,7 @@
 """`ImageFlow`: the model between uint8 images and latents, without their density."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
@@ -26,14 +26,11 @@ class ImageFlow(LikelihoodTraining):
     `decode`, the initialization from data, and Keras's configuration. `Glow` documents the arguments and attributes.
     """
 
-    def __init__(self, config: ModelConfig | Config, *, dtype: str = "float32", **kwargs: Any) -> None:
+    def __init__(self, config: ModelConfig | Config | None = None, *, dtype: str = "float32", **kwargs: Any) -> None:
+        c = _checked_config(config, kwargs)
         super().__init__(dtype=dtype, **kwargs)
         require_full_precision(self)
-        if not isinstance(config, ModelConfig | dict):
-            hint = "; give its .model" if hasattr(config, "model") else ""
-            raise TypeError(f"Glow: expected a ModelConfig, got {type(config).__name__}{hint}.")
-        self.config = config if isinstance(config, ModelConfig) else ModelConfig(**config)
-        c = self.config
+        self.config = c
         self.flow = GlowFlow(
             levels=c.levels,
             depth=c.depth,
@@ -190,3 +187,15 @@ class ImageFlow(LikelihoodTraining):
 
     def _labels(self, labels: TensorLike | None, n: int | Tensor) -> Tensor | None:
         return labels_per_image(labels, self.config.classes, n, "Glow")
+
+
+def _checked_config(config: ModelConfig | Config | None, keywords: Collection[str]) -> ModelConfig:
+    """Return the configuration of a model; raise a `TypeError` for anything else, and for its fields beside it."""
+    fields = [field.name for field in dataclasses.fields(ModelConfig) if field.name in keywords]
+    if fields:
+        arguments = ", ".join(f"{name}=..." for name in fields)
+        raise TypeError(f"Glow: expected a ModelConfig, got fields of one; write Glow(ModelConfig({arguments})).")
+    if not isinstance(config, ModelConfig | dict):
+        hint = "; give its .model" if hasattr(config, "model") else ""
+        raise TypeError(f"Glow: expected a ModelConfig, got {type(config).__name__}{hint}.")
+    return config if isinstance(config, ModelConfig) else ModelConfig(**config)

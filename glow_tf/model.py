@@ -44,7 +44,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
         classifier: the classifier of a conditional model with `weight_y > 0`, else None.
 
     Raises:
-        TypeError: `config` is not a `ModelConfig`.
+        TypeError: `config` is not a `ModelConfig`, or fields of one are given beside it.
         ValueError: `dtype` is neither float32 nor float64.
 
     Source: https://arxiv.org/abs/1807.03039.
@@ -63,7 +63,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
         True
     """
 
-    def __init__(self, config: ModelConfig | Config, *, dtype: str = "float32", **kwargs: Any) -> None:
+    def __init__(self, config: ModelConfig | Config | None = None, *, dtype: str = "float32", **kwargs: Any) -> None:
         super().__init__(config, dtype=dtype, **kwargs)
         self.classifier: ZeroDense | None = None
         if self.config.classes and self.config.weight_y:

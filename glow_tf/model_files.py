@@ -45,14 +45,15 @@ class FromPreset:
 
         compute_dtype: str
 
-        def __init__(self, config: ModelConfig | Config, **kwargs: Any) -> None: ...
+        def __init__(self, config: ModelConfig | Config | None = None, **kwargs: Any) -> None: ...
 
     @classmethod
     def from_preset(cls, preset: str | os.PathLike[str], *, load_weights: bool = True, ema: bool = False) -> Self:
         """Return the model of a preset, with the weights that come with the package, or of a run folder or file.
 
         Args:
-            preset: name of a preset, such as `"digits"`, or path of a run folder or `.keras` file.
+            preset: name of a preset, such as `"digits"`, or path of a run folder or `.keras` file. A run folder of the
+                name of a preset counts first; `"./digits"` is a path, never a preset.
             load_weights: if False, return a new model of the same configuration.
             ema: load the EMA weights of a run folder instead of the raw ones; only a run folder has both.
 
@@ -71,7 +72,7 @@ class FromPreset:
             require_raw(path, ema and load_weights)
             model = load_keras_file(path, cls)
             return model if load_weights else cls(model.config, dtype=model.compute_dtype)
-        if path.is_dir():
+        if path.is_dir() and not is_preset(preset):
             run = RunFiles.open(path)
             config, weights = run.experiment().model, run.weights_to_load(ema=ema) if load_weights else None
         else:
@@ -108,9 +109,23 @@ def packaged_weights(name: str) -> pathlib.Path | None:
     return path if path.is_file() else None
 
 
+def is_preset(path: str | os.PathLike[str]) -> bool:
+    """Return whether a text, where a model is expected, names a preset; a run folder of that name counts first.
+
+    Other files and folders of that name hold no model, and do not count. `./digits` is a path, never a preset.
+    """
+    run = RunFiles(pathlib.Path(path))
+    return str(path) in presets.PRESETS and not (run.exists or run.results)  # results: of a damaged run folder
+
+
 def is_packaged(path: str | os.PathLike[str]) -> bool:
-    """Return whether a text names a preset with packaged weights, and no file has that name."""
-    return not os.path.lexists(path) and packaged_weights(str(path)) is not None
+    """Return whether a text, where a model is expected, names a preset with packaged weights (see `is_preset`)."""
+    return is_preset(path) and packaged_weights(str(path)) is not None
+
+
+def names_attributes(path: str | os.PathLike[str]) -> bool:
+    """Return whether a text names the attributes of a preset; a file of that name counts first."""
+    return str(path) in presets.PRESETS and not os.path.isfile(path)
 
 
 def packaged_attributes(name: str) -> pathlib.Path | None:
@@ -140,7 +155,7 @@ def warn_of_other_weights(attributes: str | os.PathLike[str], path: str | os.Pat
         attributes: path of a file of attributes, or name of a preset.
         path: path of the model, or name of its preset.
     """
-    if is_packaged(attributes) and str(attributes) != str(path):
+    if names_attributes(attributes) and not (is_packaged(path) and str(path) == str(attributes)):
         warnings.warn(
             f"the attributes of {attributes} are directions in the latents of its packaged weights, and {path} has "
             "other weights.",

@@ -72,12 +72,26 @@ def pytest_collection_finish():
     gc.set_threshold(100_000, 20, 20)
 
 
+shared_runs = {}
+"""The runs that several tests share, with the time of the last change of each file."""
+
+
+def share(run):
+    """Register a run folder, into which tests must not write, and return it."""
+    shared_runs[run] = times_of_files(run)
+    return run
+
+
+def times_of_files(run):
+    return {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """Make a run folder of a small unconditional model of digits; tests must not write into it."""
+    """Make a run folder of a small unconditional model of digits."""
     from helpers.tiny_runs import make_run
 
-    return make_run(tmp_path_factory.mktemp("tiny") / "run")
+    return share(make_run(tmp_path_factory.mktemp("tiny") / "run"))
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +99,16 @@ def tiny_conditional_run(tmp_path_factory):
     """Make a run folder of a small conditional model of digits, with a classifier."""
     from helpers.tiny_runs import make_run
 
-    return make_run(tmp_path_factory.mktemp("tiny") / "run", classes=10)
+    return share(make_run(tmp_path_factory.mktemp("tiny") / "run", classes=10))
+
+
+@pytest.fixture(autouse=True)
+def shared_runs_stay():
+    """Fail a test that writes into a run which others share: they would pass or fail by their order."""
+    yield
+    changed = [run for run, times in shared_runs.items() if times_of_files(run) != times]
+    shared_runs.update((run, times_of_files(run)) for run in changed)  # the next test is not to blame
+    assert not changed, "write into a copy, or give the command a folder for its results"
 
 
 @pytest.fixture(autouse=True)

@@ -135,7 +135,7 @@ MUTATIONS = (
     Mutation(
         "bijector-condition-not-in-the-key",
         "glow_tf/bijector_cache.py",
-        "pair = self.pairs.pop((side, _ids(value), _key(condition)), None)",
+        "pair = self.pairs.get((side, _ids(value), _key(condition)))",
         "pair = next((p for k, p in self.pairs.items() if k[:2] == (side, _ids(value))), None)",
         ("tests/test_tfp_semantics.py", "-k", "condition_of_a_call"),
     ),
@@ -208,6 +208,13 @@ MUTATIONS = (
         "columns * (width + gap) - gap",
         "columns * (width + gap)",
         ("tests/test_pictures.py",),
+    ),
+    Mutation(
+        "discrete-temperature-ignored",
+        "glow_tf/distributions/discrete_glow.py",
+        "tf.reduce_prod(lead), self._temperature, seed=seed)",
+        "tf.reduce_prod(lead), float(self._temperature > 0), seed=seed)",
+        ("tests/test_distributions.py",),
     ),
     Mutation(
         "export-temperature-ignored",

@@ -102,7 +102,8 @@ def test_interpolation_ends_in_the_images(run, request):
 
 
 def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, monkeypatch, capsys):
-    run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
+    written = tmp_path / "out"
+    run = TargetOptions(str(tiny_run), out=str(written))
     commands.interpolate(run, pairs=2, steps=3, video="gif")
     name = "interpolation_pairs_2_steps_3"
     first = {file: (written / file).read_bytes() for file in (f"{name}.png", f"{name}.gif")}
@@ -139,7 +140,8 @@ def test_interpolate_command_rejects_unknown_labels(tiny_conditional_run):
 
 
 def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, monkeypatch, capsys):
-    run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
+    written = tmp_path / "out"
+    run = TargetOptions(str(tiny_run), out=str(written))
     options = dict(names=("3", "7"), limit=200, measured=10, sampled=20, video="gif")
     commands.attributes(run, save=str(tmp_path / "a.npz"), **options)
     out = capsys.readouterr().out
@@ -192,7 +194,8 @@ def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_
             Image.fromarray(image).save(tmp_path / name / f"{i}.png")
         (tmp_path / name / "notes.txt").write_text("not an image, and left alone")
     folders = (str(tmp_path / "with"), str(tmp_path / "without"))
-    commands.attributes(TargetOptions(str(tiny_run)), folders=folders, save=str(tmp_path / "a.npz"), video="gif")
+    run = TargetOptions(str(tiny_run), out=str(tmp_path / "out"))
+    commands.attributes(run, folders=folders, save=str(tmp_path / "a.npz"), video="gif")
     out = capsys.readouterr().out
     assert "means +1 " in out and "samples" not in out, "there are no samples to compare two folders with"
     vectors = attributes.load_attributes(tmp_path / "a.npz", 64)
@@ -205,7 +208,7 @@ def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_
     ]
     assert position[0] > position[1]
     with pytest.raises(ConfigError, match="expected two"):
-        commands.attributes(TargetOptions(str(tiny_run)), folders=folders[:1])
+        commands.attributes(run, folders=folders[:1])
     (tmp_path / "with" / "broken.png").write_text("hello")
     with pytest.raises(DataError, match=r"broken.png cannot be read as an image"):
-        commands.attributes(TargetOptions(str(tiny_run)), folders=folders)
+        commands.attributes(run, folders=folders)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 import glow_tf
 from glow_tf import backend, presets
-from glow_tf.cli import lean, main, parsing, train
+from glow_tf.cli import lean, main, parsing, start, train
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.cli.start import command_name, is_command, spell
 from glow_tf.config import RunOptions
@@ -126,11 +126,13 @@ def test_interrupt_during_the_imports_is_one_line(words, tmp_path):
     assert err.endswith(f"{name}: interrupted.\n") and err.count("\n") == 1 + ("openai" in name)
 
 
-@pytest.mark.parametrize("name", ["demo", "export", "convert"])
-def test_command_of_a_module_without_its_extra_is_one_line(name, tmp_path):
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_command_without_its_extra_is_one_line(name, tmp_path):
     (tmp_path / "tyro.py").write_text("raise ModuleNotFoundError('No module named tyro', name='tyro')")
-    _, err = run_python("-m", f"glow_tf.{name}", "--help", code=2, PYTHONPATH=str(tmp_path))
-    assert err == f"python -m glow_tf.{name}: this needs the package tyro: pip install 'glow_tf[train]'.\n"
+    spelled = start.SCRIPTS[name]
+    _, err = run_python(*spelled.split()[1:], "--help", code=2, PYTHONPATH=str(tmp_path))
+    shown_name = f"{name}.py" if spelled.endswith(".py") else spelled
+    assert err == f"{shown_name}: this needs the package tyro: pip install 'glow_tf[train]'.\n"
 
 
 def test_interrupt_of_another_program_that_imports_the_library_stays_an_exception(tmp_path):

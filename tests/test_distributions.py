@@ -62,12 +62,16 @@ def test_distribution_batch_shape_is_that_of_the_labels():
     assert discrete.batch_shape == [6]
     seed = tf.random.split([1, 2], 1)[0]
     np.testing.assert_allclose(discrete.log_prob(images), model.log_prob(images, labels, seed=seed), rtol=1e-10)
-    means = model.distribution(0.0, labels=labels, discrete=True).sample(2)
-    assert means.shape == [2, 6, *model.image_shape]
-    for drawn in means:
-        np.testing.assert_array_equal(drawn, model.sample(6, 0.0, labels))
     with pytest.raises(ValueError, match="conditional on 3 classes"):
         model.distribution()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_discrete_samples_of_a_temperature_are_those_of_the_model(temperature):
+    model, _, labels = shared_glow(classes=3)
+    drawn = model.distribution(temperature, labels=labels, discrete=True).sample(2, seed=(1, 2))
+    expected = model.sample(12, temperature, np.tile(labels, 2), seed=(1, 2))
+    np.testing.assert_array_equal(drawn, tf.reshape(expected, [2, 6, *model.image_shape]))
 
 
 def test_discrete_distribution_samples_and_scores_bytes():

@@ -11,12 +11,12 @@ import pytest
 from experiments.pretrained import card
 from experiments.pretrained.card import CHECKED_IMAGES, first_test_images, mean_bits_per_dim
 from experiments.pretrained.compression import compress
-from glow_tf import Glow, ModelConfig, load_attributes, model_files, presets
+from glow_tf import Attributes, Glow, ModelConfig, load_attributes, model_files, presets
 from glow_tf.cli import export, train
 from glow_tf.data import face_drawings, faces
 from glow_tf.demo.held_out_images import read_packaged_images
 from glow_tf.demo.session import open_session
-from glow_tf.errors import ConfigError, RunError
+from glow_tf.errors import ConfigError, DataError, GlowError, RunError
 from glow_tf.evaluation import trained_model
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
@@ -25,6 +25,7 @@ from glow_tf.latents import flatten_latents
 from glow_tf.metrics_table import MetricsTable
 from glow_tf.model_files import load_weights_file
 from glow_tf.runs import Run
+from glow_tf.training import initial_weights
 from glow_tf.weights_file import check_seal, written_config, written_digest
 
 PACKAGED = sorted(filter(model_files.packaged_weights, presets.PRESETS))
@@ -60,6 +61,44 @@ def test_preset_without_weights_and_unknown_names_are_refused(tmp_path):
         Glow.from_preset("cifar11")
     with pytest.raises(RunError, match="is not a run folder"):
         Glow.from_preset(tmp_path)
+
+
+def test_run_folder_counts_before_the_preset_of_its_name_and_nothing_else_does(tiny_run, tmp_path, monkeypatch):
+    readers = (
+        lambda path: Glow.from_preset(path, load_weights=False).config,
+        lambda path: open_context(TargetOptions(path)).model.config,
+        lambda path: initial_weights.starting_experiment(path).model,
+    )
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "digits"
+    for make, remove in ((folder.touch, folder.unlink), (folder.mkdir, folder.rmdir)):
+        make()
+        for read in readers:
+            assert read("digits") == presets.get("digits").model
+            with pytest.raises(GlowError, match="run folder"):
+                read("./digits")
+        remove()
+    shutil.copytree(tiny_run, folder)
+    for read in readers:
+        assert read("digits") == read("./digits") == Run(tiny_run).experiment().model
+    with pytest.warns(UserWarning, match="the attributes of digits are directions in .* has other weights"):
+        model_files.warn_of_other_weights("digits", "digits")
+    (folder / "config.json").unlink()
+    for read in readers:
+        with pytest.raises(RunError, match="digits is not a run folder"):
+            read("digits")
+
+
+def test_file_of_attributes_counts_before_the_preset_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert len(load_attributes("digits").names) == 10
+    with pytest.raises(DataError, match="digits"):
+        load_attributes("./digits")
+    (tmp_path / "digits").rmdir()
+    Attributes(("mine",), np.ones((1, 64), np.float32)).save("a.npz")
+    (tmp_path / "a.npz").rename("digits")
+    assert load_attributes("digits").names == load_attributes("./digits").names == ("mine",)
 
 
 def test_packaged_weights_are_those_of_their_preset(tiny_run, tmp_path, monkeypatch):

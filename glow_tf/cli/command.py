@@ -13,7 +13,7 @@ from typing import NoReturn
 from glow_tf.backend import check_backend
 from glow_tf.cli.lean import hidden_packages
 from glow_tf.cli.quiet import quiet_import
-from glow_tf.cli.start import INTERRUPTED, end_import, is_command, spell
+from glow_tf.cli.start import INTERRUPTED, end_import, is_command, program_name
 from glow_tf.errors import GlowError, data_errors
 from glow_tf.extras import optional_packages
 from glow_tf.gpu_files import card_files
@@ -62,7 +62,7 @@ def run_command(main: Callable[[list[str]], int | None], name: str, arguments: l
 
 
 def run_module(name: str, arguments: list[str] | None = None) -> NoReturn:
-    """Run the command of the module `glow_tf.cli.NAME`, as `python -m glow_tf.NAME` and `glow-tf NAME` do.
+    """Run the command of the module `glow_tf.cli.NAME`, as `train.py`, `python -m glow_tf.NAME` and `glow-tf NAME` do.
 
     The module is imported within `run_command`, so that a package that it lacks is one sentence.
 
@@ -74,7 +74,7 @@ def run_module(name: str, arguments: list[str] | None = None) -> NoReturn:
     def main(words: list[str]) -> int | None:
         return importlib.import_module(f"glow_tf.cli.{name}").main(words)
 
-    run_command(main, spell(name), arguments)
+    run_command(main, program_name(name), arguments)
 
 
 def start_tensorflow() -> None:

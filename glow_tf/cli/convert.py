@@ -18,7 +18,7 @@ from glow_tf.config import DataConfig, Experiment, ModelConfig, Side, TrainingCo
 from glow_tf.errors import ConversionError
 from glow_tf.fields import Between, PathText, Utf8, check_fields, option_name
 
-NAME = start.spell("convert")
+NAME = start.program_name("convert")
 
 NO_DATA = "folder:images"
 """Data source in the run's configuration if neither --data nor --preset is given."""

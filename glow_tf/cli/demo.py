@@ -1,7 +1,6 @@
 """The command that opens the browser page of a trained Glow: `python -m glow_tf.demo RUN`."""
 
 import os
-import pathlib
 import socket
 import sys
 import threading
@@ -19,7 +18,7 @@ from glow_tf.extras import optional_packages
 from glow_tf.fields import Between, PathText, check_arguments
 from glow_tf.run_files import RunFiles
 
-NAME = start.spell("demo")
+NAME = start.program_name("demo")
 
 DEFAULT = "faces"
 """The preset whose page opens if no run is given."""
@@ -37,7 +36,7 @@ def command(
     /,
     ema: bool = False,
     data: Annotated[PathText | None, tyro.conf.arg(metavar="KIND:WHERE")] = None,
-    attributes: Annotated[pathlib.Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    attributes: Annotated[PathText | None, tyro.conf.arg(metavar="FILE")] = None,
     host: PathText = "127.0.0.1",
     port: Annotated[int, Between(0, 65_535)] = 8000,
     no_browser: bool = False,

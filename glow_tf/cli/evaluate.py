@@ -10,7 +10,7 @@ from glow_tf.cli import parsing, start
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.errors import ConfigError, did_you_mean
 
-NAME = start.spell("evaluate").removeprefix("python ")
+NAME = start.program_name("evaluate")
 DESCRIPTION = f"""Evaluate a trained Glow: a run folder, a .keras file with --data, or a preset with weights.
 
 `{NAME} RUN` alone gives the report. Pictures and numbers (JSON) go to RUN/evaluation; nothing else in the run folder is

@@ -10,7 +10,7 @@ from glow_tf.cli import parsing, start
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.fields import PathText, TensorFlowPath, check_arguments
 
-NAME = start.spell("export")
+NAME = start.program_name("export")
 
 
 @check_arguments

@@ -63,6 +63,16 @@ def spell(command: str) -> str:
     return f"{CONSOLE_COMMAND} {command}"
 
 
+def program_name(command: str) -> str:
+    """Return the name of a command in its own messages: as `spell` does, of a script the file alone ("train.py").
+
+    Args:
+        command: one of the keys of `SCRIPTS`.
+    """
+    name = spell(command)
+    return name.removeprefix("python ") if name.endswith(".py") else name
+
+
 def _is_console_command() -> bool:
     return os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0] == CONSOLE_COMMAND
 

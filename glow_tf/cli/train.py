@@ -17,7 +17,7 @@ from glow_tf.config import DataConfig, Experiment, ModelConfig, RunOptions, Spli
 
 Data = TypeVar("Data", bound=DataConfig)
 
-NAME = start.spell("train").removeprefix("python ")
+NAME = start.program_name("train")
 
 HELP = f"""presets:
 {presets.table()}

@@ -83,26 +83,18 @@ class CacheFolder:
         attribute_count: int,
         make_slot_shape: Callable[[], tuple[tuple[int, ...], int]],
     ) -> None:
-        self.path, self._arguments = path, (channels, attribute_count)
-        self._count, self._stack, self.users = count, contextlib.ExitStack(), 0
+        self.path, self._index_path = path, path / "index.npz"
+        self._arguments = channels, attribute_count
+        self._count, self.users = count, 0
         self._saved_at, self._saving = time.monotonic(), threading.Lock()
-        refusal = self._lock()
-        try:
-            try:
-                table = self._open(writable=refusal is None)
-            except DamagedCacheError as error:
-                warnings.warn(
-                    f"the cache of decoded images {path} is damaged ({error}) and is made again.", stacklevel=2
-                )
-                table = None
+        with contextlib.ExitStack() as stack:  # ends the lock if there will be no table
+            refusal = self._lock(stack)
+            table = self._open(writable=refusal is None)
             if table is None and refusal is None:
                 table = self._make(about, *make_slot_shape())
-        except BaseException:
-            self._stack.close()
-            raise
-        if table is None:
-            raise RunError(f"{path} holds no images yet, and cannot be filled: {refusal}")
-        self.table = table
+            if table is None:
+                raise RunError(f"{path} holds no images yet, and cannot be filled: {refusal}")
+            self.table, self._stack = table, stack.pop_all()
 
     def filled(self) -> None:
         """Save the table after a record was filled, if that is due."""
@@ -123,29 +115,38 @@ class CacheFolder:
             self.table.writable = False
         self._stack.close()
 
-    def _lock(self) -> RunError | None:
-        """Return why this process may not fill the table, or None if it may."""
+    def _lock(self, stack: contextlib.ExitStack) -> RunError | None:
+        """Lock the folder until the stack is closed; return why this process may not fill the table, or None."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._stack.enter_context(locked(self.path / "lock", f"the cache {self.path}"))
+            stack.enter_context(locked(self.path / "lock", f"the cache {self.path}"))
         except OSError as error:
             return cannot_write(self.path, error)
         except RunError as error:
             return error
-        remove_leftovers(self.path, of="index.npz")
+        remove_leftovers(self.path, of=self._index_path.name)
         return None
 
     def _open(self, writable: bool) -> MappedImageTable | None:
-        """Return the table that the index describes, or None if there is no index.
+        """Return the table that the index describes, or None, with a warning if it is damaged."""
+        if not self._index_path.is_file():
+            return None
+        try:
+            return self._read(writable)
+        except DamagedCacheError as error:
+            warnings.warn(
+                f"the cache of decoded images {self.path} is damaged ({error}) and is made again.", stacklevel=3
+            )
+            return None
+
+    def _read(self, writable: bool) -> MappedImageTable:
+        """Return the table that the index describes.
 
         Raises:
             DamagedCacheError: the index or the pixels cannot be used.
         """
-        index_path = self.path / "index.npz"
-        if not index_path.is_file():
-            return None
         try:
-            with ArrayArchive(index_path) as index:
+            with ArrayArchive(self._index_path) as index:
                 columns = dict(index)
             name, slot_shape = str(columns.pop("pixels")), columns.pop("slot_shape").tolist()
             pixels_path = self.path / name
@@ -190,7 +191,7 @@ class CacheFolder:
             table.sync()
             columns: dict[str, Any] = {**table.columns, "filled": filled}
             columns |= {"pixels": table.path.name, "slot_shape": table.slot_shape}
-            write_atomically(self.path / "index.npz", lambda path: np.savez(path, **columns))
+            write_atomically(self._index_path, lambda path: np.savez(path, **columns))
         except (OSError, RunError) as error:
             table.writable = False
             warnings.warn(f"the cache of decoded images {self.path} cannot be saved: {error}", stacklevel=2)

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 
 from glow_tf.config import DataConfig
 from glow_tf.data.files import LoadedRecord, RecordSource
-from glow_tf.data.folder_listing import ImageFile, errors_named, list_images, list_images_of_format_1
+from glow_tf.data.folder_listing import ImageFile, list_images, list_images_of_format_1
 from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
-from glow_tf.errors import DataError
+from glow_tf.errors import DataError, errors_named
 from glow_tf.io import stamp
 from glow_tf.types import ImageShape
 

@@ -1,6 +1,5 @@
 """The image files below a folder, their classes and splits."""
 
-import contextlib
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ from glow_tf.data.folder_checks import (
     warn_of_other_endings,
 )
 from glow_tf.data.image_files import ENDINGS
-from glow_tf.errors import DataError
+from glow_tf.errors import errors_named
 
 ENDINGS_OF_FORMAT_1 = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
@@ -77,15 +76,6 @@ def list_images_of_format_1(root: pathlib.Path, source_name: str) -> dict[str | 
             )
             for folder in folders or [root]
         }
-
-
-@contextlib.contextmanager
-def errors_named(source_name: str) -> Iterator[None]:
-    """Turn the `OSError` of a folder or a file that cannot be listed or examined into a `DataError`."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{source_name}: {error.filename} cannot be read: {error.strerror}.") from error
 
 
 def _walk(folder: pathlib.Path | str, above: tuple[str, ...] = ()) -> Iterator[tuple[pathlib.Path, str]]:

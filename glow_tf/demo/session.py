@@ -241,9 +241,9 @@ def open_session(
     if attributes is not None:
         warn_of_other_weights(attributes, path)
     test_images = None
-    if data is None and is_packaged(path) and packaged_attributes(str(path)):
+    if data is None and is_packaged(path) and (packaged := packaged_attributes(str(path))):
         test_images = read_packaged_images(str(path))
-        attributes = path if attributes is None else attributes
+        attributes = packaged if attributes is None else attributes
     path = pathlib.Path(path)
     session = DemoSession(
         model,

@@ -5,11 +5,13 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 
+from glow_tf.data.image_files import ENDINGS
+
 MAX_LENGTH = 100
 """Characters of a part of a file's name; of a longer text the end is kept."""
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*\.[A-Za-z0-9]+")
-"""Names of images that need no checksum: only their dot is replaced."""
+"""Names of images that stay readable in the name of a file: only their dot is replaced."""
 
 
 def file_word(text: str, *, checksum: bool = False) -> str:
@@ -88,6 +90,14 @@ def own_files_suffix(paths: Sequence[str], label: int | None) -> str:
         paths: paths of the images.
         label: their class, or None if none is given.
     """
-    are_plain = all(PLAIN_NAME.fullmatch(path) for path in paths)
-    word = file_word(" ".join(paths), checksum=not are_plain).replace(".", "_")
+    word = file_word(" ".join(paths), checksum=not all(map(_is_plain, paths))).replace(".", "_")
     return f"_own_{word}" + ("" if label is None else f"_label_{label}")
+
+
+def _is_plain(path: str) -> bool:
+    """Return whether a path is the plain name of an image, in which nothing else looks like an ending.
+
+    `a_png_b.png` is not: it would give the same word as `a.png b.png`.
+    """
+    *parts, ending = (f".{part}" for part in re.split("[_.]", path.lower()))
+    return bool(PLAIN_NAME.fullmatch(path)) and ending in ENDINGS and not set(parts) & set(ENDINGS)

@@ -70,7 +70,8 @@ class EvaluationContext:
         Raises:
             DataError: it cannot be opened, or its number of classes is not that of a conditional model.
         """
-        is_that_of_the_run = self.experiment is not None and self.data.source == self.experiment.data.source
+        run_data = self.experiment and self.experiment.data
+        is_that_of_the_run = run_data is not None and self.data.source == run_data.source
         try:
             source = open_source(self.data, self.model.image_shape, **self.cache_options)
         except DataError as error:
@@ -83,10 +84,10 @@ class EvaluationContext:
                 f"{source.name} has {source.classes or 'no'} classes, the model is conditional on {classes}; give a "
                 "source whose labels are those."
             )
-        if is_that_of_the_run:
-            check_old_split(Run(self.path), self.data, source)
-        elif self.experiment is not None and may_be_moved(self.experiment.data, self.data.source):
-            warn_of_other_splits(self.experiment.data, source)
+        if run_data is not None and is_that_of_the_run:
+            check_old_split(Run(self.path), run_data, source)
+        elif run_data is not None and may_be_moved(run_data, self.data.source):
+            warn_of_other_splits(run_data, source)
         if source.credits:
             logger.info(source.credits)
         return source

@@ -42,6 +42,7 @@ def train(
         The `Run`, whose `model()` is the trained `Glow`.
 
     Raises:
+        TypeError: `experiment` is neither an `Experiment` nor a name.
         ConfigError: an option is not valid, or the folder holds a run of another configuration.
         DataError: the images cannot be read.
         RunError: the folder cannot be used, or the loss is not finite.
@@ -61,10 +62,10 @@ def train(
     """
     if isinstance(experiment, str):
         experiment = presets.get(experiment)
-    names = [field.name for field in dataclasses.fields(RunOptions)]
-    for name in options:
-        if name not in names:
-            raise ConfigError(f"train: there is no option {name}.{did_you_mean(name, names)}")
+    if not isinstance(experiment, Experiment):
+        kind = type(experiment).__name__
+        raise TypeError(f"train: expected an Experiment or the name of a preset, got {kind}.")
+    _check_options(options, experiment)
     run_dir = f"runs/{experiment.name}" if run_dir is None else os.fspath(run_dir)
     run_options = RunOptions(run_dir=run_dir, **options)
     with optional_packages():  # for data, pictures and the progress bar
@@ -76,3 +77,21 @@ def train(
     if code:
         raise SystemExit(code)
     return Run.open(run_dir)
+
+
+def _check_options(options: Iterable[str], experiment: Experiment) -> None:
+    """Raise a `ConfigError` for a name that is not one of `RunOptions`; say how fields of the experiment are set."""
+    names = _field_names(RunOptions)
+    for name in [name for name in options if name not in names]:
+        for part in ("model", "data", "training"):
+            if name in _field_names(getattr(experiment, part)):
+                changed_part = f"dataclasses.replace(experiment.{part}, {name}=...)"
+                raise ConfigError(
+                    f"train: {name} is no option but a field of the experiment's {part}; give "
+                    f"dataclasses.replace(experiment, {part}={changed_part})."
+                )
+        raise ConfigError(f"train: there is no option {name}.{did_you_mean(name, names)}")
+
+
+def _field_names(config: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(config)]

@@ -28,6 +28,16 @@ def listed_steps(directory: pathlib.Path) -> set[int]:
         return set()
 
 
+def read_index(directory: pathlib.Path, step: int) -> None:
+    """Read the index of a checkpoint to its end, as TensorFlow takes every error of the disk in it for damage.
+
+    Raises:
+        OSError: the index is there and cannot be read now.
+    """
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):  # lost, as TensorFlow will say
+        (directory / f"ckpt-{step}.index").read_bytes()
+
+
 def correct_list(directory: pathlib.Path) -> None:
     """Write TensorFlow's list of the checkpoints anew, unless it names those that are there."""
     steps = sorted(steps_of_files(directory, "index"))

@@ -17,6 +17,7 @@ from glow_tf.training.checkpoint_files import (
     correct_list,
     listed_steps,
     move_checkpoint_aside,
+    read_index,
     remove_checkpoint,
     remove_temporary_files,
     steps_of_files,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from glow_tf.training.optimizers import GlowOptimizer
     from glow_tf.training.step import Counters
 
-READ_ERRORS = (RunError, tf.errors.OpError, AssertionError, ValueError, OSError, RuntimeError, IndexError)
+READ_ERRORS = (RunError, tf.errors.OpError, AssertionError, ValueError, RuntimeError, IndexError)
 """Errors from a checkpoint that is damaged or of another model, or whose weights are not finite."""
 
 UNAVAILABLE_ERRORS = (
@@ -119,12 +120,13 @@ class Checkpoints:
         steps = sorted(files | listed)  # if one has lost a file, its loss is noticed
         for step in reversed(steps):
             try:
+                read_index(self.directory, step)
                 self.checkpoint.restore(self._prefix(step)).assert_existing_objects_matched()
                 self._check_finite()
                 return int(self.step.numpy())
             except tf.errors.ResourceExhaustedError:  # of memory
                 raise
-            except UNAVAILABLE_ERRORS as error:
+            except (OSError, *UNAVAILABLE_ERRORS) as error:
                 raise RunError(
                     f"cannot read checkpoint {self._prefix(step)} now: {describe_error(error)}. Run the same command "
                     "again when it can be read; if it never can, move its files away, and an earlier one is used."

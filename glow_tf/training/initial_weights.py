@@ -17,7 +17,7 @@ from glow_tf.data.labels import differing_classes
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
 from glow_tf.model import Glow
-from glow_tf.model_files import packaged_weights
+from glow_tf.model_files import is_preset, packaged_weights
 from glow_tf.run_files import require_raw
 from glow_tf.runs import Run, is_keras_file, load_keras
 from glow_tf.training.fitting_weights import check_meaning, check_shapes, skipped_parts, warn_of_skipped_parts
@@ -142,20 +142,15 @@ def _class_names(data: DataConfig) -> tuple[str, ...] | None:
 
 
 def _absolute(path: str) -> str:
-    """Return an absolute path, or the name of a preset where there is no such path."""
-    if path in presets.PRESETS and not os.path.lexists(path):
+    """Return an absolute path, or the name of a preset."""
+    if is_preset(path):
         return path
     return os.path.abspath(os.path.expanduser(path))
 
 
 def _locate(path: str) -> pathlib.Path:
     """Return the path of a run folder or of a file of weights; raise a `RunError` if there is none."""
-    location = pathlib.Path(os.path.expanduser(path))
-    if location.is_dir() or (location.is_file() and (is_keras_file(location) or location.name.endswith(f".{ENDING}"))):
-        return location
-    if os.path.lexists(location):
-        raise RunError(f"{path} is no run folder and no .keras or .weights.h5 file, from which a training can start.")
-    if str(path) in presets.PRESETS:
+    if is_preset(path):
         packaged = packaged_weights(str(path))
         if packaged is not None:
             return packaged
@@ -163,6 +158,11 @@ def _locate(path: str) -> pathlib.Path:
             f"no weights of the preset {path} come with this glow_tf; give a run folder, or a .keras or .weights.h5 "
             "file."
         )
+    location = pathlib.Path(os.path.expanduser(path))
+    if location.is_dir() or (location.is_file() and (is_keras_file(location) or location.name.endswith(f".{ENDING}"))):
+        return location
+    if os.path.lexists(location):
+        raise RunError(f"{path} is no run folder and no .keras or .weights.h5 file, from which a training can start.")
     hint = did_you_mean(path, presets.PRESETS)
     raise RunError(f"{path}: there is no such run folder, .keras or .weights.h5 file, and no such preset.{hint}")
 

@@ -20,8 +20,8 @@ def check_old_split(run: Run, config: DataConfig, source: Source) -> None:
     The metrics of a run with labels hold shares of its validation images, so their number can be compared.
 
     Args:
-        run: the run whose folder is resumed.
-        config: the configuration of the source; without the record of an old run nothing is done.
+        run: the run, which is resumed or evaluated.
+        config: the configuration of the run's data; without the record of an old run nothing is done.
         source: the images.
 
     Raises:
@@ -31,7 +31,7 @@ def check_old_split(run: Run, config: DataConfig, source: Source) -> None:
         return
     count = source.size("validation")
     shares = [share for row in MetricsTable(run.metrics_path).rows() if (share := row.get("val_error"))]
-    stopped_at_damaged = run.experiment().data.on_damaged == "stop"  # else fewer images were validated on
+    stopped_at_damaged = config.on_damaged == "stop"  # else fewer images were validated on
     if stopped_at_damaged and not all(is_share(value, count) for value in shares):
         raise DataError(
             f"{source.name} has changed: {run.path} validated on another number of images than the {count:,} that are "

@@ -59,11 +59,12 @@ class Trainer:
         self.run = open_run_folder(options.run_dir, experiment)
         experiment = dataclasses.replace(experiment, initial_weights=recorded_weights(self.run, experiment, options))
         # Another run's record, in an experiment that was read from its folder, is not of this run's images.
-        record = self.run.experiment().data.split_record if self.run.exists else None
-        experiment = with_split_record(experiment, record)
+        earlier_data = self.run.experiment().data if self.run.exists else None
+        experiment = with_split_record(experiment, earlier_data and earlier_data.split_record)
         self.batches = ExperimentBatches(experiment, cache=options.cache, cache_dir=options.cache_dir)
         self.source = self.batches.source
-        check_old_split(self.run, experiment.data, self.source)
+        if earlier_data is not None:
+            check_old_split(self.run, earlier_data, self.source)
         self.experiment = experiment = with_split_record(experiment, self.source.split_record)
         self.state = state = TrainingState(experiment, self.run, strategy, self.chief, options.keep_checkpoints)
         self.jit_compile = options.jit_compile == "on" or (options.jit_compile == "auto" and devices.on_gpu(strategy))

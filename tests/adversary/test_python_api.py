@@ -171,6 +171,15 @@ REFUSED = {
         "Glow: expected a ModelConfig, got Experiment; give its .model",
     ),
     "Glow of a preset's name": (lambda g, c, x: Glow("digits"), "Glow: expected a ModelConfig, got str"),
+    "Glow of fields": (
+        lambda g, c, x: Glow(image_shape=(8, 8, 1), depth=2),
+        r"got fields of one; write Glow\(ModelConfig\(image_shape=..., depth=...\)\)",
+    ),
+    "field beside a configuration": (
+        lambda g, c, x: Glow(ModelConfig(**SMALL), depth=2),
+        r"got fields of one; write Glow\(ModelConfig\(depth=...\)\)",
+    ),
+    "Glow of nothing": (lambda g, c, x: Glow(), "Glow: expected a ModelConfig, got NoneType"),
     "Glow of half precision": (lambda g, c, x: Glow(ModelConfig(**SMALL), dtype="float16"), "float32 or float64, got"),
     "no levels": (lambda g, c, x: GlowFlow(levels=0, depth=1), "levels: expected an integer of at least 1, got 0"),
     "no steps": (lambda g, c, x: GlowFlow(levels=1, depth=0), "depth: expected an integer of at least 1, got 0"),

@@ -44,33 +44,35 @@ def texts(path):
     return [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text())]
 
 
-def numbers(run, name):
-    return json.loads((run / "evaluation" / name).read_text(), parse_constant=pytest.fail)
+def numbers(folder, name):
+    return json.loads((folder / name).read_text(), parse_constant=pytest.fail)
 
 
 @pytest.mark.slow
-def test_report_command_writes_its_files_and_leaves_the_run_unchanged(tiny_run):
-    before = files(tiny_run)
-    out, err = call(evaluate.main, evaluate.NAME, tiny_run)
+def test_report_command_writes_its_files_and_leaves_the_run_unchanged(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    before = files(run)
+    out, err = call(evaluate.main, evaluate.NAME, run)
     assert "bits/dim" in out and "+-" in out and "reconstruction error  0 of 255" in out
     assert "images/s" not in err, "no progress bar where there is no terminal"
     for name in ("report_reconstructions.png", "report_samples.png"):
-        assert Image.open(tiny_run / "evaluation" / name).size > (100, 50)
-    values = numbers(tiny_run, "report.json")
+        assert Image.open(run / "evaluation" / name).size > (100, 50)
+    values = numbers(run / "evaluation", "report.json")
     assert values["images"] == 300 and values["reconstruction_error"] == 0
-    assert files(tiny_run) == before, "the run itself is left alone"
+    assert files(run) == before, "the run itself is left alone"
 
 
 @pytest.mark.slow
-def test_bits_command_reports_raw_and_ema_bits_per_dim(tiny_run, capsys):
-    commands.bits(TargetOptions(str(tiny_run)), draws=2, limit=32)
+def test_bits_command_reports_raw_and_ema_bits_per_dim(tiny_run, tmp_path, capsys):
+    target = TargetOptions(str(tiny_run), out=str(tmp_path))
+    commands.bits(target, draws=2, limit=32)
     out = capsys.readouterr().out
     assert "\n  raw " in out and "\n  ema " in out and "2-draw bound" in out
-    values = numbers(tiny_run, "bits_draws_2_limit_32.json")
+    values = numbers(tmp_path, "bits_draws_2_limit_32.json")
     assert values["raw"]["bits_per_dim"] != values["ema"]["bits_per_dim"]
     assert len(values["raw"]["by_level"]) == 2
-    commands.bits(TargetOptions(str(tiny_run)), draws=1, limit=4)
-    assert numbers(tiny_run, "bits_draws_1_limit_4.json")["raw"]["error_over_draws"] is None, (
+    commands.bits(target, draws=1, limit=4)
+    assert numbers(tmp_path, "bits_draws_1_limit_4.json")["raw"]["error_over_draws"] is None, (
         "no NaN, which is not JSON"
     )
 
@@ -81,31 +83,33 @@ def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "name": "cifar10"}))
     commands.bits(TargetOptions(str(tmp_path / "run")), draws=1)
     assert "paper    3.35" in capsys.readouterr().out
-    assert numbers(tmp_path / "run", "bits_draws_1.json")["paper"] == 3.35
+    assert numbers(tmp_path / "run" / "evaluation", "bits_draws_1.json")["paper"] == 3.35
     commands.bits(TargetOptions(str(tmp_path / "run")), draws=1, limit=4)
     assert "paper" not in capsys.readouterr().out, "it is of all images"
 
 
-def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_run, capsys):
-    commands.samples(TargetOptions(str(tiny_conditional_run)), columns=3, temperatures=(0.0, 0.7), seed=5)
-    out, folder = capsys.readouterr().out, tiny_conditional_run / "evaluation"
+def test_samples_command_draws_classes_and_nearest_neighbors(tiny_conditional_run, tmp_path, capsys):
+    target = TargetOptions(str(tiny_conditional_run), out=str(tmp_path))
+    commands.samples(target, columns=3, temperatures=(0.0, 0.7), seed=5)
+    out = capsys.readouterr().out
     assert "labels enter through the top prior alone" in out
     suffix = "_columns_3_temperatures_0_0.7_seed_5"
-    assert {p.name for p in (folder / f"samples{suffix}").iterdir()} == {"temperature_0.png", "temperature_0.7.png"}
+    assert {p.name for p in (tmp_path / f"samples{suffix}").iterdir()} == {"temperature_0.png", "temperature_0.7.png"}
     for name in (f"samples{suffix}.png", f"nearest{suffix}.png"):
-        assert name in out and (folder / name).is_file()
-    by_class = Image.open(folder / f"samples{suffix}" / "temperature_0.7.png")
+        assert name in out and (tmp_path / name).is_file()
+    by_class = Image.open(tmp_path / f"samples{suffix}" / "temperature_0.7.png")
     assert by_class.height > 10 * 64 > by_class.width, "ten rows, three columns"
-    assert set(numbers(tiny_conditional_run, f"samples{suffix}.json")["temperatures"]) == {"0", "0.7"}
+    assert set(numbers(tmp_path, f"samples{suffix}.json")["temperatures"]) == {"0", "0.7"}
 
 
-def test_reconstruct_command_is_exact_and_redraws_levels(tiny_run, capsys):
-    commands.reconstruct(TargetOptions(str(tiny_run)), shown=3, seed=5, pictures=PictureOptions("svg"))
+def test_reconstruct_command_is_exact_and_redraws_levels(tiny_run, tmp_path, capsys):
+    target = TargetOptions(str(tiny_run), out=str(tmp_path))
+    commands.reconstruct(target, shown=3, seed=5, pictures=PictureOptions("svg"))
     assert "largest error of 3 images: 0 of 255" in capsys.readouterr().out
-    values = numbers(tiny_run, "reconstructions_shown_3_seed_5.json")
+    values = numbers(tmp_path, "reconstructions_shown_3_seed_5.json")
     assert values["change"]["none"] == 0 < values["change"]["finest 1"] < values["change"]["all"]
     assert [name[-3:] for name in values["names"]] == ["(0)", "(4)", "(9)"], "of classes that differ"
-    shown = texts(tiny_run / "evaluation" / "reconstructions_shown_3_seed_5.svg")
+    shown = texts(tmp_path / "reconstructions_shown_3_seed_5.svg")
     assert shown[:2] == ["Reconstructions", f"{tiny_run.name}, raw weights; redrawn at temperature 0.7, seed 5"]
     rows = ["image", "reconstruction", "error (none)", "finest level redrawn", "all levels redrawn"]
     assert {"0", "4", "9", "largest 0", *rows} == set(shown[2:])
@@ -185,12 +189,13 @@ def test_encode_command_writes_latents_that_decode_to_the_images(tiny_run, tmp_p
 
 
 @pytest.mark.slow
-def test_compare_command_reports_auroc(tiny_run, capsys):
-    commands.compare(TargetOptions(str(tiny_run)), against="bundled:mnist", limit=100)
+def test_compare_command_reports_auroc(tiny_run, tmp_path, capsys):
+    target = TargetOptions(str(tiny_run), out=str(tmp_path))
+    commands.compare(target, against="bundled:mnist", limit=100)
     assert "AUROC" in capsys.readouterr().out
-    assert (tiny_run / "evaluation" / "comparison_bundled_mnist_limit_100.png").is_file()
-    commands.compare(TargetOptions(str(tiny_run)), against="bundled:digits", limit=50)
-    assert numbers(tiny_run, "comparison_bundled_digits_limit_50.json")["auroc"] == 0.5, "a data set against itself"
+    assert (tmp_path / "comparison_bundled_mnist_limit_100.png").is_file()
+    commands.compare(target, against="bundled:digits", limit=50)
+    assert numbers(tmp_path, "comparison_bundled_digits_limit_50.json")["auroc"] == 0.5, "a data set against itself"
 
 
 def test_auroc_of_separated_scores():
@@ -230,11 +235,11 @@ def test_nearest_neighbor_search_finds_a_near_copy(tiny_run):
     np.testing.assert_allclose(distances[:, 0], 3, rtol=1e-5)
 
 
-def test_accuracy_command_reports_classifier_accuracy(tiny_conditional_run, capsys):
-    commands.accuracy(TargetOptions(str(tiny_conditional_run)), count=40)
+def test_accuracy_command_reports_classifier_accuracy(tiny_conditional_run, tmp_path, capsys):
+    commands.accuracy(TargetOptions(str(tiny_conditional_run), out=str(tmp_path)), count=40)
     out = capsys.readouterr().out
     assert "L=2, weight_y=0.1, unknown steps" in out and "through the top prior alone" in out
-    values = numbers(tiny_conditional_run, "accuracy_count_40.json")
+    values = numbers(tmp_path, "accuracy_count_40.json")
     assert values["real"] > 0.95 and 0 <= values["samples"] <= 1 and len(values["by_class"]) == 10
 
 

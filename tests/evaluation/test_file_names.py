@@ -58,6 +58,9 @@ def test_own_images_of_other_names_have_other_suffixes():
     names = ["my/cat.png", "my_cat.png", "my cat.png", "my.cat.png", "_my_cat.png", "cat.png", "cat.jpg"]
     suffixes = [own_files_suffix([name], None) for name in names]
     assert len(set(suffixes)) == len(names) and suffixes[1] == "_own_my_cat_png"
+    names = [("a_png_b.png",), ("a.png", "b.png"), ("a_png.png", "b.png"), ("a.png", "png_b.png"), ("a_PNG_b.png",)]
+    suffixes = [own_files_suffix(several, None).lower() for several in names]  # some disks do not tell A from a
+    assert len(set(suffixes)) == len(names) and suffixes[1] == "_own_a_png_b_png"
 
 
 def test_long_ends_are_shortened_to_names_that_a_file_system_takes():

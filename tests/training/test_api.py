@@ -76,6 +76,11 @@ def test_early_stopping_of_keras(experiment, tmp_path):
 def test_wrong_options_are_refused(experiment, tmp_path):
     with pytest.raises(ConfigError, match="there is no option device. Did you mean devices?"):
         glow_tf.train(experiment, tmp_path / "run", device="cpu")
+    message = r"epochs is no option but .* training; give .*, training=dataclasses.replace\(.*training, epochs=...\)\)."
+    with pytest.raises(ConfigError, match=message):
+        glow_tf.train("digits", tmp_path / "run", epochs=3)
+    with pytest.raises(TypeError, match="expected an Experiment or the name of a preset, got ModelConfig"):
+        glow_tf.train(experiment.model, tmp_path / "run")
     with pytest.raises(ConfigError, match="preset: expected one of .*, got 'digit'. Did you mean digits?"):
         glow_tf.train("digit")
     assert not (tmp_path / "run").exists()

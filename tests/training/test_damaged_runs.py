@@ -328,3 +328,12 @@ def test_checkpoint_that_cannot_be_read_now_is_not_passed_over(error, raised, me
     monkeypatch.setattr(trainer.state.checkpoints.checkpoint, "restore", fail)
     with pytest.raises(raised, match=message):
         trainer.restore()
+
+
+def test_index_that_the_disk_does_not_give_now_is_not_passed_over(damaged, trainer):
+    index = damaged / "checkpoints" / "ckpt-4.index"
+    index.unlink()
+    index.symlink_to("/proc/self/mem")  # whose first byte cannot be read
+    with pytest.raises(RunError, match="cannot read .*ckpt-4 now: Input/output error. Run the same command"):
+        resume(trainer, damaged)
+    assert index.is_symlink(), "it stays where it is"

@@ -146,6 +146,7 @@ def test_run_of_format_1_with_labels_is_refused_if_its_validation_had_another_si
     source.rows["validation"] = source.rows["validation"][1:]
     with pytest.raises(DataError, match="validated on another number of images than the 149 that are held out now"):
         check_old_split(old_run, config, source)
+    check_old_split(old_run, dataclasses.replace(config, on_damaged="skip"), source)  # which validated on fewer images
 
 
 def test_run_of_format_1_that_tells_nothing_of_its_images_says_so(old_run, tmp_path):

@@ -63,7 +63,7 @@ export function attributes(panel) {
   });
 }
 
-/** Takes a picture that `give()` promises as the one to change. */
+/** Takes the picture of `give(signal)` as the one to change. */
 attributes.edit = (give) => well.take("Reading the picture …", give);
 
 function addSliders(panel, names) {

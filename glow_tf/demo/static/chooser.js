@@ -10,32 +10,33 @@ const label = $("select[name=label]", dialog);
 const progress = $(".progress", dialog);
 const sending = progress.parentElement;
 let open = null; // the well that the dialog is for
-let taking = null; // the choice that the dialog waits for
+let taking = null; // the AbortController of the choice that the dialog waits for
 
 const url = (id) => `api/images/${encodeURIComponent(id)}`;
 
 /** A picture to work on: its id on the server, its name in files, its description, and notes on what was changed. */
 const testPicture = (i) => ({ id: model.test_images[i], name: `test${i + 1}`, alt: model.test_names[i], notes: [] });
 
-/** Sends an image file and returns the picture. */
-export async function upload(blob, name, alt, cls = label.value) {
+/** Sends an image file and returns the picture; `signal` gives it up, so that the server need not keep it. */
+export async function upload(blob, name, alt, signal, cls = label.value) {
   if (blob.size > model.max_bytes) {
     // Checked here too, because a browser shows no answer that comes before it has sent everything.
     const size = Math.round(model.max_bytes / 1e6);
     throw new Error(`This file has more than ${size} MB; give one of at most ${size} MB.`);
   }
   const query = cls === "" ? "" : `?label=${cls}`;
-  const { id, notes } = await ask(`api/images${query}`, { method: "POST", body: blob });
+  const { id, notes } = await ask(`api/images${query}`, { method: "POST", body: blob, signal });
   return { id, notes, name, alt };
 }
 
-const uploadFile = (own) => upload(own, `own-${own.name.replace(/\.\w+$/, "")}`, `your picture ${own.name}`);
+const uploadFile = (own, signal) =>
+  upload(own, `own-${own.name.replace(/\.\w+$/, "")}`, `your picture ${own.name}`, signal);
 
 /** Draws a sample and returns the picture. */
-async function draw(temperature) {
+async function draw(temperature, signal) {
   const seed = randomSeed();
   const cls = model.classes.length ? Math.floor(Math.random() * model.classes.length) : null;
-  const { id } = await post("api/draw", { temperature, seed, label: cls });
+  const { id } = await post("api/draw", { temperature, seed, label: cls }, { signal });
   const kind = cls === null ? "" : `-class-${model.classes[cls]}`;
   const alt = `random ${model.noun}, temperature ${temperature}, seed ${seed}`;
   return { id, name: `random${kind}-t${temperature}-seed${seed}`, alt, notes: [] };
@@ -82,6 +83,7 @@ export class Well {
 
   set(picture) {
     this.picture = picture;
+    this.taking?.abort();
     this.taking = null;
     fail(this.failures);
     this.figure.removeAttribute("aria-busy");
@@ -95,24 +97,25 @@ export class Well {
   }
 
   random() {
-    return this.take("Drawing …", () => draw(this.temperature()));
+    return this.take("Drawing …", (signal) => draw(this.temperature(), signal));
   }
 
   drag(event) {
     event.preventDefault();
     this.button.classList.toggle("over", event.type === "dragover");
     const own = event.type === "drop" && event.dataTransfer.files[0];
-    if (own) this.take(`Reading ${own.name} …`, () => uploadFile(own));
+    if (own) this.take(`Reading ${own.name} …`, (signal) => uploadFile(own, signal));
   }
 
-  /** Puts the picture that `give()` promises into the well, or says below the pictures why not. */
+  /** Puts the picture of `give(signal)` into the well, or says below the pictures why not. */
   async take(doing, give) {
-    const ticket = (this.taking = {});
+    this.taking?.abort();
+    const ticket = (this.taking = new AbortController());
     fail(this.failures);
     this.notes.textContent = doing;
     this.figure.setAttribute("aria-busy", "true");
     try {
-      const picture = await give();
+      const picture = await give(ticket.signal);
       if (this.taking === ticket) this.set(picture); // else a newer one is on its way
     } catch (error) {
       if (this.taking !== ticket) return;
@@ -141,9 +144,9 @@ function show(well) {
       // Constants, because a newer answer may change the image while the dialog is open.
       const { src, alt } = image;
       const { file: name, label: cls = "" } = image.dataset;
-      return thumb(src, alt, "Reading the sample …", async () => {
+      return thumb(src, alt, "Reading the sample …", async (signal) => {
         const blob = await (await fetch(src)).blob();
-        return { ...(await upload(blob, name, alt, cls)), notes: [] };
+        return { ...(await upload(blob, name, alt, signal, cls)), notes: [] };
       });
     }),
   );
@@ -151,17 +154,18 @@ function show(well) {
   dialog.showModal();
 }
 
-/** Puts the picture that `give()` promises into the well that is open, or says why not, unless the dialog is closed. */
+/** Puts the picture of `give(signal)` into the well that is open, or says why not, unless the dialog is closed. */
 async function take(doing, give) {
   const well = open;
-  const ticket = (taking = {});
+  taking?.abort();
+  const ticket = (taking = new AbortController());
   fail(sending);
   progress.textContent = doing;
   progress.hidden = !doing;
   sending.scrollIntoView({ block: "nearest" });
   dialog.setAttribute("aria-busy", "true");
   try {
-    const picture = await give();
+    const picture = await give(ticket.signal);
     if (taking !== ticket) return; // the dialog was closed, or a newer choice is on its way
     dialog.close();
     well.set(picture);
@@ -174,8 +178,9 @@ async function take(doing, give) {
   }
 }
 
-/** Makes the dialog wait for no choice any more. */
+/** Makes the dialog wait for no choice any more, and the server work for none. */
 function stopWaiting() {
+  taking?.abort();
   taking = null;
   progress.hidden = true;
   dialog.removeAttribute("aria-busy");
@@ -199,7 +204,7 @@ export function prepare() {
   document.getElementById("test-thumbs").replaceChildren(...thumbs);
   file.addEventListener("change", () => {
     const own = file.files[0];
-    if (own) take(`Reading ${own.name} …`, () => uploadFile(own));
+    if (own) take(`Reading ${own.name} …`, (signal) => uploadFile(own, signal));
   });
   dialog.addEventListener("close", stopWaiting);
   // A click on what lies around the dialog closes it. The dialog is the target of clicks on its own padding, too.

@@ -20,10 +20,10 @@ export async function ask(path, options = {}) {
   return values;
 }
 
-/** The JSON of the answer to a POST of JSON. */
-export function post(path, body, headers = {}) {
-  const options = { method: "POST", headers: { "Content-Type": "application/json", ...headers } };
-  return ask(path, { ...options, body: JSON.stringify(body) });
+/** The JSON of the answer to a POST of JSON; `options` are those of `fetch`. */
+export function post(path, body, { headers, ...options } = {}) {
+  const allHeaders = { "Content-Type": "application/json", ...headers };
+  return ask(path, { method: "POST", headers: allHeaders, body: JSON.stringify(body), ...options });
 }
 
 /** Shows an error at the end of `box`, with a button that tries again where that may help; without one hides it. */
@@ -61,7 +61,7 @@ export function live(path, stage, show) {
       const sent = waiting;
       waiting = null;
       try {
-        const answer = await post(path, sent[0], headers);
+        const answer = await post(path, sent[0], { headers });
         answered = true;
         if (answer) {
           show(answer, { ...sent[0], ...sent[1] });

@@ -111,7 +111,9 @@ function blend(panel, openTab) {
     // Constants, because a newer answer may change the result while this one is read.
     const [source, name] = [$("img", result).src, mixed];
     openTab("attributes");
-    await panels.attributes.edit(async () => upload(await (await fetch(source)).blob(), name, "mix of two pictures", ""));
+    await panels.attributes.edit(async (signal) =>
+      upload(await (await fetch(source)).blob(), name, "mix of two pictures", signal, ""),
+    );
   });
   first.start(0);
   second.start(-1);
