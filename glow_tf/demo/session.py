@@ -104,6 +104,7 @@ class DemoSession:
             "classes": list(self.class_names),
             "test_images": self.images.test_ids,
             "test_names": self.test_names,
+            "test_labels": [self.images.get(name).label for name in self.images.test_ids],
             "data_error": self.data_error,
             "credits": self.credits,
             "noun": self.noun,
