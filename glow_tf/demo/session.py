@@ -76,8 +76,8 @@ class DemoSession:
             return read_test_images(context)
         except (GlowError, tf.errors.OpError) as error:
             self.data_error = (
-                f"The images that this model was trained on, {context.data.source}, are not here "
-                f"({describe_error(error)}); start the page with --data."
+                f"The images of {context.data.source} cannot be read ({describe_error(error)}); give the page "
+                "another source by --data."
             )
             return None
 

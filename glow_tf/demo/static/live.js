@@ -37,11 +37,13 @@ export function fail(box, error = null, again = null) {
     line.setAttribute("role", "alert");
     box.append(line);
   }
+  const focused = line.contains(document.activeElement); // on the button of the failure before
   line.replaceChildren(Object.assign(document.createElement("span"), { textContent: error.message }));
   if (!error.transient) return;
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Try again" });
   button.addEventListener("click", again);
   line.append(button);
+  if (focused) button.focus();
 }
 
 /**

@@ -13,6 +13,10 @@ def test_page_tries_the_newest_state_again_and_names_a_mix_as_it_was_sent(page):
     page.click("#samples .another")
     page.wait_for_selector("#samples .failure button")
     settle(page)
+    with page.expect_response("**/api/samples"):
+        page.press("#samples .failure button", "Enter")
+    settle(page)
+    assert page.evaluate("document.activeElement.textContent") == "Try again", "the focus stays where it was"
     held = []  # the first request from now on
     page.route("**/api/samples", lambda route: route.continue_() if held else held.append(route))
     slide(page, "#samples [name=temperature]", 0.2)
