@@ -75,10 +75,8 @@ class DemoSession:
         try:
             return read_test_images(context)
         except (GlowError, tf.errors.OpError) as error:
-            self.data_error = (
-                f"The images of {context.data.source} cannot be read ({describe_error(error)}); give the page "
-                "another source by --data."
-            )
+            reason = describe_error(error)
+            self.data_error = f"There are no test images: {reason}; give the page another source by --data."
             return None
 
     def _add_test_images(self, test_images: HeldOutImages) -> None:

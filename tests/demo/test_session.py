@@ -217,7 +217,7 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     assert session.images.test_ids == [] and "start the page with --data" in session.data_error
     assert session.directions.status()["state"] == "unavailable"
     assert session.sample(2, 0.7, 0).images.shape == (2, 8, 8, 1)
-    with pytest.raises(GlowError, match=r"The images of folder:.*nothing cannot be read \(there is no folder"):
+    with pytest.raises(GlowError, match=r"There are no test images: folder:.*nothing: there is no folder"):
         open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'nothing'}")
     for split in ("train", "test"):
         (tmp_path / "images" / split).mkdir(parents=True)
