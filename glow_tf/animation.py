@@ -1,5 +1,6 @@
 """Animations: an endless GIF, or an MP4 where the optional package imageio-ffmpeg is installed (extra `video`)."""
 
+import contextlib
 import importlib.util
 import pathlib
 from typing import Literal
@@ -8,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from glow_tf.errors import ConfigError
+from glow_tf.extras import optional_packages
 from glow_tf.io import write_atomically
 from glow_tf.pictures import enlarged, rgb
 from glow_tf.pictures.page import format_of
@@ -38,7 +40,7 @@ def ending(kind: Literal["gif", "mp4"] | None = None) -> str:
         '.gif'
     """
     if kind == "mp4" and not video_available():
-        raise ConfigError("an MP4 needs the package imageio-ffmpeg: pip install '.[video]', or ask for a gif.")
+        raise ConfigError("an MP4 needs the package imageio-ffmpeg: pip install 'glow_tf[video]', or ask for a gif.")
     return f".{kind or ('mp4' if video_available() else 'gif')}"
 
 
@@ -52,6 +54,7 @@ def save_animation(path: pathlib.Path | str, frames: Images, seconds: float = 4.
 
     Raises:
         ConfigError: the path has another ending.
+        MissingPackageError: an MP4 needs a package that is not installed.
         RunError: the file cannot be written.
     """
     writers = {"gif": _write_gif, "mp4": _write_mp4}
@@ -66,7 +69,8 @@ def _write_gif(path: pathlib.Path, frames: Images, seconds: float) -> None:
 
 
 def _write_mp4(path: pathlib.Path, frames: Images, seconds: float) -> None:
-    import imageio_ffmpeg
+    with optional_packages():
+        import imageio_ffmpeg
 
     # H.264 in the color space that every player knows halves the colors' resolution, so sides must be even.
     n, height, width, _ = frames.shape
@@ -74,7 +78,11 @@ def _write_mp4(path: pathlib.Path, frames: Images, seconds: float) -> None:
     writer = imageio_ffmpeg.write_frames(
         str(path), frames.shape[2:0:-1], fps=n / seconds, quality=8, macro_block_size=2, ffmpeg_log_level="error"
     )
-    writer.send(None)
-    for frame in frames:
-        writer.send(np.ascontiguousarray(frame))
-    writer.close()
+    with contextlib.closing(writer):
+        writer.send(None)
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame))
+    try:
+        imageio_ffmpeg.count_frames_and_secs(str(path))
+    except RuntimeError:  # The writer does not tell that ffmpeg failed, on a full disk for example.
+        raise OSError("ffmpeg left a file that cannot be played") from None

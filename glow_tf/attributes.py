@@ -50,15 +50,13 @@ class Attributes:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", _checked_names(self.names))
-        # The squares of integers and of half precision would overflow without a word.
         directions = np.asarray(self.directions)
-        if directions.dtype.kind in "iuf":
-            directions = directions.astype(np.result_type(directions, np.float32), copy=False)
+        if directions.ndim != 2 or len(self.names) != len(directions) or directions.dtype.kind not in "iuf":
+            expected = f"directions as numbers [{len(self.names)}, D], one row per name"
+            raise DataError(f"attributes: expected {expected}, got {directions.dtype} {directions.shape}.")
+        # The squares of integers and of half precision would overflow without a word.
+        directions = directions.astype(np.result_type(directions, np.float32), copy=False)
         object.__setattr__(self, "directions", directions)
-        if self.directions.ndim != 2 or len(self.names) != len(self.directions):
-            raise DataError(
-                f"attributes: expected directions [{len(self.names)}, D], one per name, got {self.directions.shape}."
-            )
         if len(set(self.names)) < len(self.names):
             raise DataError(f"attributes: expected names that differ, got {', '.join(self.names)}.")
         for name, direction in zip(self.names, self.directions, strict=True):

@@ -33,7 +33,8 @@ def interpolate_latents(first: Sequence[TensorLike], second: Sequence[TensorLike
         >>> latents.numpy().tolist()
         [[0.0, 0.0], [0.25, 0.25], [1.0, 1.0]]
     """
-    weights = tf.cast(weights, tf.float32)
+    # In float64, because the latents may be: TensorFlow would take numbers of Python for float32.
+    weights = tf.cast(weights if tf.is_tensor(weights) else np.asarray(weights, np.float64), tf.float64)
     values = known(weights)
     if weights.shape.rank not in (None, 1) or not (values is None or np.all(np.isfinite(values))):
         raise DataError(

@@ -93,11 +93,13 @@ def load_latents(path: pathlib.Path | str, model: Glow) -> list[np.ndarray]:
         [(3, 4, 4, 2), (3, 2, 2, 8)]
     """
     z = read_array(path)
-    if z.dtype.kind != "f":
-        raise DataError(f"{path}: expected one array of floats (.npy), got {z.dtype}.")
+    try:
+        eps = unflatten_latents(z, model)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     if not np.all(np.isfinite(z)):
         raise DataError(f"{path}: expected finite latents, got NaN or infinite values.")
-    return unflatten_latents(z, model)
+    return eps
 
 
 def save_latents(path: pathlib.Path | str, eps: Sequence[TensorLike]) -> None:

@@ -3,6 +3,7 @@
 Nothing here imports TensorFlow at the top: the process that distributes the tests then starts at once.
 """
 
+import collections
 import gc
 import os
 import signal
@@ -37,6 +38,26 @@ def pytest_xdist_auto_num_workers(config):
     return workers if workers > 1 else 0
 
 
+PAGE = "tests/demo/page"
+"""Folder whose tests share a server and a browser, so that one process runs them all."""
+
+
+def unit_of(nodeid):
+    """Return the file of a test, or `PAGE`: what is given to a process as a whole."""
+    return PAGE if nodeid.startswith(f"{PAGE}/") else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Return xdist's scheduler of `--dist loadfile`, with `unit_of` for the file."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class UnitScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return unit_of(nodeid)
+
+    return UnitScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 SECONDS = {"test_attributes.py": 31, "test_damaged_runs.py": 24, "test_course.py": 20, "test_keras_contract.py": 14}
 """Core seconds that the quick tests of long files with few tests took on two cores; elsewhere a quick test counts 0.1,
 and a slow one 10."""
@@ -44,15 +65,14 @@ and a slow one 10."""
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Order the files, which are distributed whole, by their work: a long one that began last would be waited for.
+    """Order the units of tests by their work: a long one that began last would be waited for.
 
     It runs last, when the tests that `-m` and `-k` deselect are gone.
     """
-    work = {}
+    work = collections.Counter()
     for item in items:
-        slow = item.get_closest_marker("slow") is not None
-        work[item.path] = work.get(item.path, 0) + (10 if slow else 0.1)
-    items.sort(key=lambda item: -max(work[item.path], SECONDS.get(item.path.name, 0)))
+        work[unit_of(item.nodeid)] += 10 if item.get_closest_marker("slow") else 0.1
+    items.sort(key=lambda item: -max(work[unit_of(item.nodeid)], SECONDS.get(item.path.name, 0)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,14 @@
 """Test animations as GIF, and as MP4 with the extra `video`."""
 
+import pathlib
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from glow_tf import animation, pictures
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, MissingPackageError, RunError
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 256, 261, 1), np.uint8)
 
@@ -29,6 +32,23 @@ def test_mp4_of_odd_sized_frames(tmp_path):
     assert np.corrcoef(frame[:, :261, 0].ravel(), FRAMES[0, ..., 0].ravel())[0, 1] > 0.9
     reader.close()
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"], "nothing else is left"
+
+
+def test_mp4_that_ffmpeg_did_not_finish_is_refused(tmp_path, monkeypatch):
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the extra video is not installed")
+
+    def write_half(path, *_, **__):
+        pathlib.Path(path).write_bytes(b"half")
+        while True:
+            yield
+
+    monkeypatch.setattr(imageio_ffmpeg, "write_frames", write_half)
+    with pytest.raises(RunError, match=r"cannot write .*a\.mp4: ffmpeg left a file that cannot be played"):
+        animation.save_animation(tmp_path / "a.mp4", FRAMES)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(MissingPackageError, match="needs the package imageio-ffmpeg"):
+        animation.save_animation(tmp_path / "a.mp4", FRAMES)
+    assert not list(tmp_path.iterdir())
 
 
 def test_small_frames_are_enlarged_and_labeled(tmp_path):

@@ -251,6 +251,8 @@ def test_attributes_that_cannot_be_applied_are_refused(tmp_path):
             good.apply(np.zeros((1, 2)), {"a": strength})
     for names, directions, message in (
         (("a", "a"), np.eye(2), "expected names that differ"),
+        (("a", "b"), np.eye(3), r"expected directions as numbers \[2, D\], one row per name, got float64 \(3, 3\)"),
+        (("a", "b"), [["1", "0"], ["0", "1"]], "expected directions as numbers .*, got <U1"),
         (("a", "b"), np.diag([1.0, np.nan]), "attribute 'b': expected a finite direction that is not zero"),
         (("a", "b"), np.diag([0.0, 1.0]), "attribute 'a': expected a finite direction"),
     ):

@@ -29,13 +29,15 @@ def test_latents_file_round_trip(tmp_path):
 def test_invalid_latents_files_are_rejected(tmp_path):
     model = case("case2_additive_1x1_5bit").model()
     np.save(tmp_path / "short.npy", np.zeros((2, 100), np.float32))
-    with pytest.raises(DataError, match=r"16x16x3 images has latents \[n, 768\], got \[2, 100\]"):
+    with pytest.raises(
+        DataError, match=r"short.npy: z: a model of 16x16x3 images has latents \[n, 768\], got \[2, 100\]"
+    ):
         latents.load_latents(tmp_path / "short.npy", model)
     np.save(tmp_path / "pickle.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         latents.load_latents(tmp_path / "pickle.npy", model)
     np.save(tmp_path / "int.npy", np.zeros((2, 768), int))
-    with pytest.raises(DataError, match="expected one array of floats"):
+    with pytest.raises(DataError, match="int.npy: z: expected latents as floats, got int64"):
         latents.load_latents(tmp_path / "int.npy", model)
     with pytest.raises(DataError, match="cannot be read"):
         latents.load_latents(tmp_path / "nothing.npy", model)

@@ -125,8 +125,8 @@ def check_required(options: Options) -> tuple[pathlib.Path, pathlib.Path, int, t
         raise ConversionError(
             "expected --image-size, height and width or one number: the checkpoint does not store them."
         )
-    out = pathlib.Path(os.path.expanduser(options.out))
-    return options.checkpoint, out, options.bits, (options.image_size[0], options.image_size[-1])
+    path, out = (pathlib.Path(os.path.expanduser(p)) for p in (options.checkpoint, options.out))
+    return path, out, options.bits, (options.image_size[0], options.image_size[-1])
 
 
 def make_experiment(options: Options, model_config: ModelConfig, about: str) -> Experiment:

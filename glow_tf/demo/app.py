@@ -38,12 +38,24 @@ if TYPE_CHECKING:
     from glow_tf.demo.session import DemoSession
 
 STATIC = pathlib.Path(__file__).with_name("static")
+UNCACHED = {"Cache-Control": "no-cache"}
+"""Headers of what a browser asks for anew: another version, or another run, may have the same address next time."""
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; connect-src 'self' data:; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"
 )
 
 Panel = Annotated[str | None, Header(alias="X-Panel", max_length=80)]
 Label = Annotated[int | None, Query(ge=0, lt=2**31)]
+
+
+class UncachedFiles(StaticFiles):
+    """Files that a browser asks for anew, with the date of its own copy."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Return the response of a file."""
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(UNCACHED)
+        return response
 
 
 def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> FastAPI:
@@ -63,7 +75,7 @@ def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> Fast
     app.add_middleware(BoundedRequests, upload_path="/api/images")
     app.add_middleware(OriginGuard, hosts=hosts or HostRule())  # the one added last is asked first
     add_error_handlers(app)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", UncachedFiles(directory=STATIC), name="static")
     queue = LatestRequestQueue()
 
     async def compute(work: Callable[[], "Pictures"], panel: str | None) -> dict[str, Any]:
@@ -71,7 +83,8 @@ def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> Fast
 
     @app.get("/")
     def index() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+        headers = {**UNCACHED, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        return FileResponse(STATIC / "index.html", headers=headers)
 
     # Without `response_model=None` FastAPI would take the annotation for a model, and check and copy each answer by it.
 
@@ -101,7 +114,7 @@ def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> Fast
 
     @app.get("/api/images/{image_id}")
     def image(image_id: str) -> Response:
-        return Response(png(session.image(image_id)), media_type="image/png")
+        return Response(png(session.image(image_id)), headers=UNCACHED, media_type="image/png")
 
     @app.post("/api/samples", response_model=None)
     async def samples(body: messages.SamplesRequest, panel: Panel = None) -> dict[str, Any]:

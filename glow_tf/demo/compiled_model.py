@@ -25,6 +25,7 @@ class CompiledModel:
 
     def __init__(self, model: Glow) -> None:
         self.model = model
+        config = model.config
 
         def encode(images: Tensor, labels: Tensor | None = None) -> tuple[Latents, Tensor]:
             eps, log_det = model.flow.encode(model.dequantize(images, noise=0.5), labels)
@@ -34,11 +35,9 @@ class CompiledModel:
         def decode(eps: Latents, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
             return decode_with_overshoot(model, eps, labels)
 
-        config = model.config
-
         images = tf.TensorSpec([None, *model.image_shape], tf.uint8)
         eps = [tf.TensorSpec([None, *shape], model.compute_dtype) for shape in model.latent_shapes]
-        labels = [tf.TensorSpec([None], tf.int32)] if model.config.classes else []
+        labels = [tf.TensorSpec([None], tf.int32)] if config.classes else []
         options = dict(autograph=False, reduce_retracing=False)
         self.encode_graph = tf.function(encode, input_signature=[images, *labels], **options)
         self.decode_graph = tf.function(decode, input_signature=[eps, *labels], **options)

@@ -46,7 +46,7 @@ def blend(compiled: CompiledModel, first: StoredImage, second: StoredImage, weig
     if first.label != second.label:
         second = StoredImage(second.image, first.label)
     start, end = (unflatten_latents(latents(compiled, stored), compiled.model) for stored in (first, second))
-    eps = interpolate_latents(start, end, np.asarray(weights, np.float32))
+    eps = interpolate_latents(start, end, weights)
     return decode(compiled, eps, repeat_label(first.label, len(weights)))
 
 

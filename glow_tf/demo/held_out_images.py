@@ -1,6 +1,7 @@
 """Real images that the page starts with: test images of a model's data, or those that come with a preset's weights."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from glow_tf.model_files import packaged_attributes
 from glow_tf.types import Images
 
 MAX_IMAGES = 48
+FACES = re.compile(r"(?<![a-z])(faces|celeb_?a)", re.IGNORECASE)
+"""Words in the names of sources of faces, such as "tfds:celeb_a_hq/256", but not "folder:surfaces"."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +41,7 @@ class HeldOutImages:
     @property
     def noun(self) -> str:
         """Return the word for one of the images."""
-        return "face" if any(word in self.source for word in ("faces", "celeba")) else "picture"
+        return "face" if FACES.search(self.source) else "picture"
 
 
 def read_test_images(context: EvaluationContext) -> HeldOutImages:

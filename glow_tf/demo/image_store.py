@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import hashlib
+import threading
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from glow_tf import quantization
 from glow_tf.types import TensorLike
 
 MAX_UPLOADED_IMAGES = 64
-"""Uploaded images and samples that are stored; the oldest is dropped first."""
+"""Uploaded images and samples that are stored; the one whose last use is longest ago is dropped first."""
 
 
 class UnknownImageError(LookupError):
@@ -45,16 +46,12 @@ class ImageStore:
         self._bits = bits
         self._test: dict[str, StoredImage] = {}
         self._uploaded: collections.OrderedDict[str, StoredImage] = collections.OrderedDict()
+        self._lock = threading.Lock()  # a computation and requests for image files run in threads of their own
 
     @property
     def test_ids(self) -> list[str]:
         """Return the ids of the test images."""
         return list(self._test)
-
-    @property
-    def uploaded_ids(self) -> list[str]:
-        """Return the ids of the uploaded images and samples, oldest first."""
-        return list(self._uploaded)
 
     def add_test_image(self, image: TensorLike, label: int | None = None) -> None:
         """Store the next test image, uint8 `[H, W, C]`, under the id `"test-N"`."""
@@ -69,11 +66,13 @@ class ImageStore:
         return self._store("sample", StoredImage(image, label, z))
 
     def _store(self, kind: str, stored: StoredImage) -> str:
-        """Store an image among the uploaded ones; drop the oldest of these if there are too many."""
+        """Store an image among the uploaded ones; drop the one whose last use is longest ago if there are too many."""
         image_id = f"{kind}-{hashlib.sha256(stored.image.tobytes()).hexdigest()[:12]}-{stored.label}"
-        self._uploaded[image_id] = self._uploaded.pop(image_id, stored)
-        while len(self._uploaded) > MAX_UPLOADED_IMAGES:
-            self._uploaded.popitem(last=False)
+        with self._lock:
+            self._uploaded.setdefault(image_id, stored)
+            self._uploaded.move_to_end(image_id)
+            while len(self._uploaded) > MAX_UPLOADED_IMAGES:
+                self._uploaded.popitem(last=False)
         return image_id
 
     def get(self, image_id: str) -> StoredImage:
@@ -82,10 +81,13 @@ class ImageStore:
         Raises:
             UnknownImageError: there is none.
         """
-        stored = self._test.get(image_id) or self._uploaded.get(image_id)
-        if stored is None:
-            raise UnknownImageError("This image is no longer stored here; choose it again.")
-        return stored
+        if image_id in self._test:
+            return self._test[image_id]
+        with self._lock:
+            if image_id not in self._uploaded:
+                raise UnknownImageError("This image is no longer stored here; choose it again.")
+            self._uploaded.move_to_end(image_id)
+            return self._uploaded[image_id]
 
     def _quantized(self, image: TensorLike, label: int | None) -> StoredImage:
         return StoredImage(quantization.quantize(image, self._bits).numpy(), label)

@@ -75,10 +75,8 @@ class DemoSession:
         try:
             return read_test_images(context)
         except (GlowError, tf.errors.OpError) as error:
-            self.data_error = (
-                f"The images that this model was trained on, {context.data.source}, are not here "
-                f"({describe_error(error)}); start the page with --data."
-            )
+            reason = describe_error(error)
+            self.data_error = f"There are no test images: {reason}; give the page another source by --data."
             return None
 
     def _add_test_images(self, test_images: HeldOutImages) -> None:
@@ -104,6 +102,7 @@ class DemoSession:
             "classes": list(self.class_names),
             "test_images": self.images.test_ids,
             "test_names": self.test_names,
+            "test_labels": [self.images.get(name).label for name in self.images.test_ids],
             "data_error": self.data_error,
             "credits": self.credits,
             "noun": self.noun,

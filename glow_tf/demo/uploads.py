@@ -70,13 +70,12 @@ def read_upload(data: bytes, image_shape: ImageShape) -> tuple[np.ndarray, list[
 def _describe_changes(channels: int, size: tuple[int, int], image_shape: ImageShape) -> list[str]:
     """Return sentences on what becomes of a picture of a number of channels and of a size `(width, height)`."""
     height, width, model_channels = image_shape
-    notes = []
+    notes, reduction = [], min(size[0] / width, size[1] / height)
     if size[0] * height != size[1] * width:
         part = "middle square" if height == width else f"middle, {width} wide to {height} high,"
         notes.append(f"Only the {part} of your {size[0]}x{size[1]} pixels is used.")
-    if min(size[0] / width, size[1] / height) != 1:
-        verb = "reduced" if min(size) > min(width, height) else "resized"
-        notes.append(f"It is {verb} to the {width}x{height} pixels of this model.")
+    if reduction != 1:
+        notes.append(f"It is {'reduced' if reduction > 1 else 'resized'} to the {width}x{height} pixels of this model.")
     if channels > model_channels:
         notes.append("Its colors become gray, as this model knows no others.")
     return notes

@@ -8,7 +8,7 @@ The names below are a file format:
 | `bits_per_dim` | `images`, `seed` int32 [2] | `bits_per_dim` [n] |
 | `log_prob` | `images`, `seed` int32 [2] | `log_prob` [n], nats |
 | `encode` | `images` | `eps_0`, `eps_1`, ..., finest level first; at the middle of each bin |
-| `decode` | `eps_0`, `eps_1`, ... | `images`, and `x`, the floats in [-0.5, 0.5) before quantization |
+| `decode` | `eps_0`, `eps_1`, ... | `images`, and `x`, the floats before clipping to [-0.5, 0.5) and quantization |
 | `sample` | `count` int32 [], `temperature` float32 [], `seed` int32 [2] | `images`, `x` |
 | `reconstruct` | `images` | `images`, `x` |
 | `interpolate` | `first`, `second`: images, `steps` int32 [] | `images` [n, steps, H, W, C] |

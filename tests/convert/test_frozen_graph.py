@@ -65,6 +65,15 @@ def test_frozen_graph_with_a_wrong_inverse_shuffle_is_rejected(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["graph.pb"]
 
 
+def test_frozen_graph_whose_shuffle_loses_channels_is_rejected(tmp_path):
+    golden = case("case3_affine_shuffle")
+    name = "model/0/0/shuffle/indices"
+    values = {n: v for n, v in weights(golden).items() if not n.endswith("_inverse")}
+    freeze(tmp_path / "graph.pb", {**values, name: np.zeros_like(values[name])})
+    with pytest.raises(ConversionError, match=f"{name} is not a permutation of the channels"):
+        run_import(tmp_path / "graph.pb", tmp_path / "run", *options(golden))
+
+
 def test_frozen_graph_with_another_use_of_a_weight_is_rejected(tmp_path):
     """Report a normalized kernel, which has the name and the shape of a plain one."""
 
@@ -81,16 +90,23 @@ def test_frozen_graph_with_another_use_of_a_weight_is_rejected(tmp_path):
     run_import(tmp_path / "graph.pb", tmp_path / "run", *options(SMALL), "--ignore", "norm/Square")
 
 
-@pytest.mark.parametrize("name", ["model/1/0/actnorm_scale/logs", "model/prior/p/logs"])
-def test_frozen_graph_with_another_factor_of_logs_is_rejected(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "factor", "text"),
+    [
+        ("model/1/0/actnorm_scale/logs", 2.0, "2"),
+        ("model/prior/p/logs", 2.0, "2"),
+        ("model/prior/p/logs", [3.0], "no constant scalar"),
+    ],
+)
+def test_frozen_graph_with_another_factor_of_logs_is_rejected(name, factor, text, tmp_path):
     """Report a factor with which the same weights would be another model."""
 
     def use(weight_name, weight):
         if weight_name == name:
-            return tf.multiply(weight, 2.0, name="part/mul")
+            return tf.multiply(weight, factor, name="part/mul")
 
     freeze(tmp_path / "graph.pb", weights(SMALL), use)
-    assert_rejected(tmp_path, f"part/mul \\({name} times 2, expected 3\\)")
+    assert_rejected(tmp_path, f"part/mul \\({name} times {text}, expected 3\\)")
     run_import(tmp_path / "graph.pb", tmp_path / "run", *options(SMALL), "--ignore", "part/mul")
 
 

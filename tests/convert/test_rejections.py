@@ -54,6 +54,20 @@ def test_checkpoint_with_non_finite_values_is_rejected(tmp_path):
     assert "model/0/1/invconv/W holds values that are not finite" in text
 
 
+def test_checkpoint_with_values_of_another_type_is_rejected(tmp_path):
+    for value, kind in ((1, "int32"), (b"1", "object")):
+        values = np.full([12, 12], value, np.int32 if value == 1 else None)
+        text = rejection_message(tmp_path, **{"model/0/1/invconv/W": values})
+        assert f"model/0/1/invconv/W holds {kind}, expected floats" in text
+
+
+def test_checkpoint_with_a_damaged_step_counter_is_rejected(tmp_path):
+    text = rejection_message(tmp_path, Variable=np.float32(np.nan))
+    assert "Variable holds values that are not finite" in text
+    text = rejection_message(tmp_path, Variable=np.float32(0))
+    assert "Variable: expected a step counter of at least 1, got 0" in text
+
+
 def test_checkpoint_of_another_model_is_rejected(tmp_path):
     write_checkpoint(tmp_path / "m.ckpt", {"dense/kernel": np.zeros([2, 2], np.float32)})
     with pytest.raises(ConversionError, match="there is no weight model/0/0/actnorm_center/b"):
@@ -145,6 +159,12 @@ def test_import_into_the_current_folder_is_rejected(tmp_path, monkeypatch):
         with pytest.raises(GlowError, match="is the current folder, or lies above it"):
             run_import(TRAINED.checkpoint, path, *options(TRAINED))
     assert not list(tmp_path.iterdir())
+
+
+def test_home_folder_of_a_checkpoint_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConversionError, match=f"there is no checkpoint {tmp_path}/m.ckpt"):
+        run_import("~/m.ckpt", "~/run", *options(TRAINED))
 
 
 def test_file_checkpoint_stands_for_the_checkpoint_that_it_names(tmp_path):

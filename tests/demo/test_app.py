@@ -49,6 +49,13 @@ def test_demo_page_loads_nothing_from_other_hosts(client):
     assert "https:" not in text and "http:" not in text
 
 
+def test_browser_asks_anew_for_what_another_version_or_run_has_at_the_same_address(client):
+    for path in ("/", "/static/page.js", "/api/images/test-0"):
+        assert client.get(path).headers["cache-control"] == "no-cache", path
+    stamp = client.get("/static/page.js").headers["etag"]
+    assert client.get("/static/page.js", headers={"If-None-Match": stamp}).status_code == 304
+
+
 def test_demo_model_and_image_routes(client, session):
     description = client.get("/api/model").json()
     assert description["image_shape"] == [8, 8, 1] and description["latent_shapes"] == [[4, 4, 2], [2, 2, 8]]

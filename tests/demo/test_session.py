@@ -8,7 +8,8 @@ import pytest
 from glow_tf.demo import directions, edits
 from glow_tf.demo import session as session_module
 from glow_tf.demo.directions import Directions
-from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, UnknownImageError
+from glow_tf.demo.held_out_images import HeldOutImages
+from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, ImageStore, UnknownImageError
 from glow_tf.demo.session import open_session
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation import reconstruction
@@ -140,7 +141,7 @@ def test_session_redraws_the_chosen_levels(session):
         session.redraw(name, [2], 0.7, 5, 1)
 
 
-def test_session_keeps_a_bounded_number_of_uploads(session, conditional_session):
+def test_session_stores_uploads(session, conditional_session):
     image = np.full((8, 8, 1), 77, np.uint8)
     name = session.add(image)
     assert name == session.add(image) and np.all(session.image(name) == 64), "quantized to 4 bits"
@@ -148,12 +149,23 @@ def test_session_keeps_a_bounded_number_of_uploads(session, conditional_session)
     assert conditional_session.add(image, 3) != conditional_session.add(image, 4)
     with pytest.raises(DataError, match="class: expected 0 to 9, got 10"):
         conditional_session.add(image, 10)
-    for i in range(MAX_UPLOADED_IMAGES):
-        session.add(np.full((8, 8, 1), i, np.uint8) + np.eye(8, dtype=np.uint8)[..., None] * (i * 3))
-    session.add(np.arange(64, dtype=np.uint8).reshape(8, 8, 1) * 4)
-    assert len(session.images.uploaded_ids) <= MAX_UPLOADED_IMAGES
     with pytest.raises(UnknownImageError, match="choose it again"):
         session.image("own-nothing")
+
+
+def test_pictures_that_were_used_last_are_kept():
+    store = ImageStore(bits=8)
+    pictures = np.arange(MAX_UPLOADED_IMAGES + 2, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    names = [store.add(picture) for picture in pictures[:MAX_UPLOADED_IMAGES]]
+    store.get(names[0])
+    assert store.add(pictures[1]) == names[1]
+    names += [store.add(picture) for picture in pictures[MAX_UPLOADED_IMAGES:]]
+    for name, picture in zip(names, pictures, strict=True):
+        if name in names[2:4]:
+            with pytest.raises(UnknownImageError):
+                store.get(name)
+        else:
+            np.testing.assert_array_equal(store.get(name).image, picture)
 
 
 def test_session_draws_a_sample_to_work_on(session, conditional_session):
@@ -188,6 +200,7 @@ def test_session_explains_a_picture_far_from_the_data(session, conditional_sessi
         session.images.get(name).bits_per_dim = bits
         assert ("far from what the model has learned" in session.explain(name)) == far
     assert session.describe()["test_names"][0] == f"test image 1: {conditional_session.images.get('test-0').label}"
+    assert conditional_session.describe()["test_labels"][0] == conditional_session.images.get("test-0").label
 
 
 def test_session_rejects_invalid_classes(session, conditional_session):
@@ -204,7 +217,7 @@ def test_session_opens_a_keras_file_without_data(tiny_run, tmp_path):
     assert session.images.test_ids == [] and "start the page with --data" in session.data_error
     assert session.directions.status()["state"] == "unavailable"
     assert session.sample(2, 0.7, 0).images.shape == (2, 8, 8, 1)
-    with pytest.raises(GlowError, match="there is no folder"):
+    with pytest.raises(GlowError, match=r"There are no test images: folder:.*nothing: there is no folder"):
         open_session(tmp_path / "model.keras", data=f"folder:{tmp_path / 'nothing'}")
     for split in ("train", "test"):
         (tmp_path / "images" / split).mkdir(parents=True)
@@ -241,3 +254,16 @@ def test_session_traces_one_graph_for_any_number_of_images(session):
         session.sample(count, 0.5, 0)
     assert session.compiled.decode_graph.experimental_get_tracing_count() == 1
     assert session.compiled.encode_graph.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "noun"),
+    [
+        ("bundled:faces", "face"),
+        ("tfds:celeb_a_hq/256", "face"),
+        ("folder:data/CelebA", "face"),
+        ("folder:surfaces", "picture"),
+    ],
+)
+def test_image_of_a_source_of_faces_is_called_so(source, noun):
+    assert HeldOutImages(np.zeros((0, 8, 8, 1), np.uint8), np.zeros(0, int), [], source).noun == noun

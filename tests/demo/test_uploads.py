@@ -134,3 +134,9 @@ def test_read_upload_applies_the_exif_orientation():
     exif[0x0112] = 3  # upside down
     result = read_upload(encode_image(image, exif=exif.tobytes()), SHAPE)
     np.testing.assert_array_equal(result[..., 0], image[::-1, ::-1])
+
+
+@pytest.mark.parametrize(("side", "verb"), [(12, "resized"), (20, "reduced")])
+def test_picture_for_a_wide_model_is_reduced_only_if_its_width_is(side, verb):
+    notes = uploads.read_upload(encode_image(Image.new("L", (side, side))), (8, 16, 1))[1]
+    assert notes[1] == f"It is {verb} to the 16x8 pixels of this model."

@@ -13,7 +13,7 @@ from glow_tf.convert.openai_glow.sources import open_source
 from glow_tf.errors import ConversionError
 from glow_tf.model import Glow
 
-_INVERSE_SUFFIX = "/shuffle/indices_inverse"
+_SHUFFLE_SUFFIX = "/shuffle/indices"
 
 _EMA_ONLY_NOTE = (
     "The file holds trained weights under EMA names alone; they are imported as the weights. The original code writes "
@@ -95,9 +95,8 @@ class OpenAIGlowCheckpoint:
         """
         for name, variable in self.names.items():
             self._assign(variable, self._weights[name])
-        for name, key in self._weights.items():
-            if name.endswith(_INVERSE_SUFFIX):
-                self._check_shuffle(name, key)
+            if name.endswith(_SHUFFLE_SUFFIX):
+                self._check_shuffle(name)
 
     def load_ema(self) -> None:
         """Set the model's trainable weights to the EMA weights.
@@ -114,17 +113,20 @@ class OpenAIGlowCheckpoint:
             yield name, self._finite(self._slots[2 * i + 2]), self._finite(self._slots[2 * i + 1])
 
     def steps(self) -> int:
-        """Return the number of training steps taken; the counter of the original code begins at 1."""
-        return int(self._source.read(self._slots[0])) - 1
+        """Return the number of training steps taken; the counter of the original code begins at 1.
+
+        Raises:
+            ConversionError: the counter is damaged.
+        """
+        count = int(self._finite(self._slots[0], "iuf"))
+        if count < 1:
+            raise ConversionError(f"{self._slots[0]}: expected a step counter of at least 1, got {count}.")
+        return count - 1
 
     # Checks of names and shapes.
 
     def _check_weights(self) -> None:
-        inverses = {
-            name
-            for name in self._weights
-            if name.endswith(_INVERSE_SUFFIX) and name.removesuffix("_inverse") in self.names
-        }
+        inverses = {f"{name}_inverse" for name in self.names if name.endswith(_SHUFFLE_SUFFIX)}
         self._check("weights", {n: key for n, key in self._weights.items() if n not in inverses}, self.names)
 
     def _check(self, kind: str, keys: Mapping[str, str], expected: Collection[str]) -> None:
@@ -163,16 +165,21 @@ class OpenAIGlowCheckpoint:
     # Values.
 
     def _assign(self, variable: keras.Variable, key: str) -> None:
-        variable.assign(self._finite(key).astype(variable.dtype))
+        variable.assign(self._finite(key, np.dtype(variable.dtype).kind).astype(variable.dtype))
 
-    def _finite(self, key: str) -> np.ndarray:
-        """Return the array of a key, or raise a `ConversionError` if a value is not finite."""
+    def _finite(self, key: str, kinds: str = "f") -> np.ndarray:
+        """Return the array of a key; raise a `ConversionError` unless it is of one of NumPy's kinds, and finite."""
         value = np.asarray(self._source.read(key))
+        if value.dtype.kind not in kinds:
+            raise ConversionError(f"{key} holds {value.dtype}, expected {'integers' if kinds == 'i' else 'floats'}.")
         if not np.all(np.isfinite(value)):
             raise ConversionError(f"{key} holds values that are not finite (NaN or infinite).")
         return value
 
-    def _check_shuffle(self, name: str, key: str) -> None:
-        indices_name = name.removesuffix("_inverse")
-        if not np.array_equal(np.argsort(self.names[indices_name].numpy()), self._finite(key)):
-            raise ConversionError(f"{name} is not the inverse of {indices_name}.")
+    def _check_shuffle(self, name: str) -> None:
+        """Raise a `ConversionError` unless the indices are a permutation and an inverse in the file is that of it."""
+        indices, inverse = self.names[name].numpy(), self._weights.get(f"{name}_inverse")
+        if not np.array_equal(np.sort(indices), np.arange(len(indices))):
+            raise ConversionError(f"{name} is not a permutation of the channels.")
+        if inverse is not None and not np.array_equal(np.argsort(indices), self._finite(inverse, "i")):
+            raise ConversionError(f"{name}_inverse is not the inverse of {name}.")

@@ -122,11 +122,13 @@ class FrozenGraph:
         for weight in self.shapes:
             allowed = next((ops for pattern, ops in _ALLOWED_OPERATIONS if re.fullmatch(pattern, weight)), ())
             for node in self._operations(weight) if allowed else ():
-                factor = self._factor(node)
                 if node.op not in allowed:
                     yield node.name, f"{node.name} ({node.op} of {weight}, expected {' or '.join(allowed)})"
-                elif factor is not None and factor != LOG_SCALE_FACTOR:
-                    yield node.name, f"{node.name} ({weight} times {factor:g}, expected {LOG_SCALE_FACTOR:g})"
+                elif node.op == "Mul":
+                    factor = self._factor(node)
+                    if factor != LOG_SCALE_FACTOR:
+                        operand = "no constant scalar" if factor is None else f"{factor:g}"
+                        yield node.name, f"{node.name} ({weight} times {operand}, expected {LOG_SCALE_FACTOR:g})"
 
     def _operations(self, name: str) -> Iterator[Any]:
         """Yield the nodes that compute with a weight, beyond those that only read it."""
@@ -138,7 +140,7 @@ class FrozenGraph:
 
     def _factor(self, node: Any) -> float | None:
         """Return the constant scalar in a product, or None."""
-        for source in node.input if node.op == "Mul" else ():
+        for source in node.input:
             operand = self._nodes.get(source.split(":")[0])
             if operand is not None and operand.op == "Const" and operand.name not in self.shapes:
                 value = self.read(operand.name)

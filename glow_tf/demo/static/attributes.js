@@ -21,7 +21,6 @@ export function attributes(panel) {
   const result = $(".result", panel);
   const stage = $(".stage", panel);
   const offer = saver($(".download", panel), result);
-  const zero = $(".zero", form);
   const all = () => $$(".sliders input", panel);
   let current = null; // the slider that was moved last, which is the one to play
   reserve(result, 1, 288);
@@ -33,7 +32,6 @@ export function attributes(panel) {
     say($(".remark", panel), weaker ? "The model decodes no picture at these strengths; a weaker change is shown." : "");
     $(".share", panel).textContent = weaker ? `Shown: ${Math.floor(100 * answer.share)} % of these strengths.` : "";
     offer(1, [sent.name, ...words.map((text) => text.replace(" +", "+").replace(" \u2212", "-"))].join("_"));
-    zero.disabled = !words.length;
   });
   const send = () => {
     if (!well.id) return;
@@ -47,7 +45,7 @@ export function attributes(panel) {
     current = event.target;
     send();
   });
-  zero.addEventListener("click", () => {
+  $(".zero", form).addEventListener("click", () => {
     for (const input of all()) input.value = 0;
     markAll(form);
     send();

@@ -14,11 +14,20 @@ let taking = null; // the AbortController of the choice that the dialog waits fo
 
 const url = (id) => `api/images/${encodeURIComponent(id)}`;
 
-/** A picture to work on: its id on the server, its name in files, its description, and notes on what was changed. */
-const testPicture = (i) => ({ id: model.test_images[i], name: `test${i + 1}`, alt: model.test_names[i], notes: [] });
+/**
+ * A picture to work on: its id on the server, its name in files, its description, its class in a conditional model, and
+ * notes on what was changed.
+ */
+const testPicture = (i) => ({
+  id: model.test_images[i],
+  name: `test${i + 1}`,
+  alt: model.test_names[i],
+  label: model.test_labels[i] ?? "",
+  notes: [],
+});
 
 /** Sends an image file and returns the picture; `signal` gives it up, so that the server need not keep it. */
-export async function upload(blob, name, alt, signal, cls = label.value) {
+export async function upload(blob, name, alt, cls, signal) {
   if (blob.size > model.max_bytes) {
     // Checked here too, because a browser shows no answer that comes before it has sent everything.
     const size = Math.round(model.max_bytes / 1e6);
@@ -26,11 +35,11 @@ export async function upload(blob, name, alt, signal, cls = label.value) {
   }
   const query = cls === "" ? "" : `?label=${cls}`;
   const { id, notes } = await ask(`api/images${query}`, { method: "POST", body: blob, signal });
-  return { id, notes, name, alt };
+  return { id, name, alt, label: cls, notes };
 }
 
 const uploadFile = (own, signal) =>
-  upload(own, `own-${own.name.replace(/\.\w+$/, "")}`, `your picture ${own.name}`, signal);
+  upload(own, `own-${own.name.replace(/\.\w+$/, "")}`, `your picture ${own.name}`, label.value, signal);
 
 /** Draws a sample and returns the picture. */
 async function draw(temperature, signal) {
@@ -38,8 +47,9 @@ async function draw(temperature, signal) {
   const cls = model.classes.length ? Math.floor(Math.random() * model.classes.length) : null;
   const { id } = await post("api/draw", { temperature, seed, label: cls }, { signal });
   const kind = cls === null ? "" : `-class-${model.classes[cls]}`;
+  const name = `random${kind}-t${temperature}-seed${seed}`;
   const alt = `random ${model.noun}, temperature ${temperature}, seed ${seed}`;
-  return { id, name: `random${kind}-t${temperature}-seed${seed}`, alt, notes: [] };
+  return { id, name, alt, label: cls ?? "", notes: [] };
 }
 
 export class Well {
@@ -146,7 +156,7 @@ function show(well) {
       const { file: name, label: cls = "" } = image.dataset;
       return thumb(src, alt, "Reading the sample …", async (signal) => {
         const blob = await (await fetch(src)).blob();
-        return { ...(await upload(blob, name, alt, signal, cls)), notes: [] };
+        return { ...(await upload(blob, name, alt, cls, signal)), notes: [] };
       });
     }),
   );

@@ -15,9 +15,11 @@ export async function ask(path, options = {}) {
     throw problem("The server does not answer; is the command that opened this page still running?", true);
   }
   if (answer.status === 409) return null;
-  const values = await answer.json().catch(() => ({ error: `The server answered ${answer.status}.` }));
-  if (!answer.ok) throw problem(values.error, answer.status >= 500 || answer.status === 408);
-  return values;
+  const values = await answer.json().catch(() => null); // null where the answer breaks off, or a proxy gave it
+  if (answer.ok && values) return values;
+  const transient = answer.ok || answer.status >= 500 || answer.status === 408;
+  const unreadable = `The server gave no answer that can be read (${answer.status}); does its command still run?`;
+  throw problem(values?.error ?? unreadable, transient);
 }
 
 /** The JSON of the answer to a POST of JSON; `options` are those of `fetch`. */
@@ -35,11 +37,13 @@ export function fail(box, error = null, again = null) {
     line.setAttribute("role", "alert");
     box.append(line);
   }
+  const focused = line.contains(document.activeElement); // on the button of the failure before
   line.replaceChildren(Object.assign(document.createElement("span"), { textContent: error.message }));
   if (!error.transient) return;
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Try again" });
   button.addEventListener("click", again);
   line.append(button);
+  if (focused) button.focus();
 }
 
 /**

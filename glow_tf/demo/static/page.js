@@ -36,7 +36,7 @@ function prepareTabs() {
     });
   }
   const name = location.hash.slice(1);
-  openTab(name in panels ? name : "attributes");
+  openTab(Object.hasOwn(panels, name) ? name : "attributes");
 }
 
 /** Gives the style sheet the height of the visible stage, so that it can keep a focused control below that stage. */
@@ -96,4 +96,8 @@ async function start() {
 }
 
 document.addEventListener("input", (event) => event.target.type === "range" && mark(event.target));
+// A file that is dropped beside a well would take the place of the page.
+for (const kind of ["dragover", "drop"]) {
+  document.addEventListener(kind, (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
+}
 start();

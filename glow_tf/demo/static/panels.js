@@ -50,7 +50,7 @@ function blend(panel, openTab) {
   const edit = $(".edit", panel);
   const steps = Array.from({ length: STEPS }, (_, i) => i / (STEPS - 1));
   const percent = (weight) => Math.round(100 * weight);
-  let mixed = null; // what the result shows
+  let mixed = null; // the name of what the result shows, and its class, which is that of the first picture
   reserve(result, 1, 256);
   reserve(strip, STEPS);
   const markStep = (weight) => {
@@ -62,8 +62,9 @@ function blend(panel, openTab) {
     const text = `${percent(sent.weights[0])} % of the second`;
     fill(result, answer.images, `mix, ${text}`, 256, answer.outside);
     caption.textContent = text;
-    mixed = `mix-${percent(sent.weights[0])}pct-of-${sent.names.join("-and-")}`;
-    offer(1, mixed);
+    const name = `mix-${percent(sent.weights[0])}pct-of-${sent.names.join("-and-")}`;
+    mixed = { name, label: sent.label };
+    offer(1, name);
     edit.disabled = answer.outside.length > 0;
     say($(".remark", panel), explainOutside(answer));
     markStep(sent.weights[0]);
@@ -75,7 +76,8 @@ function blend(panel, openTab) {
   });
   const ask = (request, weights) => {
     if (!first.id || !second.id) return;
-    return request({ first: first.id, second: second.id, weights }, { names: [first.picture.name, second.picture.name] });
+    const names = [first.picture.name, second.picture.name];
+    return request({ first: first.id, second: second.id, weights }, { names, label: first.picture.label });
   };
   const send = () => ask(one, [Number(input.value)]);
   const changed = () => {
@@ -109,10 +111,11 @@ function blend(panel, openTab) {
   player($(".play", panel), () => input, send);
   edit.addEventListener("click", async () => {
     // Constants, because a newer answer may change the result while this one is read.
-    const [source, name] = [$("img", result).src, mixed];
+    const [source, { name, label }] = [$("img", result).src, mixed];
     openTab("attributes");
+    $("#tab-attributes").focus(); // the button that had the focus is hidden now
     await panels.attributes.edit(async (signal) =>
-      upload(await (await fetch(source)).blob(), name, "mix of two pictures", signal, ""),
+      upload(await (await fetch(source)).blob(), name, "mix of two pictures", label, signal),
     );
   });
   first.start(0);

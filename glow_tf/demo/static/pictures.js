@@ -71,7 +71,7 @@ export function saver(button, box) {
   };
 }
 
-/** Saves <img> elements as one PNG, row by row, enlarged as they are on the page. */
+/** Saves <img> elements as one PNG, row by row, enlarged by a whole factor, smooth or not as on the page. */
 async function save(shown, columns, name) {
   // Copies, lest a newer answer changes the pictures between here and the drawing.
   const images = shown.map((image) => Object.assign(new Image(), { src: image.src }));
