@@ -20,15 +20,14 @@ MIN_DETECTED = 0.9
 
 
 def choose_factor(measure: Callable[[float], EditEffect], factors: Sequence[float] = FACTORS) -> float:
-    """Choose the least factor at which edits suffice.
+    """Choose the least factor at which edits suffice: most images get the attribute, and all stay in range.
 
-    If there is none, the factor is the one with the greatest difference between the share of edited images in which
-    the attribute is detected and the share of predictions of other attributes that change.
+    If there is none, the factor is the one with the greatest share of edited images in which the attribute is detected,
+    less the share of predictions of other attributes that change, and less the share of images out of range.
 
     Args:
         measure: function that returns the effect of an edit at a strength.
-        factors: the factors to choose from, ascending. Those from the first one on that leads an image out of range
-            are not chosen, unless it is the least.
+        factors: the factors to choose from, ascending.
 
     Returns:
         The factor.
@@ -37,17 +36,13 @@ def choose_factor(measure: Callable[[float], EditEffect], factors: Sequence[floa
         >>> choose_factor(lambda strength: EditEffect(50, 0.0, min(1.0, 0.4 * strength), 0.1 * strength, 0))
         2.25
     """
-    best, best_net = factors[0], -np.inf
+    balances = {}
     for factor in factors:
         effect = measure(factor)
-        if effect.outside:
-            break
-        if effect.after >= MIN_DETECTED:
+        if effect.after >= MIN_DETECTED and not effect.outside:
             return factor
-        net = effect.after - (effect.others_changed or 0)
-        if net > best_net:
-            best, best_net = factor, net
-    return best
+        balances[factor] = effect.after - (effect.others_changed or 0) - effect.outside / effect.count
+    return max(balances, key=balances.__getitem__)
 
 
 def calibrate(

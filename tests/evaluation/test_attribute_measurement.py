@@ -107,9 +107,10 @@ def test_chosen_factor_is_the_least_that_suffices_else_that_of_the_best_balance(
     assert choose(0.5, 1.0, 1.5, 2.0, 2.5) == 2.0
     assert choose(0.5, 1.0, 1.5) == 1.0, "0.75 is more than 0.48 and 0.69"
     assert choose(1.5) == 1.5
-    measured[1.0] = dataclasses.replace(measured[1.0], outside=1)
-    assert choose(0.5, 1.0, 1.5, 2.0) == 0.5, "from 1 on images leave the range"
-    assert choose(1.0, 1.5, 2.0) == 1.0
+    measured[2.0] = dataclasses.replace(measured[2.0], outside=1)
+    assert choose(1.0, 2.0, 2.5) == 2.5 and choose(1.0, 2.0) == 2.0, "0.88 is more than 0.75"
+    measured[2.0] = dataclasses.replace(measured[2.0], outside=9)
+    assert choose(1.0, 2.0) == 1.0, "0.72 is less"
 
 
 def test_calibration_changes_the_lengths_of_the_named_directions_alone():
