@@ -167,6 +167,7 @@ def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path,
     np.testing.assert_allclose(4 * factors, np.round(4 * factors), atol=1e-3)
     calibrated = set(np.flatnonzero(abs(factors - 1) > 0.1))
     assert calibrated and calibrated <= {3, 7}, "the others are not measured"
+    assert values["direction_lengths"]["7"] == pytest.approx(np.linalg.norm(saved.direction("7")))
     monkeypatch.chdir(tmp_path)
     commands.attributes(run, names=("3",), load="a.npz", measured=5, sampled=0, video="gif")
     report = written / "attributes_a_npz_names_3_measured_5_sampled_0"

@@ -134,7 +134,8 @@ def attributes(
     header = ("attribute", *examples.names)
     rows = [(name, *(f"{position:+.2f}" for position in column)) for name, column in positions.items()]
     print(format_table([header, *rows], indent="  "))
-    values = {"slider_positions": positions, "strengths": strengths}
+    lengths = dict(zip(first.names, np.linalg.norm(first.directions, axis=1), strict=True))
+    values = {"slider_positions": positions, "strengths": strengths, "direction_lengths": lengths}
     if measured and measurement is not None:
         file_name = f"attributes{variant}{chosen}"
         lines, numbers = write_report(context, measurement, directions, counts, origin, pictures, file_name)
