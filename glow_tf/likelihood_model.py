@@ -154,8 +154,8 @@ class LikelihoodModel(LikelihoodTraining):
             **kwargs: other arguments of `keras.Model.fit`.
         """
         spec = getattr(x, "element_spec", x)
-        shape = tf.TensorShape(getattr(spec[0] if isinstance(spec, tuple) else spec, "shape", None))
-        if not self.built and shape.rank is not None:
+        shape = getattr(spec[0] if isinstance(spec, tuple) else spec, "shape", None)
+        if not self.built and shape is not None and tf.TensorShape(shape).rank is not None:
             self.build(tuple(shape))
         return super().fit(x, *args, **kwargs)
 
