@@ -3,8 +3,7 @@
 In TFP's convention, which holds in this file, `x` is the latent and `y = forward(x)` the image.
 
 `LayerBijector` passes values to the layer and tells TFP the layer's properties: the number of event axes and the event
-shapes on both sides, the batch shape of the labels, whether the Jacobian is constant, and how to copy and slice. It
-keeps the layer's weights as plain variables, where TFP and `tf.Module` look for them.
+shapes on both sides, the batch shape of the labels, whether the Jacobian is constant, and how to copy and slice.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from glow_tf.arguments import dtype_of, refuse_masked
 from glow_tf.bijector_cache import GraphCache
 from glow_tf.errors import did_you_mean
 from glow_tf.event_shapes import map_event_shape, map_event_shape_tensor
+from glow_tf.tracked_weights import TrackedWeights
 from glow_tf.types import Tensor, TensorLike
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _Copied = TypeVar("_Copied", bound=Any)
 class LayerBijector(tfb.Bijector):
     """Wrap a flow layer as a `tfb.Bijector` over the layer's weights: forward = `decode`, latent -> image.
 
-    `layer.as_bijector` returns it. Its variables are those of the layer; it has no other weights.
+    `layer.as_bijector` returns it. Its variables are those of the layer, without frozen ones; it has no other weights.
 
     Labels are a batch parameter, like the `shift` of `tfb.Shift`: labels `[n]` give n maps, of batch shape `[n]`, and
     broadcast against the leading dimensions of a value. A call can override them with `condition=` (or `labels=`), and
@@ -86,8 +86,7 @@ class LayerBijector(tfb.Bijector):
         self._layer = layer
         self._condition = None if condition is None else self._to_tensor(condition)
         self._own_cache = self._no_dependency(GraphCache(self))
-        self._was_called = False
-        self._track_weights()
+        self._weights = TrackedWeights(layer)
 
     @property
     def layer(self) -> FlowLayer:
@@ -98,6 +97,18 @@ class LayerBijector(tfb.Bijector):
     def condition(self) -> Tensor | tf.Variable | None:
         """The labels, as a tensor or a variable, or None."""
         return self._condition
+
+    def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> Any:
+        """Set data-dependent weights (actnorm) from the batch `x` and return its latents: `layer.initialize`.
+
+        Args:
+            x: `[..., *event]` on the side of the data.
+            condition: labels that broadcast to the leading dimensions; by default those of the bijector.
+
+        Raises:
+            DataError: the batch is empty or not finite; no weight is set then.
+        """
+        return self.layer.initialize(x, self.condition if condition is None else condition)
 
     @property
     def _cache(self) -> GraphCache:
@@ -113,11 +124,6 @@ class LayerBijector(tfb.Bijector):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return deepcopy_by_parameters(self, memo)
-
-    def _track_weights(self) -> None:
-        """Keep the layer's weights where tf.Module finds them: as plain variables in `__dict__`."""
-        if self._layer.built:
-            self._weights = tuple(v.value for v in self._layer.weights)
 
     # Values. TFP casts arrays to the bijector's dtype, and would take the bytes of an image for floats.
 
@@ -185,11 +191,7 @@ class LayerBijector(tfb.Bijector):
         if self.validate_args:
             message = f"{self.name}.{'forward' if method == 'decode' else 'inverse'}: expected finite values"
             value = tf.nest.map_structure(lambda v: tf.debugging.assert_all_finite(v, message), value)
-        result = getattr(self._layer, method)(value, condition)
-        if not self._was_called:  # a network without a `build` of its own makes its weights in its first call
-            self._was_called = True
-            self._track_weights()
-        return result
+        return getattr(self._layer, method)(value, condition)
 
     def _to_tensor(self, condition: TensorLike) -> Tensor | tf.Variable:
         """Return labels as a tensor; a variable stays a variable, so that TFP finds it and later values take effect."""

@@ -155,7 +155,7 @@ class LikelihoodModel(LikelihoodTraining):
         """
         spec = getattr(x, "element_spec", x)
         shape = getattr(spec[0] if isinstance(spec, tuple) else spec, "shape", None)
-        if not self.built and shape is not None:
+        if not self.built and shape is not None and tf.TensorShape(shape).rank is not None:
             self.build(tuple(shape))
         return super().fit(x, *args, **kwargs)
 
@@ -187,12 +187,18 @@ class LikelihoodModel(LikelihoodTraining):
         x = tf.convert_to_tensor(x, None if hasattr(x, "dtype") else self.compute_dtype)
         x = tf.cast(x, self.compute_dtype) if x.dtype.is_floating else x  # the flow refuses any other
         if not self.built:
+            if x.shape.rank is None:
+                raise ValueError(
+                    f"{self.name}: expected a batch of known rank, which builds the model, got <unknown>; call "
+                    "initialize on an array first, or set the shape with tf.ensure_shape."
+                )
             self.build(tuple(x.shape))
         event_shape = self._event_shape()
         if not x.shape.is_compatible_with([None, *event_shape]):
             shape = ", ".join(map(str, event_shape))
             raise ValueError(f"{self.name}: expected a batch [n, {shape}], got the shape {x.shape}.")
-        return x
+        # Of a data set whose shapes only the graph knows; the shape is checked when it runs.
+        return x if x.shape[1:].is_fully_defined() else tf.ensure_shape(x, [None, *event_shape])
 
     def _checked_condition(self, condition: TensorLike | None, method: str) -> TensorLike | None:
         """Return the condition; raise if no layer of the flow reads it, because it would be ignored."""

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from glow_tf.accumulation import batch_seed, check_accumulation
 from glow_tf.layers.actnorm import ActNorm
-from glow_tf.layers.keras_contract import TracedOutputs
+from glow_tf.layers.keras_contract import TracedOutputs, in_training
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.shared_steps import inlinable_steps
 from glow_tf.layers.trainable_parts import set_trainable_parts, trainable_parts
@@ -91,7 +91,8 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         optimizer = Adamax(1e-3) if optimizer is None else optimizer
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         check_accumulation(self.optimizer, self.distribute_strategy, f"{self.name}.compile")
-        self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
+        if not hasattr(self, "term_means"):  # Keras keeps all metrics it ever saw, and would report each again
+            self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does; warn about a new model that was not initialized, but do not initialize it.
@@ -119,11 +120,13 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `fit`."""
+        x, labels, weight = self._fit_batch(data)  # which builds a new model
         if not self.optimizer.built:  # loss scaling that is traced unbuilt would keep its first scale
             self.optimizer.build(self.trainable_variables)
         with mixed_precision():
             with tf.GradientTape() as tape:
-                terms, weight = self._fit_terms(data, batch_seed(self.optimizer, _replica()))
+                with in_training(self):
+                    terms = self.objective(x, labels, seed=batch_seed(self.optimizer, _replica()))
                 if self.losses:
                     raise ValueError(
                         f"{self.name}.fit: the loss is the likelihood alone; leave out the regularizers and the "
@@ -140,7 +143,8 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         """Take one step of `evaluate`."""
         # `evaluate` resets the count at its start: other batches have other noise, and results repeat.
         examples = tf.cast(self._loss_tracker.count.value, tf.int32)
-        return self._fit_logs(*self._fit_terms(data, tf.stack([-1 - examples, _replica()])))
+        x, labels, weight = self._fit_batch(data)
+        return self._fit_logs(self.objective(x, labels, seed=tf.stack([-1 - examples, _replica()])), weight)
 
     def predict_step(self, data: Any) -> Any:
         """Take one step of `predict`; labels come in a data set of pairs, as in `fit`, or as `[x, labels]`."""
@@ -189,8 +193,8 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         set_trainable_parts(model, parts)
         return model  # pyright: ignore[reportReturnType] (Keras has no annotations: it returns a `cls`)
 
-    def _fit_terms(self, data: Any, seed: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the terms of `objective`, and the weight of each example in their means, `[n]`."""
+    def _fit_batch(self, data: Any) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return `(x, labels, weight)` of a batch of `fit`: the weight of each example in the means is `[n]`."""
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
             raise ValueError(
@@ -204,9 +208,8 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         # it then computes on a blank one, of weight 0.
         blank = tf.cast(tf.equal(tf.shape(x)[0], 0), tf.int32)
         weight = _append_zeros(tf.ones(tf.shape(x)[:1], self.compute_dtype), blank)
-        x = _append_zeros(x, blank)
         labels = None if labels is None else _append_zeros(tf.convert_to_tensor(labels), blank)
-        return self.objective(x, labels, seed=seed), weight
+        return _append_zeros(x, blank), labels, weight
 
     def _fit_logs(self, terms: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
         self._loss_tracker.update_state(terms["loss"], sample_weight=weight)

@@ -121,3 +121,20 @@ def test_flow_of_vectors_chained_with_tfp_bijectors():
         loss = tf.reduce_sum(distribution.log_prob(y + 0.0))
     assert all(g is not None for g in tape.gradient(loss, distribution.trainable_variables))
     assert len(distribution.trainable_variables) == 2 + 1 + 4
+
+
+def test_transition_kernel_in_the_latent_space_of_a_flow():
+    case, layer, bijector = shared_bijector("affine of vectors")
+    target, start = normal(case.shape), tf.ones([3, *case.shape], layer_cases.DTYPE)
+
+    def chain(log_prob, state, wrap=lambda kernel: kernel):
+        kernel = wrap(tfp.mcmc.HamiltonianMonteCarlo(log_prob, np.float64(0.1), num_leapfrog_steps=2))
+        return tfp.mcmc.sample_chain(2, state, kernel=kernel, trace_fn=None, seed=(1, 2))
+
+    def log_prob(z):
+        x, log_det = layer.decode(z)
+        return target.log_prob(x) + log_det
+
+    x = chain(target.log_prob, start, lambda kernel: tfp.mcmc.TransformedTransitionKernel(kernel, bijector))
+    np.testing.assert_allclose(x, layer.decode(chain(log_prob, layer.encode(start)[0]))[0], atol=1e-9)
+    assert np.all(np.abs(x - start) > 1e-6)

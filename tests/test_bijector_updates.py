@@ -255,6 +255,21 @@ def test_weights_that_a_network_makes_in_its_first_call_are_found():
     assert len(bijector.trainable_variables) == 2
 
 
+def test_weights_that_keras_froze_are_not_trained_by_tfp():
+    case, layer, bijector = own_bijector("step 1x1 affine")
+    distribution = distribution_of(layer, case.shape, tfb.Invert(tfb.Invert(bijector)))
+    everything = {id(v) for v in distribution.trainable_variables}
+    layer.actnorm.trainable = layer.coupling.network.W_1.trainable = False
+    expected = {id(v.value) for v in layer.trainable_variables}
+    assert len(expected) == len(everything) - 3
+    for module in (bijector, distribution):
+        assert {id(v) for v in module.trainable_variables} == expected
+    layer.trainable = False
+    assert not distribution.trainable_variables
+    layer.trainable = True
+    assert {id(v) for v in distribution.trainable_variables} == everything
+
+
 def test_labels_of_a_variable_may_change():
     labels = tf.Variable([0, 0])
     flow = bijectors.Glow((4, 4, 1), levels=1, depth=1, width=4, classes=2, labels=labels, seed=0)

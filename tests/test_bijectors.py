@@ -76,7 +76,9 @@ def test_glow_is_used_as_tfps():
     assert td.bijector[1:].layer is conditional.layer and list(td[1:].bijector.labels) == [1, 2]
     free = bijectors.Glow((4, 4, 1), 1, 1, classes=3, layer=conditional.layer)
     np.testing.assert_array_equal(free.inverse(x[0], condition=[0, 1, 2]), conditional.inverse(x[0]))
-    for z in (conditional.initialize(x[0]), free.initialize(x[0], [0, 1, 2])):
+    adapted = conditional.layer.as_bijector()
+    for bijector, labels in ((conditional, None), (free, [0, 1, 2]), (adapted, [0, 1, 2])):
+        z = bijector.initialize(x[0], labels)
         np.testing.assert_allclose(conditional.inverse(x[0]), z, atol=1e-5)
     for make, message in (
         (lambda: free.inverse(x), "conditional on 3 classes"),

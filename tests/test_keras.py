@@ -107,6 +107,8 @@ def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_typ
         model.fit(images, np.zeros(8), sample_weight=np.ones(8), verbose=0)
     with pytest.warns(UserWarning, match="is unconditional: the labels beside the data are not used"):
         model.evaluate(images, np.zeros(8), verbose=0)
+    model.compile("sgd", run_eagerly=True)
+    assert len(model.evaluate(images, verbose=0)) == 2, "each term once, though the model was compiled twice"
     with pytest.raises(TypeError, match=r"expected uint8 images .* got float32; cast floats .* by tf.cast\(tf.round"):
         model.fit(images.astype("float32"), verbose=0)
 

@@ -148,6 +148,44 @@ def test_what_the_model_would_ignore_is_refused(points):
         images.log_prob(np.zeros([2, 16, 16, 1], np.float32))
 
 
+def test_networks_act_as_in_training_in_fit_alone(points):
+    modes = []
+
+    class Mode(keras.layers.Layer):
+        def call(self, x, training=False):
+            modes.append(training)
+            return x
+
+    network = keras.Sequential([keras.layers.BatchNormalization(), Mode(), keras.layers.Dense(2)])
+    model = LikelihoodModel(Coupling(network=network))
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    log_prob, means = model.log_prob(points), network.layers[0].moving_mean
+    assert not any(modes) and not np.any(means)
+    modes.clear()
+    model.fit(points, batch_size=64, verbose=0)
+    assert modes == [True] and np.any(means)
+    assert model.evaluate(points, batch_size=64, verbose=0) == pytest.approx(-np.mean(model.log_prob(points)), rel=1e-5)
+    model.sample(2, seed=0)
+    assert modes == [True, False, False, False] and np.any(model.log_prob(points) != log_prob)
+
+
+def test_data_of_unknown_shape_and_data_that_builds_the_model(points):
+    """The first has shapes that only the graph knows; a generator has none before its first batch."""
+    model = make_model()
+    model.initialize(points)
+    unknown = tf.data.Dataset.from_generator(lambda: iter([points[:32], points[32:]]), output_types=tf.float32)
+    model.compile(keras.optimizers.Adam(1e-3))
+    expected = -np.mean(model.log_prob(points))
+    assert model.evaluate(unknown, verbose=0) == pytest.approx(expected, rel=1e-5)
+    refused, new = make_model(), make_model()
+    for unbuilt in (refused, new):
+        unbuilt.compile(keras.optimizers.Adam(1e-3))
+    with pytest.raises(ValueError, match="expected a batch of known rank, which builds the model, got <unknown>"):
+        refused.fit(unknown, verbose=0)
+    new.fit(((points[:32],) for _ in range(2)), verbose=0)
+    assert len(new.optimizer.variables) == 2 + 2 * len(new.trainable_variables)
+
+
 def test_regularizers_are_refused_as_they_would_not_be_in_the_loss(points):
     network = keras.Sequential([keras.layers.Dense(2, kernel_regularizer=keras.regularizers.L2(1.0))])
     model = LikelihoodModel(Coupling(network=network))

@@ -74,11 +74,6 @@ class Chain(OwnLayerBijector):
         """The bijectors of the chain, as in `tfb.Chain`."""
         return self._bijectors
 
-    def _track_weights(self) -> None:
-        super()._track_weights()
-        for bijector in self._bijectors:  # whose layers the chain may have built
-            bijector._track_weights()
-
     def __len__(self) -> int:
         return len(self._bijectors)
 

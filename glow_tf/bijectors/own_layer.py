@@ -50,17 +50,3 @@ class OwnLayerBijector(LayerBijector):
         if not set(overrides) <= set(NOT_THE_LAYERS):
             overrides.setdefault("layer", None)
         return super().copy(**overrides)
-
-    def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> Any:
-        """Set data-dependent weights (actnorm) from the batch `x` and return its latents: `layer.initialize`.
-
-        Args:
-            x: `[..., *event]` on the side of the data.
-            condition: labels that broadcast to the leading dimensions; by default those of the bijector.
-
-        Raises:
-            DataError: the batch is empty or not finite; no weight is set then.
-        """
-        z = self.layer.initialize(x, self.condition if condition is None else condition)
-        self._track_weights()
-        return z

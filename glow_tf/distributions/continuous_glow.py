@@ -32,8 +32,8 @@ class ContinuousGlow(GlowDistribution, _TransformedDistribution):
 
     Args:
         glow: the model.
-        temperature: standard deviation of every latent, a scalar above 0.
-        labels: int labels for a conditional model; their shape is the batch shape.
+        temperature: standard deviation of every latent, a scalar above 0. A variable is read only once.
+        labels: int labels for a conditional model; their shape is the batch shape. A variable is read only once.
         flat: use as base one vector `[D]`, finest level first, instead of a list of latents.
         validate_args: check in every call that values are finite.
         name: name of the distribution.

@@ -13,6 +13,7 @@ from glow_tf.distributions.glow_distribution import GlowDistribution, batch_para
 from glow_tf.errors import DataError
 from glow_tf.labels import labels_of_any_shape
 from glow_tf.random import fresh_seed
+from glow_tf.tracked_weights import TrackedWeights
 from glow_tf.types import Tensor, TensorLike
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ class DiscreteGlow(GlowDistribution, tfd.Distribution):
             fresh_seed(seed, name)  # which checks it
         self._glow, self._temperature, self._draws, self._seed = glow, temperature, draws, seed
         self._labels = labels_of_any_shape(labels, glow.config.classes, "distribution")
-        # Plain variables, where tf.Module finds them; those of Keras are hidden from it.
-        self._weights = tuple(v.value for v in glow.trainable_variables)
+        self._weights = TrackedWeights(glow)
         super().__init__(
             dtype=tf.uint8,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,

@@ -119,7 +119,8 @@ def three_convolutions(
         `[B, H, W, out]`.
     """
     channels, width, outputs = static_size(x), static_size(kernel_2), static_size(kernel_3)
-    ring = neighbors(edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype))  # [H W, 9], the same for every image
+    markers = edge_markers(tf.shape(x)[1], tf.shape(x)[2], x.dtype)
+    ring = neighbors(markers)  # [H W, 9], the same for every image
 
     def image(matrix: Tensor) -> Tensor:
         """Reshape `[B H W, C] -> [B, H, W, C]`."""
@@ -134,8 +135,8 @@ def three_convolutions(
     def forward() -> tuple[Tensor, Tensor, Tensor]:
         h_1 = tf.nn.relu(tf.nn.bias_add(x_9 @ w_1, bias_1))
         h_2 = tf.nn.relu(tf.nn.bias_add(h_1 @ w_2, bias_2))
-        edges = tf.nn.bias_add(ring @ w_ring, bias_3)
-        return h_1, h_2, sum_of_neighbors(image(h_2 @ w_3)) + reshape_like(x[:1], edges, outputs)
+        edges = tf.reshape(tf.nn.bias_add(ring @ w_ring, bias_3), [1, *_inner_size(markers), outputs])
+        return h_1, h_2, sum_of_neighbors(image(h_2 @ w_3)) + edges
 
     h_1, h_2, y = activations(forward, 3)
 

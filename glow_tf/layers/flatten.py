@@ -58,6 +58,8 @@ class FlatFlow(FlowLayer):
             raise ValueError(f"{self.name}: expected a flow to a list of latents, {self.flow.name} gives one tensor.")
 
     def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if not x.shape[1:].is_fully_defined():  # the shape is checked when the graph runs
+            x = tf.ensure_shape(x, [None, *self.event_shape])
         eps, log_det = self.flow.encode(x, condition)
         return _flatten(eps), log_det
 

@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from glow_tf.errors import DataError
 from glow_tf.layers.checked_values import CheckedValues, default_event_ndims
-from glow_tf.layers.keras_contract import TracedOutputs, require_full_precision, require_one_tensor
+from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_full_precision, require_one_tensor
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class FlowLayer(OldContract, CheckedValues, FiniteWeights, TracedOutputs, keras.layers.Layer):
+class FlowLayer(OldContract, CheckedValues, FiniteWeights, UncastWeights, TracedOutputs, keras.layers.Layer):
     """Map values invertibly, with a known log-determinant: the base class of all flow layers.
 
     A value is a tensor `[..., *event]`, or a list of tensors if a layer splits its input. Every constructor argument

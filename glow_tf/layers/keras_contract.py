@@ -1,5 +1,7 @@
 """Parts of Keras's contract of a layer that all layers here keep in the same way."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -22,6 +24,31 @@ class TracedOutputs(LayerMixin):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Return the symbolic outputs of `call`."""
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+
+class UncastWeights(LayerMixin):
+    """Mixin of Keras layers whose weights keep their type where a model of Keras's mixed precision reads them.
+
+    Keras casts the weights that are read in the `call` of such a model, unless they belong to a layer that it calls;
+    but `encode` and `decode` of a flow layer are other methods than `call`.
+    """
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        """Make a weight as `keras.layers.Layer.add_weight` does, which Keras does not cast."""
+        return super().add_weight(*args, **{"autocast": False, **kwargs})
+
+
+@contextlib.contextmanager
+def in_training(layer: keras.layers.Layer) -> Iterator[None]:
+    """Let the layers that are called in the context act as in training: Keras has this for `Layer.__call__` alone.
+
+    Dropout then drops values, and batch normalization takes the batch's statistics and updates its own.
+    """
+    layer._get_call_context().set_value("training", True)
+    try:
+        yield
+    finally:
+        layer._maybe_reset_call_context()
 
 
 def require_full_precision(layer: keras.layers.Layer) -> None:

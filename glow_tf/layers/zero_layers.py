@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from glow_tf.layers.actnorm import LOG_SCALE_FACTOR
 from glow_tf.layers.convolutions import conv3x3, edge_markers
-from glow_tf.layers.keras_contract import TracedOutputs, require_full_precision
+from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_full_precision
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.options import describe_layer
 from glow_tf.types import Config, ShapeLike, Tensor
 
 
-class NetworkLayer(FiniteWeights, TracedOutputs, keras.layers.Layer):
+class NetworkLayer(FiniteWeights, UncastWeights, TracedOutputs, keras.layers.Layer):
     """Keep weights and inputs in the flow's dtype, regardless of Keras's global policy: the networks' base class.
 
     Args:

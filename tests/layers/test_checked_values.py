@@ -116,6 +116,10 @@ def test_flat_flow_refuses_images_of_another_size():
     assert flow.as_bijector((8, 8, 1)).inverse(tf.ones([2, 8, 8, 1])).shape == [2, 64]
     with pytest.raises(ValueError, match="was built for the event shape"):
         flow.as_bijector((16, 16, 1))
+    encode = tf.function(lambda x: flow.encode(x)[0], input_signature=[tf.TensorSpec([None, None, None, 1])])
+    assert encode(tf.ones([2, 8, 8, 1])).shape == [2, 64]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):
+        encode(tf.ones([2, 16, 16, 1]))
 
 
 def test_unconditional_prior_refuses_labels():

@@ -49,6 +49,7 @@ def test_coupling_network_accepts_unknown_image_sizes():
     x = tf.constant(np.random.default_rng(3).normal(size=(2, 5, 4, 3)))
     run = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 3], layer_cases.DTYPE)])
     np.testing.assert_allclose(run(x), layer.reference_call(x), rtol=1e-9, atol=1e-11)
+    assert run(x[:0]).shape == (0, 5, 4, 6)
 
 
 def test_sum_of_neighbors_is_the_adjoint_of_neighbors():

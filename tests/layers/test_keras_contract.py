@@ -6,6 +6,7 @@ of training for a layer with labels, which Keras calls with one input alone, and
 """
 
 import keras
+import numpy as np
 import pytest
 from keras.src import testing
 
@@ -103,6 +104,19 @@ def test_flow_layers_in_a_keras_sequential_are_told_of_flow_sequential():
         layer.build((None, 4))
     with pytest.raises(ValueError, match="chain flow layers with FlowSequential"):
         keras.Sequential(built)(keras.ops.ones((3, 4)))
+
+
+def test_weights_are_not_cast_in_a_model_of_mixed_precision():
+    flow = layers.FlowSequential([layers.ActNorm(), layers.Coupling(width=4, seed=0)])
+    z = keras.ops.ones((3, 4))
+    flow.build((None, 4))
+    layer_cases.perturb(flow.trainable_variables, np.random.default_rng(0))
+
+    class Decoder(keras.Model):
+        def call(self, z):
+            return flow.decode(keras.ops.cast(z, "float32"))[0]
+
+    np.testing.assert_array_equal(Decoder(dtype="mixed_bfloat16")(z), flow.decode(z)[0])
 
 
 def test_symbolic_call_checks_its_input():
