@@ -2,12 +2,15 @@
 
 import base64
 import shutil
+import sys
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.commands import demo_page
+from helpers.commands import environment
+from helpers.forks import Fork
 from helpers.uploads import INVALID_FILES, encode_image
 
 pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
@@ -27,8 +30,13 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def address(tiny_run):
     """Run the command; give its address."""
-    with demo_page(tiny_run) as address:
-        yield address
+    process = Fork([sys.executable, "-m", "glow_tf.demo", tiny_run, "--port", "0", "--no-browser"], environment())
+    while "(Ctrl-C ends it)" not in process.output()[0]:
+        assert process.poll() is None, process.output()
+        time.sleep(0.02)
+    yield process.output()[0].partition("the page: ")[2].split()[0]
+    process.terminate()
+    process.wait()
 
 
 @pytest.fixture(scope="module")
