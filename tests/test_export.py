@@ -18,7 +18,7 @@ from glow_tf.errors import RunError
 from glow_tf.export import export_model
 from glow_tf.interpolation import interpolate
 from glow_tf.runs import load_model
-from helpers.commands import ROOT, environment
+from helpers.commands import ROOT, environment, run_fork
 from helpers.damage import run_until_killed
 from helpers.tiny_runs import make_run
 
@@ -339,9 +339,8 @@ def test_saved_model_signature_names_are_stable(loaded):
 
 @pytest.mark.slow
 def test_saved_model_cli_shows_the_images_size(served):
-    cli = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--dir", str(served)]
-    command = [*cli, "--tag_set", "serve", "--signature_def", "reconstruct"]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
-    text = " ".join(done.stdout.split())
-    assert "inputs['images'] tensor_info: dtype: DT_UINT8 shape: (-1, 8, 8, 1)" in text, done.stderr
+    words = ["-m", "tensorflow.python.tools.saved_model_cli", "show", "--dir", served]
+    out, _ = run_fork(*words, "--tag_set", "serve", "--signature_def", "reconstruct")
+    text = " ".join(out.split())
+    assert "inputs['images'] tensor_info: dtype: DT_UINT8 shape: (-1, 8, 8, 1)" in text
     assert "outputs['x'] tensor_info: dtype: DT_FLOAT shape: (-1, 8, 8, 1)" in text
