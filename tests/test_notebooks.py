@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 
 import numpy as np
@@ -135,6 +136,8 @@ def few_faces(tmp_path_factory):
 def test_notebook_runs(path, few_faces, tmp_path):
     pytest.importorskip("nbclient", reason="the extra dev is not installed: pip install 'glow_tf[dev]'")
     pytest.importorskip("ipykernel", reason="the extra dev is not installed: pip install 'glow_tf[dev]'")
-    notebook = notebooks.execute(path, tmp_path, SHORTER.get(path.stem, ()), **{SWITCH: str(few_faces)})
+    # Compiled as in the process of the tests, see `conftest.py`.
+    variables = {SWITCH: str(few_faces), "XLA_FLAGS": os.environ["XLA_FLAGS"]}
+    notebook = notebooks.execute(path, tmp_path, SHORTER.get(path.stem, ()), **variables)
     notebooks.clean(notebook)
     assert not faults(notebook)
