@@ -11,8 +11,10 @@ import runpy
 import socket
 import sys
 
+import numpy as np
+
 IMPORTED = """glow_tf glow_tf.training.session glow_tf.evaluation.commands glow_tf.convert.openai_glow glow_tf.export
-sklearn.datasets matplotlib.pyplot numpy tqdm tyro""".split()
+sklearn.datasets matplotlib.pyplot tqdm tyro""".split()
 """Modules without those of the commands, which read at their import how they were started."""
 
 MAX_BYTES = 2**18
@@ -49,7 +51,7 @@ def run(command, env, cwd, files):
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
-    sys.modules["numpy"].random.seed()  # Python's own generator is seeded by the fork
+    np.random.seed()  # Python's own generator is seeded by the fork
     sys.orig_argv, sys.argv = command, command[1:]
     if sys.argv[0] == "-m":
         del sys.argv[0]
