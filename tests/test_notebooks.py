@@ -18,8 +18,8 @@ NAMES = [path.stem for path in notebooks.PATHS]
 TRAINING_FACES, TEST_FACES = 1000, 200
 """Faces that notebooks read, the first of their splits."""
 SHORTER = {
-    "anomaly_scores": [("training[: 32 * 300]", "training[: 32 * 100]")],
-    "your_own_images": [("epoch_steps=60", "epoch_steps=20")],
+    "anomaly_scores": [("training[: 32 * 300]", "training[: 32 * 100]"), ("depth=3, width=48", "depth=1, width=48")],
+    "your_own_images": [("epoch_steps=60", "epoch_steps=20"), ("depth=3, width=48", "depth=1, width=48")],
     "density_in_the_plane": [("STEPS, BATCH = 1500, 256", "STEPS, BATCH = 150, 256"), ("-4, 5, 901", "-4, 5, 301")],
 }
 """What makes the trainings of notebooks shorter in the tests; the stored outputs are of the whole ones."""
