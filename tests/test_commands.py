@@ -4,6 +4,8 @@
 """
 
 import re
+import subprocess
+import sys
 import urllib.request
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from glow_tf import Glow
 from glow_tf.cli import convert, demo, evaluate, export, train
 from glow_tf.config import ModelConfig
-from helpers.commands import call, demo_page, run_python
+from helpers.commands import ROOT, call, environment, run_fork, run_python
 from helpers.golden import case
 from helpers.openai_checkpoints import options
 
@@ -23,9 +25,9 @@ def keras_file(tmp_path):
     return tmp_path / "model.keras"
 
 
-def run(*words, code=0):
+def run(*words, code=0, start=run_python):
     """Run `python WORDS`; return stdout, and the lines of stderr."""
-    out, err = run_python(*words, code=code)
+    out, err = start(*words, code=code)
     return out, [line for line in re.split(r"[\r\n]", err) if line.strip()]
 
 
@@ -41,7 +43,7 @@ def test_evaluate_command(keras_file):
 
 @pytest.mark.slow
 def test_evaluate_command_of_a_missing_run(tmp_path):
-    out, err = run("evaluate.py", tmp_path / "nothing", code=2)
+    out, err = run("evaluate.py", tmp_path / "nothing", code=2, start=run_fork)
     assert out == "" and len(err) == 1 and "is not a run folder" in err[0]
 
 
@@ -63,8 +65,15 @@ def test_import_command(tmp_path):
 @pytest.mark.slow
 def test_demo_command(keras_file):
     pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
-    with demo_page(keras_file) as address, urllib.request.urlopen(address) as response:
-        assert response.status == 200 and b"<html" in response.read()
+    words = [sys.executable, "-m", "glow_tf.demo", keras_file, "--port", "0", "--no-browser"]
+    with subprocess.Popen(words, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next((line for line in process.stdout if "the page: " in line), None)
+            assert line, "the command ended without a page"
+            with urllib.request.urlopen(line.split()[2]) as response:
+                assert response.status == 200 and b"<html" in response.read()
+        finally:
+            process.terminate()
 
 
 @pytest.mark.parametrize(

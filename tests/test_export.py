@@ -18,7 +18,7 @@ from glow_tf.errors import RunError
 from glow_tf.export import export_model
 from glow_tf.interpolation import interpolate
 from glow_tf.runs import load_model
-from helpers.commands import ROOT, environment
+from helpers.commands import ROOT, environment, run_fork
 from helpers.damage import run_until_killed
 from helpers.tiny_runs import make_run
 
@@ -38,27 +38,29 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Others  # before TensorFlow, wh
 import numpy as np
 import tensorflow as tf
 
-folder, arrays, out = sys.argv[1:]
-all_inputs = dict(np.load(arrays))
-signatures = tf.saved_model.load(folder).signatures
-outputs = {}
-for key in sorted({k.split("/")[0] for k in all_inputs}):
-    inputs = {k.split("/")[1]: tf.constant(v) for k, v in all_inputs.items() if k.startswith(key + "/")}
-    for name, value in signatures[key](**inputs).items():
-        outputs[f"{key}/{name}"] = value.numpy()
-np.savez(out, **outputs)
+for folder in sys.argv[1:]:
+    all_inputs = dict(np.load(f"{folder}.in.npz"))
+    signatures = tf.saved_model.load(folder).signatures
+    outputs = {}
+    for key in sorted({k.split("/")[0] for k in all_inputs}):
+        inputs = {k.split("/")[1]: tf.constant(v) for k, v in all_inputs.items() if k.startswith(key + "/")}
+        for name, value in signatures[key](**inputs).items():
+            outputs[f"{key}/{name}"] = value.numpy()
+    np.savez(f"{folder}.out.npz", **outputs)
 assert not [m for m in sys.modules if m.split(".")[0] in FOREIGN]
 """
 
 
-def call_in_process_without_packages(folder, inputs, tmp_path):
-    """Call the signatures with `{signature/input: array}` in a process without our packages; return their outputs."""
-    np.savez(tmp_path / "in.npz", **inputs)
-    command = [sys.executable, "-c", CALL_SIGNATURES, str(folder), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
-    done = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True)
+def call_in_process_without_packages(inputs, cwd):
+    """Call the signatures of SavedModels with `{folder: {signature/input: array}}` in a process without our packages;
+    return their outputs, `{folder: {signature/output: array}}`."""
+    for folder, arrays in inputs.items():
+        np.savez(f"{folder}.in.npz", **arrays)
+    command = [sys.executable, "-c", CALL_SIGNATURES, *map(str, inputs)]
+    done = subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "custom gradients" not in done.stderr, "what only training needs was exported"
-    return dict(np.load(tmp_path / "out.npz"))
+    return {folder: dict(np.load(f"{folder}.out.npz")) for folder in inputs}
 
 
 def assert_same_images(images, expected):
@@ -86,31 +88,18 @@ def test_export_under_its_old_name_warns_and_works(monkeypatch):
         assert glow_tf.export.export is export_model
 
 
-@pytest.mark.slow
-def test_saved_model_of_raw_weights_matches_the_model(tiny_run, tmp_path):
-    main([str(tiny_run), str(tmp_path / "saved")])
-    check_numbers(load_model(tiny_run), tmp_path / "saved", tmp_path)
-
-
-@pytest.mark.slow
-def test_saved_model_of_conditional_ema_weights_matches_the_model(mixed_run, served, tmp_path):
-    check_numbers(load_model(mixed_run, ema=True), served, tmp_path)
-
-
-def check_numbers(model, folder, tmp_path):
-    """Compare the SavedModel in another process with the model in this one."""
+def make_inputs(model):
+    """Return inputs of all signatures of an export of a model, `{signature/input: array}`."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (5, 8, 8, 1), np.uint8)
-    labels = np.arange(5, dtype=np.int32) if model.config.classes else None
     seed = np.array([3, 4], np.int32)
-    eps = [e.numpy() for e in model.sample_latents(5, 0.8, seed=1)]
     inputs = {
         "bits_per_dim/images": images,
         "bits_per_dim/seed": seed,
         "log_prob/images": images,
         "log_prob/seed": seed,
         "encode/images": images,
-        **{f"decode/eps_{i}": e for i, e in enumerate(eps)},
+        **{f"decode/eps_{i}": e.numpy() for i, e in enumerate(model.sample_latents(5, 0.8, seed=1))},
         "sample/count": np.int32(5),
         "sample/temperature": np.float32(0.7),
         "sample/seed": seed,
@@ -119,10 +108,39 @@ def check_numbers(model, folder, tmp_path):
         "interpolate/second": images[2:4],
         "interpolate/steps": np.int32(4),
     }
-    if labels is not None:
+    if model.config.classes:
+        labels = np.arange(5, dtype=np.int32)
         inputs.update({f"{key}/labels": labels for key in {k.split("/")[0] for k in inputs}})
         inputs["interpolate/labels"] = labels[:2]
-    outputs = call_in_process_without_packages(folder, inputs, tmp_path)
+    return inputs
+
+
+@pytest.fixture(scope="module")
+def called(tiny_run, mixed_run, served, tmp_path_factory):
+    """Call the SavedModels of raw weights and of conditional EMA weights in one process, which spares an import of
+    TensorFlow; return the model, inputs and outputs of each."""
+    raw = tmp_path_factory.mktemp("raw") / "saved"
+    main([str(tiny_run), str(raw)])
+    models = {raw: load_model(tiny_run), served: load_model(mixed_run, ema=True)}
+    inputs = {folder: make_inputs(model) for folder, model in models.items()}
+    outputs = call_in_process_without_packages(inputs, raw.parent)
+    return [(models[folder], inputs[folder], outputs[folder]) for folder in models]
+
+
+@pytest.mark.slow
+def test_saved_model_of_raw_weights_matches_the_model(called):
+    check_numbers(*called[0])
+
+
+@pytest.mark.slow
+def test_saved_model_of_conditional_ema_weights_matches_the_model(called):
+    check_numbers(*called[1])
+
+
+def check_numbers(model, inputs, outputs):
+    """Compare the outputs of the SavedModel with those of the model in this process."""
+    images, labels, seed = (inputs.get(name) for name in ("encode/images", "encode/labels", "sample/seed"))
+    eps = [inputs[f"decode/eps_{i}"] for i in range(len(model.latent_shapes))]
     bits = model.bits_per_dim(images, labels, seed=seed)
     np.testing.assert_allclose(outputs["bits_per_dim/bits_per_dim"], bits, rtol=0, atol=1e-5)
     np.testing.assert_allclose(outputs["log_prob/log_prob"], model.log_prob(images, labels, seed=seed), rtol=1e-5)
@@ -339,9 +357,8 @@ def test_saved_model_signature_names_are_stable(loaded):
 
 @pytest.mark.slow
 def test_saved_model_cli_shows_the_images_size(served):
-    cli = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--dir", str(served)]
-    command = [*cli, "--tag_set", "serve", "--signature_def", "reconstruct"]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
-    text = " ".join(done.stdout.split())
-    assert "inputs['images'] tensor_info: dtype: DT_UINT8 shape: (-1, 8, 8, 1)" in text, done.stderr
+    words = ["-m", "tensorflow.python.tools.saved_model_cli", "show", "--dir", served]
+    out, _ = run_fork(*words, "--tag_set", "serve", "--signature_def", "reconstruct")
+    text = " ".join(out.split())
+    assert "inputs['images'] tensor_info: dtype: DT_UINT8 shape: (-1, 8, 8, 1)" in text
     assert "outputs['x'] tensor_info: dtype: DT_FLOAT shape: (-1, 8, 8, 1)" in text

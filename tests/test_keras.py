@@ -4,8 +4,6 @@ import dataclasses
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -16,7 +14,7 @@ from glow_tf import Glow, layers
 from glow_tf.config import ModelConfig
 from glow_tf.layers.network import mixed_precision
 from glow_tf.training.optimizers import Adam, Adamax
-from helpers.commands import ROOT, environment
+from helpers.commands import run_fork
 from helpers.glow_models import make_glow
 from helpers.keras_fit import CONFIG, BinMiddles, fit_under, images_and_labels
 from helpers.layer_cases import perturb
@@ -131,11 +129,8 @@ def test_fit_compiled_by_xla_matches_the_plain_one():
 def test_fit_under_mirrored_strategy_matches_one_replica(tmp_path):
     """Check that no loss is scaled by the number of replicas and no image lost or counted twice, even in batches
     divided unevenly; and that `evaluate` is the mean of `bits_per_dim`."""
-    command = [sys.executable, "-m", "helpers.keras_fit"]
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    done = subprocess.run(command, env=environment(PYTHONPATH=paths), cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    one, two = fit_under(tf.distribute.get_strategy()), json.loads(done.stdout.splitlines()[-1])
+    out, _ = run_fork("-m", "helpers.keras_fit", cwd=tmp_path)
+    one, two = fit_under(tf.distribute.get_strategy()), json.loads(out.splitlines()[-1])
     assert one["loss"][1] < one["loss"][0]
     for name, values in one.items():
         np.testing.assert_allclose(two[name], values, atol=1e-5, err_msg=name)

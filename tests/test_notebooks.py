@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 
 import numpy as np
@@ -17,8 +18,8 @@ NAMES = [path.stem for path in notebooks.PATHS]
 TRAINING_FACES, TEST_FACES = 1000, 200
 """Faces that notebooks read, the first of their splits."""
 SHORTER = {
-    "anomaly_scores": [("training[: 32 * 300]", "training[: 32 * 100]")],
-    "your_own_images": [("epoch_steps=60", "epoch_steps=20")],
+    "anomaly_scores": [("training[: 32 * 300]", "training[: 32 * 100]"), ("depth=3, width=48", "depth=1, width=48")],
+    "your_own_images": [("epoch_steps=60", "epoch_steps=20"), ("depth=3, width=48", "depth=1, width=48")],
     "density_in_the_plane": [("STEPS, BATCH = 1500, 256", "STEPS, BATCH = 150, 256"), ("-4, 5, 901", "-4, 5, 301")],
 }
 """What makes the trainings of notebooks shorter in the tests; the stored outputs are of the whole ones."""
@@ -135,6 +136,8 @@ def few_faces(tmp_path_factory):
 def test_notebook_runs(path, few_faces, tmp_path):
     pytest.importorskip("nbclient", reason="the extra dev is not installed: pip install 'glow_tf[dev]'")
     pytest.importorskip("ipykernel", reason="the extra dev is not installed: pip install 'glow_tf[dev]'")
-    notebook = notebooks.execute(path, tmp_path, SHORTER.get(path.stem, ()), **{SWITCH: str(few_faces)})
+    # Compiled as in the process of the tests, see `conftest.py`.
+    variables = {SWITCH: str(few_faces), "XLA_FLAGS": os.environ["XLA_FLAGS"]}
+    notebook = notebooks.execute(path, tmp_path, SHORTER.get(path.stem, ()), **variables)
     notebooks.clean(notebook)
     assert not faults(notebook)

@@ -2,15 +2,13 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import pytest
 
 from experiments.paper_figures import report, significance, worker
 from experiments.paper_figures.experiments import SIZES, all_runs
 from experiments.paper_figures.results import Results, experiment_as_json
-from helpers.commands import ROOT, environment
+from helpers.commands import ROOT, run_fork
 
 FOLDER = ROOT / "experiments" / "paper_figures"
 
@@ -90,24 +88,12 @@ def test_paper_figures_script_trains_missing_runs_and_draws(tmp_path):
         experiment = experiment_as_json(run.experiment)
         results.add({**row(run.name, 0, 8.0), **curve, "steps": [2], "experiment": experiment})
     before = results.path.read_text()
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "experiments.paper_figures",
-            *"--size tiny --seeds 1 --workers 1 --out".split(),
-            str(tmp_path),
-        ],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 of 8 runs are finished" in done.stdout and "0 of 7 inequalities hold" in done.stdout
+    options = "--size tiny --seeds 1 --workers 1 --out".split()
+    out, _ = run_fork("-m", "experiments.paper_figures", *options, tmp_path)
+    assert "5 of 8 runs are finished" in out and "0 of 7 inequalities hold" in out
     assert results.path.read_text().startswith(before)
     for name in ("ablation", "depth", "samples_by_depth", "temperature"):
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
-    lost = runs[-1]  # a finished run whose row was lost is not trained again
+    lost = runs[5]  # a finished run whose row was lost is not trained again
     trained = {row["name"]: row for row in Results(results.path).rows}
     assert worker.train(lost, tmp_path / "cells") == trained[lost.name]

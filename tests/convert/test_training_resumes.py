@@ -1,7 +1,6 @@
 """Test that optimizer state and EMA are imported with the weights of the original code, so that training resumes."""
 
 import dataclasses
-import subprocess
 import time
 
 import numpy as np
@@ -11,7 +10,8 @@ from glow_tf.convert.openai_glow import original_names
 from glow_tf.runs import Run
 from glow_tf.training.optimizers import Adam, Adamax
 from glow_tf.training.state import TrainingState
-from helpers.commands import ROOT, command, environment
+from helpers.commands import command, environment
+from helpers.forks import Fork
 from helpers.golden import TRAINING_CASES, assert_close, case
 from helpers.openai_checkpoints import checkpoint_of, options, run_import
 
@@ -75,13 +75,7 @@ def test_training_resumes_from_an_imported_checkpoint(tmp_path):
     run_dir = tmp_path / "run"
     data = f"npz:{tmp_path / 'images.npz'}"
     run_import(golden.checkpoint, run_dir, *options(golden), "--data", data, "--batch-size", 8)
-    process = subprocess.Popen(
-        command("--run-dir", run_dir, "--checkpoint-minutes", "1e-6"),
-        env=environment(),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = Fork(command("--run-dir", run_dir, "--checkpoint-minutes", "1e-6"), environment())
     while not [p for p in run_dir.glob("checkpoints/ckpt-*.index") if p.name != "ckpt-12.index"]:
         assert process.poll() is None
         time.sleep(0.01)

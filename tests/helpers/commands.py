@@ -1,4 +1,4 @@
-"""Run commands in a process of their own, as a user does, or call them in this one, which spares the import."""
+"""Run commands in processes as a user does, or in forks or in this process, which spares their imports."""
 
 import contextlib
 import io
@@ -14,8 +14,7 @@ import pytest
 
 from glow_tf.cli import train as train_command
 from glow_tf.cli.command import run_command
-
-ROOT = pathlib.Path(__file__).parents[2]
+from helpers.forks import ROOT, Fork
 
 SMALL = "--levels 1 --depth 1 --width 8 --batch-size 16 --epoch-steps 6 --epochs 3 --warmup-steps 3".split()
 """Options of a model and a training that take a second, on the default preset's digits."""
@@ -46,9 +45,20 @@ def run_python(*words, code=0, timeout=300, **variables):
     """
     command, env = [sys.executable, *map(str, words)], environment(**variables)
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout, done.stderr
+    return checked(done.stdout, done.stderr, done.returncode, code)
+
+
+def run_fork(*words, code=0, timeout=300, cwd=ROOT, **variables):
+    """Run `python WORDS` as `run_python` does, in a folder, as a fork of a process that has imported the library."""
+    process = Fork([sys.executable, *words], environment(**variables), cwd)
+    return checked(*process.communicate(timeout), process.returncode, code)
+
+
+def checked(out, err, returncode, code):
+    """Check how a process has ended; return its outputs."""
+    assert returncode == code, out + err
+    assert "Traceback" not in err, err
+    return out, err
 
 
 def train(*options, code=0):
@@ -56,17 +66,9 @@ def train(*options, code=0):
     return run_python(ROOT / "train.py", *options, code=code)
 
 
-@contextlib.contextmanager
-def demo_page(run):
-    """Run the demo's command over a run; give the address of its page."""
-    words = [sys.executable, "-m", "glow_tf.demo", str(run), "--port", "0", "--no-browser"]
-    with subprocess.Popen(words, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = next((line for line in process.stdout if "the page: " in line), None)
-            assert line, "the command ended without a page"
-            yield line.split()[2]
-        finally:
-            process.terminate()
+def train_in_fork(*options, code=0):
+    """Run train.py in a fork; see `run_fork`."""
+    return run_fork(ROOT / "train.py", *options, code=code)
 
 
 def call(main, name, *options, code=0):

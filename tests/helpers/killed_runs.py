@@ -1,4 +1,4 @@
-"""Train a run to its end through many kills: `python -m helpers.killed_runs FOLDER DEVICES KILLS` prints JSON.
+"""Train a run to its end through many kills: `python -m helpers.killed_runs FOLDER DEVICES EPOCHS KILLS` prints JSON.
 
 This process imports TensorFlow and never starts its runtime. Each attempt to train is a fork of it, which spares the
 import, and ends by SIGKILL: a real process with real files. Steps are computed eagerly, which spares tracing them.
@@ -22,9 +22,8 @@ from glow_tf.metrics_table import MetricsTable
 from glow_tf.training.checkpoints import Checkpoints
 from glow_tf.training.step import TrainingStep
 
-EPOCHS, EPOCH_STEPS = 6, 3
-OPTIONS = f"""--levels 1 --depth 1 --width 8 --batch-size 16 --init-images 32 --validation 0.01 --warmup-steps 3
---epochs {EPOCHS} --epoch-steps {EPOCH_STEPS} --deterministic --checkpoint-minutes 1e-6""".split()
+OPTIONS = """--levels 1 --depth 1 --width 8 --batch-size 16 --init-images 32 --validation 0.01 --warmup-steps 3
+--epoch-steps 3 --deterministic --checkpoint-minutes 1e-6""".split()
 
 
 class Moment(NamedTuple):
@@ -110,7 +109,7 @@ class KillSwitch:
         os.replace = moved
 
 
-def attempt(run_dir, devices, moment=None):
+def attempt(run_dir, options, moment=None):
     """Train in a process of its own until the moment; return its wait status."""
     pid = os.fork()
     if pid:
@@ -124,7 +123,7 @@ def attempt(run_dir, devices, moment=None):
         TrainingStep.trace = lambda *_: None
         if moment is not None:
             KillSwitch(moment).install()
-        code = train.main([*OPTIONS, "--devices", devices, "--run-dir", str(run_dir)])
+        code = train.main([*OPTIONS, *options, "--run-dir", str(run_dir)])
     finally:
         os._exit(code)
 
@@ -135,19 +134,19 @@ def leftovers(run_dir):
     return sorted({name.split(".", 2)[-1] if name.startswith(".") else "checkpoint" for name in names})
 
 
-def main(folder, devices, kills):
+def main(folder, devices, epochs, kills):
     """Train a run without a kill and one with many; print what the kills left, and the exit codes."""
-    named = NAMED[: 2 * kills // 3]
+    options, named = ["--devices", devices, "--epochs", epochs], NAMED[: 4 * kills // 5]
     moments = [*named, *random_moments(kills - len(named), seed=17)]
     whole, killed = folder / "whole", folder / "killed"
-    results = {"whole": attempt(whole, devices), "kills": []}
+    results = {"whole": attempt(whole, options), "kills": []}
     for moment in moments:
-        status = attempt(killed, devices, moment)
+        status = attempt(killed, options, moment)
         steps = [int(path.name.split("-")[1].split(".")[0]) for path in killed.glob("checkpoints/ckpt-*.index")]
         results["kills"].append({"status": status, "step": max(steps, default=-1), "leftovers": leftovers(killed)})
-    results["end"] = attempt(killed, devices)
+    results["end"] = attempt(killed, options)
     print(json.dumps(results))
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(pathlib.Path(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4]))

@@ -7,8 +7,10 @@ import dataclasses
 import itertools
 import json
 import pathlib
+import shutil
 import sys
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -28,20 +30,22 @@ from helpers.tiny_runs import TINY, make_run
 SHORT = dataclasses.replace(
     TINY,
     training=dataclasses.replace(
-        TINY.training, epoch_steps=3, epochs=1, warmup_steps=0, schedule="constant", init_images=32
+        TINY.training, epoch_steps=3, epochs=2, warmup_steps=0, schedule="constant", init_images=32
     ),
 )
+TWO_STEPS_DEEP = dataclasses.replace(SHORT, model=dataclasses.replace(SHORT.model, depth=2))
 
 
 def main(folder):
     two, one = session.set_up(RunOptions(devices="2")), devices.strategy("cpu")
+    tiny, (plain_path, after_one_epoch) = make_run(folder / "tiny"), plain(folder / "plain", one)
     results = {
         "wrong_batch": wrong_batch(folder / "wrong_batch", two),
-        "validation": validation(folder / "validation", two, one),
+        "validation": validation(tiny, two, one),
         "bad_replica": bad_replica(folder / "bad_replica", two),
-        "other_devices": other_devices(folder, two, one),
-        "compiled": compiled(folder / "compiled", two, one),
-        "evaluation": evaluation(folder / "evaluation"),
+        "other_devices": other_devices(plain_path, after_one_epoch, two),
+        "compiled": compiled(folder / "compiled", plain_path, two),
+        "evaluation": evaluation(tiny),
     }
     print(json.dumps(results))
 
@@ -57,7 +61,7 @@ def wrong_batch(path, strategy):
 
 def validation(path, two, one):
     """Measure validation bits/dim of one model and noise for several batch sizes, on one replica and on two."""
-    run = Run(pathlib.Path(make_run(path)))
+    run = Run(path)
     data = run.experiment().data
     source = open_source(data, (8, 8, 1))
     bits = []
@@ -103,41 +107,46 @@ def bad_replica(path, strategy):
     return after
 
 
-def other_devices(folder, two, one):
-    """Train an epoch on one replica and a second on two, and both on one; return the steps before and after, and the
-    largest difference of the weights."""
-    steps = []
-    for name, course in (("mixed", ((1, one), (2, two))), ("one", ((2, one),))):
-        for epochs, strategy in course:
-            experiment = dataclasses.replace(SHORT, training=dataclasses.replace(SHORT.training, epochs=epochs))
-            trainer = Trainer(experiment, RunOptions(run_dir=str(folder / name)), strategy)
-            trainer.restore()
-            steps.append(trainer.state.steps)
-            trainer.train()
-    difference = largest(
-        largest_difference(weights(folder / "mixed", which), weights(folder / "one", which))
-        for which in ("last", "last_average")
-    )
-    return {"steps_before": steps, "steps_after": trainer.state.steps, "difference": difference}
+def plain(path, strategy):
+    """Train two epochs on one replica; return the path of the run, and that of its copy after the first epoch."""
+    after_one_epoch = path.with_name("after_one_epoch")
 
+    def copy(epoch, logs):
+        if epoch == 0:
+            shutil.copytree(path, after_one_epoch)
 
-def compiled(path, two, one):
-    """Train an epoch compiled by XLA on two replicas, and as a plain graph on one; return the largest differences."""
-    experiment = dataclasses.replace(SHORT, model=dataclasses.replace(SHORT.model, depth=2))
-    trainer = Trainer(experiment, RunOptions(run_dir=str(path), jit_compile="on"), two)
+    trainer = Trainer(TWO_STEPS_DEEP, RunOptions(run_dir=str(path)), strategy)
+    trainer.callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=copy)]
     trainer.train()
-    plain_path = path.with_name("compiled_plain")
-    Trainer(experiment, RunOptions(run_dir=str(plain_path)), one).train()
+    return path, after_one_epoch
+
+
+def other_devices(path, after_one_epoch, strategy):
+    """Train the second epoch on two replicas; return the steps before and after, and the difference from one."""
+    trainer = Trainer(TWO_STEPS_DEEP, RunOptions(run_dir=str(after_one_epoch)), strategy)
+    trainer.restore()
+    before = trainer.state.steps
+    trainer.train()
+    return {"steps": [before, trainer.state.steps], "difference": largest_difference_of_runs(after_one_epoch, path)}
+
+
+def compiled(path, plain_path, strategy):
+    """Train compiled by XLA on two replicas; return the largest differences from the plain graph on one, and between
+    the replicas."""
+    trainer = Trainer(TWO_STEPS_DEEP, RunOptions(run_dir=str(path), jit_compile="on"), strategy)
+    trainer.train()
     stacks = [stack for stacks in trainer.step.stacked.stacks.values() for stack in stacks]
     return {
-        "from_plain": largest(
-            largest_difference(weights(path, which), weights(plain_path, which)) for which in ("last", "last_average")
-        ),
+        "from_plain": largest_difference_of_runs(path, plain_path),
         "between_replicas": largest(
-            float(np.max(np.abs(np.subtract(*map(np.asarray, two.experimental_local_results(stack))))))
+            float(np.max(np.abs(np.subtract(*map(np.asarray, strategy.experimental_local_results(stack))))))
             for stack in stacks
         ),
     }
+
+
+def largest_difference_of_runs(a, b):
+    return largest(largest_difference(weights(a, which), weights(b, which)) for which in ("last", "last_average"))
 
 
 def largest(values):
@@ -147,7 +156,7 @@ def largest(values):
 
 def evaluation(path):
     """Measure bits/dim of single images on one device, and on two with the same and with an odd batch size."""
-    path, values = make_run(path), []
+    values = []
     for devices_option, batch_size in (("cpu", 8), ("2", 16), ("2", 7)):
         context = open_context(TargetOptions(str(path), devices=devices_option))
         values.append(likelihood.measure(context, draws=2, batch_size=batch_size, limit=45).values.tolist())

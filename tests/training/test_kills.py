@@ -9,7 +9,7 @@ import pytest
 
 from glow_tf.errors import ConfigError
 from glow_tf.training.run_folder import LOCK
-from helpers.commands import ROOT, largest_difference, run_python, weights
+from helpers.commands import largest_difference, run_fork, weights
 from helpers.damage import run_until_killed
 from helpers.stub_training import CountingStep, StubTrainer, train
 
@@ -118,12 +118,10 @@ def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("devices", "kills"), [("cpu", 30), ("2", 12)])
-def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(devices, kills, tmp_path):
+@pytest.mark.parametrize(("devices", "epochs", "kills"), [("cpu", 6, 30), ("2", 3, 10)])
+def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(devices, epochs, kills, tmp_path):
     """Real processes are killed in one run folder, one after another, at named and at random moments."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    words = ("-m", "helpers.killed_runs", tmp_path, devices, kills)
-    out, _ = run_python(*words, timeout=1200, PYTHONPATH=path)
+    out, _ = run_fork("-m", "helpers.killed_runs", tmp_path, devices, epochs, kills, timeout=1200)
     results = json.loads(out)
     assert results["whole"] == results["end"] == 0
     assert [kill["status"] for kill in results["kills"]] == [signal.SIGKILL] * kills, "a run ended before its kill"

@@ -1,5 +1,6 @@
 """Test that a killed run loses at most the steps since its last checkpoint, and resumes to the same end."""
 
+import functools
 import shutil
 import signal
 import subprocess
@@ -7,7 +8,8 @@ import time
 
 import pytest
 
-from helpers.commands import ROOT, SMALL, call_train, command, environment, largest_difference, train, weights
+from helpers.commands import SMALL, call_train, command, environment, largest_difference, train, train_in_fork, weights
+from helpers.forks import ROOT, Fork
 
 EVERY_STEP = ["--checkpoint-minutes", "1e-6"]
 NAMES = ("last", "best", "last_average", "best_average")
@@ -35,15 +37,9 @@ def test_training_writes_its_results_to_stdout_and_nothing_else_to_a_log(determi
     assert err == ""
 
 
-def start_and_kill(run_dir, when, *options, number=signal.SIGKILL):
+def start_and_kill(run_dir, when, *options, number=signal.SIGKILL, start=Fork):
     """Start a run and send the signal as soon as `when(run_dir)`; return the exit code."""
-    process = subprocess.Popen(
-        command(*SMALL, "--run-dir", run_dir, *EVERY_STEP, *options),
-        env=environment(),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(command(*SMALL, "--run-dir", run_dir, *EVERY_STEP, *options), env=environment(), cwd=ROOT)
     while process.poll() is None and not when(run_dir):
         time.sleep(0.0005)
     process.send_signal(number)
@@ -60,7 +56,8 @@ def step_reached(step):
 
 @pytest.mark.slow
 def test_resume_after_a_kill_matches_without_determinism(uninterrupted, tmp_path):
-    assert start_and_kill(tmp_path / "run", step_reached(3)) == -signal.SIGKILL
+    start = functools.partial(subprocess.Popen, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert start_and_kill(tmp_path / "run", step_reached(3), start=start) == -signal.SIGKILL
     out, _ = call_train(*SMALL, "--run-dir", tmp_path / "run")
     assert "so far" in out
     for name in NAMES:
@@ -81,7 +78,7 @@ def test_deterministic_resume_after_a_signal_is_bit_identical(deterministic, tmp
     # Here the step is traced; the runs of `test_kills.py`, killed many times, compute it eagerly.
     run_dir, options = tmp_path / "run", [*SMALL, "--deterministic"]
     assert start_and_kill(run_dir, step_reached(7), "--deterministic", number=signal.SIGTERM) == 128 + signal.SIGTERM
-    assert "so far" in train(*options, "--run-dir", run_dir)[0]
+    assert "so far" in train_in_fork(*options, "--run-dir", run_dir)[0]
     for name in NAMES:
         assert largest_difference(weights(run_dir, name), weights(deterministic[0], name)) == 0
 

@@ -22,8 +22,7 @@ from glow_tf.training import loop, machine_checks, overfitting, session
 from glow_tf.training.logs import TensorBoard
 from glow_tf.training.metrics import training_metrics
 from glow_tf.training.run_folder import claimed
-from helpers.commands import call_train
-from helpers.commands import train as train_in_a_process
+from helpers.commands import call_train, train_in_fork
 from helpers.stub_training import EXPERIMENT, StubTrainer, train
 
 
@@ -353,6 +352,6 @@ def test_source_without_a_preset_trains_on_several_devices_and_names_its_choice_
         Image.new("RGB", (12, 10), (6 * i, 0, 0)).save(tmp_path / f"{i}.png")
     words = "--levels 1 --depth 1 --width 8 --batch-size 4 --epoch-steps 1 --epochs 1".split()
     words += ["--source", f"folder:{tmp_path}", "--devices", 2, "--run-dir", tmp_path / "run"]
-    out, err = train_in_a_process(*words)
+    out, err = train_in_fork(*words)
     assert err.count("40 of 40 images decide:\n  32x32 pixels") == 1
     assert "2 CPUs" in out and "32x32x3 at 5 bits" in out

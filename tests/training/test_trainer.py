@@ -4,9 +4,7 @@ import csv
 import dataclasses
 import pathlib
 import re
-import resource
 import shutil
-import subprocess
 
 import keras
 import numpy as np
@@ -21,7 +19,7 @@ from glow_tf.runs import Run
 from glow_tf.training import devices, session
 from glow_tf.training.run_folder import FIELDS_THAT_MAY_CHANGE_ON_RESUME
 from glow_tf.training.trainer import Trainer
-from helpers.commands import ROOT, SMALL, call_train, command, environment, largest_difference, weights
+from helpers.commands import SMALL, call_train, largest_difference, run_fork, weights
 from helpers.tiny_runs import TINY
 
 
@@ -313,11 +311,6 @@ def test_resume_without_a_readable_checkpoint_is_an_error(saved):
         trainer(saved.path).restore()
 
 
-def full_disk():
-    """Limit this process's files to 4 kB, as a full disk would."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-
 CONSTANT = [*SMALL, "--schedule", "constant"]
 
 
@@ -345,16 +338,8 @@ def test_full_disk_keeps_the_last_checkpoint(file, options, after_one_epoch, aft
     run_dir = tmp_path / "run"
     shutil.copytree(after_one_epoch, run_dir)
     before = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
-    done = subprocess.run(
-        command(*CONSTANT, "--run-dir", run_dir, *options),
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        preexec_fn=full_disk,
-    )
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert re.search(f"cannot write .*{re.escape(file)}", done.stderr), done.stderr
+    _, err = run_fork("-m", "helpers.full_disk", *CONSTANT, "--run-dir", run_dir, *options, code=2)
+    assert re.search(f"cannot write .*{re.escape(file)}", err), err
     after = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
     assert after == before
     call_train(*CONSTANT, "--run-dir", run_dir)
