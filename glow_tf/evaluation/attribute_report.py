@@ -49,7 +49,7 @@ def write_report(
     total = number_of_images(len(names), len(directions), count, samples)
     decode = functools.partial(decode_with_overshoot, model)
     if total >= MIN_IMAGES_TO_COMPILE:
-        decode = tf.function(decode, reduce_retracing=True)
+        decode = tf.function(decode, autograph=False, reduce_retracing=True)
     with progress_bar(total, "measuring") as bar:
         table = measure_attributes(
             model, directions, images, names, count=count, samples=samples, decode=decode, bar=bar
