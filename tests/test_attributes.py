@@ -1,5 +1,6 @@
 """Test interpolation and attribute vectors."""
 
+import functools
 import json
 import re
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from glow_tf import attributes
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation import commands
+from glow_tf.evaluation import attribute_measurement, commands
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.interpolation import interpolate, interpolate_latents
@@ -139,6 +140,8 @@ def test_interpolate_command_rejects_unknown_labels(tiny_conditional_run):
 
 def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, monkeypatch, capsys):
     run, written = TargetOptions(str(tiny_run)), tiny_run / "evaluation"
+    choose = functools.partial(attribute_measurement.choose_strength, strengths=(0.5, 1.0))
+    monkeypatch.setattr(attribute_measurement, "choose_strength", choose)
     options = dict(names=("3", "7"), limit=200, measured=10, sampled=20, video="gif")
     commands.attributes(run, save=str(tmp_path / "a.npz"), **options)
     out = capsys.readouterr().out
