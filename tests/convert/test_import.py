@@ -163,8 +163,8 @@ def test_evaluate_accepts_an_imported_run(tmp_path, capsys):
     with pytest.raises(DataError, match="there is no folder .*this source; --data names another"):
         evaluate.main(["bits", str(tmp_path / "run")])
     np.savez(tmp_path / "images.npz", **dict.fromkeys(("train", "validation", "test"), golden["x"]))
-    evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}"])
-    (path,) = (tmp_path / "run" / "evaluation").glob("*/bits.json")  # of other images than the run's
+    evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}", "--draws", "2"])
+    (path,) = (tmp_path / "run" / "evaluation").glob("*/bits_draws_2.json")  # of other images than the run's
     values = json.loads(path.read_text())
     assert values["raw"]["bits_per_dim"] == pytest.approx(float(np.mean(golden["bits_x"])), abs=0.02)  # other noise
     assert "ema" not in values and "averaged" not in values
