@@ -37,7 +37,7 @@ def pytest_xdist_auto_num_workers(config):
     return workers if workers > 1 else 0
 
 
-SECONDS = {"test_attributes.py": 12, "test_import.py": 12, "test_cache.py": 9, "test_course.py": 6}
+SECONDS = {"test_import.py": 9, "test_cache.py": 9, "test_attributes.py": 6, "test_course.py": 6}
 """Core seconds that the quick tests of long files with few tests took on two cores; elsewhere a quick test counts 0.1,
 and a slow one 10."""
 
