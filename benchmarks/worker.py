@@ -18,12 +18,17 @@ def main():
     print(json.dumps(implementation.versions), flush=True)
     for line in sys.stdin:
         task, repeats = line.split()
-        function, seconds = implementation.tasks[task], []
-        for _ in range(int(repeats)):
-            start = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - start)
-        print(json.dumps(seconds), flush=True)
+        print(json.dumps(run(implementation, task, int(repeats))), flush=True)
+
+
+def run(implementation, task, repeats):
+    """Run a task of an implementation several times; return the seconds of each."""
+    function, seconds = implementation.tasks[task], []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return seconds
 
 
 if __name__ == "__main__":

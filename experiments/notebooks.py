@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import sys
 import tempfile
 
@@ -55,13 +54,35 @@ def digest(notebook):
     return result.hexdigest()
 
 
-def execute(path, folder, changes=(), **variables):
-    """Run a notebook in a folder that has of a clone what notebooks read; return it with its outputs.
+def prepare(path, folder, changes=()):
+    """Copy a notebook, and link what notebooks read of a clone, into a folder.
+
+    Args:
+        path: path of the notebook.
+        folder: path of an empty folder.
+        changes: pairs `(text, other_text)` to replace in the code of the copy; each text must be there once.
+
+    Returns:
+        The path of the copy, in whose folder it must run.
+    """
+    (folder / "notebooks").mkdir()
+    for name in READ_FROM_CLONE:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).symlink_to(ROOT / name)
+    notebook, copy = read(path), folder / "notebooks" / path.name
+    for text, other_text in changes:
+        assert sum(cell["source"].count(text) for cell in code_cells(notebook)) == 1, text
+        for cell in code_cells(notebook):
+            cell["source"] = cell["source"].replace(text, other_text)
+    copy.write_text(json.dumps(notebook))
+    return copy
+
+
+def execute(path, **variables):
+    """Run a notebook in its folder, in a kernel, which is a process of its own; return it with its outputs.
 
     Args:
         path: path of the notebook, which is not changed.
-        folder: path of an empty folder.
-        changes: pairs `(text, other_text)` to replace in its code before it runs; each text must be there once.
         **variables: environment variables to set.
 
     Raises:
@@ -70,17 +91,8 @@ def execute(path, folder, changes=(), **variables):
     import nbformat
     from nbclient import NotebookClient
 
-    (folder / "notebooks").mkdir()
-    shutil.copy(path, folder / "notebooks")
-    for name in READ_FROM_CLONE:
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).symlink_to(ROOT / name)
     notebook = nbformat.read(path, as_version=4)
-    for text, other_text in changes:
-        assert sum(cell["source"].count(text) for cell in code_cells(notebook)) == 1, text
-        for cell in code_cells(notebook):
-            cell["source"] = cell["source"].replace(text, other_text)
-    resources = {"metadata": {"path": str(folder / "notebooks")}}
+    resources = {"metadata": {"path": str(path.parent)}}
     options = {"timeout": SECONDS, "startup_timeout": SECONDS, "record_timing": False, "coalesce_streams": True}
     client = NotebookClient(notebook, kernel_name=KERNEL["name"], resources=resources, **options)
     client.execute(env=environment(**variables))
@@ -139,7 +151,7 @@ def main(arguments=None):
     for path in paths:
         print(path.name, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            notebook = execute(path, pathlib.Path(folder))
+            notebook = execute(prepare(path, pathlib.Path(folder)))
         clean(notebook)
         nbformat.write(notebook, path)
     return 0

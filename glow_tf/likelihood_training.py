@@ -111,6 +111,10 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
                 f"{self.name}.initialize on a batch of data before fit.",
                 stacklevel=2,
             )
+        if optimizer is not None and self.built and not optimizer.built:
+            # Variables that are made while Keras traces the step would have it traced twice.
+            with self.distribute_strategy.scope():
+                optimizer.build(self.trainable_variables)
         return super().fit(*args, **kwargs)
 
     def compile_from_config(self, config: Config) -> None:

@@ -58,7 +58,7 @@ def pytest_xdist_make_scheduler(config, log):
     return UnitScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-SECONDS = {"test_attributes.py": 31, "test_damaged_runs.py": 24, "test_course.py": 20, "test_keras_contract.py": 14}
+SECONDS = {"test_import.py": 9, "test_cache.py": 9, "test_attributes.py": 6, "test_course.py": 6}
 """Core seconds that the quick tests of long files with few tests took on two cores; elsewhere a quick test counts 0.1,
 and a slow one 10."""
 

@@ -1,27 +1,72 @@
 """Test that the benchmark runs; its measurements need `python -m benchmarks` on a quiet machine."""
 
+import contextlib
+import dataclasses
+import io
 import json
-import subprocess
+import runpy
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from benchmarks import feeding, scaling
+from benchmarks import feeding, implementations, processes, race, scaling, worker
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import parts as gpu_parts
+from benchmarks.implementations import products
 from benchmarks.work import CELEBAHQ, PAPER, SMALL, Work
+from glow_tf import presets
 from glow_tf.data import cache
-from helpers.commands import ROOT, environment
+from helpers.commands import ROOT
+
+IN_A_PROCESS = ("numpy products", "nobody")
+"""Implementations that tests run in processes of their own; the others import TensorFlow or PyTorch."""
 
 
-def run_benchmarks(*options, code=0):
-    """Run `python -m benchmarks`; check the exit code and that there is no traceback; return stdout and stderr."""
-    command = [sys.executable, "-m", "benchmarks", *map(str, options)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
+class WorkerHere:
+    """An implementation in this process."""
+
+    def __init__(self, name, work):
+        self.implementation = implementations.make(name, work)
+        self.versions = self.implementation.versions
+
+    def run(self, task, repeats):
+        return worker.run(self.implementation, task, repeats)
+
+    def close(self):
+        """Do nothing: there is no process to end."""
+
+
+def result_here(module, *arguments):
+    """Run a module of the benchmark in this process; see `processes.result`."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.setattr(sys, "argv", [module, *map(str, arguments)])
+        patch.setenv(processes.START_TIME, repr(time.time()))
+        runpy.run_module(f"benchmarks.{module}", run_name="__main__")
+    return json.loads(out.getvalue().splitlines()[-1])
+
+
+@pytest.fixture
+def run_benchmarks(monkeypatch, tmp_path, capsys):
+    """Return a function that runs `python -m benchmarks` with small work in this process, and returns its output."""
+    cifar10 = presets.get("cifar10")
+    small = dataclasses.replace(cifar10, model=dataclasses.replace(cifar10.model, width=8))
+    monkeypatch.setitem(presets.PRESETS, "cifar10", small)
+    monkeypatch.setattr(products, "SIZE", 64)
+    make_process = race.Worker
+    monkeypatch.setattr(
+        race, "Worker", lambda name, work: (make_process if name in IN_A_PROCESS else WorkerHere)(name, work)
+    )
+    monkeypatch.setattr(processes, "result", result_here)
+    monkeypatch.chdir(ROOT)
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["benchmarks", "--small", *options, "--out", str(tmp_path)])
+        runpy.run_module("benchmarks", run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
 def test_benchmark_counts_operations_from_the_configuration():
@@ -43,12 +88,24 @@ def test_benchmark_scaling_line_and_plot(tmp_path):
     assert (tmp_path / "new" / "scaling.png").stat().st_size > 1000
 
 
+def test_benchmark_measures_in_processes_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    process = race.Worker("numpy products", SMALL)
+    assert process.versions == {"numpy": np.__version__} and len(process.run("products", 2)) == 2
+    process.close()
+    assert processes.result("feeding", "make", "npy", 8, 3, tmp_path) is None and (tmp_path / "images.npy").is_file()
+    with pytest.raises(
+        processes.ChildError, match="benchmarks.feeding make paint .* failed:(.*\n)*.*KeyError: 'paint'"
+    ):
+        processes.result("feeding", "make", "paint", 8, 3, tmp_path)
+
+
 @pytest.mark.slow
-def test_benchmark_parts_run_and_keep_their_results(tmp_path):
+def test_benchmark_parts_run_and_keep_their_results(run_benchmarks, tmp_path):
     pytest.importorskip("normflows", reason="the peers: pip install -r benchmarks/requirements.txt")
-    out = run_benchmarks("--small", "--parts", "race", "--rounds", 1, "--peers", "normflows", "--out", tmp_path)
+    out = run_benchmarks("--parts", "race", "--rounds", "1", "--peers", "normflows")
     assert "ahead of the fastest peer" in out
-    out = run_benchmarks("--small", "--parts", "start", "large", "--rounds", 1, "--peers", "--out", tmp_path)
+    out = run_benchmarks("--parts", "start", "large", "--rounds", "1", "--peers")
     assert "first call" in out
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results) == {"race", "start", "large"}
@@ -58,9 +115,10 @@ def test_benchmark_parts_run_and_keep_their_results(tmp_path):
 
 
 @pytest.mark.slow
-def test_benchmark_names_a_failed_peer(tmp_path):
-    out = run_benchmarks("--small", "--peers", "nobody", "--out", tmp_path, code=1)
-    assert "benchmarks: nobody failed" in out and not (tmp_path / "results.json").exists()
+def test_benchmark_names_a_failed_peer(run_benchmarks, tmp_path):
+    with pytest.raises(SystemExit, match="^benchmarks: nobody failed:\n"):
+        run_benchmarks("--peers", "nobody")
+    assert not (tmp_path / "results.json").exists()
 
 
 @pytest.mark.slow

@@ -12,16 +12,23 @@ from helpers import layer_cases
 from helpers.bijector_cases import REPRESENTATIVE_CASES, base_of, copy_tensors, distribution_of, normal, shared_bijector
 
 tfb, tfd = tfp.bijectors, tfp.distributions
-compiled_or_not = pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
+AUTOGRAPHED = ("affine of vectors", "step 1x1 affine")
+"""Cases that AutoGraph rewrites, with TFP's code, as in a user's `tf.function`: that takes longer than the graph."""
 
 
-@pytest.mark.parametrize("name", REPRESENTATIVE_CASES)
-@compiled_or_not
+@pytest.mark.parametrize(
+    ("name", "jit"),
+    [
+        *((name, False) for name in REPRESENTATIVE_CASES),
+        *(pytest.param(name, True, marks=pytest.mark.slow) for name in ("affine of vectors", "glow flat")),
+    ],
+)
 def test_sample_and_log_prob_in_a_graph(name, jit):
+    """Compile a bijector of vectors and one of a whole flow; `test_laws.py` compiles every layer."""
     case, layer, bijector = shared_bijector(name)
     distribution = distribution_of(layer, case.shape, bijector)
 
-    @tf.function(jit_compile=jit)
+    @tf.function(jit_compile=jit, autograph=name in AUTOGRAPHED and not jit)
     def run(seed):
         x, log_prob = distribution.experimental_sample_and_log_prob([3], seed=seed)
         return x, log_prob, distribution.log_prob(x), distribution.log_prob(x + 0.0)
@@ -74,7 +81,7 @@ def test_log_prob_of_joint_distributions(kind):
         np.testing.assert_allclose(log_prob, joint_by_hand(case, layer, value), atol=1e-9)
 
 
-@compiled_or_not
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_chain_invert_and_joint_in_a_graph(jit):
     case, layer, bijector = shared_bijector("step 1x1 affine")
     two = tf.constant(2.0, tf.float64)
@@ -82,7 +89,7 @@ def test_chain_invert_and_joint_in_a_graph(jit):
     inverse = tfd.TransformedDistribution(normal(case.shape), tfb.Invert(bijector))  # a density over latents
     joint = joints(distribution_of(layer, case.shape, bijector))["sequential"]
 
-    @tf.function(jit_compile=jit)
+    @tf.function(jit_compile=jit, autograph=not jit)
     def run(seed):
         results = []
         for distribution in (chain, inverse, joint):

@@ -18,14 +18,14 @@ from helpers.bijector_cases import (
     own_bijector,
     shared_bijector,
 )
-from helpers.layer_cases import CASES
+from helpers.layer_cases import ONE_OF_EACH_CLASS
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 
-WITHOUT_WEIGHTS = ("shuffle", "reverse", "squeeze", "prior fixed")
+WITH_WEIGHTS = {*ONE_OF_EACH_CLASS, *REPRESENTATIVE_CASES} - {"shuffle", "reverse", "squeeze"}
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in WITHOUT_WEIGHTS])
+@pytest.mark.parametrize("name", sorted(WITH_WEIGHTS))
 def test_bijector_values_are_never_stale_in_eager_code(name):
     case, layer, bijector = own_bijector(name)
     labels = layer_cases.labels(case)
@@ -58,7 +58,7 @@ def test_bijector_values_are_never_stale_in_a_graph(name):
     x = layer_cases.images(case, seed=1)
     weights = [v.value for v in layer.trainable_variables]
 
-    @tf.function
+    @tf.function(autograph=name != "glow flat")  # rewriting a deep flow takes longer than its graph
     def run():
         drawn = distribution.sample(3, seed=(1, 2))
         before = distribution.log_prob(x)
@@ -112,12 +112,12 @@ def test_log_det_is_cached_until_a_weight_is_written(value, log_det):
         weight.assign(weight * 1.5 + 0.3)
 
     method = {"forward": layer.decode, "inverse": layer.encode}[log_det]
-    log_det_inputs, before = tf.function(run)(lambda: None)
+    log_det_inputs, before = tf.function(run, autograph=False)(lambda: None)
     np.testing.assert_allclose(before, method(log_det_inputs)[1], atol=1e-12)
     assert products(lambda: run(lambda: None)) == products(lambda: getattr(bijector, value)(inputs))
     start = weight.numpy()
     for how, write in WRITES.items():
-        log_det_inputs, after = tf.function(run)(lambda write=write: write(assign))
+        log_det_inputs, after = tf.function(run, autograph=False)(lambda write=write: write(assign))
         np.testing.assert_allclose(after, method(log_det_inputs)[1], atol=1e-12, err_msg=how)
         assert np.all(np.abs(after - before) > 1e-3), "the update matters"
         weight.assign(start)
@@ -171,7 +171,7 @@ def test_tfp_chain_returns_stale_values_and_invert_does_not():
 
     weight = layer.trainable_variables[0].value
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(bijector):
         before = bijector.inverse(x)
         weight.assign(weight * 1.1 + 0.1)
@@ -187,7 +187,7 @@ def test_tfp_chain_returns_stale_values_and_invert_does_not():
 
 def products(function, *arguments):
     """Count the matrix products and convolutions in the graph of a function."""
-    graph = tf.function(function).get_concrete_function(*arguments).graph.as_graph_def()
+    graph = tf.function(function, autograph=False).get_concrete_function(*arguments).graph.as_graph_def()
     bodies = {f.signature.name: f.node_def for f in graph.library.function}
 
     def count(nodes):
@@ -220,7 +220,8 @@ def test_bijector_cache_holds_nothing_but_the_log_det_of_the_last_graph_that_was
     bijector.inverse_log_det_jacobian(x)
     assert not bijector._own_cache.pairs, "of eager code"
     for count in (2, 3):
-        tf.function(bijector.inverse).get_concrete_function(tf.TensorSpec([count, *case.shape], x.dtype))
+        spec = tf.TensorSpec([count, *case.shape], x.dtype)
+        tf.function(bijector.inverse, autograph=False).get_concrete_function(spec)
     assert len({pair.graph for pair in bijector._own_cache.pairs.values()}) == 1
     tf.function(distribution_of(layer, case.shape, bijector).log_prob).get_concrete_function(x)
     assert not bijector._own_cache.pairs, "it was asked for"

@@ -23,6 +23,7 @@ from helpers import guides
 from helpers.commands import call_train
 from helpers.guides import PAGES, ROOT, code_blocks, page_name
 from helpers.public_names import documented_names, internal_names
+from helpers.tiny_runs import make_run
 
 GUIDES = ROOT / "docs" / "guides"
 SETUP = [f"pip install -r requirements.txt && {command}" for command in ("python train.py", "python -m pytest")]
@@ -33,6 +34,12 @@ SLOW = (
 """Pages whose Python trains, exports or traces for more than a few seconds."""
 
 WITH_PYTHON = [page for page in PAGES if code_blocks(page)]
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """Make a run folder of a model of one level, whose exports are traced in half the time."""
+    return make_run(tmp_path_factory.mktemp("small") / "run", levels=1)
 
 
 def test_readme_is_short_and_has_the_commands_of_the_setup():
@@ -48,9 +55,9 @@ def test_readme_is_short_and_has_the_commands_of_the_setup():
         for page in WITH_PYTHON
     ],
 )
-def test_python_of_page_runs(page, tiny_run, tmp_path, monkeypatch):
+def test_python_of_page_runs(page, small_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(tiny_run, tmp_path / "runs" / "digits")
+    shutil.copytree(small_run, tmp_path / "runs" / "digits")
     guides.run_blocks(page)
 
 
@@ -137,10 +144,10 @@ def parse_pip(words):
 
 
 @pytest.mark.parametrize("line", [line for line in guides.commands() if "--help" not in line])
-def test_command_parses(line, tiny_run, tmp_path, monkeypatch):
+def test_command_parses(line, small_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "digits").symlink_to(tiny_run)
+    (tmp_path / "runs" / "digits").symlink_to(small_run)
     write_photographs(tmp_path / "my" / "images", 4)
     parse_command(line)
 

@@ -20,11 +20,14 @@ from helpers.keras_fit import CONFIG, BinMiddles, fit_under, images_and_labels
 from helpers.layer_cases import perturb
 from helpers.rounding import rounding_error
 
+ONE_LEVEL = {**CONFIG, "levels": 1}
+"""A model that Keras trains alike, and that takes half as long to trace."""
+
 
 @pytest.mark.slow
 def test_fit_evaluate_and_callbacks(tmp_path):
     images, _ = images_and_labels()
-    model = Glow(ModelConfig(**CONFIG))
+    model = Glow(ModelConfig(**ONE_LEVEL))
     model.initialize(images, seed=1)
     model.compile(Adamax(1e-2))
     history = model.fit(
@@ -54,26 +57,28 @@ def test_fit_evaluate_and_callbacks(tmp_path):
 
 
 @pytest.mark.slow
-def test_fit_with_labels_reports_the_classification_loss():
+def test_fit_with_labels_reports_the_classification_loss_and_traces_its_step_once(monkeypatch):
+    train_step, traces = Glow.train_step, []
+    monkeypatch.setattr(Glow, "train_step", lambda self, data: traces.append(data) or train_step(self, data))
     images, labels = images_and_labels()
-    model = Glow(ModelConfig(**CONFIG, classes=10, weight_y=0.1))
+    model = Glow(ModelConfig(**ONE_LEVEL, classes=10, weight_y=0.1))
     model.initialize(images, labels, seed=1)
     model.compile("adam")
     history = model.fit(images, labels, batch_size=16, verbose=0).history
-    assert set(history) == {"loss", "bits_x", "bits_y", "error"}
+    assert set(history) == {"loss", "bits_x", "bits_y", "error"} and len(traces) == 1
     assert history["loss"][0] == pytest.approx(history["bits_x"][0] + 0.1 * history["bits_y"][0], rel=1e-5)
 
 
 @pytest.mark.slow
 def test_weights_files_do_not_depend_on_compile(tmp_path):
     images, _ = images_and_labels()
-    compiled, plain = Glow(ModelConfig(**CONFIG)), Glow(ModelConfig(**CONFIG, init_seed=5))
+    compiled, plain = Glow(ModelConfig(**ONE_LEVEL)), Glow(ModelConfig(**ONE_LEVEL, init_seed=5))
     compiled.compile("adam")
     compiled.fit(images, verbose=0)
     compiled.save_weights(tmp_path / "m.weights.h5")
     plain.load_weights(tmp_path / "m.weights.h5")
     np.testing.assert_array_equal(plain.encode(images)[0], compiled.encode(images)[0])
-    other = Glow(ModelConfig(**CONFIG, init_seed=6))
+    other = Glow(ModelConfig(**ONE_LEVEL, init_seed=6))
     other.save_weights(tmp_path / "n.weights.h5")
     compiled.load_weights(tmp_path / "n.weights.h5")
     np.testing.assert_array_equal(compiled.encode(images)[0], other.encode(images)[0])
@@ -82,7 +87,7 @@ def test_weights_files_do_not_depend_on_compile(tmp_path):
 @pytest.mark.slow
 def test_fit_resumes_from_a_saved_compiled_model(tmp_path):
     images, _ = images_and_labels()
-    model = Glow(ModelConfig(**CONFIG))
+    model = Glow(ModelConfig(**ONE_LEVEL))
     model.compile(keras.optimizers.Adam(1e-2))
     fit = dict(batch_size=16, shuffle=False, verbose=0)
     model.fit(images, **fit)
@@ -96,7 +101,7 @@ def test_fit_resumes_from_a_saved_compiled_model(tmp_path):
 
 def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_types():
     images, _ = images_and_labels(8)
-    model = Glow(ModelConfig(**CONFIG))
+    model = Glow(ModelConfig(**ONE_LEVEL))
     with pytest.raises(ValueError, match="loss and metrics must be left out"):
         model.compile("adam", loss="mse", metrics=["mae"])
     model.compile(metrics=[], run_eagerly=True)
@@ -114,7 +119,7 @@ def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_typ
 @pytest.mark.slow
 def test_fit_compiled_by_xla_matches_the_plain_one():
     images, _ = images_and_labels(16)
-    models = [BinMiddles(ModelConfig(**CONFIG)) for _ in range(2)]  # XLA would draw other noise for the same seed
+    models = [BinMiddles(ModelConfig(**ONE_LEVEL)) for _ in range(2)]  # XLA would draw other noise for the same seed
     losses = []
     for model, jit_compile in zip(models, (False, True), strict=True):
         model.initialize(images)
@@ -150,7 +155,7 @@ def test_model_summary_and_config_round_trip():
 
 def test_gradients_accumulate_over_batches_of_fresh_noise():
     images, _ = images_and_labels(8)
-    model = Glow(ModelConfig(**{**CONFIG, "levels": 1}))
+    model = Glow(ModelConfig(**ONE_LEVEL))
     model.initialize(images, seed=0)
     expected = [v.numpy() for v in model.trainable_variables]
     for batch in range(2):
@@ -184,7 +189,7 @@ def test_accumulation_under_mirrored_strategy_is_refused():
         message = "gradient_accumulation_steps does not work under MirroredStrategy in Keras"
         with pytest.raises(ValueError, match=f"Adamax: {message}"):
             Adamax(gradient_accumulation_steps=2)
-        model = Glow(ModelConfig(**{**CONFIG, "levels": 1}))
+        model = Glow(ModelConfig(**ONE_LEVEL))
         with pytest.raises(ValueError, match=f"compile: {message}"):
             model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2))
 
@@ -328,7 +333,7 @@ def test_train_on_batch_follows_the_gradient_of_the_mean_and_skipped_batches_hav
             return {**terms, "loss": 1024 * terms["loss"]}
 
     images, _ = images_and_labels(8)
-    model = Recording(ModelConfig(**{**CONFIG, "levels": 1}))
+    model = Recording(ModelConfig(**ONE_LEVEL))
     model.initialize(images)
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(model.bits_per_dim(images))

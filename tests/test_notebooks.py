@@ -1,28 +1,47 @@
 """Test the notebooks: every one runs, uses public names only, and is stored with small outputs of its own code."""
 
 import base64
+import io
 import json
-import os
 import re
 
-import numpy as np
+import matplotlib.pyplot as plt
 import pytest
 
 from experiments import notebooks
-from glow_tf.cache import SWITCH
-from glow_tf.data import face_drawings, faces
+from glow_tf.data import faces
 from helpers.guides import ROOT, linked_files
 from helpers.public_names import internal_names
 
 NAMES = [path.stem for path in notebooks.PATHS]
-TRAINING_FACES, TEST_FACES = 1000, 200
-"""Faces that notebooks read, the first of their splits."""
+FACES = {"train": 100, "test": 100}
+"""Faces of each split that are drawn in the tests; drawing all takes a minute."""
 SHORTER = {
-    "anomaly_scores": [("training[: 32 * 300]", "training[: 32 * 100]"), ("depth=3, width=48", "depth=1, width=48")],
-    "your_own_images": [("epoch_steps=60", "epoch_steps=20"), ("depth=3, width=48", "depth=1, width=48")],
-    "density_in_the_plane": [("STEPS, BATCH = 1500, 256", "STEPS, BATCH = 150, 256"), ("-4, 5, 901", "-4, 5, 301")],
+    "anomaly_scores": [
+        ("digits = digits[:200]", "digits = digits[:100]"),
+        ("mnist[::25]", "mnist[::50]"),
+        ("as_bytes(small)[:200]", "as_bytes(small)[:100]"),
+        ("noise(200, shape)", "noise(100, shape)"),
+        ("levels=3, depth=3, width=48", "levels=2, depth=1, width=16"),
+        ("training[: 32 * 300]", "training[: 32 * 60]"),
+    ],
+    "faces": [("np.split(train_images, 10)", "np.split(train_images, 5)")],
+    "your_own_images": [
+        ("range(100)", "range(40)"),
+        ("depth=3, width=48", "depth=1, width=16"),
+        ("epoch_steps=60, epochs=4", "epoch_steps=40, epochs=2"),
+    ],
+    "density_in_the_plane": [
+        ("make_moons(20_000", "make_moons(2_000"),
+        ("for step in range(8)", "for step in range(2)"),
+        ("STEPS, BATCH = 1500, 256", "STEPS, BATCH = 100, 256"),
+        ("(1, 4, 8, 16)", "(1, 4)"),
+        ("-1.6, 2.6, 280", "-1.6, 2.6, 70"),
+        ("-1.1, 1.6, 180", "-1.1, 1.6, 45"),
+        ("-4, 5, 901", "-4, 5, 301"),
+    ],
 }
-"""What makes the trainings of notebooks shorter in the tests; the stored outputs are of the whole ones."""
+"""What makes the work of notebooks shorter in the tests; the stored outputs are of the whole one."""
 MAX_BYTES, MAX_PICTURE_BYTES = 256_000, 120_000
 MAGIC = re.compile(r"^( *)%.*$", re.MULTILINE)
 """A command of IPython, which is no Python."""
@@ -109,35 +128,38 @@ def test_page_of_the_documentation_lists_every_notebook():
     assert sorted(re.findall(r"\.\./notebooks/(\w+)\.ipynb", page)) == NAMES
 
 
-@pytest.fixture(scope="module")
-def few_faces(tmp_path_factory):
-    """Make a cache of `bundled:faces` whose images are black but for those that notebooks read; give its folder.
-
-    Drawing all takes a minute.
-    """
-    folder, start, draw = tmp_path_factory.mktemp("faces"), faces.COUNTS["train"], faces.draw
-
-    def draw_few(count):
-        images = np.zeros([count, face_drawings.SIZE, face_drawings.SIZE, 3], np.uint8)
-        images[:TRAINING_FACES] = draw(TRAINING_FACES)
-        features, paint = face_drawings.list_features(start + TEST_FACES)[start:], face_drawings.Painter()
-        images[start : start + TEST_FACES] = [paint(face) for face in features]
-        return images
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(faces, "draw", draw_few)
-        patch.setenv(SWITCH, str(folder))
-        faces.cached_images(sum(faces.COUNTS.values()), faces.SMALL_SIZE)
-    return folder
+IN_A_KERNEL = "density_in_the_plane"
+"""The notebook that runs as a user's does, in a process of its own."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", notebooks.PATHS, ids=NAMES)
-def test_notebook_runs(path, few_faces, tmp_path):
+def test_notebook_runs_in_a_kernel(tmp_path):
     pytest.importorskip("nbclient", reason="the extra dev is not installed: pip install 'glow_tf[dev]'")
     pytest.importorskip("ipykernel", reason="the extra dev is not installed: pip install 'glow_tf[dev]'")
-    # Compiled as in the process of the tests, see `conftest.py`.
-    variables = {SWITCH: str(few_faces), "XLA_FLAGS": os.environ["XLA_FLAGS"]}
-    notebook = notebooks.execute(path, tmp_path, SHORTER.get(path.stem, ()), **variables)
+    path = ROOT / "notebooks" / f"{IN_A_KERNEL}.ipynb"
+    notebook = notebooks.execute(notebooks.prepare(path, tmp_path, SHORTER[IN_A_KERNEL]))
     notebooks.clean(notebook)
-    assert not faults(notebook)
+    assert not faults(notebook) and pictures(notebook)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if name != IN_A_KERNEL])
+def test_cells_of_notebook_run(name, tmp_path, monkeypatch, capsys):
+    """Run them in this process, which has imported TensorFlow, and draw every figure."""
+    monkeypatch.setattr(faces, "COUNTS", FACES)
+    monkeypatch.setattr(plt, "show", draw_figures)
+    plt.switch_backend("agg")
+    path = notebooks.prepare(ROOT / "notebooks" / f"{name}.ipynb", tmp_path, SHORTER.get(name, ()))
+    monkeypatch.chdir(path.parent)
+    names = {"__name__": "__main__"}
+    for number, cell in enumerate(notebooks.code_cells(notebooks.read(path))):
+        exec(compile(MAGIC.sub(r"\1pass", cell["source"]), f"{path.name}, cell {number}", "exec"), names)
+    printed = capsys.readouterr().out
+    assert printed and not MACHINE.search(printed)
+
+
+def draw_figures():
+    """Draw the open figures, as `show` does in a notebook, and close them."""
+    for number in plt.get_fignums():
+        plt.figure(number).savefig(io.BytesIO())
+    plt.close("all")

@@ -22,7 +22,8 @@ DOUBLE = "float64"
 
 def dynamic_graph(function, *dtypes):
     """Make the graph of a function that knows neither sizes nor ranks."""
-    return tf.function(lambda *values: function(*values), input_signature=[tf.TensorSpec(None, d) for d in dtypes])
+    signature = [tf.TensorSpec(None, dtype) for dtype in dtypes]
+    return tf.function(lambda *values: function(*values), input_signature=signature, autograph=False)
 
 
 def dynamic(function, *values):

@@ -15,6 +15,8 @@ Everything random about an image is a function of (seed, position), so the numbe
 of machines, and the step at which a run is resumed change nothing.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -135,6 +137,23 @@ def evaluation_batches(
         >>> len(batches), source.size("test")
         (3, 300)
     """
+
+    def noise_seeds(position: Tensor) -> Tensor:
+        return stream_seed(seed, EVALUATION + draw, position)
+
+    return _ordered_batches(source, split, config, image_shape, batch_size, rows, noise_seeds)
+
+
+def _ordered_batches(
+    source: Source,
+    split: str,
+    config: DataConfig,
+    image_shape: ImageShape,
+    batch_size: int,
+    rows: np.ndarray | None,
+    noise_seeds: Callable[[Tensor], Tensor] | None = None,
+) -> tf.data.Dataset:
+    """Return the batches of `evaluation_batches`, without noise where no function of positions gives its seeds."""
     records = source.rows_of(split) if rows is None else np.asarray(rows, np.int64)
     count = len(records)
     if not count:
@@ -151,7 +170,7 @@ def evaluation_batches(
         examples = _examples(
             read_group(source, rows, image_shape, read, (rows,)),
             image_shape,
-            stream_seed(seed, EVALUATION + draw, position),
+            noise_seeds and noise_seeds(position),
             position,
         )
         return {**examples, "weight": tf.where(i < count, examples["weight"], 0.0)}
@@ -190,7 +209,7 @@ def arrays(
         >>> images.shape, labels.shape, attributes.shape
         ((5, 8, 8, 1), (5,), (5, 0))
     """
-    batches = evaluation_batches(source, split, config, image_shape=image_shape, batch_size=64, seed=0, rows=rows)
+    batches = _ordered_batches(source, split, config, image_shape, 64, rows)
     columns: dict[str, list[np.ndarray]] = {"image": [], "label": [], "attributes": []}
     with data_errors():
         for batch in batches.take(-1 if limit is None else -(-limit // 64)).as_numpy_iterator():
@@ -217,16 +236,17 @@ def _decode_first_valid(source: Source, rows: Tensor, index: Tensor, count: int)
 
 
 def _examples(
-    records: dict[str, Tensor], image_shape: ImageShape, noise_seeds: Tensor, positions: Tensor
+    records: dict[str, Tensor], image_shape: ImageShape, noise_seeds: Tensor | None, positions: Tensor
 ) -> dict[str, Tensor]:
     """Return the part of a batch (see the module) that belongs to decoded records with their fitted images."""
-    uniform = tf.random.stateless_uniform
-    noise = [uniform(image_shape, noise_seed) for noise_seed in tf.unstack(noise_seeds)]
-    return {
+    examples = {
         "image": records["image"],
         "label": records["label"],
         "attributes": records["attributes"],
-        "noise": tf.stack(noise),
         "weight": tf.cast(records["valid"], tf.float32),
         "index": positions,
     }
+    if noise_seeds is None:
+        return examples
+    uniform = tf.random.stateless_uniform
+    return {**examples, "noise": tf.stack([uniform(image_shape, seed) for seed in tf.unstack(noise_seeds)])}

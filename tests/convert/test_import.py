@@ -18,6 +18,7 @@ from glow_tf.convert.openai_glow import original_names
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.names import EMA_SUFFIX
 from glow_tf.errors import ConversionError, DataError, RunError
+from glow_tf.export import saved_model
 from glow_tf.runs import Run
 from helpers import layer_cases
 from helpers.golden import FORWARD_CASES, assert_close, case
@@ -51,9 +52,9 @@ def test_imported_checkpoint_matches_the_original(name, tmp_path):
     assert_close(loaded.bits_per_dim(golden["x"], golden.labels, noise=golden.noise), golden["bits_x"], 1e-5, "bits_x")
 
 
-def assert_served(signatures, model, images, labels=None):
+def assert_served(signatures, model, images, labels):
     """Check a SavedModel's `encode`, at the middle of each bin, and `bits_per_dim` against the model's."""
-    inputs = {"images": tf.constant(images)} | ({} if labels is None else {"labels": tf.constant(labels)})
+    inputs = {"images": tf.constant(images), "labels": tf.constant(labels)}
     encoded = signatures["encode"](**inputs)
     for i, expected in enumerate(model.encode(images, labels)):
         assert_close(encoded[f"eps_{i}"], expected, 1e-5, f"eps {i}")
@@ -90,13 +91,13 @@ def test_imported_raw_and_ema_weights_match_the_original(ema, key, tmp_path):
         assert float(np.mean(bits)) == pytest.approx(loss, rel=1e-5)
 
 
-@pytest.mark.slow
-def test_saved_model_of_imported_ema_weights_matches_the_run(tmp_path):
-    golden = TRAINED
+def test_export_of_imported_ema_weights_takes_them(tmp_path, monkeypatch):
+    golden, exported = TRAINED, []
     run_import(golden.checkpoint, tmp_path / "run", *options(golden))
+    monkeypatch.setattr(saved_model, "export_model", lambda glow, *_: exported.append(glow))
     export.main([str(tmp_path / "run"), str(tmp_path / "saved"), "--ema"])
-    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
-    assert_served(signatures, Run.open(tmp_path / "run").model(ema=True), golden["x"][0])
+    (glow,) = exported
+    assert_weights(glow, golden, "end/ema/")
 
 
 @pytest.mark.parametrize("name", ["case3_affine_shuffle", "case6_affine_lu"])
@@ -162,8 +163,8 @@ def test_evaluate_accepts_an_imported_run(tmp_path, capsys):
     with pytest.raises(DataError, match="there is no folder .*this source; --data names another"):
         evaluate.main(["bits", str(tmp_path / "run")])
     np.savez(tmp_path / "images.npz", **dict.fromkeys(("train", "validation", "test"), golden["x"]))
-    evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}"])
-    (path,) = (tmp_path / "run" / "evaluation").glob("*/bits.json")  # of other images than the run's
+    evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}", "--draws", "2"])
+    (path,) = (tmp_path / "run" / "evaluation").glob("*/bits_draws_2.json")  # of other images than the run's
     values = json.loads(path.read_text())
     assert values["raw"]["bits_per_dim"] == pytest.approx(float(np.mean(golden["bits_x"])), abs=0.02)  # other noise
     assert "ema" not in values and "averaged" not in values

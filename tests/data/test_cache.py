@@ -15,7 +15,7 @@ from glow_tf.config import DataConfig
 from glow_tf.data import aliased, cache, cache_folder, open_source, pipeline
 from glow_tf.data.decoded_images import MappedImageTable
 from glow_tf.data.files import RecordSource
-from helpers.source_cases import SHAPE
+from helpers.source_cases import SHAPE, arrays, rows_of_splits
 
 RNG = np.random.default_rng(0)
 
@@ -41,19 +41,16 @@ def open_cached(config, cache_dir):
 
 
 def batches(source, config, steps=5):
-    """Return training batches of more than one epoch, and the evaluation batches of all splits, as arrays."""
+    """Return training batches of more than one epoch, and evaluation batches of all splits, as arrays."""
     training = pipeline.training_batches(source, config, image_shape=SHAPE, batch_size=4, seed=3)
     result = list(itertools.islice(training.as_numpy_iterator(), steps))
-    for split in ("train", "validation", "test"):
-        options = dict(image_shape=SHAPE, batch_size=4, seed=3)
-        result += pipeline.evaluation_batches(source, split, config, **options).as_numpy_iterator()
-    return result
+    options = dict(image_shape=SHAPE, batch_size=4, seed=3, rows=rows_of_splits(source))
+    return result + list(pipeline.evaluation_batches(source, "test", config, **options).as_numpy_iterator())
 
 
 def images(source, config):
     """Return the images of all splits as one array."""
-    splits = ("train", "validation", "test")
-    return np.concatenate([pipeline.arrays(source, split, config, SHAPE)[0] for split in splits])
+    return arrays(source, "test", config, rows=rows_of_splits(source))[0]
 
 
 def assert_same(one, two):

@@ -19,7 +19,7 @@ from glow_tf.demo.app import create_app
 from glow_tf.demo.edits import Pictures
 from glow_tf.demo.uploads import MAX_BYTES
 
-AT_ONCE, IN_A_ROW, ROUNDS = 200, 300, 3
+AT_ONCE, IN_A_ROW, ROUNDS = 100, 150, 3
 
 
 class SlowSession:

@@ -99,6 +99,13 @@ CASES = {
     ),
 }
 
+ONE_OF_EACH_CLASS = (
+    *("actnorm", "conv1x1 of vectors", "conv1x1 lu", "shuffle", "reverse", "affine", "additive of vectors", "squeeze"),
+    *("split", "prior conditional", "step 1x1 affine", "multiscale recomputed", "glow conditional", "glow flat"),
+    *("sequential", "guide"),
+)
+"""A case of every class, for what an adapter of the base class does alike for all forms of a layer."""
+
 
 def images(case, n=4, seed=0, dtype=DTYPE):
     """Draw a batch of inputs `[n, *shape]`, correlated and with a nonzero mean."""

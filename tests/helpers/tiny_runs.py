@@ -18,12 +18,12 @@ TINY = dataclasses.replace(
 """An experiment that trains in a second."""
 
 
-def make_run(path, classes=0, **model):
+def make_run(path, classes=0, levels=2, **model):
     """Make a run folder whose raw and EMA weights differ; return its path."""
     config = ModelConfig(
         image_shape=(8, 8, 1),
         bits=4,
-        levels=2,
+        levels=levels,
         depth=1,
         width=8,
         classes=classes,

@@ -103,7 +103,7 @@ def test_steps_of_a_graph_match_the_plain_loop(method, permutation, recompute, j
     [(True, False, False), (True, True, False), pytest.param(False, True, True, marks=pytest.mark.slow)],
 )
 def test_second_order_gradients_match_the_plain_loop(recompute, graph, jit_compile):
-    steps, x = steps_and_input("1x1")
+    steps, x = steps_and_input("1x1", depth=2)
     weight = steps[0].coupling.network.W_1.value
     direction = tf.constant(np.random.default_rng(4).normal(size=x.shape))
 
@@ -120,14 +120,14 @@ def test_second_order_gradients_match_the_plain_loop(recompute, graph, jit_compi
     def compute():
         return second_order(lambda x: shared_steps.run_steps(steps, "encode", x, recompute))
 
-    compute = tf.function(compute, jit_compile=jit_compile) if graph else compute
+    compute = tf.function(compute, autograph=False, jit_compile=jit_compile) if graph else compute
     expected = second_order(lambda x: shared_steps.run_steps_plainly(steps, "encode", x))
     for a, b in zip(compute(), expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
 
 
 def test_forward_mode_through_recomputation_is_right_or_refused():
-    steps, x = steps_and_input("1x1")
+    steps, x = steps_and_input("1x1", depth=2)
     direction = tf.constant(np.random.default_rng(4).normal(size=x.shape))
 
     def tangents(run):
@@ -140,16 +140,16 @@ def test_forward_mode_through_recomputation_is_right_or_refused():
 
     with pytest.raises(NotImplementedError, match="forward-mode derivatives do not go through recompute=True"):
         tangents(lambda: recomputed(x))
-    function = tf.function(recomputed)
+    function = tf.function(recomputed, autograph=False)
     for a, b in zip(
         tangents(lambda: function(x)), tangents(lambda: shared_steps.run_steps_plainly(steps, "encode", x)), strict=True
     ):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
 
 
-def steps_and_input(permutation):
-    """Return three steps with general weights, and an input, in float64."""
-    flow = layers.MultiScale(levels=1, depth=3, width=5, permutation=permutation, seed=1, dtype=layer_cases.DTYPE)
+def steps_and_input(permutation, depth=3):
+    """Return steps with general weights, and an input, in float64."""
+    flow = layers.MultiScale(levels=1, depth=depth, width=5, permutation=permutation, seed=1, dtype=layer_cases.DTYPE)
     flow.build((None, 4, 4, 1))
     layer_cases.perturb(flow.trainable_variables, np.random.default_rng(1), 0.1)
     return flow.steps(0), tf.constant(np.random.default_rng(3).normal(size=(3, 2, 2, 4)))
@@ -175,8 +175,8 @@ def test_order_of_a_steps_values_does_not_depend_on_what_is_frozen(permutation):
     [
         *((permutation, False, False) for permutation in ("1x1", "lu", "shuffle")),
         ("1x1", True, False),
-        *(pytest.param(permutation, True, False, marks=pytest.mark.slow) for permutation in ("lu", "shuffle")),
-        *(pytest.param(permutation, False, True, marks=pytest.mark.slow) for permutation in ("1x1", "lu", "shuffle")),
+        pytest.param("shuffle", True, False, marks=pytest.mark.slow),
+        *(pytest.param(permutation, False, True, marks=pytest.mark.slow) for permutation in ("lu", "shuffle")),
     ],
 )
 def test_frozen_parts_of_steps_change_no_value_and_no_other_gradient(permutation, recompute, jit_compile):

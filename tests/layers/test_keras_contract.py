@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras.src import testing
+from keras.src.trainers import trainer
 
 from glow_tf import Glow, layers
 from glow_tf.config import ModelConfig
@@ -21,23 +22,13 @@ NETWORKS = {
     "zero dense": layer_cases.Case(lambda dtype: layers.ZeroDense(4, dtype=dtype), (5,)),
 }
 
-NAMES = (
-    *("actnorm", "conv1x1 of vectors", "conv1x1 lu", "shuffle", "reverse", "affine", "additive of vectors", "squeeze"),
-    *("split", "prior conditional", "step 1x1 affine", "multiscale recomputed", "glow conditional", "glow flat"),
-    *("sequential", "guide"),
-)
-"""A case of every class."""
-
-TRAINED = ("actnorm", "affine", "dense network")
-"""Cases that a quick test trains: Keras lets XLA compile the step of each, which takes seconds."""
+COMPILED = ("actnorm", "affine", "dense network")
+"""Cases whose training step Keras lets XLA compile, which takes seconds; `test_laws.py` compiles every layer."""
 
 WITH_A_LIST_OF_LATENTS = ("split", "multiscale recomputed", "glow conditional")
 """Cases of a layer to a list of latents."""
 
-CASES = {**{name: layer_cases.CASES[name] for name in NAMES}, **NETWORKS}
-
-TRAINED_SLOWLY = [name for name in CASES if name not in (*TRAINED, *WITH_A_LIST_OF_LATENTS) and not CASES[name].labels]
-"""The other cases that Keras can train."""
+CASES = {**{name: layer_cases.CASES[name] for name in layer_cases.ONE_OF_EACH_CLASS}, **NETWORKS}
 
 
 def test_every_public_layer_is_among_the_cases():
@@ -45,11 +36,14 @@ def test_every_public_layer_is_among_the_cases():
     assert classes == {*layers.__all__, "LeakyReLUFlow"} - {"FlowLayer"}
 
 
-def run_tests_of_keras(name, training):
+@pytest.mark.parametrize("name", CASES)
+def test_layer_passes_the_tests_of_keras(name, monkeypatch):
     case = CASES[name]
     shape = (2, *case.shape)
     expected = case.make("float32").compute_output_shape(shape)
     assert isinstance(expected[0], list) == (name in WITH_A_LIST_OF_LATENTS)
+    if name not in COMPILED:
+        monkeypatch.setattr(trainer, "model_supports_jit", lambda model: False)
     testing.TestCase().run_layer_test(
         lambda: case.make("float32"),
         {},
@@ -57,23 +51,12 @@ def run_tests_of_keras(name, training):
         call_kwargs={"condition": layer_cases.labels(case, 2)} if case.labels else {},
         expected_output_shape=expected,
         supports_masking=False,
-        run_training_check=training,
+        run_training_check=not case.labels and name not in WITH_A_LIST_OF_LATENTS,
         run_mixed_precision_check=False,
     )
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_layer_passes_the_tests_of_keras(name):
-    run_tests_of_keras(name, training=name in TRAINED)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TRAINED_SLOWLY)
-def test_other_layer_passes_the_tests_of_keras_with_that_of_training(name):
-    run_tests_of_keras(name, training=True)
-
-
-@pytest.mark.parametrize("name", [name for name in layer_cases.CASES if name not in NAMES])
+@pytest.mark.parametrize("name", [name for name in layer_cases.CASES if name not in CASES])
 def test_other_forms_of_a_layer_pass_the_serialization_test_of_keras(name):
     testing.TestCase().run_class_serialization_test(layer_cases.CASES[name].make("float32"))
 

@@ -14,7 +14,8 @@ from glow_tf.training.fused_update import WeightUpdate, reference_update
 from glow_tf.training.optimizers import Adam, Adamax
 from glow_tf.training.stacked_state import StackedState
 
-CONFIG = ModelConfig(image_shape=(8, 8, 1), levels=2, depth=2, width=4)
+ONE_LEVEL = ModelConfig(image_shape=(8, 8, 1), levels=1, depth=2, width=4)
+TWO_LEVELS = dataclasses.replace(ONE_LEVEL, levels=2)
 STEPS = 3
 TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
 """Largest relative difference, in norm, of an array."""
@@ -23,7 +24,7 @@ TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
 class Weights:
     """A model with general weights, its EMA and its optimizer: always the same ones."""
 
-    def __init__(self, optimizer_class, dtype, config=CONFIG, freeze=None):
+    def __init__(self, optimizer_class, dtype, config=ONE_LEVEL, freeze=None):
         self.model = Glow(config, dtype=dtype)
         if freeze:
             freeze(self.model.flow)
@@ -126,8 +127,7 @@ def slow_unless(quick):
         pytest.param(
             optimizer, dtype, form, marks=slow_unless(form is Fused or (optimizer, dtype) == (Adamax, "float32"))
         )
-        for optimizer in (Adamax, Adam)
-        for dtype in TOLERANCE
+        for optimizer, dtype in ((Adamax, "float32"), (Adamax, "float64"), (Adam, "float32"))
         for form in (Fused, Stacked)
     ],
 )
@@ -162,9 +162,9 @@ def freeze_a_step(flow):
 
 
 PARTS = {
-    "an actnorm is frozen": (CONFIG, freeze_an_actnorm),
-    "a step is frozen": (CONFIG, freeze_a_step),
-    "no weight outside of the steps": (dataclasses.replace(CONFIG, levels=1, learn_top=False), None),
+    "an actnorm is frozen": (TWO_LEVELS, freeze_an_actnorm),
+    "a step is frozen": (TWO_LEVELS, freeze_a_step),
+    "no weight outside of the steps": (dataclasses.replace(ONE_LEVEL, learn_top=False), None),
 }
 
 
