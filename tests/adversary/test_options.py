@@ -10,7 +10,7 @@ from PIL import Image
 
 from glow_tf.attributes import load_attributes
 from glow_tf.cli import convert, demo, evaluate, export, train
-from glow_tf.evaluation import attribute_measurement
+from glow_tf.evaluation import calibration
 from helpers.commands import call
 
 MAIN = {module.NAME: module.main for module in (train, evaluate, export, convert, demo)}
@@ -149,8 +149,8 @@ def named_in_the_table(line):
     def read(files):
         folder = files["OUT"].with_name("table")
         options = f"--limit 80 --measured 4 --sampled 0 --shown 1 --video gif --out {folder}"
-        with pytest.MonkeyPatch.context() as patch:  # the choice of the strength takes seconds
-            patch.setattr(attribute_measurement, "choose_strength", lambda measure: (1.0, {}))
+        with pytest.MonkeyPatch.context() as patch:  # the choice of the lengths takes seconds
+            patch.setattr(calibration, "choose_factor", lambda measure: 1.0)
             run(EVALUATE, f"attributes {line} {options}", files)
         (path,) = folder.rglob("attributes*.md")
         names = [row.strip("| ").split(" | ")[0] for row in path.read_text().splitlines()[2:]]

@@ -1,7 +1,8 @@
 """Start programs as forks of one process that has imported the library, which spares each of them its imports.
 
 A `Fork` is for tests of the work of a program. Where its start is the subject (what it imports and shows, and Ctrl-C
-meanwhile), and for a program that must do without the library, take `subprocess`.
+meanwhile), and for a program that must do without the library, take `subprocess`. Other systems than Linux cannot make
+a fork of another process a child of this one; there the programs are new processes.
 """
 
 import atexit
@@ -37,6 +38,10 @@ class Fork:
     def __init__(self, command, env, cwd=ROOT):
         self.command, self.returncode = [str(word) for word in command], None
         self.files = [tempfile.TemporaryFile() for _ in ("stdout", "stderr")]  # noqa: SIM115
+        if sys.platform != "linux":
+            self.process = subprocess.Popen(self.command, env=env, cwd=cwd, stdout=self.files[0], stderr=self.files[1])
+            self.pid = self.process.pid
+            return
         request = {"command": self.command, "env": dict(env), "cwd": str(cwd)}
         server = connect()
         socket.send_fds(server, [json.dumps(request).encode()], [file.fileno() for file in self.files])
