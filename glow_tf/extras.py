@@ -10,6 +10,7 @@ PACKAGES = {
     "matplotlib": ("matplotlib", "train"),
     "tqdm": ("tqdm", "train"),
     "tyro": ("tyro", "train"),
+    "docstring_parser": ("docstring-parser", "train"),
     "importlib_resources": ("importlib_resources", "data"),
     "mlxtend": ("mlxtend", "data"),
     "skimage": ("scikit-image", "data"),

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 import glow_tf
 from glow_tf import backend, presets
-from glow_tf.cli import lean, main, parsing, start, train
+from glow_tf.cli import evaluate, lean, main, parsing, start, train
 from glow_tf.cli.command import rename_options, run_command, start_tensorflow
 from glow_tf.cli.start import command_name, is_command, spell
 from glow_tf.config import RunOptions
@@ -338,6 +338,18 @@ def test_new_names_of_options_stay_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert rename_options(words, {"--average": "--ema"}) == words
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "text"),
+    [
+        (evaluate.main, ["attributes", "--help"], "otherwise lengths are those of the original code"),
+        (train.main, ["--help"], "pad adds zeros around it; resize scales the shorter side"),
+    ],
+)
+def test_help_breaks_lines_where_the_terminal_ends_alone(main, words, text, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert text in call(main, "any", *words)[0]
 
 
 def test_one_command_names_the_others():

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import docstring_parser
 import tyro
 
 from glow_tf.errors import ConfigError
@@ -76,7 +77,8 @@ def defer(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
 def _with_short_errors(cli: Callable[[], Any], arguments: Sequence[str]) -> Any:
     """Call tyro; raise a `ConfigError` of one sentence where it would print an error in a frame."""
     if {"-h", "--help"} & set(arguments):
-        return cli()
+        with _joined_lines():
+            return cli()
     text = io.StringIO()
     try:
         with _unwrapped_lines(), contextlib.redirect_stderr(text):
@@ -85,6 +87,26 @@ def _with_short_errors(cli: Callable[[], Any], arguments: Sequence[str]) -> Any:
         if not end.code:
             raise
     raise ConfigError(sentence(text.getvalue()))
+
+
+@contextlib.contextmanager
+def _joined_lines() -> Iterator[None]:
+    """Join the lines in which docstrings describe options: tyro would break the lines of its help there too."""
+    functions = {name: getattr(docstring_parser, name) for name in ("parse", "parse_from_object")}
+    for name, function in functions.items():
+        setattr(docstring_parser, name, functools.partial(_parse_and_join, function))
+    try:
+        yield
+    finally:
+        for name, function in functions.items():
+            setattr(docstring_parser, name, function)
+
+
+def _parse_and_join(parse: Callable[..., docstring_parser.Docstring], *args: Any) -> docstring_parser.Docstring:
+    docstring = parse(*args)
+    for parameter in docstring.params:
+        parameter.description = " ".join((parameter.description or "").split()) or None
+    return docstring
 
 
 @contextlib.contextmanager

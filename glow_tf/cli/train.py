@@ -30,7 +30,9 @@ earlier run; Ctrl-C and SIGTERM save and stop.
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions(DataConfig):
-    """`DataConfig` without an option for the record of the splits, which the run folder keeps."""
+    """The source of the images and their processing before quantization."""
+
+    # The run folder keeps the record; no option sets it.
 
     split_record: Annotated[SplitRecord | None, tyro.conf.Fixed, tyro.conf.Suppress] = None
 
