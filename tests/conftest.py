@@ -6,6 +6,7 @@ Nothing here imports TensorFlow at the top: the process that distributes the tes
 import collections
 import gc
 import os
+import resource
 import signal
 
 import pytest
@@ -82,10 +83,7 @@ def cache_home(tmp_path_factory):
 
 
 def pytest_collection_finish():
-    """Exclude what was imported, half a million objects, from garbage collection, which took half a second each time.
-
-    `free_memory` collects after every slow test.
-    """
+    """Exclude what was imported, half a million objects, from garbage collection, which took half a second a time."""
     gc.collect()
     gc.freeze()
     # By default Python collects after every 700 new objects, and tracing a graph makes hundreds of thousands.
@@ -131,12 +129,28 @@ def shared_runs_stay():
     assert not changed, "write into a copy, or give the command a folder for its results"
 
 
+MEMORY_STEP = 512 * 2**20
+"""Bytes by which this process may grow before its garbage is collected, which takes some tenths of a second."""
+memory_at_collection = 0
+
+
 @pytest.fixture(autouse=True)
-def free_memory(request):
-    """Free full-size models and their graphs after a slow test: they lie in cycles, which Python leaves alone."""
+def free_memory():
+    """Free the models and graphs of earlier tests once there are many: they lie in cycles, which Python leaves."""
+    global memory_at_collection
     yield
-    if request.node.get_closest_marker("slow"):
+    if resident_memory() > memory_at_collection + MEMORY_STEP:
         gc.collect()
+        memory_at_collection = resident_memory()
+
+
+def resident_memory():
+    """Return the bytes of memory that this process uses, or at most has used where only Linux knows the first."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
 
 
 @pytest.fixture(autouse=True)

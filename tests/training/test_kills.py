@@ -118,7 +118,7 @@ def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("devices", "epochs", "kills"), [("cpu", 6, 30), ("2", 3, 10)])
+@pytest.mark.parametrize(("devices", "epochs", "kills"), [("cpu", 6, 24), ("2", 3, 10)])
 def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(devices, epochs, kills, tmp_path):
     """Real processes are killed in one run folder, one after another, at named and at random moments."""
     out, _ = run_fork("-m", "helpers.killed_runs", tmp_path, devices, epochs, kills, timeout=1200)
