@@ -137,14 +137,14 @@ MUTATIONS = (
         "glow_tf/bijector_cache.py",
         "pair = self.pairs.get((side, _ids(value), _key(condition)))",
         "pair = next((p for k, p in self.pairs.items() if k[:2] == (side, _ids(value))), None)",
-        ("tests/test_tfp_semantics.py", "-k", "condition_of_a_call"),
+        ("tests/test_tfp_conditions.py", "-k", "condition_of_a_call"),
     ),
     Mutation(
         "event-shape-without-its-leading-axes",
         "glow_tf/event_shapes.py",
         "lead.concatenate(tf.TensorShape(s))",
         "tf.TensorShape(s)",
-        ("tests/test_tfp_semantics.py", "-k", "event_shapes"),
+        ("tests/test_tfp_shapes.py", "-k", "event_shapes"),
     ),
     Mutation(
         "distributions-variance-for-deviation",
@@ -172,7 +172,7 @@ MUTATIONS = (
         "glow_tf/likelihood_training.py",
         'tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))',
         "tf.reduce_sum(weight)",
-        ("tests/test_keras.py", "-k", "mirrored or strategy or replicas"),
+        ("tests/test_keras_fit.py", "-k", "mirrored"),
     ),
     Mutation(
         "config-epoch-rounded-down",
@@ -336,14 +336,14 @@ MUTATIONS = (
         "glow_tf/evaluation/reconstruction.py",
         "[fresh[:, :end], z[:, end:]]",
         "[z[:, :end], fresh[:, end:]]",
-        ("tests/evaluation/test_commands.py", "-m", "not slow"),
+        ("tests/evaluation/test_reconstruction.py",),
     ),
     Mutation(
         "context-ema-weights-are-raw",
         "glow_tf/evaluation/trained_model.py",
         "load_model(self.path, ema=ema)",
         "load_model(self.path)",
-        ("tests/evaluation/test_commands.py", "-k", "bits"),
+        ("tests/evaluation/test_reported_bits.py", "-k", "raw_and_ema"),
     ),
     # Checkpoints of the original code, and the demo page.
     Mutation(

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import subprocess
@@ -93,6 +94,11 @@ def call_train(*options, code=0):
     """Run train.py's command in this process, on one CPU; check the exit code; return (stdout, stderr)."""
     assert "--deterministic" not in options, "op determinism cannot be switched off again: use `train`"
     return call(train_command.main, train_command.NAME, *options, "--devices", "cpu", code=code)
+
+
+def numbers(folder, name):
+    """Read the numbers that a command wrote as JSON, which knows no NaN."""
+    return json.loads((folder / name).read_text(), parse_constant=pytest.fail)
 
 
 def weights(run_dir, name="last"):
