@@ -19,18 +19,18 @@ MIN_DETECTED = 0.9
 """Share of edited images in which the attribute must be detected. Images that no result is from have a little less."""
 
 
-def choose_factor(measure: Callable[[float], EditEffect], factors: Sequence[float] = FACTORS) -> float:
+def choose_factor(measure: Callable[[float], EditEffect | None], factors: Sequence[float] = FACTORS) -> float:
     """Choose the least factor at which edits suffice: most images get the attribute, and all stay in range.
 
     If there is none, the factor is the one with the greatest share of edited images in which the attribute is detected,
     less the share of predictions of other attributes that change, and less the share of images out of range.
 
     Args:
-        measure: function that returns the effect of an edit at a strength.
+        measure: function that returns the effect of an edit at a strength, or None if there are no images to edit.
         factors: the factors to choose from, ascending.
 
     Returns:
-        The factor.
+        The factor; 1 if there are no images to edit.
 
     Example:
         >>> choose_factor(lambda strength: EditEffect(50, 0.0, min(1.0, 0.4 * strength), 0.1 * strength, 0))
@@ -39,6 +39,8 @@ def choose_factor(measure: Callable[[float], EditEffect], factors: Sequence[floa
     balances = {}
     for factor in factors:
         effect = measure(factor)
+        if effect is None:
+            return 1.0
         if effect.after >= MIN_DETECTED and not effect.outside:
             return factor
         balances[factor] = effect.after - (effect.others_changed or 0) - effect.outside / effect.count
@@ -61,7 +63,5 @@ def calibrate(
     """
     factors = np.ones([len(directions.names), 1], np.float32)
     for name in names:
-        measure_edit = functools.partial(measure, directions, name)
-        if measure_edit(FACTORS[0]) is not None:
-            factors[directions.names.index(name)] = choose_factor(measure_edit)
+        factors[directions.names.index(name)] = choose_factor(functools.partial(measure, directions, name))
     return Attributes(directions.names, directions.directions * factors)
