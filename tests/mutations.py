@@ -221,7 +221,7 @@ MUTATIONS = (
         "glow_tf/export/signatures.py",
         "tf.identity(count), temperature, seed=seed)",
         "tf.identity(count), seed=seed)",
-        ("tests/test_export.py",),
+        ("tests/test_saved_model.py",),
     ),
     Mutation(
         "quiet-stderr-stays-hidden",
