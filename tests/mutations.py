@@ -221,7 +221,7 @@ MUTATIONS = (
         "glow_tf/export/signatures.py",
         "tf.identity(count), temperature, seed=seed)",
         "tf.identity(count), seed=seed)",
-        ("tests/test_export.py",),
+        ("tests/test_saved_model.py",),
     ),
     Mutation(
         "quiet-stderr-stays-hidden",
@@ -265,14 +265,14 @@ MUTATIONS = (
         "glow_tf/training/checkpoints.py",
         "for step in reversed(steps):",
         "for step in steps:",
-        ("tests/training/test_trainer.py", "-k", "truncated or flipped"),
+        ("tests/training/test_checkpoints.py", "-k", "truncated or flipped"),
     ),
     Mutation(
         "checkpoints-restores-weights-that-are-not-finite",
         "glow_tf/training/checkpoints.py",
         "self._check_finite()\n",
         "pass\n",
-        ("tests/training/test_damaged_runs.py", "-k", "finite"),
+        ("tests/training/test_damaged_checkpoints.py", "-k", "finite"),
     ),
     Mutation(
         "initial-weights-digest-not-compared",

@@ -1,11 +1,16 @@
-"""Test the progress bar and the line of each epoch."""
+"""Test the progress bar, the line of each epoch, and the events for TensorBoard."""
 
 import re
 import sys
 import time
 
+import pytest
+import tensorflow as tf
+
 from glow_tf.config import TrainingConfig
-from glow_tf.training.logs import ProgressBar
+from glow_tf.errors import RunError
+from glow_tf.training.logs import ProgressBar, TensorBoard
+from helpers.tiny_trainings import trainer
 
 END = {"step": 8, "images": 12800, "bits_x": 3.21, "val_bits_x": 3.5, "val_bits_x_average": 3.75, "skipped": 0}
 
@@ -48,3 +53,25 @@ def test_epoch_line_shows_the_good_one_of_two_validations(capsys):
     bar.on_epoch_begin(1)
     bar.on_epoch_end(1, {**END, "images_per_second": 1.0, "val_bits_x": None})
     assert "  validation - (EMA 3.7500)  " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_tensorboard_events_match_the_metrics(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    one = trainer(tmp_path / "run", sample_every=2)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    one.train()
+    events = EventAccumulator(str(one.run.path / "tensorboard"), {"tensors": 0}).Reload()
+    tags = {"bits_x", "val_bits_x", "val_bits_x_average", "learning_rate", "grad_norm", "skipped", "images", "samples"}
+    assert tags <= set(events.Tags()["tensors"])
+    values = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("val_bits_x")}
+    assert values == pytest.approx({int(r["step"]): r["val_bits_x"] for r in one.table.rows()}, rel=1e-5)
+    assert [e.step for e in events.Tensors("samples")] == [8]
+
+
+def test_tensorboard_that_cannot_write_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write .*file/tensorboard: ") as error:
+        TensorBoard(tmp_path / "file" / "tensorboard").on_epoch_end(0, {"step": 1, "bits_x": 1.0})
+    assert "\n" not in str(error.value)

@@ -13,7 +13,7 @@ from glow_tf.data import open_source
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.runs import Run
 from glow_tf.training import own_images
-from helpers.commands import call
+from helpers.commands import call, train_in_fork
 
 
 def save(folder, *sizes, mode="RGB", color=(200, 90, 31), count=6):
@@ -110,3 +110,14 @@ def test_train_chooses_says_why_and_takes_the_choice_of_an_earlier_run(tmp_path,
     assert json.loads(out)["name"] == "folder_cats", "the training resumes in the folder of that run"
     out, err = call(train.main, train.NAME, *words, "--preset", "digits")
     assert json.loads(out)["model"]["image_shape"] == [8, 8, 1] and "decide" not in err
+
+
+@pytest.mark.slow
+def test_source_without_a_preset_trains_on_several_devices_and_names_its_choice_once(tmp_path):
+    for i in range(40):
+        Image.new("RGB", (12, 10), (6 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    words = "--levels 1 --depth 1 --width 8 --batch-size 4 --epoch-steps 1 --epochs 1".split()
+    words += ["--source", f"folder:{tmp_path}", "--devices", 2, "--run-dir", tmp_path / "run"]
+    out, err = train_in_fork(*words)
+    assert err.count("40 of 40 images decide:\n  32x32 pixels") == 1
+    assert "2 CPUs" in out and "32x32x3 at 5 bits" in out
