@@ -92,7 +92,7 @@ def stored(tmp_path_factory):
     """Unpack the stored files; tests must not change them."""
     folder = tmp_path_factory.mktemp("stored")
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
     return folder
 
 

@@ -81,7 +81,7 @@ def _with_short_errors(cli: Callable[[], Any], arguments: Sequence[str]) -> Any:
             return cli()
     text = io.StringIO()
     try:
-        with _unwrapped_lines(), contextlib.redirect_stderr(text):
+        with _joined_lines(), _unwrapped_lines(), contextlib.redirect_stderr(text):
             return cli()
     except SystemExit as end:
         if not end.code:
@@ -91,7 +91,10 @@ def _with_short_errors(cli: Callable[[], Any], arguments: Sequence[str]) -> Any:
 
 @contextlib.contextmanager
 def _joined_lines() -> Iterator[None]:
-    """Join the lines in which docstrings describe options: tyro would break the lines of its help there too."""
+    """Join the lines in which docstrings describe options: tyro would break the lines of its help there too.
+
+    Tyro keeps what it has parsed, so that every call needs it, not only that for the help.
+    """
     functions = {name: getattr(docstring_parser, name) for name in ("parse", "parse_from_object")}
     for name, function in functions.items():
         setattr(docstring_parser, name, functools.partial(_parse_and_join, function))
