@@ -91,6 +91,9 @@ def test_interpolation_of_latents_is_the_same_in_a_graph():
     mixed = interpolate_in_graph(a, b, weights)
     assert mixed.shape == (8, 2, 3, 1)
     np.testing.assert_allclose(mixed, interpolate_latents([a], [b], weights)[0], rtol=1e-6)
+    with_a_tensor = tf.function(lambda weight: interpolate_latents([a], [b], [0.0, weight, 1.0])[0])
+    expected = interpolate_latents([a], [b], [0.0, 0.5, 1.0])[0]
+    np.testing.assert_allclose(with_a_tensor(tf.constant(0.5)), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])

@@ -16,7 +16,7 @@ FACTORS = tuple(0.25 * quarters for quarters in range(1, 17))
 """The factors to choose from, by which the length of a direction is multiplied."""
 
 MIN_DETECTED = 0.9
-"""Share of edited images in which the attribute must be detected; it is a little smaller for other images than these."""
+"""Share of edited images in which the attribute must be detected; other images than these have a little less."""
 
 
 def choose_factor(measure: Callable[[float], EditEffect | None], factors: Sequence[float] = FACTORS) -> float:
