@@ -33,8 +33,7 @@ def interpolate_latents(first: Sequence[TensorLike], second: Sequence[TensorLike
         >>> latents.numpy().tolist()
         [[0.0, 0.0], [0.25, 0.25], [1.0, 1.0]]
     """
-    # In float64, because the latents may be: TensorFlow would take numbers of Python for float32.
-    weights = tf.cast(weights if tf.is_tensor(weights) else np.asarray(weights, np.float64), tf.float64)
+    weights = _to_float64(weights)
     values = known(weights)
     if weights.shape.rank not in (None, 1) or not (values is None or np.all(np.isfinite(values))):
         raise DataError(
@@ -48,6 +47,15 @@ def interpolate_latents(first: Sequence[TensorLike], second: Sequence[TensorLike
         if not dtype.is_floating:  # weights between 0 and 1 would be rounded to 0
             raise TypeError(f"interpolate_latents: expected latents of floats, got {dtype.name}.")
     return [_interpolate(tf.convert_to_tensor(a), b, weights) for a, b in zip(first, second, strict=True)]
+
+
+def _to_float64(weights: TensorLike) -> Tensor:
+    """Return weights as float64, as the latents may be; TensorFlow would take numbers of Python for float32."""
+    if tf.is_tensor(weights):
+        return tf.cast(weights, tf.float64)
+    if isinstance(weights, list | tuple) and any(map(tf.is_tensor, weights)):
+        return tf.stack([_to_float64(weight) for weight in weights])
+    return tf.constant(np.asarray(weights, np.float64))
 
 
 def interpolate(model: Glow, first: Images, second: Images, steps: int, labels: TensorLike | None = None) -> Images:

@@ -1,6 +1,8 @@
 """Test interpolation and attribute vectors."""
 
+import dataclasses
 import functools
+import importlib
 import json
 import re
 
@@ -89,6 +91,9 @@ def test_interpolation_of_latents_is_the_same_in_a_graph():
     mixed = interpolate_in_graph(a, b, weights)
     assert mixed.shape == (8, 2, 3, 1)
     np.testing.assert_allclose(mixed, interpolate_latents([a], [b], weights)[0], rtol=1e-6)
+    with_a_tensor = tf.function(lambda weight: interpolate_latents([a], [b], [0.0, weight, 1.0])[0])
+    expected = interpolate_latents([a], [b], [0.0, 0.5, 1.0])[0]
+    np.testing.assert_allclose(with_a_tensor(tf.constant(0.5)), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
@@ -177,13 +182,30 @@ def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path,
     assert "| loaded +1 " in report.with_suffix(".md").read_text()
 
 
+def test_attributes_command_names_what_no_validation_images_calibrate(tiny_run, tmp_path, monkeypatch, capsys):
+    def without_others(context, limit):
+        labeled = read_labeled_images(context, "validation", limit)
+        threes = labeled.has("3")
+        return dataclasses.replace(labeled, images=labeled.images[threes], tags=labeled.tags[threes])
+
+    module = importlib.import_module("glow_tf.evaluation.commands.attributes")  # `commands` has the function
+    monkeypatch.setattr(module, "read_validation", without_others)
+    monkeypatch.setattr(calibration, "choose_factor", lambda measure: 1.5)
+    run = TargetOptions(str(tiny_run), out=str(tmp_path))
+    options = dict(limit=100, shown=1, measured=0, strengths=(1.0,), video="gif")
+    commands.attributes(run, names=("3",), **options)
+    assert "directions by means\n" in capsys.readouterr().out and (tmp_path / "attributes_limit_100.npz").is_file()
+    commands.attributes(run, names=("3", "7"), **options)
+    assert "directions by means, calibrated, except for 3\n" in capsys.readouterr().out
+
+
 def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, monkeypatch, capsys):
     np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 64)).astype(np.float32))
     monkeypatch.chdir(tmp_path)
     options = dict(names=("Smiling",), load="z_manipulate.npy", video="gif")
     commands.attributes(TargetOptions(str(tiny_run), out=str(tmp_path)), **options)
     out = capsys.readouterr().out
-    assert "Smiling" in out and "classifier" not in out, "digits have no tag Smiling to measure"
+    assert "not measured, as no test images differ in it: Smiling" in out and "classifier" not in out
     assert (tmp_path / "attribute_Smiling_z_manipulate_npy.png").is_file() and not (
         tmp_path / "attributes.npz"
     ).exists()

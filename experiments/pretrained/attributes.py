@@ -92,7 +92,8 @@ def calibrated(attributes, labeled, context):
     """Return attributes, of which all that a classifier can tell have the lengths that validation images ask for."""
     validation, test = (read_validation(context, TRAIN_IMAGES), read_labeled_images(context, "test", TRAIN_IMAGES))
     images = AttributeImages(labeled, validation, test)
-    measurement = start_measurement(context, images, attributes.names, (0, MIN_IMAGES_TO_COMPILE))
+    counts = (0, MIN_IMAGES_TO_COMPILE)  # nothing is measured: the numbers say that the decoding is compiled
+    measurement = start_measurement(context, images, attributes.names, counts)
     with tqdm.tqdm(total=measurement.images_to_calibrate(1), desc="calibrating", unit=" images") as bar:
         return measurement.calibrate({"means": attributes}, bar)["means"]
 

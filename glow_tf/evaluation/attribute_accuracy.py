@@ -69,7 +69,7 @@ class AttributeEdits:
         self.model, self.classifier, self.independent, self.bar = model, classifier, independent, bar
         self.all_names = images.names
         self._decode_compiled = decode
-        columns = {name: images.tags[:, images.names.index(name)] for name in names}
+        columns = {name: images.has(name) for name in names}
         rows = {(n, present): _spread(columns[n] == present, count) for n in names for present in (False, True)}
         used = np.unique(np.concatenate(list(rows.values())))
         self._positions = {key: np.searchsorted(used, value) for key, value in rows.items()}

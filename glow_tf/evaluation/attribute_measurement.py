@@ -41,7 +41,8 @@ class AttributeMeasurement:
     Args:
         model: the model that moves images and draws samples.
         images: real images, of which the classifier sees what the model sees: those of its bits.
-        names: the attributes to measure; those that are constant in the test images are left out.
+        names: the attributes to calibrate and to measure. The attribute `calibrated_names` has those that some
+            validation images lack, `names` those that are not constant in the test images, and `left_out` the rest.
         decode: compiled `decode_with_overshoot` of the model; None decodes eagerly.
     """
 
@@ -55,6 +56,8 @@ class AttributeMeasurement:
         accuracies = lower_accuracies(self.classifier, dataclasses.replace(test, images=as_drawn(test.images, model)))
         self.accuracies = {name: accuracies[name] for name in names if name in accuracies}
         self.names = tuple(self.accuracies)
+        self.left_out = tuple(name for name in names if name not in accuracies)
+        self.calibrated_names = _lacked(images.validation, names)
         self._independent = independent_attributes(train.tags)
 
     def calibrate(self, directions: Mapping[str, Attributes], bar: ProgressBar | None = None) -> dict[str, Attributes]:
@@ -65,18 +68,17 @@ class AttributeMeasurement:
             bar: progress bar that counts decoded images, or None.
 
         Returns:
-            The directions of each method; those that were given if there are no validation images.
+            The directions of each method; those of other names than `calibrated_names` stay as they are.
         """
-        if self.images.validation is None or not self.names:
+        names = self.calibrated_names
+        if self.images.validation is None or not names:
             return dict(directions)
-        edits = self._edits(self.images.validation, CALIBRATION_IMAGES, bar)
-        return {
-            method: calibration.calibrate(vectors, self.names, edits.measure) for method, vectors in directions.items()
-        }
+        edits = self._edits(self.images.validation, names, CALIBRATION_IMAGES, bar)
+        return {method: calibration.calibrate(vectors, names, edits.measure) for method, vectors in directions.items()}
 
     def images_to_calibrate(self, methods: int) -> int:
         """Return how many images `calibrate` decodes at most."""
-        return len(self.names) * CALIBRATION_IMAGES * (2 + methods * len(calibration.FACTORS))
+        return len(self.calibrated_names) * CALIBRATION_IMAGES * (2 + methods * len(calibration.FACTORS))
 
     def images_to_measure(self, methods: int, count: int, samples: int) -> int:
         """Return how many images `measure` decodes at most."""
@@ -101,7 +103,7 @@ class AttributeMeasurement:
         Returns:
             The numbers.
         """
-        edits, methods = self._edits(self.images.test, count, bar), {}
+        edits, methods = self._edits(self.images.test, self.names, count, bar), {}
         for method, vectors in directions.items():
             methods[method] = MethodEffects(*(_effects(edits, vectors, self.names, strength) for strength in (1, -1)))
         train, shares, non_finite = self.images.train, [], 0
@@ -120,17 +122,26 @@ class AttributeMeasurement:
             non_finite,
         )
 
-    def _edits(self, images: LabeledImages, count: int, bar: ProgressBar | None) -> AttributeEdits:
+    def _edits(
+        self, images: LabeledImages, names: Sequence[str], count: int, bar: ProgressBar | None
+    ) -> AttributeEdits:
         return AttributeEdits(
             self.model,
             self.classifier,
             images,
             self._independent,
-            self.names,
+            names,
             count=count,
             decode=self.decode,
             bar=bar,
         )
+
+
+def _lacked(images: LabeledImages | None, names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the names whose attribute some images lack."""
+    if images is None:
+        return ()
+    return tuple(name for name in names if name in images.names and not images.has(name).all())
 
 
 def _effects(

@@ -8,11 +8,7 @@ import tensorflow as tf
 
 from glow_tf.attributes import Attributes
 from glow_tf.edits import decode_with_overshoot
-from glow_tf.evaluation.attribute_measurement import (
-    CALIBRATION_IMAGES,
-    AttributeImages,
-    AttributeMeasurement,
-)
+from glow_tf.evaluation.attribute_measurement import CALIBRATION_IMAGES, AttributeImages, AttributeMeasurement
 from glow_tf.evaluation.attribute_strips import draw_strips, reduced_remark, strip_images
 from glow_tf.evaluation.options import PictureOptions, progress_bar
 from glow_tf.evaluation.trained_model import EvaluationContext
@@ -31,7 +27,7 @@ def start_measurement(
     Args:
         context: the model that moves images.
         images: real images with attributes.
-        names: the attributes to measure.
+        names: the attributes to calibrate and to measure.
         counts: images with an attribute, and as many without it, at most; and number of samples.
     """
     count, samples = counts
@@ -62,19 +58,20 @@ def write_report(
         file_name: name of the files without their endings.
 
     Returns:
-        The lines to print, and the numbers as what JSON can hold; both empty if all attributes are constant in the
-        test images.
+        The lines to print, and the numbers as what JSON can hold, which are none if no attribute can be measured.
     """
     names, (count, samples) = measurement.names, counts
+    left_out = ", ".join(measurement.left_out)
+    remarks = [f"not measured, as no test images differ in it: {left_out}"] if left_out else []
     if not names:
-        return [], {}
+        return remarks, {}
     with progress_bar(measurement.images_to_measure(len(directions), *counts), "measuring") as bar:
         table = measurement.measure(directions, count=count, samples=samples, bar=bar)
     lines = [
         "share of images in which a classifier of real images detects the attribute: of test images without it, moved",
         "by strength +1, of those with it, moved by -1; others: share of other attributes that it sees change",
         format_table(table.rows(), indent="  "),
-        *(f"  {remark}" for remark in table.remarks()),
+        *(f"  {remark}" for remark in [*table.remarks(), *remarks]),
     ]
     write_text(context.out / f"{file_name}.md", table.to_markdown())
     strips, reduced = strip_images(context.model, next(iter(directions.values())), measurement.images.test, names)

@@ -37,7 +37,7 @@ def strip_images(
         The images, uint8 `[len(names), len(STRENGTHS), H, W, C]`, and bool `[len(names), len(STRENGTHS)]`: whether the
         strength of an edit was reduced, to keep the decoded values in the range of images (see `decode_edits`).
     """
-    columns = [images.tags[:, images.names.index(name)] for name in names]
+    columns = [images.has(name) for name in names]
     # A stable sort: the images without the attribute come first, in their order.
     rows = np.array([np.argsort(tag, kind="stable")[i % max(1, np.sum(~tag))] for i, tag in enumerate(columns)])
     labels = index_labels(images.labels, rows)

@@ -1,7 +1,7 @@
 """Calibrate attribute directions: give each the length at which strength 1 shows the attribute and changes little else.
 
-Of directions whose lengths follow from the latents alone, as in the original code, one is too short to add a beard
-where another already turns the hair black.
+Where the lengths follow from the latents alone, as in the original code, one direction is too short to add a beard, and
+another already turns the hair black.
 """
 
 import functools
@@ -16,7 +16,7 @@ FACTORS = tuple(0.25 * quarters for quarters in range(1, 17))
 """The factors to choose from, by which the length of a direction is multiplied."""
 
 MIN_DETECTED = 0.9
-"""Share of edited images in which the attribute must be detected. Images that no result is from have a little less."""
+"""Share of edited images in which the attribute must be detected; other images than these have a little less."""
 
 
 def choose_factor(measure: Callable[[float], EditEffect | None], factors: Sequence[float] = FACTORS) -> float:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glow_tf.batched import index_labels
 from glow_tf.data.source import Source
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.own_files import find_image_files, read_own_images
@@ -28,8 +27,8 @@ class LabeledImages:
 
     Example:
         >>> images = LabeledImages(np.zeros([3, 8, 8, 1], np.uint8), None, np.eye(3, 2, dtype=bool), ("bun", "beard"))
-        >>> images.select("bun", False, count=5)[0].shape
-        (2, 8, 8, 1)
+        >>> images.has("bun").tolist()
+        [True, False, False]
     """
 
     images: np.ndarray
@@ -37,10 +36,9 @@ class LabeledImages:
     tags: np.ndarray
     names: tuple[str, ...]
 
-    def select(self, name: str, present: bool, count: int) -> tuple[Images, np.ndarray | None]:
-        """Return `(images, labels)` of the first `count` images whose attribute `name` is `present`."""
-        indices = np.flatnonzero(self.tags[:, self.names.index(name)] == present)[:count]
-        return self.images[indices], index_labels(self.labels, indices)
+    def has(self, name: str) -> np.ndarray:
+        """Return which images have an attribute, bool `[n]`."""
+        return self.tags[:, self.names.index(name)]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -166,7 +166,14 @@ def test_directions_are_calibrated_on_validation_images_and_measured_on_test_ima
     assert measurement.calibrate({"means": vectors}) == {"means": vectors}
     assert measurement.measure({"means": vectors}, samples=0).sample_shares == {}
     constant = dataclasses.replace(images, test=labeled(IMAGES[4:5]))
-    assert AttributeMeasurement(Pixels(), constant, NAMES, decode=decode).names == ()
+    measurement = AttributeMeasurement(Pixels(), constant, (*NAMES, "bun"), decode=decode)
+    assert measurement.names == () and measurement.left_out == (*NAMES, "bun")
+    assert measurement.calibrated_names == NAMES, "the test images say nothing about the lengths"
+    again = measurement.calibrate({"means": directions(0)})["means"]
+    assert again.direction("bright left").tolist() == [75, 0, 75, 0]
+    bright = dataclasses.replace(images, validation=labeled([(190, 60), (190, 190)]))
+    measurement = AttributeMeasurement(Pixels(), bright, NAMES, decode=decode)
+    assert measurement.calibrated_names == NAMES[1:], "all have a bright left column"
 
 
 def test_table_names_what_fails_and_leaves_empty_columns_out():

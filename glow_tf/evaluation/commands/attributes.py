@@ -66,8 +66,8 @@ def attributes(
 
     Args:
         target: The model, its data, and where the results go.
-        names: Attributes to show and measure: classes or attributes of the source; if not given, the first ten are
-            shown and the first forty measured.
+        names: Attributes to show, calibrate and measure: classes or attributes of the source; if not given, the first
+            ten are shown, and the first forty calibrated and measured.
         folders: Two folders of your own: images with an attribute, and images without.
         load: Directions saved earlier (.npz), or the original code's z_manipulate.npy.
         save: File (.npz) to save the directions in; if not given, computed directions are saved in attributes.npz next
@@ -75,8 +75,8 @@ def attributes(
         method: Method used for the pictures and the file: the original code's difference of means, or logistic
             regression on latents.
         calibrate: Choose the length of each direction on validation images, if there are any; otherwise lengths are
-            those of the original code, 1.6 times the distance between the means. Directions from a file stay as they
-            are.
+            those of the original code, 1.6 times the distance between the means. Directions from a file or of folders
+            stay as they are.
         strengths: Strengths shown; 1 adds the full direction.
         images: Your own image files to edit, instead of test images.
         label: Class of your own files, for a conditional model; 0 if not given.
@@ -101,19 +101,21 @@ def attributes(
         assert labeled is not None  # only with directions of a file there may be no attributes
         directions = _compute_directions(context, labeled, names, method, others=measured > 0)
     available = next(iter(directions.values())).names
+    measured_names = _choose_names(names, available, MAX_ATTRIBUTES_MEASURED)
     validation = read_validation(context, limit) if calibrate and not load and not folders else None
     counts, measurement = (measured, 0 if folders else sampled), None
     if labeled is not None and labeled.held_out is not None and (measured or validation is not None):
         real = AttributeImages(labeled.train, validation, labeled.held_out)
-        measurement = start_measurement(context, real, _choose_names(names, available, MAX_ATTRIBUTES_MEASURED), counts)
+        measurement = start_measurement(context, real, measured_names, counts)
     origin = f"directions of {load}" if load else f"directions by {method}"
     variant = file_suffix(attributes, folders=folders, load=load, method=method, calibrate=calibrate, limit=limit)
     chosen = shortened(file_suffix(attributes, names=names, measured=measured, sampled=sampled))
     saved_variant = variant
-    if measurement is not None and validation is not None:
+    if measurement is not None and measurement.calibrated_names:
         with progress_bar(measurement.images_to_calibrate(len(directions)), "calibrating") as bar:
             directions = measurement.calibrate(directions, bar)
-        origin += ", calibrated"
+        kept = [name for name in measured_names if name not in measurement.calibrated_names]
+        origin += ", calibrated" + (f", except for {', '.join(kept)}" if kept else "")
         saved_variant += file_suffix(attributes, names=names)  # the lengths of the others are not chosen
     first = next(iter(directions.values()))
     names = _choose_names(names, available)
