@@ -60,7 +60,7 @@ def by_strength(images, subtitle):
 
 
 def by_attribute(images, words):
-    """Draw edited images `[attributes, strengths, H, W, C]`, after a subtitle, the names."""
+    """Draw edited images `[attributes, strengths, H, W, C]`, after a subtitle and the names of the attributes."""
     origin, *names = map(str, words)
     return draw_strips(names, images, origin)
 

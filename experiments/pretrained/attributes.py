@@ -6,19 +6,21 @@ and the card elsewhere than in the package.
 """
 
 import argparse
+import functools
 import io
 import json
 import pathlib
 
 import numpy as np
+import tensorflow as tf
 import tqdm
 
 from experiments.pretrained import card
 from glow_tf import batched, presets
 from glow_tf.attributes import difference_of_means
+from glow_tf.edits import decode_with_overshoot
 from glow_tf.errors import ConfigError
-from glow_tf.evaluation.attribute_measurement import AttributeImages
-from glow_tf.evaluation.attribute_report import MIN_IMAGES_TO_COMPILE, start_measurement
+from glow_tf.evaluation.attribute_measurement import AttributeImages, AttributeMeasurement
 from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images, read_validation
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import write_bytes
@@ -89,11 +91,13 @@ def compute(context):
 
 
 def calibrated(attributes, labeled, context):
-    """Return attributes, of which all that a classifier can tell have the lengths that validation images ask for."""
-    validation, test = (read_validation(context, TRAIN_IMAGES), read_labeled_images(context, "test", TRAIN_IMAGES))
+    """Calibrate attributes on validation images."""
+    validation, test = read_validation(context, TRAIN_IMAGES), read_labeled_images(context, "test", TRAIN_IMAGES)
+    decode = tf.function(
+        functools.partial(decode_with_overshoot, context.model), reduce_retracing=True, autograph=False
+    )
     images = AttributeImages(labeled, validation, test)
-    counts = (0, MIN_IMAGES_TO_COMPILE)  # nothing is measured: the numbers say that the decoding is compiled
-    measurement = start_measurement(context, images, attributes.names, counts)
+    measurement = AttributeMeasurement(context.model, images, attributes.names, decode=decode)
     with tqdm.tqdm(total=measurement.images_to_calibrate(1), desc="calibrating", unit=" images") as bar:
         return measurement.calibrate({"means": attributes}, bar)["means"]
 

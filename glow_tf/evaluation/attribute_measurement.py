@@ -1,6 +1,7 @@
 """Measure attributes of a model: edits along directions, and samples, as a classifier of real images detects them."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 from glow_tf.attributes import Attributes
@@ -53,12 +54,19 @@ class AttributeMeasurement:
         rows = spread_positions(len(train.images), MAX_TRAINING_IMAGES)
         self.model, self.images, self.decode = model, images, decode
         self.classifier = SampleClassifier(as_drawn(train.images[rows], model), train.tags[rows])
-        accuracies = lower_accuracies(self.classifier, dataclasses.replace(test, images=as_drawn(test.images, model)))
-        self.accuracies = {name: accuracies[name] for name in names if name in accuracies}
-        self.names = tuple(self.accuracies)
-        self.left_out = tuple(name for name in names if name not in accuracies)
+        self.names = tuple(name for name in names if name in test.names and test.differ_in(name))
+        self.left_out = tuple(name for name in names if name not in self.names)
         self.calibrated_names = _lacked(images.validation, names)
         self._independent = independent_attributes(train.tags)
+
+    @functools.cached_property
+    def accuracies(self) -> dict[str, float]:
+        """Return the accuracies of the classifier on test images by the measured attributes (`lower_accuracies`)."""
+        test = self.images.test
+        accuracies = lower_accuracies(
+            self.classifier, dataclasses.replace(test, images=as_drawn(test.images, self.model))
+        )
+        return {name: accuracies[name] for name in self.names}
 
     def calibrate(self, directions: Mapping[str, Attributes], bar: ProgressBar | None = None) -> dict[str, Attributes]:
         """Calibrate the directions of each method on validation images (see `glow_tf.evaluation.calibration`).

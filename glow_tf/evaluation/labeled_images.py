@@ -40,6 +40,10 @@ class LabeledImages:
         """Return which images have an attribute, bool `[n]`."""
         return self.tags[:, self.names.index(name)]
 
+    def differ_in(self, name: str) -> bool:
+        """Return whether some images have an attribute and others lack it."""
+        return bool(self.has(name).any() and not self.has(name).all())
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainHeldOut:
