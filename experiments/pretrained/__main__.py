@@ -1,15 +1,17 @@
 """Put the weights of a run into the package: `python -m experiments.pretrained RUN PRESET`.
 
 Writes `PRESET.weights.h5`, `PRESET.attributes.npz` (see `attributes.py`) and `PRESET.json`, the card: how the weights
-were trained, and which bits/dim they reach, which `tests/test_model_files.py` measures again. `--out FOLDER` writes
-elsewhere than into the package, `--processor TEXT` says in the card what the run was trained on.
+were trained, and which bits/dim they reach, which `tests/test_model_files.py` measures again. A run of `faces` has
+three levels; `top_levels.py` adds the others. `--out FOLDER` writes elsewhere than into the package, `--processor TEXT`
+says in the card what the run was trained on.
 """
 
 import argparse
+import dataclasses
 import os
 import pathlib
 
-from experiments.pretrained import attributes, card
+from experiments.pretrained import attributes, card, top_levels
 from experiments.pretrained.compression import compress
 from glow_tf import presets
 from glow_tf.evaluation.context import open_context
@@ -23,9 +25,12 @@ def main(arguments=None):
     """Write the better of the raw and the EMA weights of a run, by validation."""
     options = parse(arguments)
     run, preset = Run.open(options.run), presets.get(options.preset)
-    card.check_model(run.experiment(), preset)
+    with_top_levels = preset == top_levels.PRESET
+    levels = top_levels.LOWER_LEVELS if with_top_levels else preset.model.levels
+    config = dataclasses.replace(preset.model, levels=levels)
+    card.check_model(run.experiment(), dataclasses.replace(preset, model=config))
     epoch, ema = card.best_epoch(run)
-    model = Glow(preset.model)  # in float32, whatever the precision of the training was
+    model = Glow(config)  # in float32, whatever the precision of the training was
     load_weights_file(model, run.weights_to_load(ema=ema))
     options.out.mkdir(parents=True, exist_ok=True)
     weights_path = options.out / f"{options.preset}.weights.h5"
@@ -33,6 +38,8 @@ def main(arguments=None):
     compress(weights_path)
     context = open_context(TargetOptions(str(run.path)))
     card.write(options.out, options.preset, card.make(run, preset, model, context, epoch, ema, options.processor))
+    if with_top_levels:
+        top_levels.main(["--out", str(options.out)])
     attributes.main([options.preset, "--out", str(options.out)])
 
 

@@ -58,7 +58,7 @@ def make(run, preset, model, context, epoch, ema, processor):
             "minutes": round(training_seconds(run) / 60, 1),
             "processor": processor,
         },
-        "model": dataclasses.asdict(preset.model),
+        "model": dataclasses.asdict(model.config),
         "test": likelihood.measure(context, model, draws=4).to_dict(),
         "first_test_images": {
             "count": CHECKED_IMAGES,
