@@ -59,7 +59,10 @@ def pytest_xdist_make_scheduler(config, log):
     return UnitScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-SECONDS = {"test_import.py": 9, "test_cache.py": 9, "test_attributes.py": 6, "test_course.py": 6}
+SECONDS = {
+    **{"test_bijector_updates.py": 9, "test_import.py": 9, "test_attributes.py": 7, "test_frozen_graph.py": 6},
+    **{"test_trainer.py": 6, "test_course.py": 5, "test_saved_model.py": 5, "test_bijector_in_tfp.py": 4},
+}
 """Core seconds that the quick tests of long files with few tests took on two cores; elsewhere a quick test counts 0.1,
 and a slow one 10."""
 
@@ -110,6 +113,14 @@ def tiny_run(tmp_path_factory):
     from helpers.tiny_runs import make_run
 
     return share(make_run(tmp_path_factory.mktemp("tiny") / "run"))
+
+
+@pytest.fixture(scope="session")
+def one_level_run(tmp_path_factory):
+    """Make a run folder of a smaller model of digits, for tests in which the number of levels does not matter."""
+    from helpers.tiny_runs import make_run
+
+    return share(make_run(tmp_path_factory.mktemp("tiny") / "run", levels=1))
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,7 @@ def test_linear_interpolation_of_latents():
     np.testing.assert_allclose(mixed[:, 2], b[0])
 
 
+@pytest.mark.slow
 def test_interpolation_of_latents_is_the_same_in_a_graph():
     a, b = RNG.normal(size=(2, 2, 2, 3, 1)).astype(np.float32)
     interpolate_in_graph = tf.function(
@@ -96,7 +97,7 @@ def test_interpolation_of_latents_is_the_same_in_a_graph():
     np.testing.assert_allclose(with_a_tensor(tf.constant(0.5)), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("run", ["tiny_run", "tiny_conditional_run"])
+@pytest.mark.parametrize("run", ["one_level_run", "tiny_conditional_run"])
 def test_interpolation_ends_in_the_images(run, request):
     context = open_context(request.getfixturevalue(run))
     images, labels, _ = context.arrays("test", 4)
@@ -107,9 +108,9 @@ def test_interpolation_ends_in_the_images(run, request):
     np.testing.assert_array_equal(strips[:, -1], images[2:])
 
 
-def test_interpolate_command_writes_strips_and_animations(tiny_run, tmp_path, monkeypatch, capsys):
+def test_interpolate_command_writes_strips_and_animations(one_level_run, tmp_path, monkeypatch, capsys):
     written = tmp_path / "out"
-    run = TargetOptions(str(tiny_run), out=str(written))
+    run = TargetOptions(str(one_level_run), out=str(written))
     commands.interpolate(run, pairs=2, steps=3, video="gif")
     name = "interpolation_pairs_2_steps_3"
     first = {file: (written / file).read_bytes() for file in (f"{name}.png", f"{name}.gif")}
@@ -145,9 +146,9 @@ def test_interpolate_command_rejects_unknown_labels(tiny_conditional_run):
         commands.interpolate(TargetOptions(str(tiny_conditional_run)), label=10)
 
 
-def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path, monkeypatch, capsys):
+def test_attributes_command_finds_saves_and_loads_directions(one_level_run, tmp_path, monkeypatch, capsys):
     written = tmp_path / "out"
-    run = TargetOptions(str(tiny_run), out=str(written))
+    run = TargetOptions(str(one_level_run), out=str(written))
     choose = functools.partial(calibration.choose_factor, factors=(0.5, 1.5))
     monkeypatch.setattr(calibration, "choose_factor", choose)
     options = dict(names=("3", "7"), limit=200, measured=10, sampled=20, video="gif")
@@ -182,7 +183,8 @@ def test_attributes_command_finds_saves_and_loads_directions(tiny_run, tmp_path,
     assert "| loaded +1 " in report.with_suffix(".md").read_text()
 
 
-def test_attributes_command_names_what_no_validation_images_calibrate(tiny_run, tmp_path, monkeypatch, capsys):
+@pytest.mark.slow
+def test_attributes_command_names_what_no_validation_images_calibrate(one_level_run, tmp_path, monkeypatch, capsys):
     def without_others(context, limit):
         labeled = read_labeled_images(context, "validation", limit)
         threes = labeled.has("3")
@@ -191,7 +193,7 @@ def test_attributes_command_names_what_no_validation_images_calibrate(tiny_run, 
     module = importlib.import_module("glow_tf.evaluation.commands.attributes")  # `commands` has the function
     monkeypatch.setattr(module, "read_validation", without_others)
     monkeypatch.setattr(calibration, "choose_factor", lambda measure: 1.5)
-    run = TargetOptions(str(tiny_run), out=str(tmp_path))
+    run = TargetOptions(str(one_level_run), out=str(tmp_path))
     options = dict(limit=100, shown=1, measured=0, strengths=(1.0,), video="gif")
     commands.attributes(run, names=("3",), **options)
     assert "directions by means\n" in capsys.readouterr().out and (tmp_path / "attributes_limit_100.npz").is_file()
@@ -199,11 +201,11 @@ def test_attributes_command_names_what_no_validation_images_calibrate(tiny_run, 
     assert "directions by means, calibrated, except for 3\n" in capsys.readouterr().out
 
 
-def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, monkeypatch, capsys):
+def test_attributes_command_loads_the_originals_directions(one_level_run, tmp_path, monkeypatch, capsys):
     np.save(tmp_path / "z_manipulate.npy", RNG.normal(size=(40, 64)).astype(np.float32))
     monkeypatch.chdir(tmp_path)
     options = dict(names=("Smiling",), load="z_manipulate.npy", video="gif")
-    commands.attributes(TargetOptions(str(tiny_run), out=str(tmp_path)), **options)
+    commands.attributes(TargetOptions(str(one_level_run), out=str(tmp_path)), **options)
     out = capsys.readouterr().out
     assert "not measured, as no test images differ in it: Smiling" in out and "classifier" not in out
     assert (tmp_path / "attribute_Smiling_z_manipulate_npy.png").is_file() and not (
@@ -211,7 +213,7 @@ def test_attributes_command_loads_the_originals_directions(tiny_run, tmp_path, m
     ).exists()
 
 
-def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_path, capsys):
+def test_attributes_command_finds_a_direction_between_two_folders(one_level_run, tmp_path, capsys):
     for name, level in (("with", 200), ("without", 20)):
         (tmp_path / name).mkdir()
         for i in range(8):
@@ -219,12 +221,12 @@ def test_attributes_command_finds_a_direction_between_two_folders(tiny_run, tmp_
             Image.fromarray(image).save(tmp_path / name / f"{i}.png")
         (tmp_path / name / "notes.txt").write_text("not an image, and left alone")
     folders = (str(tmp_path / "with"), str(tmp_path / "without"))
-    run = TargetOptions(str(tiny_run), out=str(tmp_path / "out"))
+    run = TargetOptions(str(one_level_run), out=str(tmp_path / "out"))
     commands.attributes(run, folders=folders, save=str(tmp_path / "a.npz"), video="gif")
     out = capsys.readouterr().out
     assert "means +1 " in out and "samples" not in out, "there are no samples to compare two folders with"
     vectors = attributes.load_attributes(tmp_path / "a.npz", 64)
-    context = open_context(tiny_run)
+    context = open_context(one_level_run)
     bright = np.full((1, 8, 8, 1), 208, np.uint8)
     dark = np.full((1, 8, 8, 1), 32, np.uint8)
     position = [

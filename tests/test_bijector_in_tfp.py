@@ -89,7 +89,7 @@ def test_chain_invert_and_joint_in_a_graph(jit):
     inverse = tfd.TransformedDistribution(normal(case.shape), tfb.Invert(bijector))  # a density over latents
     joint = joints(distribution_of(layer, case.shape, bijector))["sequential"]
 
-    @tf.function(jit_compile=jit, autograph=not jit)
+    @tf.function(jit_compile=jit, autograph=False)
     def run(seed):
         results = []
         for distribution in (chain, inverse, joint):

@@ -18,7 +18,7 @@ MODULES = sorted(
 )
 """Modules with an example in a docstring."""
 
-SLOW = {"glow_tf.export.saved_model", "glow_tf.training.api"}
+SLOW = {"glow_tf.export.saved_model", "glow_tf.likelihood_model", "glow_tf.model", "glow_tf.training.api"}
 """Modules whose examples export or train."""
 
 WITHOUT_EXAMPLE = {"datasets", "optimizers", "presets"}

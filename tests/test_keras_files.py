@@ -48,6 +48,7 @@ def conditional_model():
     return model
 
 
+@pytest.mark.slow
 def test_conditional_model_predicts_and_keeps_what_is_frozen(tmp_path):
     images, labels = images_and_labels(8)
     model = conditional_model()

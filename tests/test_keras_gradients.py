@@ -11,6 +11,7 @@ from glow_tf.training.optimizers import Adam, Adamax
 from helpers.keras_fit import ONE_LEVEL, BinMiddles, images_and_labels
 
 
+@pytest.mark.slow
 def test_gradients_accumulate_over_batches_of_fresh_noise():
     images, _ = images_and_labels(8)
     model = Glow(ModelConfig(**ONE_LEVEL))
@@ -29,6 +30,7 @@ def test_gradients_accumulate_over_batches_of_fresh_noise():
         np.testing.assert_allclose(variable, value, atol=1e-6, err_msg=variable.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [Adam, Adamax])
 def test_our_optimizers_accumulate_gradients_of_any_model(optimizer):
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from glow_tf.errors import DataError
 from glow_tf.interpolation import interpolate
 from glow_tf.layers import GlowFlow, TopPrior
 from helpers.glow_models import make_glow
+from helpers.marks import slow_but
 
 SMALLEST = dict(image_shape=(4, 4, 1), levels=1, depth=1, width=4)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -54,7 +55,7 @@ def test_column_of_labels_equals_a_vector_and_a_label_out_of_range_is_refused(do
         call(*conditional, LABELS.astype(float))
 
 
-@pytest.mark.parametrize("door", ["log_prob", "prior", "distribution"])
+@pytest.mark.parametrize("door", slow_but(["prior"], ["log_prob", "prior", "distribution"]))
 def test_label_out_of_range_is_refused_in_a_graph(door, conditional):
     graph = tf.function(lambda y: DOORS[door](*conditional, y), input_signature=[tf.TensorSpec([6], tf.int64)])
     np.testing.assert_allclose(graph(LABELS), DOORS[door](*conditional, LABELS), rtol=1e-9)
@@ -165,6 +166,7 @@ def test_flow_layers_check_the_shape_of_labels():
     np.testing.assert_array_equal(prior.initialize(x, 2), prior.encode(x, [2] * 6)[0])
 
 
+@pytest.mark.slow
 def test_fit_takes_columns_and_refuses_other_labels(conditional):
     _, images = conditional
     model, _, _ = make_glow(classes=3, weight_y=0.1, **SMALLEST)
@@ -187,6 +189,7 @@ def test_fit_takes_columns_and_refuses_other_labels(conditional):
         model.fit(dictionaries, verbose=0)
 
 
+@pytest.mark.slow
 def test_compiled_step_of_keras_refuses_labels_out_of_range(conditional):
     _, images = conditional
     model, _, _ = make_glow(classes=3, **SMALLEST)

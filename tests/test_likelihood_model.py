@@ -66,6 +66,7 @@ def test_samples_are_decoded_latents(points):
     np.testing.assert_allclose(model.sample(2, 0.0, seed=0)[0], model.flow.decode(tf.zeros([1, 2]))[0][0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_conditional_flow_to_a_list_of_latents(tmp_path):
     rng, labels = np.random.default_rng(0), np.arange(8) % 3
     x = rng.normal(size=(8, 4, 4, 2)).astype("float32")
@@ -169,6 +170,7 @@ def test_networks_act_as_in_training_in_fit_alone(points):
     assert modes == [True, False, False, False] and np.any(model.log_prob(points) != log_prob)
 
 
+@pytest.mark.slow
 def test_data_of_unknown_shape_and_data_that_builds_the_model(points):
     """The first has shapes that only the graph knows; a generator has none before its first batch."""
     model = make_model()

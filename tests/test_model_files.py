@@ -64,6 +64,7 @@ def test_preset_without_weights_and_unknown_names_are_refused(tmp_path):
         Glow.from_preset(tmp_path)
 
 
+@pytest.mark.slow
 def test_run_folder_counts_before_the_preset_of_its_name_and_nothing_else_does(tiny_run, tmp_path, monkeypatch):
     readers = (
         lambda path: Glow.from_preset(path, load_weights=False).config,
@@ -137,6 +138,7 @@ def read_card(name):
     return json.loads((model_files.PACKAGED_WEIGHTS / f"{name}.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PACKAGED)
 def test_packaged_weights_are_as_good_as_their_card_says_and_their_attributes_belong_to_them(name):
     glow = Glow.from_preset(name)
@@ -157,6 +159,7 @@ def test_packaged_weights_are_as_good_as_their_card_says_and_their_attributes_be
         open_context(TargetOptions(name, ema=True))
 
 
+@pytest.mark.slow
 def test_page_of_a_preset_opens_without_its_data(monkeypatch):
     def draw(*_, **__):
         raise AssertionError("the images come with the package")
@@ -170,6 +173,7 @@ def test_page_of_a_preset_opens_without_its_data(monkeypatch):
     assert "licensed under CC BY 4.0" in described["credits"] and "smiling" in " ".join(described["test_names"])
 
 
+@pytest.mark.slow
 def test_attributes_of_other_weights_and_presets_without_attributes_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="no attributes of the preset cifar10 come with glow_tf, only those of dig"):
         load_attributes("cifar10")

@@ -71,7 +71,10 @@ BATCH_QUESTIONS = {
 """Functions of a distribution that are asked of ours and of TFP's."""
 
 
-@pytest.mark.parametrize("labels", [[0, 1, 2], [[1], [2]]], ids=["three", "two by one"])
+@pytest.mark.parametrize(
+    "labels",
+    [pytest.param([0, 1, 2], id="three"), pytest.param([[1], [2]], id="two by one", marks=pytest.mark.slow)],
+)
 def test_labels_are_a_batch_parameter_as_the_shift_of_tfp(labels):
     """Ask a distribution over an unbatched base, whose batch shape is that of the bijector's parameter."""
     ours, theirs = (
@@ -86,6 +89,7 @@ def test_labels_are_a_batch_parameter_as_the_shift_of_tfp(labels):
         )
 
 
+@pytest.mark.slow
 def test_number_of_labels_that_only_a_graph_knows():
     def shapes(make):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
@@ -132,6 +136,7 @@ def test_tfp_does_not_broadcast_a_joint_base_with_the_batch_shape_of_a_bijector(
         assert [a if a is ValueError else a[:-3] for a in answers] == [(3,) if n == 3 else ValueError] * 2
 
 
+@pytest.mark.slow
 def test_condition_of_a_call_acts_and_an_unknown_keyword_raises():
     bijector, x = conditional(0), X[0]
     z = bijector.inverse(x)

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from helpers import layer_cases
 from helpers.glow_models import make_glow
+from helpers.marks import slow_but
 
 tfd = tfp.distributions
 
@@ -23,7 +24,7 @@ KINDS = {"list": {}, "flat": {"flat": True}, "discrete": {"discrete": True, "see
 SLICES = [(slice(1, None),), (0,), (tf.newaxis,), (slice(None), tf.newaxis), (..., slice(None, None, -1))]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", slow_but(["list"], KINDS))
 def test_distributions_of_a_glow_slice_and_copy_as_tfps(kind, conditional_glow):
     glow, images = conditional_glow
     ours = glow.distribution(labels=[0, 1, 2], **KINDS[kind])
@@ -66,6 +67,7 @@ def test_distributions_of_a_glow_slice_and_copy_as_tfps(kind, conditional_glow):
     np.testing.assert_allclose(log_prob, of_all, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_empty_results_as_tfps(conditional_glow):
     """Ask for no samples, of no labels, and with no images in a graph that does not know it."""
     glow, _images = conditional_glow

@@ -85,6 +85,7 @@ def test_event_shapes_are_those_of_tfp(name):
     np.testing.assert_allclose(log_probs[1], tf.reduce_sum(log_probs[0]), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_tensor_of_unknown_rank_is_computed_as_tfps_is():
     ours, theirs = flat_ours(), tfb.Reshape((4, 4, 1), (16,))
     x = layer_cases.images(layer_cases.Case(None, (4, 4, 1)), 6)

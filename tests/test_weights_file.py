@@ -66,6 +66,7 @@ def test_changed_number_is_refused(files, tmp_path):
     Glow(CONFIG).load_weights(path)
 
 
+@pytest.mark.slow
 def test_flipped_bit_is_refused_or_changes_nothing(files, glow, tmp_path):
     path, model, refused = tmp_path / "flipped.weights.h5", Glow(CONFIG), 0
     for share in np.linspace(0, 1, 24):

@@ -5,6 +5,7 @@ the first level), and reading and writing such arrays takes longer than the prod
 therefore processed in chunks that stay in cache. They are processed one after another, each centered by its own mean.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,7 +25,28 @@ BLOCKS, MIN_BLOCK = 2, 128
 """Parts of the hidden channels, and channels of a part at least; the products of part j and i are those of i and j."""
 
 
-@tf.function(autograph=False)
+def _traced_for_large_batches(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is traced for batches of several chunks: one chunk is computed in less time than that."""
+    traced = tf.function(function, autograph=False)
+
+    @functools.wraps(function)
+    def call(x: Tensor, *arguments: Tensor) -> Any:
+        return (function if _is_one_chunk(x) else traced)(x, *arguments)
+
+    return call
+
+
+def _images_per_chunk(x: Tensor) -> Any:
+    """Return the number of images whose positions are about `CHUNK_POSITIONS`."""
+    return max(1, CHUNK_POSITIONS // max(1, static_size(x, 1) * static_size(x, 2)))
+
+
+def _is_one_chunk(x: Tensor) -> bool:
+    """Return whether a batch of known shape is not divided."""
+    return x.shape.is_fully_defined() and x.shape[0] <= _images_per_chunk(x)
+
+
+@_traced_for_large_batches
 def conv1_mean_and_std(x: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
     """Compute mean and standard deviation `[width]` of `conv3x3(x, kernel)` over images and positions.
 
@@ -34,7 +56,7 @@ def conv1_mean_and_std(x: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
     return _mean_and_std(*_over_chunks(x, lambda rows: [rows], static_size(w, 0)), w)
 
 
-@tf.function(autograph=False)
+@_traced_for_large_batches
 def conv2_mean_and_std(x: Tensor, kernel_1: Tensor, bias_1: Tensor, kernel_2: Tensor) -> tuple[Tensor, Tensor]:
     """Compute mean and standard deviation `[width]` of `conv1x1(relu(conv3x3(x, kernel_1) + bias_1), kernel_2)`.
 
@@ -67,7 +89,7 @@ def _over_chunks(x: Tensor, columns: Callable[[Tensor], list[Tensor]], size: int
             the values in parts `[rows, size / parts]`.
         size: number of values at a position.
     """
-    images = max(1, CHUNK_POSITIONS // max(1, static_size(x, 1) * static_size(x, 2)))
+    images = _images_per_chunk(x)
 
     def more(start: Tensor, *_: Tensor) -> Tensor:
         return start < tf.shape(x)[0]
@@ -82,8 +104,11 @@ def _over_chunks(x: Tensor, columns: Callable[[Tensor], list[Tensor]], size: int
         mean += difference * (rows / total)
         return start + images, total, mean, squares + rows_squares + between
 
-    state = (0, *(tf.zeros(shape, x.dtype) for shape in ([], [size], [size, size])))
-    _, count, mean, squares = tf.while_loop(more, add_chunk, state, parallel_iterations=PARALLEL_CHUNKS)
+    state = (tf.constant(0), *(tf.zeros(shape, x.dtype) for shape in ([], [size], [size, size])))
+    if _is_one_chunk(x):
+        _, count, mean, squares = add_chunk(*state)
+    else:
+        _, count, mean, squares = tf.while_loop(more, add_chunk, state, parallel_iterations=PARALLEL_CHUNKS)
     return mean, squares / count
 
 

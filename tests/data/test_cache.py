@@ -15,6 +15,7 @@ from glow_tf.config import DataConfig
 from glow_tf.data import aliased, cache, cache_folder, open_source, pipeline
 from glow_tf.data.decoded_images import MappedImageTable
 from glow_tf.data.files import RecordSource
+from helpers.marks import slow_but
 from helpers.source_cases import SHAPE, arrays, rows_of_splits
 
 RNG = np.random.default_rng(0)
@@ -64,11 +65,13 @@ def forbid_decoding(monkeypatch):
     monkeypatch.setattr(RecordSource, "_load_checked", lambda self, row: pytest.fail(f"record {row} was decoded"))
 
 
-@pytest.mark.parametrize("fit", ["resize", "random_crop"])
-def test_cached_batches_equal_uncached_ones_and_decode_each_image_once(fit, tmp_path, on_disk, monkeypatch):
+@pytest.mark.parametrize(
+    ("fit", "augment"), [("resize", "none"), pytest.param("random_crop", "full", marks=pytest.mark.slow)]
+)
+def test_cached_batches_equal_uncached_ones_and_decode_each_image_once(fit, augment, tmp_path, on_disk, monkeypatch):
     root = make_folder(tmp_path / "images")
     (root / "a" / "0.png").write_bytes(b"no picture")
-    config = DataConfig(f"folder:{root}", fit=fit, augment="full", flip=True, labels=True, on_damaged="skip")
+    config = DataConfig(f"folder:{root}", fit=fit, augment=augment, flip=True, labels=True, on_damaged="skip")
     expected = batches(open_source(config, SHAPE), config)
     source = open_cached(config, tmp_path / "caches")
     assert_same(batches(source, config), expected)
@@ -81,6 +84,7 @@ def test_cached_batches_equal_uncached_ones_and_decode_each_image_once(fit, tmp_
     assert not again.table.columns["filled"][damaged]
 
 
+@pytest.mark.slow
 def test_small_sources_are_cached_in_memory_and_leave_no_files(tmp_path, monkeypatch):
     root = make_folder(tmp_path / "images", sizes=((8, 8),))
     config = DataConfig(f"folder:{root}")
@@ -93,6 +97,7 @@ def test_small_sources_are_cached_in_memory_and_leave_no_files(tmp_path, monkeyp
     assert not isinstance(open_source(config, SHAPE), cache.CachedSource), "a library's caller asks for a cache"
 
 
+@pytest.mark.slow
 def test_images_that_need_no_fitting_are_decoded_by_one_call_a_group(tmp_path):
     root = make_folder(tmp_path / "images", sizes=((8, 8),))
     for i in range(1, 10, 3):
@@ -109,6 +114,7 @@ def test_images_that_need_no_fitting_are_decoded_by_one_call_a_group(tmp_path):
     assert not gray._fills_groups
 
 
+@pytest.mark.slow
 def test_cache_is_renewed_when_images_or_their_preparation_change(tmp_path, on_disk):
     root, caches = make_folder(tmp_path / "images"), tmp_path / "caches"
     config = DataConfig(f"folder:{root}", fit="resize")
@@ -194,7 +200,7 @@ def filled_cache(tmp_path_factory):
     return config, folder / "caches", decoded
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", slow_but([damage_pixels], DAMAGES))
 def test_damaged_cache_is_made_again(damage, filled_cache, tmp_path, on_disk):
     config, caches, expected = filled_cache
     shutil.copytree(caches, tmp_path / "caches")
@@ -205,6 +211,7 @@ def test_damaged_cache_is_made_again(damage, filled_cache, tmp_path, on_disk):
     np.testing.assert_array_equal(images(again, config), expected)
 
 
+@pytest.mark.slow
 def test_second_process_reads_what_the_first_has_saved(tmp_path, on_disk, monkeypatch):
     root, caches = make_folder(tmp_path / "images"), tmp_path / "caches"
     config = DataConfig(f"folder:{root}", fit="resize")
@@ -248,6 +255,7 @@ def test_cache_is_left_out_where_there_is_no_room_and_ends_on_a_full_disk(tmp_pa
     np.testing.assert_array_equal(result, images(open_source(config, SHAPE), config))
 
 
+@pytest.mark.slow
 def test_group_whose_last_image_does_not_fit_on_the_disk_is_decoded_again(tmp_path, on_disk, monkeypatch):
     config = DataConfig(f"folder:{make_folder(tmp_path / 'images', sizes=((8, 8),))}")
     for path in (tmp_path / "images").rglob("*.png"):

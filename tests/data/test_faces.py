@@ -38,6 +38,7 @@ def few_faces(tmp_path, monkeypatch):
     return drawn
 
 
+@pytest.mark.slow
 def test_faces_are_the_same_bytes_from_one_process_or_several():
     paint, features = face_drawings.Painter(), face_drawings.list_features(5)
     images = np.stack([paint(face) for face in features])

@@ -48,6 +48,7 @@ async def count_answers(client, *requests):
     return collections.Counter(answer.status_code for answer in answers)
 
 
+@pytest.mark.slow
 def test_many_requests_are_answered_or_refused_and_leave_no_memory():
     draw = ("/api/samples", {"json": {"count": 1}})
 

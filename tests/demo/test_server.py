@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from glow_tf.demo import server
 from glow_tf.demo.bodies import BoundedRequests
 from helpers.commands import environment
+from helpers.marks import slow_but
 
 SECONDS = 0.15
 """The bounds on a slow client in these tests."""
@@ -66,7 +67,7 @@ async def read_and_answer(scope, receive, send):
     [(b"", False), (GET[:20], False), (POST, False), (POST + bytes(99), False), (GET + GET[:20], True)],
     ids=["nothing", "half headers", "no body", "half body", "half headers after an answer"],
 )
-@pytest.mark.parametrize("drips", [False, True])
+@pytest.mark.parametrize("drips", slow_but([False], [False, True]))
 def test_client_that_does_not_send_its_request_is_closed(short_bounds, sent, answered, drips):
     with running_server(read_and_answer) as address, socket.create_connection(address) as connection:
         for part in (sent[:-3], sent[-3:-2], sent[-2:-1], sent[-1:]) if drips else (sent,):
@@ -77,7 +78,7 @@ def test_client_that_does_not_send_its_request_is_closed(short_bounds, sent, ans
     assert seconds < 4, "the bound of the tests, and not 10 or 60 seconds, ended it"
 
 
-@pytest.mark.parametrize("parts", [1, 50])
+@pytest.mark.parametrize("parts", slow_but([1], [1, 50]))
 def test_client_that_does_not_take_its_answer_is_closed(short_bounds, parts):
     async def answer(_, receive, send):
         await send({"type": "http.response.start", "status": 200})
@@ -92,6 +93,7 @@ def test_client_that_does_not_take_its_answer_is_closed(short_bounds, parts):
     assert len(data) < 40_000_000
 
 
+@pytest.mark.slow
 def test_slow_computation_does_not_count_as_a_slow_client(short_bounds):
     async def answer(scope, receive, send):
         await asyncio.sleep(3 * SECONDS)
@@ -169,8 +171,11 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 @pytest.mark.parametrize(
     ("signals", "code"),
-    [([signal.SIGINT], 130), ([signal.SIGTERM], -signal.SIGTERM), ([signal.SIGINT] * 3, 130)],
-    ids=["Ctrl-C", "SIGTERM", "Ctrl-C three times"],
+    [
+        pytest.param([signal.SIGINT], 130, id="Ctrl-C"),
+        pytest.param([signal.SIGTERM], -signal.SIGTERM, id="SIGTERM", marks=pytest.mark.slow),
+        pytest.param([signal.SIGINT] * 3, 130, id="Ctrl-C three times", marks=pytest.mark.slow),
+    ],
 )
 def test_signal_during_work_ends_the_server_quietly(signals, code):
     words = [sys.executable, "-c", BUSY_PAGE, server.__file__]

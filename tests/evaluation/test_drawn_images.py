@@ -49,6 +49,7 @@ def test_bits_of_samples_leave_out_what_is_not_finite(tiny_run, monkeypatch):
     assert isinstance(nothing, Samples) and math.isnan(nothing.mean_bits())
 
 
+@pytest.mark.slow
 def test_samples_and_accuracy_commands_name_what_is_not_finite(tiny_conditional_run, tmp_path, monkeypatch, capsys):
     overflowing(monkeypatch, edits, 4)
     target = TargetOptions(str(tiny_conditional_run), out=str(tmp_path))
@@ -64,6 +65,7 @@ def test_samples_and_accuracy_commands_name_what_is_not_finite(tiny_conditional_
     assert "(4 of 20 samples count as wrong: not finite" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_strips_and_redrawn_levels_name_what_is_not_finite(tiny_run, tmp_path, monkeypatch, capsys):
     overflowing(monkeypatch, edits, 1)
     target = TargetOptions(str(tiny_run), out=str(tmp_path))
@@ -77,6 +79,7 @@ def test_strips_and_redrawn_levels_name_what_is_not_finite(tiny_run, tmp_path, m
     assert [bits is None for bits in strip["bits_per_dim"]] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_classifier_detects_nothing_where_there_is_no_image(tiny_conditional_run, monkeypatch):
     context = open_context(tiny_conditional_run)
     overflowing(monkeypatch, edits, 20)

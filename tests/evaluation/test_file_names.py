@@ -71,6 +71,7 @@ def test_long_ends_are_shortened_to_names_that_a_file_system_takes():
     assert len(f".1234567.attribute_{file_word('a' * 300)}{short[1]}_scale_4.png") < 255
 
 
+@pytest.mark.slow
 def test_calls_with_other_options_leave_each_others_files(tiny_run, tmp_path):
     target, times = TargetOptions(str(tiny_run), out=str(tmp_path)), {}
     for command, options in (

@@ -59,6 +59,7 @@ def test_frechet_distance_refuses_features_that_are_none():
             frechet_distance(a, b)
 
 
+@pytest.mark.slow
 def test_frechet_distance_orders_images_by_how_bad_they_are(tiny_run):
     context = open_context(tiny_run)
     (train, labels, _), (test, _, _) = (context.arrays(split) for split in ("train", "test"))
@@ -96,6 +97,7 @@ def test_frechet_command_reports_samples_beside_test_images(tiny_run, tiny_condi
         commands.frechet(TargetOptions(str(tiny_run), data=f"npz:{tmp_path / 'few.npz'}"))
 
 
+@pytest.mark.slow
 def test_samples_that_are_not_finite_are_left_out_or_refused(tiny_run, monkeypatch):
     context = open_context(tiny_run)
     whole = context.model.sample(130, 0.7, seed=2).numpy()

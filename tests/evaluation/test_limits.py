@@ -35,6 +35,7 @@ def test_batches_and_arrays_of_a_limit_reach_the_last_image(sorted_context):
     assert len(sorted_context.arrays("test")[0]) == len(GRAY)
 
 
+@pytest.mark.slow
 def test_bits_of_a_limit_are_those_of_images_of_all_classes(sorted_context):
     model = sorted_context.model
     limited = likelihood.measure(sorted_context, draws=1, limit=2).values[0]

@@ -41,26 +41,36 @@ def read_module(module):
     return definitions, imports
 
 
+@functools.cache
+def read_definition(module, name):
+    """Return `(texts, names)` of a definition: its texts, but docstrings, and the `(module, name)` that it names."""
+    if path_of(module) is None:
+        return [], []
+    definitions, imports = read_module(module)
+    texts, names = [], [imports[name]] if name in imports else []
+    nodes = list(ast.walk(definitions[name])) if name in definitions else []
+    documentation = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            texts.append(node.value)
+        elif isinstance(node, ast.Name):
+            names.append((module, node.id))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imports:
+            names.append((imports[node.value.id][0], node.attr))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == setting.__name__:
+            texts.append(setting(node.args[0].value, ""))
+    return texts, names
+
+
 def texts_reached(module, name, seen):
-    """Yield the texts, but docstrings, of a definition and of all that it names, in whatever module of ours."""
-    if (module, name) in seen or path_of(module) is None:
+    """Yield the texts of a definition and of all that it names, in whatever module of ours."""
+    if (module, name) in seen:
         return
     seen.add((module, name))
-    definitions, imports = read_module(module)
-    if name in imports:
-        yield from texts_reached(*imports[name], seen)
-    if name not in definitions:
-        return
-    documentation = {id(node.value) for node in ast.walk(definitions[name]) if isinstance(node, ast.Expr)}
-    for node in ast.walk(definitions[name]):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
-            yield node.value
-        elif isinstance(node, ast.Name):
-            yield from texts_reached(module, node.id, seen)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imports:
-            yield from texts_reached(imports[node.value.id][0], node.attr, seen)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == setting.__name__:
-            yield setting(node.args[0].value, "")
+    texts, names = read_definition(module, name)
+    yield from texts
+    for definition in names:
+        yield from texts_reached(*definition, seen)
 
 
 def options_of(command):

@@ -64,6 +64,7 @@ def test_missing_attribute_folder_or_own_image_writes_nothing(tiny_run, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_old_names_of_a_command_and_options_warn_and_work(tiny_run, tmp_path, capsys):
     with pytest.warns(UserWarning, match="--average is now --ema"):
         evaluate.main(["bits", str(tiny_run), "--average", "--draws", "1", "--limit", "4", "--out", str(tmp_path)])

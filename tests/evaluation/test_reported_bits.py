@@ -45,8 +45,8 @@ def test_bits_command_reports_raw_and_ema_bits_per_dim(tiny_run, tmp_path, capsy
     assert len(values["raw"]["by_level"]) == 2
 
 
-def test_bits_command_shows_the_papers_value(tiny_run, tmp_path, capsys):
-    shutil.copytree(tiny_run, tmp_path / "run")
+def test_bits_command_shows_the_papers_value(one_level_run, tmp_path, capsys):
+    shutil.copytree(one_level_run, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "name": "cifar10"}))
     commands.bits(TargetOptions(str(tmp_path / "run")), draws=1)

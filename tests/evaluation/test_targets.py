@@ -14,11 +14,13 @@ from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import Run
 from helpers.source_cases import save_pictures
 
+pytestmark = pytest.mark.usefixtures("without_graphs")  # `test_reported_bits.py` runs them in graphs
 
-def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(tiny_run):
-    run = str(tiny_run)
+
+def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(one_level_run):
+    run = str(one_level_run)
     folders = [
-        open_context(TargetOptions(run, **options)).out.relative_to(tiny_run).as_posix()
+        open_context(TargetOptions(run, **options)).out.relative_to(one_level_run).as_posix()
         for options in (
             {},
             {"data": "bundled:digits"},
@@ -46,24 +48,25 @@ def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(tiny_ru
     assert open_context(TargetOptions(run, ema=True, out="here")).out.as_posix() == "here"
 
 
-def test_damaged_images_are_left_out_as_in_training_or_by_option(tiny_run, tmp_path):
+@pytest.mark.slow
+def test_damaged_images_are_left_out_as_in_training_or_by_option(one_level_run, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     save_pictures(folder, np.zeros([12, 8, 8], np.uint8))
     (folder / "3.png").write_bytes(b"no picture")
     source = f"folder:{folder}"
-    context = open_context(TargetOptions(str(tiny_run), data=source, on_damaged="skip"))
+    context = open_context(TargetOptions(str(one_level_run), data=source, on_damaged="skip"))
     assert sum(len(context.arrays(split)[0]) for split in ("train", "validation", "test")) == 11
-    run = Run.create(tmp_path / "run", Run(tiny_run).experiment())
+    run = Run.create(tmp_path / "run", Run(one_level_run).experiment())
     experiment = run.experiment()
     run.write_config(dataclasses.replace(experiment, data=DataConfig("folder:elsewhere", on_damaged="skip")))
     assert open_context(TargetOptions(str(run.path), data=source)).data.on_damaged == "skip"
     assert open_context(TargetOptions(str(run.path), data=source, on_damaged="stop")).data.on_damaged == "stop"
 
 
-def test_bits_command_reads_a_keras_file(tiny_run, tmp_path, capsys):
+def test_bits_command_reads_a_keras_file(one_level_run, tmp_path, capsys):
     path = tmp_path / "model.keras"
-    open_context(tiny_run).model.save(path)
+    open_context(one_level_run).model.save(path)
     with pytest.raises(ConfigError, match="give --data"):
         commands.bits(TargetOptions(str(path)))
     commands.bits(TargetOptions(str(path), "bundled:digits"), draws=1, limit=16)
@@ -76,8 +79,8 @@ def test_bits_command_reads_a_keras_file(tiny_run, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_evaluation_rejects_runs_and_data_that_do_not_fit(tiny_run, tiny_conditional_run, tmp_path):
-    run, conditional = TargetOptions(str(tiny_run)), TargetOptions(str(tiny_conditional_run))
+def test_evaluation_rejects_runs_and_data_that_do_not_fit(one_level_run, tiny_conditional_run, tmp_path):
+    run, conditional = TargetOptions(str(one_level_run)), TargetOptions(str(tiny_conditional_run))
     with pytest.raises(ConfigError, match="unconditional"):
         commands.accuracy(run)
     with pytest.raises(ConfigError, match="needs an unconditional model"):
@@ -85,8 +88,8 @@ def test_evaluation_rejects_runs_and_data_that_do_not_fit(tiny_run, tiny_conditi
     with pytest.raises(RunError, match="is not a run folder"):
         commands.bits(TargetOptions(str(tmp_path)))
     with pytest.raises(DataError, match="an image is 28x28, the model takes 8x8"):
-        commands.bits(TargetOptions(str(tiny_run), "bundled:mnist"))
-    commands.bits(TargetOptions(str(tiny_run), "bundled:mnist", fit="resize", out=str(tmp_path)), draws=1, limit=2)
+        commands.bits(TargetOptions(str(one_level_run), "bundled:mnist"))
+    commands.bits(TargetOptions(str(one_level_run), "bundled:mnist", fit="resize", out=str(tmp_path)), draws=1, limit=2)
     np.savez(tmp_path / "images.npz", images=np.zeros((40, 8, 8, 1), np.uint8))
     with pytest.raises(GlowError, match="no labels|no classes|labels are wanted"):
         commands.samples(TargetOptions(str(tiny_conditional_run), f"npz:{tmp_path / 'images.npz'}"))
@@ -95,10 +98,10 @@ def test_evaluation_rejects_runs_and_data_that_do_not_fit(tiny_run, tiny_conditi
         commands.report(TargetOptions(str(tiny_conditional_run), f"npz:{tmp_path / 'three.npz'}"))
 
 
-def test_evaluation_falls_back_to_the_validation_split(tiny_run, tmp_path, capsys):
+def test_evaluation_falls_back_to_the_validation_split(one_level_run, tmp_path, capsys):
     images = np.zeros((20, 8, 8, 1), np.uint8)
     np.savez(tmp_path / "images.npz", train=images, validation=images)
-    commands.bits(TargetOptions(str(tiny_run), f"npz:{tmp_path / 'images.npz'}", out=str(tmp_path)), draws=1)
+    commands.bits(TargetOptions(str(one_level_run), f"npz:{tmp_path / 'images.npz'}", out=str(tmp_path)), draws=1)
     out = capsys.readouterr().out
     assert "validation images (there is no test split)" in out
     assert "unknown" in out and "nan" not in out, "one draw has no standard error"

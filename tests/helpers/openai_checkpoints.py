@@ -76,11 +76,13 @@ def assert_weights(model, golden, prefix):
 
 
 def write_checkpoint(path, values):
-    """Write a checkpoint of `{name: array}` as the Saver of the original code does, without a .meta file."""
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        variables = {name: tf.compat.v1.Variable(value) for name, value in values.items()}
-        session.run(tf.compat.v1.global_variables_initializer())
-        tf.compat.v1.train.Saver(variables).save(session, str(path), write_meta_graph=False)
+    """Write a checkpoint of `{name: array}` by the operation of the original code's Saver, without a .meta file."""
+    tf.raw_ops.SaveV2(
+        prefix=str(path),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=[tf.constant(value) for value in values.values()],
+    )
 
 
 def read_checkpoint(path):
@@ -90,23 +92,18 @@ def read_checkpoint(path):
 
 
 def freeze(path, values, use=None, inputs=()):
-    """Write a frozen graph of `{name: array}`: one variable each, with the operation of the original code on it.
+    """Write a frozen graph of `{name: array}`: one constant each, read and used as the variable in the original code.
 
     `use(name, weight)` returns the result of another operation, or None; `inputs` are `(name, shape)` of placeholders.
     """
-    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
-        outputs = []
+    with tf.Graph().as_default() as graph:
         for name, value in values.items():
-            weight = tf.compat.v1.get_variable(name, initializer=value, use_resource=False)
-            output = None if use is None else use(name, weight)
-            outputs.append(_original_use(name, weight) if output is None else output)
+            weight = tf.identity(tf.constant(value, name=name), f"{name}/read")
+            if use is None or use(name, weight) is None:
+                _original_use(name, weight)
         for name, shape in inputs:
-            outputs.append(tf.identity(tf.compat.v1.placeholder(tf.float32, shape, name)))
-        session.run(tf.compat.v1.global_variables_initializer())
-        frozen = tf.compat.v1.graph_util.convert_variables_to_constants(
-            session, graph.as_graph_def(), [output.op.name for output in outputs]
-        )
-    path.write_bytes(frozen.SerializeToString())
+            tf.identity(tf.compat.v1.placeholder(tf.float32, shape, name))
+    path.write_bytes(graph.as_graph_def().SerializeToString())
 
 
 def _original_use(name, weight):

@@ -27,6 +27,7 @@ def test_latents_of_other_levels_are_not_broadcast(make):
         layer.decode([tf.ones([2, 1, 1, channels]), latents[1]])
 
 
+@pytest.mark.slow
 def test_latents_whose_sizes_only_the_graph_knows_are_not_broadcast():
     layer = layers.Split()
     layer.build((None, None, None, 2))
@@ -94,6 +95,7 @@ def test_network_that_pools_is_refused_before_its_values_reach_other_examples():
         tf.function(affine.encode).get_concrete_function(tf.TensorSpec([None, 8, 8, 4]))
 
 
+@pytest.mark.slow
 def test_latents_of_other_batch_sizes_are_not_broadcast_in_a_graph():
     flow = make_multiscale()
     signature = [tf.TensorSpec([None, 4, 4, 2]), tf.TensorSpec([None, 2, 2, 8])]
@@ -110,6 +112,7 @@ def test_event_that_does_not_fit_leaves_a_layer_as_it_was():
     assert coupling.encode(tf.ones([2, 4, 4, 2]))[1].shape == [2], "vectors were never settled"
 
 
+@pytest.mark.slow
 def test_flat_flow_refuses_images_of_another_size():
     flow = layers.FlatFlow(make_multiscale())
     flow.build((None, 8, 8, 1))

@@ -129,6 +129,7 @@ def test_old_layer_that_extends_one_of_ours_calls_its_shapes():
     assert Doubled().encoded_shape((4, 4, 1)) == (1, 1, 16)
 
 
+@pytest.mark.slow
 def test_distribution_warns_of_no_old_name():
     from helpers.glow_models import make_glow
 

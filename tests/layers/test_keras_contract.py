@@ -36,6 +36,7 @@ def test_every_public_layer_is_among_the_cases():
     assert classes == {*layers.__all__, "LeakyReLUFlow"} - {"FlowLayer"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_layer_passes_the_tests_of_keras(name, monkeypatch):
     case = CASES[name]

@@ -26,6 +26,7 @@ def set_one(variable, value):
     variable.assign(values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("permutation", "part"), [("1x1", ""), ("lu", "permutation")])
 def test_first_weight_that_is_not_finite_is_named_and_none_is_taken(permutation, part, tmp_path):
     model, fresh = (Glow(ModelConfig(**SMALLEST, permutation=permutation)) for _ in range(2))
@@ -110,6 +111,7 @@ def test_problem_of_a_loading_error_is_one_line():
     assert loading_problem(ValueError()) == "ValueError"
 
 
+@pytest.mark.slow
 def test_fit_warns_of_a_new_model_that_was_not_initialized(monkeypatch):
     monkeypatch.setattr(keras.Model, "fit", lambda self, *args, **kwargs: "history")
     images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), np.uint8)

@@ -42,7 +42,7 @@ class Recorder(keras.callbacks.Callback):
         self.ends += 1
 
 
-def test_callbacks_are_called_and_stop_the_training(experiment, tmp_path, capsys):
+def test_callbacks_are_called_and_stop_the_training(experiment, stubbed, tmp_path, capsys):
     recorder = Recorder(last_epoch=1)
     options = {"devices": "cpu", "verbose": False, "tensorboard": False}
     run = glow_tf.train(experiment, tmp_path / "run", callbacks=[recorder], **options)

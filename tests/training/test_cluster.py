@@ -39,6 +39,7 @@ def test_machines_are_read(text, expected, is_chief, others, monkeypatch):
     assert (result.is_chief, result.others) == (is_chief, others)
 
 
+@pytest.mark.slow
 def test_machine_with_a_task_and_no_cluster_writes_its_run(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, json.dumps({"task": {"type": "worker", "index": 1}}))
     trainer = StubTrainer(tmp_path / "run")

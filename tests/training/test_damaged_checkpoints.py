@@ -14,6 +14,7 @@ from helpers.damaged_runs import point, resume
 from helpers.stub_training import EXPERIMENT, CountingStep, StubTrainer, train
 
 
+@pytest.mark.slow
 def test_lost_list_of_checkpoints_costs_nothing(damaged, trainer):
     for damage in (empty, replace_by_garbage):
         damage(damaged / "checkpoints" / "checkpoint")
@@ -25,6 +26,7 @@ def test_lost_list_of_checkpoints_costs_nothing(damaged, trainer):
     assert again.state.steps == 4 and len(again.table.rows()) == 2
 
 
+@pytest.mark.slow
 def test_run_goes_on_without_its_list_of_checkpoints_and_keeps_the_latest(damaged):
     (damaged / "checkpoints" / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/ckpt-99"')
     longer = dataclasses.replace(EXPERIMENT, training=dataclasses.replace(EXPERIMENT.training, epochs=5))

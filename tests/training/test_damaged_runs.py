@@ -20,6 +20,7 @@ from glow_tf.runs import Run
 from glow_tf.training.run_folder import claimed
 from helpers.damage import DAMAGES, flip_bit
 from helpers.damaged_runs import FILES, READS, resume
+from helpers.marks import slow_but
 from helpers.stub_training import EXPERIMENT, StubTrainer
 
 FLIPS = (0.1, 0.45, 0.8)
@@ -85,7 +86,7 @@ class StubSession:
     data_error = None
 
 
-@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("name", slow_but(["evaluate"], READS))
 def test_damaged_file_is_refused_warned_of_or_harmless(name, uses, finished, tmp_path):
     use, path, outcomes = uses[name], tmp_path / "run", {}
     whole = use(finished)

@@ -11,10 +11,12 @@ import pytest
 
 from glow_tf.runs import Run
 from glow_tf.training import loop, overfitting, session
+from helpers.marks import slow_but
 from helpers.stub_training import EXPERIMENT, StubTrainer, train
 from helpers.tiny_trainings import options
 
 
+@pytest.mark.slow
 def test_figures_that_cannot_be_drawn_do_not_end_a_training(stubbed, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise ValueError("operands could not be broadcast together")
@@ -28,6 +30,7 @@ def test_figures_that_cannot_be_drawn_do_not_end_a_training(stubbed, tmp_path, m
     assert Run(tmp_path / "other").results
 
 
+@pytest.mark.slow
 def test_sheets_of_the_experiment_and_notice_of_a_rise_come_with_the_epochs(tmp_path, monkeypatch, capsys):
     def notice_of_rise(rows, weight_y):
         return f"{len(rows)} epochs with {weight_y}"
@@ -71,7 +74,7 @@ class LastEpoch(keras.callbacks.Callback):
         self.model.stop_training = epoch == 1
 
 
-@pytest.mark.parametrize("asked_by", ["signal", "callback"])
+@pytest.mark.parametrize("asked_by", slow_but(["signal"], ["signal", "callback"]))
 def test_run_that_is_asked_to_stop_at_its_end_is_finished(asked_by, tmp_path, drawn, monkeypatch):
     class Trainer(StubTrainer):
         def __init__(self, experiment, options, _):
@@ -91,6 +94,7 @@ def test_run_that_is_asked_to_stop_at_its_end_is_finished(asked_by, tmp_path, dr
     assert drawn == ["learning_curve.png", "run, raw weights of the best epoch"]
 
 
+@pytest.mark.slow
 def test_pictures_of_fewer_epochs_are_drawn_again(stubbed, tmp_path, drawn):
     """A run that was finished and then trained longer may have been killed before its figures were drawn."""
     path = tmp_path / "run"
@@ -109,6 +113,7 @@ def test_pictures_of_fewer_epochs_are_drawn_again(stubbed, tmp_path, drawn):
     assert drawn[2:] == ["run, raw weights of the last epoch"]
 
 
+@pytest.mark.slow
 def test_finished_run_says_how_many_epochs_it_had(stubbed, tmp_path, drawn):
     lines = []
     train(tmp_path / "run")
@@ -116,6 +121,7 @@ def test_finished_run_says_how_many_epochs_it_had(stubbed, tmp_path, drawn):
     assert any("run is finished after 2 epochs. Give --epochs" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_finished_run_writes_lost_last_weights_from_its_checkpoint(stubbed, tmp_path):
     run = train(tmp_path / "run").run
     before = run.model("last", ema=True).get_weights()

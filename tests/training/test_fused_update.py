@@ -116,17 +116,15 @@ def shared_update(form, optimizer_class, dtype):
     return update
 
 
-def slow_unless(quick):
-    """Return the marks of a case: XLA takes seconds for every update that it compiles, so few are among the quick."""
-    return () if quick else pytest.mark.slow
+def slow_unless(optimizer, dtype, form):
+    """Return the marks of a case: each update that is traced or compiled takes its time, so one is among the quick."""
+    return () if (optimizer, dtype, form) == (Adamax, "float32", Fused) else pytest.mark.slow
 
 
 @pytest.mark.parametrize(
     ("optimizer_class", "dtype", "form"),
     [
-        pytest.param(
-            optimizer, dtype, form, marks=slow_unless(form is Fused or (optimizer, dtype) == (Adamax, "float32"))
-        )
+        pytest.param(optimizer, dtype, form, marks=slow_unless(optimizer, dtype, form))
         for optimizer, dtype in ((Adamax, "float32"), (Adamax, "float64"), (Adam, "float32"))
         for form in (Fused, Stacked)
     ],
@@ -168,13 +166,9 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [
-        *((name, Fused) for name in PARTS),
-        *(pytest.param(name, Stacked, marks=slow_unless(name == "an actnorm is frozen")) for name in PARTS),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("form", [Fused, Stacked])
 def test_update_of_a_part_of_the_weights_matches_the_plain_code(name, form):
     weights, plain = (Weights(Adamax, "float32", *PARTS[name]) for _ in range(2))
     gradients = random_gradients(plain.variables, "float32", 0)
@@ -193,7 +187,8 @@ def test_weights_frozen_after_the_ema_was_made_are_refused(form):
         form(weights)
 
 
-@pytest.mark.parametrize("form", [Fused, pytest.param(Stacked, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [Fused, Stacked])
 def test_update_without_ema_moves_the_same_weights_and_no_shadow(form):
     with_ema, without = shared_update(form, Adamax, "float32"), Weights(Adamax, "float32")
     gradients = random_gradients(without.variables, "float32", 0)
@@ -209,7 +204,11 @@ def test_update_without_ema_moves_the_same_weights_and_no_shadow(form):
 
 @pytest.mark.parametrize(
     ("optimizer_class", "form"),
-    [(Adamax, Fused), (Adam, Fused), (Adamax, Stacked), pytest.param(Adam, Stacked, marks=pytest.mark.slow)],
+    [
+        pytest.param(optimizer, form, marks=slow_unless(optimizer, "float32", form))
+        for optimizer in (Adamax, Adam)
+        for form in (Fused, Stacked)
+    ],
 )
 def test_update_from_values_that_are_not_finite_changes_nothing(optimizer_class, form):
     update = shared_update(form, optimizer_class, "float32")

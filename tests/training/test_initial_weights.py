@@ -47,6 +47,7 @@ def start(path, experiment, source, **options):
     return trainer
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_run_its_ema_weights_and_files(tiny_run, tuned, tmp_path):
     source = Run(tiny_run)
     raw, ema = source.model(), source.model(ema=True)
@@ -86,6 +87,7 @@ def test_run_records_its_first_weights_and_resumes_without_them(tiny_run, tuned,
         FineTuning(other, init_from=str(tiny_run))
 
 
+@pytest.mark.slow
 def test_run_without_a_checkpoint_starts_again_from_the_same_weights_only(tiny_run, tuned, tmp_path):
     source, path = shutil.copytree(tiny_run, tmp_path / "source"), tmp_path / "run"
     killed = start(path, tuned, source)
@@ -110,6 +112,7 @@ def test_digest_of_another_run_does_not_bind_a_new_one(tiny_run, tuned, tmp_path
     assert second.experiment.initial_weights.digest != first.experiment.initial_weights.digest
 
 
+@pytest.mark.slow
 def test_bits_size_classes_and_the_top_prior_may_differ(tiny_run, tiny_conditional_run, tuned, tmp_path):
     source = Run(tiny_run).model()
     record = initial_weights.InitialWeights(str(tiny_run))
@@ -136,6 +139,7 @@ def test_bits_size_classes_and_the_top_prior_may_differ(tiny_run, tiny_condition
     assert_same(same.get_weights(), Run(tiny_conditional_run).model().get_weights())
 
 
+@pytest.mark.slow
 def test_labels_that_meant_other_classes_are_named(tiny_conditional_run, tuned, tmp_path, recwarn):
     source = Run(shutil.copytree(tiny_conditional_run, tmp_path / "source"))
     theirs = source.experiment()
@@ -150,6 +154,7 @@ def test_labels_that_meant_other_classes_are_named(tiny_conditional_run, tuned, 
     assert f"{source.path}: label 1 was 2 there and is 1 here" in str(warning.message)
 
 
+@pytest.mark.slow
 def test_weights_of_another_model_are_refused_by_name(tiny_run, tuned, tmp_path):
     record = initial_weights.InitialWeights(str(tiny_run))
     changes = {
@@ -168,6 +173,7 @@ def test_weights_of_another_model_are_refused_by_name(tiny_run, tuned, tmp_path)
         check_shapes(record, {"flow/a/W": (3, 2)}, ours, ())
 
 
+@pytest.mark.slow
 def test_source_that_is_no_source_is_one_sentence(tiny_run, tuned, tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "a.weights.h5").write_bytes(b"nothing")

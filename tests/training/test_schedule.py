@@ -44,6 +44,7 @@ def test_optimizer_takes_its_options_from_the_configuration(name):
     assert (optimizer.beta1, optimizer.beta2, optimizer.weight_factor) == (0.8, 0.7, 0.5)
 
 
+@pytest.mark.slow
 def test_jump_of_the_learning_rate_is_named_where_more_epochs_stretch_a_cosine_decay(stubbed, tmp_path, monkeypatch):
     def change(**training):
         return dataclasses.replace(EXPERIMENT, training=dataclasses.replace(EXPERIMENT.training, **training))
@@ -60,6 +61,7 @@ def test_jump_of_the_learning_rate_is_named_where_more_epochs_stretch_a_cosine_d
         session.run(change(schedule="cosine", warmup_steps=1.0), options(tmp_path / "cosine"))
 
 
+@pytest.mark.slow
 def test_learning_rate_in_the_table_is_that_of_the_last_update(tmp_path):
     training = dataclasses.replace(EXPERIMENT.training, schedule="cosine", warmup_steps=1.0)
     trainer = train(tmp_path / "run", experiment=dataclasses.replace(EXPERIMENT, training=training))
@@ -70,6 +72,7 @@ def test_learning_rate_in_the_table_is_that_of_the_last_update(tmp_path):
     assert training_metrics(fresh, 1, 16, 1.0)["learning_rate"] == 0, "no update was made yet"
 
 
+@pytest.mark.slow
 def test_jump_of_the_learning_rate_is_that_of_the_next_update(tmp_path):
     def experiment(epochs):
         training = dataclasses.replace(EXPERIMENT.training, schedule="cosine", warmup_steps=0.0, epochs=epochs)
