@@ -17,7 +17,8 @@ from glow_tf.cli import train as train_command
 from glow_tf.cli.command import run_command
 from helpers.forks import ROOT, Fork
 
-SMALL = "--levels 1 --depth 1 --width 8 --batch-size 16 --epoch-steps 6 --epochs 3 --warmup-steps 3".split()
+SMALL = """--levels 1 --depth 2 --width 8 --batch-size 16 --init-images 32 --epoch-steps 6 --epochs 3 --warmup-steps 3
+--schedule constant --validation 0.02""".split()
 """Options of a model and a training that take a second, on the default preset's digits."""
 
 

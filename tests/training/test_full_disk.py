@@ -1,7 +1,6 @@
 """Test that a full disk ends a training in one sentence, and costs no checkpoint that was good."""
 
 import re
-import shutil
 
 import pytest
 import tensorflow as tf
@@ -9,40 +8,23 @@ import tensorflow as tf
 from glow_tf.errors import RunError
 from helpers.commands import SMALL, call_train, largest_difference, run_fork, weights
 from helpers.stub_training import StubTrainer
-
-CONSTANT = [*SMALL, "--schedule", "constant"]
-
-
-@pytest.fixture(scope="module")
-def after_one_epoch(tmp_path_factory):
-    """Train for the first of three epochs."""
-    run_dir = tmp_path_factory.mktemp("one_epoch") / "run"
-    call_train(*CONSTANT, "--epochs", "1", "--run-dir", run_dir)
-    return run_dir
-
-
-@pytest.fixture(scope="module")
-def after_three_epochs(tmp_path_factory):
-    """Train for three epochs without an interruption."""
-    run_dir = tmp_path_factory.mktemp("three_epochs") / "run"
-    call_train(*CONSTANT, "--run-dir", run_dir)
-    return run_dir
+from helpers.tiny_trainings import train_with_a_copy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("file", "options"), [(".weights.h5", ()), ("a checkpoint to", ("--checkpoint-minutes", "1e-6"))]
-)
-def test_full_disk_keeps_the_last_checkpoint(file, options, after_one_epoch, after_three_epochs, tmp_path):
-    run_dir = tmp_path / "run"
-    shutil.copytree(after_one_epoch, run_dir)
-    before = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
-    _, err = run_fork("-m", "helpers.full_disk", *CONSTANT, "--run-dir", run_dir, *options, code=2)
-    assert re.search(f"cannot write .*{re.escape(file)}", err), err
-    after = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
-    assert after == before
-    call_train(*CONSTANT, "--run-dir", run_dir)
-    assert largest_difference(weights(run_dir), weights(after_three_epochs)) < 1e-5
+def test_full_disk_keeps_the_last_checkpoint(tmp_path):
+    run_dir, after_one_epoch = train_with_a_copy(tmp_path / "run", SMALL)
+    words, before = [*SMALL, "--run-dir", after_one_epoch], checkpoint_files(after_one_epoch)
+    for file, options in ((r"\.weights\.h5", ()), ("a checkpoint to", ("--checkpoint-minutes", "1e-6"))):
+        _, err = run_fork("-m", "helpers.full_disk", *words, *options, code=2)
+        assert re.search(f"cannot write .*{file}", err), err
+        assert checkpoint_files(after_one_epoch) == before
+    call_train(*words)
+    assert largest_difference(weights(after_one_epoch), weights(run_dir)) < 1e-5
+
+
+def checkpoint_files(run_dir):
+    return {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
 
 
 def test_full_disk_while_a_checkpoint_is_written_is_one_sentence(tmp_path, monkeypatch):

@@ -1,52 +1,27 @@
 """Test that the number of replicas and machines changes nothing: noise depends on the place in the batch."""
 
-import csv
 import json
 import os
-import shutil
 import socket
 import sys
 import time
 
-import keras
 import numpy as np
 import pytest
 
-from glow_tf.cli import train
-from helpers.commands import call_train, command, environment, largest_difference, run_fork, weights
+from helpers.commands import call_train, command, environment, run_fork
 from helpers.forks import ROOT, Fork
 from helpers.source_cases import color_images, save_pictures
-from helpers.tiny_trainings import trainer
+from helpers.tiny_trainings import assert_same_run, train_with_a_copy
 
 COURSE = """--levels 1 --depth 2 --width 8 --batch-size 16 --init-images 32 --epoch-steps 5 --epochs 2 --warmup-steps 5
---augment full""".split()
+--augment full --validation 0.02""".split()
 
 
 @pytest.fixture(scope="module")
 def one_replica(tmp_path_factory):
     """Train on one replica; return the run folder, and its copy after the first epoch."""
-    path = tmp_path_factory.mktemp("one") / "run"
-    after_one_epoch = path.with_name("after_one_epoch")
-
-    def copy(epoch, logs):
-        if epoch == 0:
-            shutil.copytree(path, after_one_epoch)
-
-    one = trainer(path, train.parse(COURSE)[0])
-    one.callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=copy)]
-    one.train()
-    return path, after_one_epoch
-
-
-def assert_same_run(a, b):
-    for name in ("last", "last_average"):
-        assert largest_difference(weights(a, name), weights(b, name)) < 1e-5
-    keys = ("bits_x", "val_bits_x", "val_bits_x_average", "grad_norm")
-    tables = [list(csv.DictReader((run / "metrics.csv").read_text().splitlines())) for run in (a, b)]
-    assert len(tables[0]) == 2
-    for rows in zip(*tables, strict=True):
-        for key in keys:
-            assert float(rows[0][key]) == pytest.approx(float(rows[1][key]), rel=1e-4)
+    return train_with_a_copy(tmp_path_factory.mktemp("one") / "run", COURSE)
 
 
 @pytest.fixture(scope="module")
