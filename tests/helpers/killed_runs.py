@@ -1,6 +1,7 @@
-"""Train a run to its end through many kills: `python -m helpers.killed_runs FOLDER DEVICES EPOCHS EVERY RANDOM` prints JSON.
+"""Train a run to its end through many kills.
 
-EVERY n takes each n-th of the named moments, after which RANDOM others are drawn.
+`python -m helpers.killed_runs FOLDER DEVICES EPOCHS EVERY RANDOM` prints JSON. With EVERY of n, each n-th of the named
+moments is taken, and then so many random ones.
 This process imports TensorFlow and never starts its runtime. Each attempt to train is a fork of it, which spares the
 import, and ends by SIGKILL: a real process with real files. Steps are computed eagerly, which spares tracing them, and
 no figures are drawn.

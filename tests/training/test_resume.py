@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from helpers.commands import SMALL, call_train, command, environment, largest_difference, train, train_in_fork, weights
+from helpers.commands import SMALL, call_train, command, environment, largest_difference, train_in_fork, weights
 from helpers.forks import Fork
 from helpers.tiny_trainings import assert_same_run, train_with_a_copy
 
@@ -23,7 +23,7 @@ def uninterrupted(tmp_path_factory):
 def deterministic(tmp_path_factory):
     """Train to the end with TensorFlow's op determinism; return the run folder, stdout and stderr."""
     run_dir = tmp_path_factory.mktemp("deterministic") / "run"
-    return run_dir, *train(*SMALL, "--run-dir", run_dir, "--deterministic")
+    return run_dir, *train_in_fork(*SMALL, "--run-dir", run_dir, "--deterministic")
 
 
 @pytest.mark.slow
