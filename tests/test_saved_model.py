@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from glow_tf.cli.export import main
 from glow_tf.runs import load_model
@@ -10,12 +11,13 @@ from helpers.commands import run_fork
 from helpers.saved_models import call_in_process_without_packages, check_numbers, make_inputs
 from helpers.tiny_runs import make_run
 
+MIXED = dict(classes=10, network_dtype="bfloat16", recompute=True)
+"""Options of a conditional run with mixed precision and recomputation, which an export must leave out."""
+
 
 @pytest.fixture(scope="module")
 def mixed_run(tmp_path_factory):
-    """Make a conditional run with mixed precision and recomputation, which an export must leave out."""
-    path = tmp_path_factory.mktemp("mixed") / "run"
-    return make_run(path, classes=10, network_dtype="bfloat16", recompute=True)
+    return make_run(tmp_path_factory.mktemp("mixed") / "run", **MIXED)
 
 
 @pytest.fixture(scope="module")
@@ -26,35 +28,46 @@ def served(mixed_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def called(tiny_run, mixed_run, served, tmp_path_factory):
+def called(mixed_run, served, tmp_path_factory):
     """Call the SavedModels of raw weights and of conditional EMA weights in one process, which spares an import of
-    TensorFlow; return the model, inputs and outputs of each."""
-    raw = tmp_path_factory.mktemp("raw") / "saved"
-    main([str(tiny_run), str(raw)])
-    models = {raw: load_model(tiny_run), served: load_model(mixed_run, ema=True)}
-    inputs = {folder: make_inputs(model) for folder, model in models.items()}
-    outputs = call_in_process_without_packages(inputs, raw.parent)
-    return [(models[folder], inputs[folder], outputs[folder]) for folder in models]
+    TensorFlow; return the model, inputs and outputs of each, and the image file and the output of the client."""
+    folder = tmp_path_factory.mktemp("raw")
+    raw, run = folder / "saved", make_run(folder / "run", levels=1)
+    main([str(run), str(raw)])
+    models = {raw: load_model(run), served: load_model(mixed_run, ema=True)}
+    inputs = {path: make_inputs(model) for path, model in models.items()}
+    Image.fromarray(inputs[raw]["encode/images"][0, ..., 0]).save(folder / "a.png")
+    outputs, printed = call_in_process_without_packages(inputs, folder / "a.png")
+    return [(models[path], inputs[path], outputs[path]) for path in models], folder / "a.png", printed
 
 
 @pytest.mark.slow
 def test_saved_model_of_raw_weights_matches_the_model(called):
-    check_numbers(*called[0])
+    check_numbers(*called[0][0])
 
 
 @pytest.mark.slow
 def test_saved_model_of_conditional_ema_weights_matches_the_model(called):
-    check_numbers(*called[1])
+    check_numbers(*called[0][1])
 
 
 @pytest.mark.slow
-def test_export_for_litert_converts_and_gives_the_same_numbers(mixed_run, tmp_path):
-    main([str(mixed_run), str(tmp_path / "saved"), "--litert"])
+def test_example_client_needs_tensorflow_alone(called):
+    _, image, printed = called
+    assert "bits/dim" in printed
+    decoded = np.asarray(Image.open(f"{image}.decoded.png"))
+    np.testing.assert_array_equal(decoded, np.asarray(Image.open(image)) // 16 * 16, "4 bits")
+
+
+@pytest.mark.slow
+def test_export_for_litert_converts_and_gives_the_same_numbers(tmp_path):
+    run = make_run(tmp_path / "run", levels=1, **MIXED)
+    main([str(run), str(tmp_path / "saved"), "--litert"])
     names = ["encode", "decode"]
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"), signature_keys=names)
     interpreter = tf.lite.Interpreter(model_content=converter.convert())
     encode, decode = map(interpreter.get_signature_runner, names)
-    model = load_model(mixed_run)
+    model = load_model(run)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
     labels = np.arange(5, dtype=np.int32)
     eps = encode(images=images, labels=labels)
