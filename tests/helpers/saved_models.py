@@ -28,7 +28,7 @@ import tensorflow as tf
 
 client, image, *folders = sys.argv[1:]
 runpy.run_path(client)["main"]([folders[0], image])
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # it takes most of each first call
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # the client has called with it
 for folder in folders:
     all_inputs = dict(np.load(f"{folder}.in.npz"))
     signatures = tf.saved_model.load(folder).signatures
