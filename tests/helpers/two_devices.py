@@ -26,18 +26,16 @@ from helpers.commands import largest_difference, weights
 from helpers.tiny_runs import make_run
 from helpers.tiny_trainings import change
 
-SHORT = change(epoch_steps=3, warmup_steps=0, schedule="constant", init_images=32)
-
 
 def main(folder, plain, after_one_epoch):
     two, one = session.set_up(RunOptions(devices="2")), devices.strategy("cpu")
-    tiny = make_run(folder / "tiny", levels=1)
+    tiny, (trainer, steps) = make_run(folder / "tiny", levels=1), resumed(after_one_epoch, two)
     results = {
         "devices": devices.describe(two),
         "wrong_batch": wrong_batch(folder / "wrong_batch", two),
         "validation": validation(tiny, two, one),
-        "bad_replica": bad_replica(folder / "bad_replica", two),
-        "resumed": resumed(after_one_epoch, two),
+        "resumed": steps,
+        "bad_replica": bad_replica(trainer),
         "compiled": compiled(folder / "compiled", plain, two),
         "evaluation": evaluation(tiny),
     }
@@ -68,15 +66,24 @@ def validation(path, two, one):
     return bits
 
 
-def bad_replica(path, strategy):
-    """Take three steps, the second with NaN noise on the second replica; return the weights and counters of both
+def resumed(path, strategy):
+    """Train a run from its first epoch to its end on two replicas; return the trainer, and the steps before and
+    after."""
+    trainer = Trainer(Run(path).experiment(), RunOptions(run_dir=str(path)), strategy)
+    trainer.restore()
+    before = trainer.state.steps
+    trainer.train()
+    return trainer, [before, trainer.state.steps]
+
+
+def bad_replica(trainer):
+    """Take three more steps, the second with NaN noise on the second replica; return the weights and counters of both
     replicas after each step."""
-    trainer = Trainer(SHORT, RunOptions(run_dir=str(path)), strategy)
-    trainer.initialize_from_data()
+    state, strategy, bad_step, after = trainer.state, trainer.strategy, trainer.state.steps + 1, []
 
     def part(*machine):
         def spoil(batch):
-            bad = (batch["index"] // 16 == 1) & (batch["index"] % 16 >= 8)
+            bad = (batch["index"] // 16 == bad_step) & (batch["index"] % 16 >= 8)
             return {**batch, "noise": tf.where(bad[:, None, None, None], np.nan, batch["noise"])}
 
         return trainer.local_training_batches(*machine).map(spoil)
@@ -84,7 +91,6 @@ def bad_replica(path, strategy):
     def replicas(variable):
         return [v.numpy().tolist() for v in strategy.experimental_local_results(variable)]
 
-    state, after = trainer.state, []
     for batch in itertools.islice(devices.distribute(strategy, part, 16), 3):
         trainer.step(batch)
         after.append(
@@ -98,15 +104,6 @@ def bad_replica(path, strategy):
             }
         )
     return after
-
-
-def resumed(path, strategy):
-    """Train a run from its first epoch to its end on two replicas; return the steps before and after."""
-    trainer = Trainer(Run(path).experiment(), RunOptions(run_dir=str(path)), strategy)
-    trainer.restore()
-    before = trainer.state.steps
-    trainer.train()
-    return [before, trainer.state.steps]
 
 
 def compiled(path, plain, strategy):
