@@ -43,12 +43,12 @@ NAMED = [
     Moment("checkpoint"),  # the very first one
     Moment("step"),
     Moment("checkpoint", 2, 0.003),  # while TensorFlow writes it
-    Moment("seal"),  # of the first weights file, which is complete but for its digest
     Moment("checkpoint", 1, 0.01),
-    Moment("move best_average.weights.h5"),
     Moment("move best.weights.h5"),
+    Moment("seal"),  # of the first weights file, which is complete but for its digest
     Moment("moved last_average.weights.h5"),
     Moment("moved metrics.csv"),  # the table is ahead of the checkpoint
+    Moment("move best_average.weights.h5"),
     Moment("cut back"),
     Moment("move metrics.csv"),
     Moment("restore"),
