@@ -70,9 +70,10 @@ def test_training_does_not_read_the_test_split(tmp_path):
 
 def test_best_weights_have_the_lowest_validation_loss(tmp_path):
     one = trainer(tmp_path / "run", change(epochs=3))
-    losses, seen = iter([3.0, 3.0, 1.0, 2.0, 2.0, 1.0]), []  # raw and EMA weights of three epochs
+    losses, seen, datasets = iter([3.0, 3.0, 1.0, 2.0, 2.0, 1.0]), [], []  # raw and EMA weights of three epochs
 
     def validation(dataset):
+        datasets.append(dataset)
         seen.append([v.numpy() for v in one.state.model.weights])
         return {"loss": (loss := next(losses)), "bits_x": loss}
 
@@ -83,6 +84,8 @@ def test_best_weights_have_the_lowest_validation_loss(tmp_path):
         for weight, expected in zip(best.weights, seen[2 * (epoch - 1) + ema], strict=True):
             np.testing.assert_array_equal(weight, expected)
     np.testing.assert_array_equal(one.state.counters.best, [1.0, 1.0])
+    assert isinstance(datasets[0], tf.data.Dataset), "a distributed one is traced again for each pass on a CPU"
+    assert all(dataset is datasets[0] for dataset in datasets), "it is made, and so traced, once"
 
 
 @pytest.fixture(scope="module")
