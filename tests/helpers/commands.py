@@ -98,7 +98,7 @@ def call(main, name, *options, code=0):
 
 def call_train(*options, code=0):
     """Run train.py's command in this process, on one CPU; check the exit code; return (stdout, stderr)."""
-    assert "--deterministic" not in options, "op determinism cannot be switched off again: use `train`"
+    assert "--deterministic" not in options, "op determinism cannot be switched off again: use `train_in_fork`"
     return call(train_command.main, train_command.NAME, *options, "--devices", "cpu", code=code)
 
 
