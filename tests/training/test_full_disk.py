@@ -1,30 +1,13 @@
-"""Test that a full disk ends a training in one sentence, and costs no checkpoint that was good."""
+"""Test that a full disk while a checkpoint is written is one sentence, and costs no checkpoint that was good.
 
-import re
+A real training on one is in `test_resume.py`.
+"""
 
 import pytest
 import tensorflow as tf
 
 from glow_tf.errors import RunError
-from helpers.commands import SMALL, call_train, largest_difference, run_fork, weights
 from helpers.stub_training import StubTrainer
-from helpers.tiny_trainings import train_with_a_copy
-
-
-@pytest.mark.slow
-def test_full_disk_keeps_the_last_checkpoint(tmp_path):
-    run_dir, after_one_epoch = train_with_a_copy(tmp_path / "run", SMALL)
-    words, before = [*SMALL, "--run-dir", after_one_epoch], checkpoint_files(after_one_epoch)
-    for file, options in ((r"\.weights\.h5", ()), ("a checkpoint to", ("--checkpoint-minutes", "1e-6"))):
-        _, err = run_fork("-m", "helpers.full_disk", *words, *options, code=2)
-        assert re.search(f"cannot write .*{file}", err), err
-        assert checkpoint_files(after_one_epoch) == before
-    call_train(*words)
-    assert largest_difference(weights(after_one_epoch), weights(run_dir)) < 1e-5
-
-
-def checkpoint_files(run_dir):
-    return {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
 
 
 def test_full_disk_while_a_checkpoint_is_written_is_one_sentence(tmp_path, monkeypatch):

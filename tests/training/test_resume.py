@@ -1,12 +1,23 @@
-"""Test that a killed run loses at most the steps since its last checkpoint, and resumes to the same end."""
+"""Test that a run that is killed, or for which the disk is full, loses at most the steps since its last checkpoint, and
+resumes to the same end."""
 
+import re
 import shutil
 import signal
 import time
 
 import pytest
 
-from helpers.commands import SMALL, call_train, command, environment, largest_difference, train_in_fork, weights
+from helpers.commands import (
+    SMALL,
+    call_train,
+    command,
+    environment,
+    largest_difference,
+    run_fork,
+    train_in_fork,
+    weights,
+)
 from helpers.forks import Fork
 from helpers.tiny_trainings import assert_same_run, train_with_a_copy
 
@@ -93,3 +104,20 @@ def test_compiled_training_resumes_a_plain_one_which_resumes_it(uninterrupted, t
         out, _ = call_train(*SMALL, "--epochs", epochs, "--jit-compile", jit_compile, "--run-dir", run_dir)
         assert "so far" in out and ("compiled by XLA" in out) == (jit_compile == "on")
     assert_same_run(run_dir, uninterrupted[0])
+
+
+@pytest.mark.slow
+def test_full_disk_ends_a_training_in_one_sentence_and_keeps_the_last_checkpoint(uninterrupted, tmp_path):
+    run_dir = tmp_path / "run"
+    shutil.copytree(uninterrupted[1], run_dir)
+    words, before = [*SMALL, "--run-dir", run_dir], checkpoint_files(run_dir)
+    for file, options in ((r"\.weights\.h5", ()), ("a checkpoint to", EVERY_STEP)):
+        _, err = run_fork("-m", "helpers.full_disk", *words, *options, code=2)
+        assert re.search(f"cannot write .*{file}", err), err
+        assert checkpoint_files(run_dir) == before
+    call_train(*words)
+    assert_same_run(run_dir, uninterrupted[0])
+
+
+def checkpoint_files(run_dir):
+    return {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
