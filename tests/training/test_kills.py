@@ -118,7 +118,7 @@ def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("devices", "epochs", "every", "random", "kills"), [("cpu", 3, 1, 4, 18), ("2", 2, 3, 1, 6)])
+@pytest.mark.parametrize(("devices", "epochs", "every", "random", "kills"), [("cpu", 3, 1, 2, 16), ("2", 2, 3, 1, 6)])
 def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(
     devices, epochs, every, random, kills, tmp_path
 ):
