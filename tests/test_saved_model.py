@@ -11,13 +11,12 @@ from helpers.commands import run_fork
 from helpers.saved_models import call_in_process_without_packages, check_numbers, make_inputs
 from helpers.tiny_runs import make_run
 
-MIXED = dict(classes=10, network_dtype="bfloat16", recompute=True)
-"""Options of a conditional run with mixed precision and recomputation, which an export must leave out."""
-
 
 @pytest.fixture(scope="module")
 def mixed_run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("mixed") / "run", **MIXED)
+    """Make a conditional run with mixed precision and recomputation, which an export must leave out."""
+    path = tmp_path_factory.mktemp("mixed") / "run"
+    return make_run(path, classes=10, network_dtype="bfloat16", recompute=True)
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +59,13 @@ def test_example_client_needs_tensorflow_alone(called):
 
 
 @pytest.mark.slow
-def test_export_for_litert_converts_and_gives_the_same_numbers(tmp_path):
-    run = make_run(tmp_path / "run", levels=1, **MIXED)
-    main([str(run), str(tmp_path / "saved"), "--litert"])
+def test_export_for_litert_converts_and_gives_the_same_numbers(mixed_run, tmp_path):
+    main([str(mixed_run), str(tmp_path / "saved"), "--litert"])
     names = ["encode", "decode"]
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"), signature_keys=names)
     interpreter = tf.lite.Interpreter(model_content=converter.convert())
     encode, decode = map(interpreter.get_signature_runner, names)
-    model = load_model(run)
+    model = load_model(mixed_run)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
     labels = np.arange(5, dtype=np.int32)
     eps = encode(images=images, labels=labels)
