@@ -82,5 +82,5 @@ PAPER = Work()
 """32x32x3, L=3, K=8, width 512, affine, batch 16."""
 CELEBAHQ = Work(size=256, levels=6, depth=32, batch=1, coupling="additive", bits=5)
 """The paper's largest model."""
-SMALL = Work(size=8, levels=2, depth=1, width=8, batch=2)
+SMALL = Work(size=8, levels=1, depth=1, width=8, batch=2)
 """A work that only tests the benchmark itself."""

@@ -51,7 +51,7 @@ def result_here(module, *arguments):
 def run_benchmarks(monkeypatch, tmp_path, capsys):
     """Return a function that runs `python -m benchmarks` with small work in this process, and returns its output."""
     cifar10 = presets.get("cifar10")
-    small = dataclasses.replace(cifar10, model=dataclasses.replace(cifar10.model, width=8))
+    small = dataclasses.replace(cifar10, model=dataclasses.replace(cifar10.model, levels=1, width=8))
     monkeypatch.setitem(presets.PRESETS, "cifar10", small)
     monkeypatch.setattr(products, "SIZE", 64)
     make_process = race.Worker

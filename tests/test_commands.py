@@ -1,11 +1,11 @@
-"""Test each command in a process of its own, from a quiet start to the exit code, and that errors take one line.
+"""Test each command in a process of its own, from its start to the exit code, and that errors take one line.
 
-`train.py` runs in processes in `training/test_resume.py`.
+`evaluate.py` starts as a user's process does; the others are forks, as `cli/test_start.py` tests that all start
+TensorFlow by the same function. `train.py` runs in `training/test_resume.py`, and as a user starts it in
+`test_package.py`.
 """
 
 import re
-import subprocess
-import sys
 import urllib.request
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from glow_tf import Glow
 from glow_tf.cli import convert, demo, evaluate, export, train
 from glow_tf.config import ModelConfig
-from helpers.commands import ROOT, call, environment, run_fork, run_python
+from helpers.commands import call, run_fork, run_python, start_demo
 from helpers.golden import case
 from helpers.openai_checkpoints import options
 
@@ -49,7 +49,7 @@ def test_evaluate_command_of_a_missing_run(tmp_path):
 
 @pytest.mark.slow
 def test_export_command(keras_file, tmp_path):
-    out, err = run("-m", "glow_tf.export", keras_file, tmp_path / "saved")
+    out, err = run("-m", "glow_tf.export", keras_file, tmp_path / "saved", start=run_fork)
     assert err == []
     assert "a SavedModel of" in out and (tmp_path / "saved" / "saved_model.pb").is_file()
 
@@ -57,7 +57,7 @@ def test_export_command(keras_file, tmp_path):
 @pytest.mark.slow
 def test_import_command(tmp_path):
     golden = case("case1_affine_1x1")
-    out, err = run("-m", "glow_tf.convert", golden.checkpoint, tmp_path / "run", *options(golden))
+    out, err = run("-m", "glow_tf.convert", golden.checkpoint, tmp_path / "run", *options(golden), start=run_fork)
     assert err == []
     assert "To resume its training, import it with" in out and (tmp_path / "run" / "config.json").is_file()
 
@@ -65,15 +65,13 @@ def test_import_command(tmp_path):
 @pytest.mark.slow
 def test_demo_command(keras_file):
     pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
-    words = [sys.executable, "-m", "glow_tf.demo", keras_file, "--port", "0", "--no-browser"]
-    with subprocess.Popen(words, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = next((line for line in process.stdout if "the page: " in line), None)
-            assert line, "the command ended without a page"
-            with urllib.request.urlopen(line.split()[2]) as response:
-                assert response.status == 200 and b"<html" in response.read()
-        finally:
-            process.terminate()
+    process, address = start_demo(keras_file)
+    try:
+        with urllib.request.urlopen(address) as response:
+            assert response.status == 200 and b"<html" in response.read()
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @pytest.mark.parametrize(

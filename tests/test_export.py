@@ -2,8 +2,7 @@
 
 import functools
 import pathlib
-import subprocess
-import sys
+import runpy
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from glow_tf.cli.export import main
 from glow_tf.config import ModelConfig
 from glow_tf.errors import RunError
 from glow_tf.export import export_model
-from helpers.commands import ROOT, environment
+from helpers.commands import ROOT
 from helpers.damage import run_until_killed
 
 
@@ -106,18 +105,16 @@ def test_export_is_refused_where_tensorflow_could_not_read_it(smallest_glow, tmp
 
 
 @pytest.mark.slow
-def test_export_of_a_keras_file_serves_the_example_client(smallest_glow, tmp_path):
+def test_export_of_a_keras_file_serves_the_example_client(smallest_glow, tmp_path, capsys):
     smallest_glow.save(tmp_path / "m.keras")
     main([str(tmp_path / "m.keras"), str(tmp_path / "saved")])
     with pytest.raises(RunError, match="one set of weights"):
         main([str(tmp_path / "m.keras"), str(tmp_path / "other"), "--ema"])
     image = np.random.default_rng(0).integers(0, 256, (2, 2), np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
-    client = ROOT / "examples" / "serve_client.py"
-    command = [sys.executable, str(client), str(tmp_path / "saved"), str(tmp_path / "a.png")]
-    done = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "bits/dim" in done.stdout
+    client = runpy.run_path(str(ROOT / "examples" / "serve_client.py"))
+    client["main"]([str(tmp_path / "saved"), str(tmp_path / "a.png")])
+    assert "bits/dim" in capsys.readouterr().out
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png.decoded.png")), image)
 
 

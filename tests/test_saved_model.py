@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from glow_tf.cli.export import main
 from glow_tf.runs import load_model
@@ -26,25 +27,35 @@ def served(mixed_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def called(tiny_run, mixed_run, served, tmp_path_factory):
+def called(mixed_run, served, tmp_path_factory):
     """Call the SavedModels of raw weights and of conditional EMA weights in one process, which spares an import of
-    TensorFlow; return the model, inputs and outputs of each."""
-    raw = tmp_path_factory.mktemp("raw") / "saved"
-    main([str(tiny_run), str(raw)])
-    models = {raw: load_model(tiny_run), served: load_model(mixed_run, ema=True)}
-    inputs = {folder: make_inputs(model) for folder, model in models.items()}
-    outputs = call_in_process_without_packages(inputs, raw.parent)
-    return [(models[folder], inputs[folder], outputs[folder]) for folder in models]
+    TensorFlow; return the model, inputs and outputs of each, and the image file and the output of the client."""
+    folder = tmp_path_factory.mktemp("raw")
+    raw, run = folder / "saved", make_run(folder / "run", levels=1)
+    main([str(run), str(raw)])
+    models = {raw: load_model(run), served: load_model(mixed_run, ema=True)}
+    inputs = {path: make_inputs(model) for path, model in models.items()}
+    Image.fromarray(inputs[raw]["encode/images"][0, ..., 0]).save(folder / "a.png")
+    outputs, printed = call_in_process_without_packages(inputs, folder / "a.png")
+    return [(models[path], inputs[path], outputs[path]) for path in models], folder / "a.png", printed
 
 
 @pytest.mark.slow
 def test_saved_model_of_raw_weights_matches_the_model(called):
-    check_numbers(*called[0])
+    check_numbers(*called[0][0])
 
 
 @pytest.mark.slow
 def test_saved_model_of_conditional_ema_weights_matches_the_model(called):
-    check_numbers(*called[1])
+    check_numbers(*called[0][1])
+
+
+@pytest.mark.slow
+def test_example_client_needs_tensorflow_alone(called):
+    _, image, printed = called
+    assert "bits/dim" in printed
+    decoded = np.asarray(Image.open(f"{image}.decoded.png"))
+    np.testing.assert_array_equal(decoded, np.asarray(Image.open(image)) // 16 * 16, "4 bits")
 
 
 @pytest.mark.slow

@@ -152,14 +152,16 @@ def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> None:
 
 def distribute(
     strategy: tf.distribute.Strategy, make_dataset: Callable[[int, int], tf.data.Dataset], batch_size: int
-) -> tf.distribute.DistributedDataset:
-    """Return a distributed dataset whose replicas take contiguous parts of every global batch.
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Return a dataset, distributed over the devices, whose replicas take contiguous parts of every global batch.
 
     Args:
         strategy: the strategy that has the replicas.
         make_dataset: function `(input_pipelines, input_pipeline_id) -> dataset` of this machine's part of each batch.
         batch_size: images of the global batch; a multiple of the number of replicas.
     """
+    if isinstance(strategy, tf.distribute.OneDeviceStrategy) and not on_gpu(strategy):
+        return make_dataset(1, 0)  # a distributed one traces five functions for each pass, to move batches to a device
     replicas = strategy.num_replicas_in_sync
 
     def make_local_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:

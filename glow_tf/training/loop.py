@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Iterable, Iterator
@@ -160,7 +161,8 @@ class EpochLoop:
         self._save_checkpoint()
         return row
 
-    def _validation_batches(self) -> tf.distribute.DistributedDataset:
+    @functools.cached_property
+    def _validation_batches(self) -> tf.data.Dataset | tf.distribute.DistributedDataset:
         trainer = self.trainer
         return devices.distribute(trainer.strategy, trainer.batches.validation, self.training.batch_size)
 

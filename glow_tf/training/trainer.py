@@ -121,7 +121,7 @@ class Trainer:
             EpochLoop(self, self.callbacks).run(iter(dataset))
         return self.stop.agreed
 
-    def prepare(self) -> tf.distribute.DistributedDataset:
+    def prepare(self) -> tf.data.Dataset | tf.distribute.DistributedDataset:
         """Return the (distributed) training batches, after a fresh run's initialization.
 
         The initialization computes in TensorFlow, and tracing the step is work of Python: at K=32 both take seconds,

@@ -1,7 +1,7 @@
 """Validation of the raw and of the EMA weights."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,15 +50,13 @@ class Validation:
         return all_reduce_sum(tf.stack([*sums, tf.reduce_sum(weight)]))
 
 
-def validate_and_keep_best(
-    state: TrainingState, validation: Validation, make_dataset: Callable[[], Iterable[Any]]
-) -> Row:
+def validate_and_keep_best(state: TrainingState, validation: Validation, dataset: Iterable[Any]) -> Row:
     """Validate the raw and the EMA weights; save as `best` those whose loss is the lowest so far.
 
     Args:
         state: the state of the training.
         validation: the validation of its model.
-        make_dataset: function that returns a (distributed) data set.
+        dataset: a (distributed) data set, which is iterated twice.
 
     Returns:
         The columns of metrics.csv, such as `val_bits_x` and `val_bits_x_average`; None stands for a mean that is not
@@ -68,7 +66,7 @@ def validate_and_keep_best(
     best = state.counters.best.numpy()
     for i, ema in enumerate((False, True)):
         with state.weights(ema):
-            means = validation(make_dataset())
+            means = validation(dataset)
         suffix = EMA_SUFFIX if ema else ""
         for name, mean in means.items():
             if name != "loss":

@@ -1,4 +1,4 @@
-"""Test how a command starts Keras and TensorFlow, and that an import in another program changes nothing there."""
+"""Test how a command starts Keras and TensorFlow."""
 
 import ast
 import importlib
@@ -76,32 +76,6 @@ def test_training_sets_tf32_by_its_option(tf32, enabled):
     assert tf32() is enabled
 
 
-OTHER_PROGRAM = """
-import os
-import sys
-
-import keras
-import tensorflow
-
-
-class Writer:
-    '''Write to file descriptor 2 while glow_tf is imported, as TensorFlow does.'''
-
-    def find_spec(self, name, path=None, target=None):
-        if name == "glow_tf.model":
-            os.write(2, b"written during the import")
-
-
-before = dict(os.environ)
-sys.meta_path.insert(0, Writer())
-import glow_tf
-
-names = before.keys() | os.environ.keys()
-print("changed:", sorted(name for name in names if before.get(name) != os.environ.get(name)))
-"""
-"""The `__init__` of a package that imports glow_tf. Keras and TensorFlow, which set variables, come first."""
-
-
 def test_optional_packages_are_hidden_from_keras_only_while_it_is_imported(monkeypatch):
     monkeypatch.setattr(lean, "PACKAGES", ("colorsys", "json"))
     sys.modules.pop("colorsys", None)
@@ -113,14 +87,3 @@ def test_optional_packages_are_hidden_from_keras_only_while_it_is_imported(monke
     sys.modules.pop("colorsys")
     with lean.hidden_packages(False):
         importlib.import_module("colorsys")
-
-
-@pytest.mark.slow
-def test_import_in_another_program_hides_no_message_and_sets_no_variable(tmp_path):
-    package = tmp_path / "other_program"
-    package.mkdir()
-    (package / "__init__.py").write_text(OTHER_PROGRAM)
-    (package / "__main__.py").write_text("print('done')\n")
-    out, err = run_python("-m", "other_program", PYTHONPATH=str(tmp_path))
-    assert "written during the import" in err
-    assert out.splitlines() == ["changed: []", "done"]

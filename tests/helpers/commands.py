@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import warnings
 
 import h5py
@@ -17,7 +18,8 @@ from glow_tf.cli import train as train_command
 from glow_tf.cli.command import run_command
 from helpers.forks import ROOT, Fork
 
-SMALL = "--levels 1 --depth 1 --width 8 --batch-size 16 --epoch-steps 6 --epochs 3 --warmup-steps 3".split()
+SMALL = """--levels 1 --depth 2 --width 8 --batch-size 16 --init-images 32 --epoch-steps 6 --epochs 3 --warmup-steps 3
+--schedule constant --validation 0.02""".split()
 """Options of a model and a training that take a second, on the default preset's digits."""
 
 
@@ -55,16 +57,20 @@ def run_fork(*words, code=0, timeout=300, cwd=ROOT, **variables):
     return checked(*process.communicate(timeout), process.returncode, code)
 
 
+def start_demo(run):
+    """Start the page's command on a run in a fork, on a free port; return its process and the address of the page."""
+    process = Fork([sys.executable, "-m", "glow_tf.demo", run, "--port", "0", "--no-browser"], environment())
+    while "(Ctrl-C ends it)" not in process.output()[0]:
+        assert process.poll() is None, process.output()
+        time.sleep(0.02)
+    return process, process.output()[0].partition("the page: ")[2].split()[0]
+
+
 def checked(out, err, returncode, code):
     """Check how a process has ended; return its outputs."""
     assert returncode == code, out + err
     assert "Traceback" not in err, err
     return out, err
-
-
-def train(*options, code=0):
-    """Run train.py in a process of its own; see `run_python`."""
-    return run_python(ROOT / "train.py", *options, code=code)
 
 
 def train_in_fork(*options, code=0):
@@ -92,7 +98,7 @@ def call(main, name, *options, code=0):
 
 def call_train(*options, code=0):
     """Run train.py's command in this process, on one CPU; check the exit code; return (stdout, stderr)."""
-    assert "--deterministic" not in options, "op determinism cannot be switched off again: use `train`"
+    assert "--deterministic" not in options, "op determinism cannot be switched off again: use `train_in_fork`"
     return call(train_command.main, train_command.NAME, *options, "--devices", "cpu", code=code)
 
 

@@ -67,6 +67,7 @@ def main(number):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 20)  # see `pytest_collection_finish`
     request = serve(socket.socket(fileno=number))
     if request:
         run(**request)

@@ -35,7 +35,7 @@ def fit_under(strategy):
     """Return the history and the weights of one training."""
     images, _ = images_and_labels(33)
     with strategy.scope():
-        model = BinMiddles(ModelConfig(**CONFIG))
+        model = BinMiddles(ModelConfig(**ONE_LEVEL))
         model.initialize(images)
         model.compile(keras.optimizers.SGD(0.05))
     # The last batch is a single image: one of two replicas gets none.

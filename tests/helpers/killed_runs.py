@@ -1,7 +1,10 @@
-"""Train a run to its end through many kills: `python -m helpers.killed_runs FOLDER DEVICES EPOCHS KILLS` prints JSON.
+"""Train a run to its end through many kills.
 
+`python -m helpers.killed_runs FOLDER DEVICES EPOCHS EVERY RANDOM` prints JSON. With EVERY of n, each n-th of the named
+moments is taken, and then so many random ones.
 This process imports TensorFlow and never starts its runtime. Each attempt to train is a fork of it, which spares the
-import, and ends by SIGKILL: a real process with real files. Steps are computed eagerly, which spares tracing them.
+import, and ends by SIGKILL: a real process with real files. Steps are computed eagerly, which spares tracing them, and
+no figures are drawn.
 """
 
 import functools
@@ -19,6 +22,7 @@ import tensorflow as tf
 from glow_tf import sealed_weights
 from glow_tf.cli import train
 from glow_tf.metrics_table import MetricsTable
+from glow_tf.training import session
 from glow_tf.training.checkpoints import Checkpoints
 from glow_tf.training.step import TrainingStep
 
@@ -40,13 +44,11 @@ NAMED = [
     Moment("step"),
     Moment("checkpoint", 2, 0.003),  # while TensorFlow writes it
     Moment("checkpoint", 1, 0.01),
-    Moment("seal"),  # of the first weights file, which is complete but for its digest
     Moment("move best.weights.h5"),
-    Moment("move best_average.weights.h5"),
-    Moment("move last.weights.h5"),
+    Moment("seal"),  # of the first weights file, which is complete but for its digest
     Moment("moved last_average.weights.h5"),
-    Moment("move metrics.csv"),
     Moment("moved metrics.csv"),  # the table is ahead of the checkpoint
+    Moment("move best_average.weights.h5"),
     Moment("cut back"),
     Moment("move metrics.csv"),
     Moment("restore"),
@@ -120,7 +122,7 @@ def attempt(run_dir, options, moment=None):
     code = 1
     try:
         tf.config.run_functions_eagerly(True)
-        TrainingStep.trace = lambda *_: None
+        TrainingStep.trace = session._draw = lambda *_, **__: None
         if moment is not None:
             KillSwitch(moment).install()
         code = train.main([*OPTIONS, *options, "--run-dir", str(run_dir)])
@@ -134,10 +136,9 @@ def leftovers(run_dir):
     return sorted({name.split(".", 2)[-1] if name.startswith(".") else "checkpoint" for name in names})
 
 
-def main(folder, devices, epochs, kills):
+def main(folder, devices, epochs, every, count):
     """Train a run without a kill and one with many; print what the kills left, and the exit codes."""
-    options, named = ["--devices", devices, "--epochs", epochs], NAMED[: 4 * kills // 5]
-    moments = [*named, *random_moments(kills - len(named), seed=17)]
+    options, moments = ["--devices", devices, "--epochs", epochs], [*NAMED[::every], *random_moments(count, seed=17)]
     whole, killed = folder / "whole", folder / "killed"
     results = {"whole": attempt(whole, options), "kills": []}
     for moment in moments:
@@ -149,4 +150,4 @@ def main(folder, devices, epochs, kills):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4]))
+    main(pathlib.Path(sys.argv[1]), *sys.argv[2:4], *map(int, sys.argv[4:]))

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 
 from glow_tf.interpolation import interpolate
-from helpers.commands import environment
+from helpers.commands import ROOT, environment
 
 CALL_SIGNATURES = """
 import sys
@@ -21,10 +21,15 @@ class Others(PathFinder):
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = Others  # before TensorFlow, which imports Keras where it finds it
 
+import runpy
+
 import numpy as np
 import tensorflow as tf
 
-for folder in sys.argv[1:]:
+client, image, *folders = sys.argv[1:]
+runpy.run_path(client)["main"]([folders[0], image])
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # the client has called with it
+for folder in folders:
     all_inputs = dict(np.load(f"{folder}.in.npz"))
     signatures = tf.saved_model.load(folder).signatures
     outputs = {}
@@ -37,16 +42,17 @@ assert not [m for m in sys.modules if m.split(".")[0] in FOREIGN]
 """
 
 
-def call_in_process_without_packages(inputs, cwd):
-    """Call the signatures of SavedModels with `{folder: {signature/input: array}}` in a process without our packages;
-    return their outputs, `{folder: {signature/output: array}}`."""
+def call_in_process_without_packages(inputs, image):
+    """Call the signatures of SavedModels with `{folder: {signature/input: array}}` in a process without our packages,
+    after the example client, which sends an image file to the first; return the outputs, `{folder: {signature/output:
+    array}}`, and what the client printed."""
     for folder, arrays in inputs.items():
         np.savez(f"{folder}.in.npz", **arrays)
-    command = [sys.executable, "-c", CALL_SIGNATURES, *map(str, inputs)]
-    done = subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True)
+    command = [sys.executable, "-c", CALL_SIGNATURES, ROOT / "examples" / "serve_client.py", image, *inputs]
+    done = subprocess.run([*map(str, command)], env=environment(), cwd=image.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "custom gradients" not in done.stderr, "what only training needs was exported"
-    return {folder: dict(np.load(f"{folder}.out.npz")) for folder in inputs}
+    return {folder: dict(np.load(f"{folder}.out.npz")) for folder in inputs}, done.stdout
 
 
 def make_inputs(model):

@@ -1,16 +1,14 @@
 """Measure what needs two logical CPU devices, in a process of its own: devices are fixed by the first operation.
 
-`python -m helpers.two_devices FOLDER` prints the result of each function below as JSON.
+`python -m helpers.two_devices FOLDER PLAIN AFTER_ONE_EPOCH` prints the result of each function below as JSON. PLAIN is
+the folder of a run that was trained on one replica, and AFTER_ONE_EPOCH that of its copy after one epoch.
 """
 
-import dataclasses
 import itertools
 import json
 import pathlib
-import shutil
 import sys
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -25,26 +23,20 @@ from glow_tf.training import devices, session
 from glow_tf.training.trainer import Trainer
 from glow_tf.training.validation import Validation
 from helpers.commands import largest_difference, weights
-from helpers.tiny_runs import TINY, make_run
-
-SHORT = dataclasses.replace(
-    TINY,
-    training=dataclasses.replace(
-        TINY.training, epoch_steps=3, epochs=2, warmup_steps=0, schedule="constant", init_images=32
-    ),
-)
-TWO_STEPS_DEEP = dataclasses.replace(SHORT, model=dataclasses.replace(SHORT.model, depth=2))
+from helpers.tiny_runs import make_run
+from helpers.tiny_trainings import change
 
 
-def main(folder):
+def main(folder, plain, after_one_epoch):
     two, one = session.set_up(RunOptions(devices="2")), devices.strategy("cpu")
-    tiny, (plain_path, after_one_epoch) = make_run(folder / "tiny"), plain(folder / "plain", one)
+    tiny, (trainer, steps) = make_run(folder / "tiny", levels=1), resumed(after_one_epoch, two)
     results = {
+        "devices": devices.describe(two),
         "wrong_batch": wrong_batch(folder / "wrong_batch", two),
         "validation": validation(tiny, two, one),
-        "bad_replica": bad_replica(folder / "bad_replica", two),
-        "other_devices": other_devices(plain_path, after_one_epoch, two),
-        "compiled": compiled(folder / "compiled", plain_path, two),
+        "resumed": steps,
+        "bad_replica": bad_replica(trainer),
+        "compiled": compiled(folder / "compiled", plain, two),
         "evaluation": evaluation(tiny),
     }
     print(json.dumps(results))
@@ -52,9 +44,8 @@ def main(folder):
 
 def wrong_batch(path, strategy):
     """Return the message for a batch size that two replicas do not divide."""
-    experiment = dataclasses.replace(SHORT, training=dataclasses.replace(SHORT.training, batch_size=15))
     try:
-        Trainer(experiment, RunOptions(run_dir=str(path)), strategy)
+        Trainer(change(batch_size=15), RunOptions(run_dir=str(path)), strategy)
     except ConfigError as error:
         return str(error)
 
@@ -75,15 +66,24 @@ def validation(path, two, one):
     return bits
 
 
-def bad_replica(path, strategy):
-    """Take three steps, the second with NaN noise on the second replica; return the weights and counters of both
+def resumed(path, strategy):
+    """Train a run from its first epoch to its end on two replicas; return the trainer, and the steps before and
+    after."""
+    trainer = Trainer(Run(path).experiment(), RunOptions(run_dir=str(path)), strategy)
+    trainer.restore()
+    before = trainer.state.steps
+    trainer.train()
+    return trainer, [before, trainer.state.steps]
+
+
+def bad_replica(trainer):
+    """Take three more steps, the second with NaN noise on the second replica; return the weights and counters of both
     replicas after each step."""
-    trainer = Trainer(SHORT, RunOptions(run_dir=str(path)), strategy)
-    trainer.initialize_from_data()
+    state, strategy, bad_step, after = trainer.state, trainer.strategy, trainer.state.steps + 1, []
 
     def part(*machine):
         def spoil(batch):
-            bad = (batch["index"] // 16 == 1) & (batch["index"] % 16 >= 8)
+            bad = (batch["index"] // 16 == bad_step) & (batch["index"] % 16 >= 8)
             return {**batch, "noise": tf.where(bad[:, None, None, None], np.nan, batch["noise"])}
 
         return trainer.local_training_batches(*machine).map(spoil)
@@ -91,7 +91,6 @@ def bad_replica(path, strategy):
     def replicas(variable):
         return [v.numpy().tolist() for v in strategy.experimental_local_results(variable)]
 
-    state, after = trainer.state, []
     for batch in itertools.islice(devices.distribute(strategy, part, 16), 3):
         trainer.step(batch)
         after.append(
@@ -107,37 +106,14 @@ def bad_replica(path, strategy):
     return after
 
 
-def plain(path, strategy):
-    """Train two epochs on one replica; return the path of the run, and that of its copy after the first epoch."""
-    after_one_epoch = path.with_name("after_one_epoch")
-
-    def copy(epoch, logs):
-        if epoch == 0:
-            shutil.copytree(path, after_one_epoch)
-
-    trainer = Trainer(TWO_STEPS_DEEP, RunOptions(run_dir=str(path)), strategy)
-    trainer.callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=copy)]
-    trainer.train()
-    return path, after_one_epoch
-
-
-def other_devices(path, after_one_epoch, strategy):
-    """Train the second epoch on two replicas; return the steps before and after, and the difference from one."""
-    trainer = Trainer(TWO_STEPS_DEEP, RunOptions(run_dir=str(after_one_epoch)), strategy)
-    trainer.restore()
-    before = trainer.state.steps
-    trainer.train()
-    return {"steps": [before, trainer.state.steps], "difference": largest_difference_of_runs(after_one_epoch, path)}
-
-
-def compiled(path, plain_path, strategy):
+def compiled(path, plain, strategy):
     """Train compiled by XLA on two replicas; return the largest differences from the plain graph on one, and between
     the replicas."""
-    trainer = Trainer(TWO_STEPS_DEEP, RunOptions(run_dir=str(path), jit_compile="on"), strategy)
+    trainer = Trainer(Run(plain).experiment(), RunOptions(run_dir=str(path), jit_compile="on"), strategy)
     trainer.train()
     stacks = [stack for stacks in trainer.step.stacked.stacks.values() for stack in stacks]
     return {
-        "from_plain": largest_difference_of_runs(path, plain_path),
+        "from_plain": largest_difference_of_runs(path, plain),
         "between_replicas": largest(
             float(np.max(np.abs(np.subtract(*map(np.asarray, strategy.experimental_local_results(stack))))))
             for stack in stacks
@@ -164,4 +140,4 @@ def evaluation(path):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(*map(pathlib.Path, sys.argv[1:]))

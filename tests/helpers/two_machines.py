@@ -26,6 +26,7 @@ def main(folder):
     options = RunOptions(run_dir=folder)
     trainer = OtherInitialization(TINY, options, session.set_up(options))
     trainer.restore()
+    trainer.step.trace = lambda *_: None  # no step is taken
     trainer.prepare()
     first, shadow = trainer.state.model.trainable_variables[0], trainer.state.ema.shadows[0]
     print(json.dumps({"chief": trainer.chief, "weight": first.numpy().tolist(), "shadow": shadow.numpy().tolist()}))

@@ -1,48 +1,13 @@
-"""Test that a full disk ends a training in one sentence, and costs no checkpoint that was good."""
+"""Test that a full disk while a checkpoint is written is one sentence, and costs no checkpoint that was good.
 
-import re
-import shutil
+A real training on one is in `test_resume.py`.
+"""
 
 import pytest
 import tensorflow as tf
 
 from glow_tf.errors import RunError
-from helpers.commands import SMALL, call_train, largest_difference, run_fork, weights
 from helpers.stub_training import StubTrainer
-
-CONSTANT = [*SMALL, "--schedule", "constant"]
-
-
-@pytest.fixture(scope="module")
-def after_one_epoch(tmp_path_factory):
-    """Train for the first of three epochs."""
-    run_dir = tmp_path_factory.mktemp("one_epoch") / "run"
-    call_train(*CONSTANT, "--epochs", "1", "--run-dir", run_dir)
-    return run_dir
-
-
-@pytest.fixture(scope="module")
-def after_three_epochs(tmp_path_factory):
-    """Train for three epochs without an interruption."""
-    run_dir = tmp_path_factory.mktemp("three_epochs") / "run"
-    call_train(*CONSTANT, "--run-dir", run_dir)
-    return run_dir
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("file", "options"), [(".weights.h5", ()), ("a checkpoint to", ("--checkpoint-minutes", "1e-6"))]
-)
-def test_full_disk_keeps_the_last_checkpoint(file, options, after_one_epoch, after_three_epochs, tmp_path):
-    run_dir = tmp_path / "run"
-    shutil.copytree(after_one_epoch, run_dir)
-    before = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
-    _, err = run_fork("-m", "helpers.full_disk", *CONSTANT, "--run-dir", run_dir, *options, code=2)
-    assert re.search(f"cannot write .*{re.escape(file)}", err), err
-    after = {p.name: p.read_bytes() for p in run_dir.glob("checkpoints/*")}
-    assert after == before
-    call_train(*CONSTANT, "--run-dir", run_dir)
-    assert largest_difference(weights(run_dir), weights(after_three_epochs)) < 1e-5
 
 
 def test_full_disk_while_a_checkpoint_is_written_is_one_sentence(tmp_path, monkeypatch):

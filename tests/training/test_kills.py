@@ -118,10 +118,12 @@ def test_folder_with_a_file_that_no_training_leaves_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("devices", "epochs", "kills"), [("cpu", 6, 24), ("2", 3, 10)])
-def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(devices, epochs, kills, tmp_path):
+@pytest.mark.parametrize(("devices", "epochs", "every", "random", "kills"), [("cpu", 3, 1, 2, 16), ("2", 2, 3, 1, 6)])
+def test_run_killed_again_and_again_ends_with_the_weights_of_an_undisturbed_one(
+    devices, epochs, every, random, kills, tmp_path
+):
     """Real processes are killed in one run folder, one after another, at named and at random moments."""
-    out, _ = run_fork("-m", "helpers.killed_runs", tmp_path, devices, epochs, kills, timeout=1200)
+    out, _ = run_fork("-m", "helpers.killed_runs", tmp_path, devices, epochs, every, random, timeout=1200)
     results = json.loads(out)
     assert results["whole"] == results["end"] == 0
     assert [kill["status"] for kill in results["kills"]] == [signal.SIGKILL] * kills, "a run ended before its kill"

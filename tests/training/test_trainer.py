@@ -70,9 +70,10 @@ def test_training_does_not_read_the_test_split(tmp_path):
 
 def test_best_weights_have_the_lowest_validation_loss(tmp_path):
     one = trainer(tmp_path / "run", change(epochs=3))
-    losses, seen = iter([3.0, 3.0, 1.0, 2.0, 2.0, 1.0]), []  # raw and EMA weights of three epochs
+    losses, seen, datasets = iter([3.0, 3.0, 1.0, 2.0, 2.0, 1.0]), [], []  # raw and EMA weights of three epochs
 
     def validation(dataset):
+        datasets.append(dataset)
         seen.append([v.numpy() for v in one.state.model.weights])
         return {"loss": (loss := next(losses)), "bits_x": loss}
 
@@ -83,12 +84,20 @@ def test_best_weights_have_the_lowest_validation_loss(tmp_path):
         for weight, expected in zip(best.weights, seen[2 * (epoch - 1) + ema], strict=True):
             np.testing.assert_array_equal(weight, expected)
     np.testing.assert_array_equal(one.state.counters.best, [1.0, 1.0])
+    assert isinstance(datasets[0], tf.data.Dataset), "a distributed one is traced again for each pass on a CPU"
+    assert all(dataset is datasets[0] for dataset in datasets), "it is made, and so traced, once"
+
+
+@pytest.fixture(scope="module")
+def after_two_steps(tmp_path_factory):
+    """Take two steps at a constant learning rate; return the run folder."""
+    path = tmp_path_factory.mktemp("two_steps") / "run"
+    trainer(path, change(epoch_steps=2, epochs=1, warmup_steps=1, schedule="constant")).train()
+    return path
 
 
 @pytest.mark.parametrize("jit_compile", ["off", pytest.param("on", marks=pytest.mark.slow)])
-def test_persistent_non_finite_steps_stop_training_with_good_weights(tmp_path, jit_compile):
-    good = trainer(tmp_path / "good", change(epoch_steps=2, epochs=1, warmup_steps=1, schedule="constant"))
-    good.train()
+def test_persistent_non_finite_steps_stop_training_with_good_weights(after_two_steps, tmp_path, jit_compile):
     experiment = change(patience=3, epoch_steps=20, warmup_steps=1, schedule="constant")
     broken = trainer(tmp_path / "run", experiment, jit_compile=jit_compile)
     real, steps = broken.step, []
@@ -103,7 +112,7 @@ def test_persistent_non_finite_steps_stop_training_with_good_weights(tmp_path, j
     broken.step = Step()
     with pytest.raises(RunError, match=r"not finite for 8 steps in a row; stopped at step 10 .*last good weights"):
         broken.train()
-    assert largest_difference(weights(tmp_path / "run"), weights(tmp_path / "good")) < 1e-6
+    assert largest_difference(weights(tmp_path / "run"), weights(after_two_steps)) < 1e-6
     assert int(broken.state.counters.skipped.numpy()) == 8
 
 

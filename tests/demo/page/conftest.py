@@ -1,13 +1,10 @@
 """Provide a page over a run of digits, in headless Chromium; all tests here share the server and the browser."""
 
 import shutil
-import sys
-import time
 
 import pytest
 
-from helpers.commands import environment
-from helpers.forks import Fork
+from helpers.commands import start_demo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMIUM_FLAGS = (
@@ -29,11 +26,8 @@ def browser():
 def address(tiny_run):
     """Run the command; give its address."""
     pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
-    process = Fork([sys.executable, "-m", "glow_tf.demo", tiny_run, "--port", "0", "--no-browser"], environment())
-    while "(Ctrl-C ends it)" not in process.output()[0]:
-        assert process.poll() is None, process.output()
-        time.sleep(0.02)
-    yield process.output()[0].partition("the page: ")[2].split()[0]
+    process, address = start_demo(tiny_run)
+    yield address
     process.terminate()
     process.wait()
 
