@@ -24,7 +24,7 @@ def test_image_of_weight_0_does_not_count_though_its_loss_is_not_finite(monkeypa
 def test_mean_that_is_not_finite_is_an_empty_cell_and_never_the_best(bad, tmp_path):
     state = StubTrainer(tmp_path / "run").state
     means = iter([{"loss": bad, "bits_x": bad}, {"loss": 2.0, "bits_x": 2.0}])
-    row = validate_and_keep_best(state, lambda dataset: next(means), list)
+    row = validate_and_keep_best(state, lambda dataset: next(means), ())
     assert row == {"val_bits_x": None, "val_bits_x_average": 2.0}
     np.testing.assert_array_equal(state.counters.best, [np.inf, 2.0])
     assert [path.name for path in state.run.weights.iterdir()] == ["best_average.weights.h5"]
