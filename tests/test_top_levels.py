@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments.pretrained import top_levels, top_rotations
+from experiments.pretrained import top_levels, top_rotations, top_training
 from experiments.pretrained.top_flow import TopLevels
 from glow_tf import Glow, ModelConfig
 
@@ -57,8 +57,9 @@ def test_channels_are_ordered_by_what_they_tell(clusters):
 def test_levels_are_added_to_a_model_whose_levels_stay(clusters, monkeypatch):
     small = ModelConfig(image_shape=(8, 8, 3), levels=3, depth=2, width=8, coupling="additive")
     monkeypatch.setattr(top_levels, "PRESET", dataclasses.replace(top_levels.PRESET, model=small))
-    for name, value in {"LOWER_LEVELS": 1, "STEPS": (60, 60), "WARMUP_STEPS": 5, "CHUNK": 500}.items():
+    for name, value in {"LOWER_LEVELS": 1, "STEPS": (60, 60), "CHUNK": 500}.items():
         monkeypatch.setattr(top_levels, name, value)
+    monkeypatch.setattr(top_training, "WARMUP_STEPS", 5)
     labels, latents = clusters[0], np.random.default_rng(1).standard_normal((3000, 4, 4, 12)).astype(np.float32)
     latents[:, 1, 2] += np.tile(4 * np.eye(3)[labels[:, 0]], 4)  # three clusters
     lower = Glow(dataclasses.replace(small, levels=1))
@@ -66,9 +67,24 @@ def test_levels_are_added_to_a_model_whose_levels_stay(clusters, monkeypatch):
     for old, new in zip(lower.flow.steps(0), model.flow.steps(0), strict=True):
         for ours, theirs in zip(new.get_weights(), old.get_weights(), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=2**-12)
+    assert not any((w.numpy().view(np.uint32) % 2**11).any() for w in model.trainable_variables), "12 of 23 bits"
     untrained = Glow(small)
     TopLevels(untrained.flow, 1).initialize(tf.constant(latents), labels)
     before, after = (np.mean(TopLevels(glow.flow, 1).encode(latents)[1]) for glow in (untrained, model))
     assert after < before - 0.2
     kernels = [step.coupling.network.W_1.numpy()[:, :, :-1] for step in model.flow.steps(2)]
     assert all(np.count_nonzero(kernel.any((2, 3))) == 1 for kernel in kernels), "a 1x1 image sees the center alone"
+
+
+def test_lower_latents_are_those_of_a_model_of_the_lower_levels_alone(monkeypatch):
+    monkeypatch.setattr(top_levels, "LOWER_LEVELS", 2)
+    config = ModelConfig(image_shape=(8, 8, 1), levels=3, depth=1, width=4, coupling="additive")
+    model, lower = Glow(config), Glow(dataclasses.replace(config, levels=2))
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+    model.initialize(images)
+    for level in range(2):
+        lower.flow.steps(level)[0].set_weights(model.flow.steps(level)[0].get_weights())
+    lower.flow.split(0).set_weights(model.flow.split(0).get_weights())
+    expected = lower.flow.encode_to_top(lower.dequantize(images, seed=[0, 0]))[0][-1]
+    for glow in (model, lower):
+        np.testing.assert_allclose(top_levels.lower_latents(glow, images), expected, atol=1e-5)

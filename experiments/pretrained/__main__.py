@@ -2,8 +2,8 @@
 
 Writes `PRESET.weights.h5`, `PRESET.attributes.npz` (see `attributes.py`) and `PRESET.json`, the card: how the weights
 were trained, and which bits/dim they reach, which `tests/test_model_files.py` measures again. A run of `faces` has
-three levels; `top_levels.py` adds the others. `--out FOLDER` writes elsewhere than into the package, `--processor TEXT`
-says in the card what the run was trained on.
+three levels (`train.py --preset faces --levels 3`), and `top_levels.py` adds the others. `--out FOLDER` writes not into
+the package but there, `--processor TEXT` says in the card what the run was trained on.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main(arguments=None):
     """Write the better of the raw and the EMA weights of a run, by validation."""
     options = parse(arguments)
     run, preset = Run.open(options.run), presets.get(options.preset)
-    with_top_levels = preset == top_levels.PRESET
+    with_top_levels = preset.name == top_levels.PRESET.name
     levels = top_levels.LOWER_LEVELS if with_top_levels else preset.model.levels
     config = dataclasses.replace(preset.model, levels=levels)
     card.check_model(run.experiment(), dataclasses.replace(preset, model=config))

@@ -32,8 +32,12 @@ def check_model(experiment, preset):
     """
     model = dataclasses.replace(experiment.model, network_dtype=preset.model.network_dtype)
     if model != preset.model:
-        differences = [name for name, value in vars(model).items() if value != getattr(preset.model, name)]
-        raise ConfigError(f"the run has another model than the preset {preset.name}, in {', '.join(differences)}.")
+        differences = [
+            f"{name} {value}, expected {getattr(preset.model, name)}"
+            for name, value in vars(model).items()
+            if value != getattr(preset.model, name)
+        ]
+        raise ConfigError(f"the run has another model than the preset {preset.name}, in {'; '.join(differences)}.")
 
 
 def make(run, preset, model, context, epoch, ema, processor):

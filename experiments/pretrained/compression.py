@@ -1,4 +1,4 @@
-"""Compress a weights file without loss, and round weights before; HDF5 decompresses it whenever it is read."""
+"""Round weights, and compress a weights file without loss; HDF5 decompresses it whenever it is read."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ MANTISSA_BITS = 12
 
 
 def round_weights(array: np.ndarray) -> np.ndarray:
-    """Return float32 weights with `MANTISSA_BITS`, to the nearest: compressed they take two thirds of the room."""
+    """Return float32 weights with `MANTISSA_BITS`, to the nearest; the compressed file is a third smaller."""
     dropped = 23 - MANTISSA_BITS
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     return (bits + np.uint32(1 << dropped - 1) >> dropped << dropped).view(np.float32)

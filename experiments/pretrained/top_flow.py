@@ -11,7 +11,7 @@ class TopLevels:
 
     Args:
         flow: the flow. Its last level ends at 1x1.
-        first: the first of the levels, at least 1.
+        first: the first of the levels. A flow that begins at 0 has no split before it, and runs single levels alone.
     """
 
     def __init__(self, flow, first):
@@ -19,7 +19,7 @@ class TopLevels:
 
     @property
     def trainable_variables(self):
-        """All weights."""
+        """Return the weights of the levels, of the splits before them, and of the top prior."""
         layers = [self.flow.prior]
         for level in self.levels:
             layers += [self.flow.split(level - 1), *self.flow.steps(level)]
@@ -77,7 +77,7 @@ class TopLevels:
 
 
 def keep_center(kernel):
-    """Set a 3x3 kernel to 0 but for its center, which is all that a 1x1 image sees: zeros compress to nothing."""
+    """Set a 3x3 kernel to 0 outside its center, where only edge markers reach a 1x1 image: zeros compress well."""
     mask = np.zeros([3, 3, 1, 1], np.float32)
     mask[1, 1] = 1
     kernel.assign(kernel.numpy() * mask)

@@ -1,15 +1,14 @@
 """Add top levels to trained weights of drawn faces: `python -m experiments.pretrained.top_levels`.
 
 The features of drawn faces, such as the color of the hair, have few values, so their latents at 4x4 lie in clusters.
-Weights of three levels have a Gaussian there, whose samples lie between the clusters: 60 % had blond hair instead of
+Weights of three levels have a Gaussian there, whose samples lie between the clusters: 67 % had blond hair instead of
 40 %. Two more levels, down to 1x1, tell the clusters apart. They are trained on the latents of more faces than the
 source has, with the levels below as they are, and start from rotations that gather what tells the features apart
-(`top_rotations.py`): from random ones, samples improved ten times as slowly. The loss is the negative log-likelihood of
-the latents and of the features, the latter by logistic regression on the last latent, as the original code adds the
-loss of a classifier: without it, faces with one of the attributes lay in several places, and no direction led there.
+(`top_rotations.py`): from random ones, samples improved ten times as slowly.
 
-Replaces `faces.weights.h5` by weights of the preset's levels, and changes its card. `--out FOLDER` finds both elsewhere
-than in the package.
+Replaces `faces.weights.h5` by weights of the preset's levels, of which the lower three are those of the file, and
+changes its card. `--out FOLDER` finds both elsewhere than in the package. The attribute directions are then those of
+other weights: `python -m experiments.pretrained.attributes faces` makes new ones.
 """
 
 import argparse
@@ -18,7 +17,6 @@ import json
 import pathlib
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
@@ -26,14 +24,14 @@ import tqdm
 from experiments.pretrained import card, top_rotations
 from experiments.pretrained.compression import compress, round_weights
 from experiments.pretrained.top_flow import TopLevels
+from experiments.pretrained.top_training import BATCH_SIZE, fit
 from glow_tf import presets
 from glow_tf.data import face_drawings, faces
 from glow_tf.evaluation import likelihood
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow
 from glow_tf.model_files import PACKAGED_WEIGHTS, load_weights_file
-from glow_tf.optimizers import Adamax
-from glow_tf.weights_file import ENDING
+from glow_tf.weights_file import ENDING, written_config
 
 PRESET = presets.get("faces")
 LOWER_LEVELS = 3
@@ -44,7 +42,7 @@ INITIAL_FACES = 10_000
 """Faces from which the rotations are computed."""
 CHUNK = 250
 """Faces encoded at once."""
-STEPS, LEARNING_RATES, BATCH_SIZE, WARMUP_STEPS = (16_000, 3_000), (2e-3, 1e-3), 128, 200
+STEPS, LEARNING_RATES = (16_000, 3_000), (2e-3, 1e-3)
 """Training, first of the last level alone, then of all top levels."""
 
 
@@ -54,15 +52,16 @@ def main(arguments=None):
     parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder of weights and card")
     folder = parser.parse_args(arguments).out
     path, facts = folder / f"{PRESET.name}.{ENDING}", json.loads((folder / f"{PRESET.name}.json").read_text())
-    lower = Glow(dataclasses.replace(PRESET.model, levels=LOWER_LEVELS))
+    lower = Glow(dataclasses.replace(PRESET.model, levels=written_config(path).get("levels", LOWER_LEVELS)))
     load_weights_file(lower, path)
     images, labels = draw_other_faces()
-    latents, start = top_latents(lower, images), time.monotonic()
+    latents, start = lower_latents(lower, images), time.monotonic()
     model = add_levels(lower, latents, labels)
     facts["top_levels"] = training_facts((time.monotonic() - start) / 60)
+    facts |= measured(model, folder)
     model.save_weights(path)
     compress(path)
-    card.write(folder, PRESET.name, facts | measured(model, folder))
+    card.write(folder, PRESET.name, facts)
 
 
 def draw_other_faces():
@@ -72,21 +71,31 @@ def draw_other_faces():
     return images[first:], top_rotations.labels_of(face_drawings.list_features(len(images))[first:])
 
 
-def top_latents(model, images):
-    """Return the latents `[n, H, W, C]` of images at the top of a model, before its prior."""
-    encode = tf.function(lambda chunk, seed: model.encode(chunk, seed=seed)[-1], reduce_retracing=True, autograph=False)
-    chunks = np.split(images, range(CHUNK, len(images), CHUNK))
-    bar = tqdm.tqdm(chunks, desc="encoding", unit=" chunks")
-    z = [encode(tf.constant(chunk), tf.constant([i, 0])) for i, chunk in enumerate(bar)]
-    return np.concatenate([model.flow.prior.decode(chunk)[0] for chunk in z])
+def lower_latents(model, images):
+    """Return the latents `[n, H, W, C]` of images after the steps of the last of the lower levels of a model."""
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def encode(chunk, seed):
+        h, _ = TopLevels(model.flow, 0).run_level(0, model.dequantize(chunk, seed=seed))
+        for level in range(1, LOWER_LEVELS):
+            h = TopLevels(model.flow, level).next_latents(h)
+        return h
+
+    bar = tqdm.tqdm(chunks(images), desc="encoding", unit=" chunks")
+    return np.concatenate([encode(tf.constant(chunk), tf.constant([i, 0])) for i, chunk in enumerate(bar)])
+
+
+def chunks(array):
+    """Split an array into parts of `CHUNK` rows, at most."""
+    return np.split(array, range(CHUNK, len(array), CHUNK))
 
 
 def add_levels(lower, latents, labels):
     """Return a model of the preset, with the levels of another one below and trained levels on top.
 
     Args:
-        lower: a `Glow` of `LOWER_LEVELS` levels.
-        latents: its latents at the top, `[n, H, W, C]`.
+        lower: a `Glow` of at least `LOWER_LEVELS` levels.
+        latents: its latents after the steps of the last of them, `[n, H, W, C]`.
         labels: the features of their faces, int `[n, F]`.
     """
     model = Glow(PRESET.model)
@@ -97,43 +106,12 @@ def add_levels(lower, latents, labels):
             model.flow.split(level).set_weights(lower.flow.split(level).get_weights())
     top = TopLevels(model.flow, LOWER_LEVELS)
     top.initialize(tf.constant(latents[:INITIAL_FACES]), labels[:INITIAL_FACES])
-    last_split = np.concatenate([top.next_latents(chunk) for chunk in np.array_split(latents, len(latents) // CHUNK)])
+    last_split = np.concatenate([top.next_latents(chunk) for chunk in chunks(latents)])
     fit(TopLevels(model.flow, LOWER_LEVELS + 1), last_split, labels, STEPS[0], LEARNING_RATES[0])
     fit(top, latents, labels, STEPS[1], LEARNING_RATES[1])
     for variable in model.trainable_variables:
         variable.assign(round_weights(variable.numpy()))
     return model
-
-
-def fit(top, latents, labels, steps, learning_rate):
-    """Train top levels with random batches of latents and a cosine decay of the learning rate."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - WARMUP_STEPS, warmup_target=learning_rate, warmup_steps=WARMUP_STEPS
-    )
-    optimizer, counts = Adamax(schedule), (labels.max(0) + 1).tolist()
-    classifier = keras.layers.Dense(sum(counts))
-    classifier.build((None, top.flow.prior.channels))
-    variables = top.trainable_variables + classifier.trainable_variables
-    optimizer.build(variables)
-
-    @tf.function(autograph=False)
-    def train_step(h, labels):
-        with tf.GradientTape() as tape:
-            eps, nll = top.encode(h)
-            logits = tf.split(classifier(eps[:, 0, 0]), counts, -1)
-            for values, label in zip(logits, tf.unstack(labels, axis=1), strict=True):
-                nll += tf.nn.sparse_softmax_cross_entropy_with_logits(label, values)
-            loss = tf.reduce_mean(nll)
-        optimizer.apply_gradients(zip(tape.gradient(loss, [v.value for v in variables]), variables, strict=True))
-        return loss
-
-    rng, mean = np.random.default_rng(steps), None
-    with tqdm.trange(steps, desc="training") as bar:
-        for _ in bar:
-            rows = rng.integers(0, len(latents), BATCH_SIZE)
-            loss = float(train_step(tf.constant(latents[rows]), tf.constant(labels[rows])))
-            mean = loss if mean is None else 0.99 * mean + 0.01 * loss
-            bar.set_postfix(nats=f"{mean:.1f}", refresh=False)
 
 
 def measured(model, folder):
@@ -142,7 +120,7 @@ def measured(model, folder):
     bits = card.mean_bits_per_dim(model, card.first_test_images(PRESET))
     return {
         "model": dataclasses.asdict(PRESET.model),
-        "test": likelihood.measure(context, model, draws=4).to_dict(),
+        "test": likelihood.measure(context, draws=4).to_dict(),
         "first_test_images": {"count": card.CHECKED_IMAGES, "bits_per_dim": bits},
     }
 
