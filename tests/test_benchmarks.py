@@ -88,6 +88,7 @@ def test_benchmark_scaling_line_and_plot(tmp_path):
     assert (tmp_path / "new" / "scaling.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_benchmark_measures_in_processes_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     process = race.Worker("numpy products", SMALL)
@@ -144,6 +145,7 @@ def test_gpu_benchmark_goes_on_after_a_part_that_fails(tmp_path, monkeypatch, ca
     assert [row.get("error") for row in rows] == [None, "ValueError: out of memory", None]
 
 
+@pytest.mark.slow
 def test_feeding_benchmark_measures_a_source(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "MAX_BYTES_IN_MEMORY", cache.MAX_BYTES_IN_MEMORY)  # which the benchmark changes
     feeding.make_files(tmp_path, feeding.pictures(80, 8))

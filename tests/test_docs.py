@@ -27,10 +27,8 @@ from helpers.tiny_runs import make_run
 
 GUIDES = ROOT / "docs" / "guides"
 SETUP = [f"pip install -r requirements.txt && {command}" for command in ("python train.py", "python -m pytest")]
-SLOW = (
-    "docs/quickstart.md",
-    *(f"docs/guides/{name}.md" for name in ("conditions_and_attributes", "fine_tuning", "keras", "serving", "tfp")),
-)
+SLOW_GUIDES = ("conditions_and_attributes", "data_sources", "fine_tuning", "keras", "serving", "tfp")
+SLOW = ("README.md", "docs/quickstart.md", *(f"docs/guides/{name}.md" for name in SLOW_GUIDES))
 """Pages whose Python trains, exports or traces for more than a few seconds."""
 
 WITH_PYTHON = [page for page in PAGES if code_blocks(page)]

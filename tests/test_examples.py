@@ -65,6 +65,7 @@ def serve(*words):
     return client["main"]([str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_client_takes_a_photograph_of_another_size(saved_model, tmp_path, capsys):
     pixels = np.full((12, 24, 3), 200, np.uint8)
     pixels[:, :4] = pixels[:, 20:] = 0  # the center crop leaves the margins out
@@ -76,6 +77,7 @@ def test_client_takes_a_photograph_of_another_size(saved_model, tmp_path, capsys
     assert decoded.shape == (4, 4, 3) and np.abs(decoded.astype(int) - 200).max() <= 10
 
 
+@pytest.mark.slow
 def test_client_reports_what_it_cannot_read_in_one_line(saved_model, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     for words, message in [

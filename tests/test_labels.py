@@ -111,6 +111,7 @@ def test_one_label_serves_all_images(conditional):
         np.testing.assert_array_equal(model.log_prob(images, form, seed=0), expected)
 
 
+@pytest.mark.slow
 def test_list_of_labels_of_a_graph_is_taken(conditional):
     model, images = conditional
     graph = tf.function(lambda y: model.log_prob(images[:2], [y, y + 1], seed=0))

@@ -113,6 +113,7 @@ def test_every_stored_file_gives_its_numbers_in_a_fresh_process(differences):
     assert not largest
 
 
+@pytest.mark.slow
 def test_stored_export_is_served(stored):
     signatures = tf.saved_model.load(str(stored / "export")).signatures
     images = np.zeros((2, 2, 2, 1), np.uint8)

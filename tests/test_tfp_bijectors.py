@@ -55,6 +55,7 @@ def gradients_of(bijector, x):
     return value, tape.gradient(value, bijector.trainable_variables)
 
 
+@pytest.mark.slow
 def test_copies_share_or_own_their_weights_as_tfps_do():
     case, _layer, bijector = shared_bijector("step 1x1 affine")
     x = layer_cases.images(case)

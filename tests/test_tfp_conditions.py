@@ -71,10 +71,8 @@ BATCH_QUESTIONS = {
 """Functions of a distribution that are asked of ours and of TFP's."""
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [pytest.param([0, 1, 2], id="three"), pytest.param([[1], [2]], id="two by one", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", [[0, 1, 2], [[1], [2]]], ids=["three", "two by one"])
 def test_labels_are_a_batch_parameter_as_the_shift_of_tfp(labels):
     """Ask a distribution over an unbatched base, whose batch shape is that of the bijector's parameter."""
     ours, theirs = (

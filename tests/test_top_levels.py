@@ -76,6 +76,7 @@ def test_levels_are_added_to_a_model_whose_levels_stay(clusters, monkeypatch):
     assert all(np.count_nonzero(kernel.any((2, 3))) == 1 for kernel in kernels), "a 1x1 image sees the center alone"
 
 
+@pytest.mark.slow
 def test_lower_latents_are_those_of_a_model_of_the_lower_levels_alone(monkeypatch):
     monkeypatch.setattr(top_levels, "LOWER_LEVELS", 2)
     config = ModelConfig(image_shape=(8, 8, 1), levels=3, depth=1, width=4, coupling="additive")

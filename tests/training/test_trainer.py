@@ -116,6 +116,7 @@ def test_persistent_non_finite_steps_stop_training_with_good_weights(after_two_s
     assert int(broken.state.counters.skipped.numpy()) == 8
 
 
+@pytest.mark.slow
 def test_initialization_from_data_repeats_itself(tmp_path):
     one, two = trainer(tmp_path / "a"), trainer(tmp_path / "b")
     for t in (one, two):
