@@ -57,7 +57,7 @@ def test_channels_are_ordered_by_what_they_tell(clusters):
 def test_levels_are_added_to_a_model_whose_levels_stay(clusters, monkeypatch):
     small = ModelConfig(image_shape=(8, 8, 3), levels=3, depth=2, width=8, coupling="additive")
     monkeypatch.setattr(top_levels, "PRESET", dataclasses.replace(top_levels.PRESET, model=small))
-    for name, value in {"LOWER_LEVELS": 1, "STEPS": (60, 60), "CHUNK": 500}.items():
+    for name, value in {"LOWER_LEVELS": 1, "STEPS": (30, 30), "CHUNK": 500}.items():
         monkeypatch.setattr(top_levels, name, value)
     monkeypatch.setattr(top_training, "WARMUP_STEPS", 5)
     labels, latents = clusters[0], np.random.default_rng(1).standard_normal((3000, 4, 4, 12)).astype(np.float32)
