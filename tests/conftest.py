@@ -60,8 +60,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 SECONDS = {
-    **{"test_bijector_updates.py": 9, "test_import.py": 9, "test_attributes.py": 7, "test_frozen_graph.py": 6},
-    **{"test_trainer.py": 6, "test_course.py": 5, "test_saved_model.py": 5, "test_bijector_in_tfp.py": 4},
+    "test_bijector_updates.py": 9,
+    "test_import.py": 9,
+    "test_attributes.py": 7,
+    "test_frozen_graph.py": 6,
+    "test_trainer.py": 6,
+    "test_course.py": 5,
+    "test_saved_model.py": 5,
+    "test_bijector_in_tfp.py": 4,
 }
 """Core seconds that the quick tests of long files with few tests took on two cores; elsewhere a quick test counts 0.1,
 and a slow one 10."""

@@ -62,14 +62,21 @@ def make(run, preset, model, context, epoch, ema, processor):
             "minutes": round(training_seconds(run) / 60, 1),
             "processor": processor,
         },
+        **measured(preset, model, context),
+        "data": context.source.credits or context.source.name,
+        "license": "MIT",
+    }
+
+
+def measured(preset, model, context):
+    """Return the model and its bits/dim, as parts of the card; the arguments are those of `make`."""
+    return {
         "model": dataclasses.asdict(model.config),
         "test": likelihood.measure(context, model, draws=4).to_dict(),
         "first_test_images": {
             "count": CHECKED_IMAGES,
             "bits_per_dim": mean_bits_per_dim(model, first_test_images(preset)),
         },
-        "data": context.source.credits or context.source.name,
-        "license": "MIT",
     }
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.pretrained.top_rotations import best_first, discriminant_count, rotated, whitened
+from glow_tf.layers.shared_steps import run_steps
 
 
 class TopLevels:
@@ -42,11 +43,8 @@ class TopLevels:
 
     def run_level(self, level, h):
         """Return the output of the squeeze and the steps of a level, and their log-determinant `[B]`."""
-        h, total = self.flow.squeeze(level).encode(h)
-        for step in self.flow.steps(level):
-            h, log_det = step.encode(h)
-            total += log_det
-        return h, total
+        h, _ = self.flow.squeeze(level).encode(h)
+        return run_steps(self.flow.steps(level), "encode", h)
 
     def next_latents(self, h):
         """Return the latents that enter the second split for those that enter the first."""

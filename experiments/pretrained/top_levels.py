@@ -17,7 +17,6 @@ import json
 import pathlib
 import time
 
-import numpy as np
 import tensorflow as tf
 import tqdm
 
@@ -26,8 +25,8 @@ from experiments.pretrained.compression import compress, round_weights
 from experiments.pretrained.top_flow import TopLevels
 from experiments.pretrained.top_training import BATCH_SIZE, fit
 from glow_tf import presets
+from glow_tf.batched import map_chunks
 from glow_tf.data import face_drawings, faces
-from glow_tf.evaluation import likelihood
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow
 from glow_tf.model_files import PACKAGED_WEIGHTS, load_weights_file
@@ -58,7 +57,8 @@ def main(arguments=None):
     latents, start = lower_latents(lower, images), time.monotonic()
     model = add_levels(lower, latents, labels)
     facts["top_levels"] = training_facts((time.monotonic() - start) / 60)
-    facts |= measured(model, folder)
+    context = EvaluationContext(folder, PRESET.data, None, folder, file_model=model)
+    facts |= card.measured(PRESET, model, context)
     model.save_weights(path)
     compress(path)
     card.write(folder, PRESET.name, facts)
@@ -81,13 +81,11 @@ def lower_latents(model, images):
             h = TopLevels(model.flow, level).next_latents(h)
         return h
 
-    bar = tqdm.tqdm(chunks(images), desc="encoding", unit=" chunks")
-    return np.concatenate([encode(tf.constant(chunk), tf.constant([i, 0])) for i, chunk in enumerate(bar)])
+    def encode_chunk(rows):
+        return encode(tf.constant(images[rows]), tf.constant([rows.start, 0])).numpy()
 
-
-def chunks(array):
-    """Split an array into parts of `CHUNK` rows, at most."""
-    return np.split(array, range(CHUNK, len(array), CHUNK))
+    with tqdm.tqdm(total=len(images), desc="encoding", unit=" images") as bar:
+        return map_chunks(encode_chunk, len(images), CHUNK, bar)
 
 
 def add_levels(lower, latents, labels):
@@ -106,23 +104,12 @@ def add_levels(lower, latents, labels):
             model.flow.split(level).set_weights(lower.flow.split(level).get_weights())
     top = TopLevels(model.flow, LOWER_LEVELS)
     top.initialize(tf.constant(latents[:INITIAL_FACES]), labels[:INITIAL_FACES])
-    last_split = np.concatenate([top.next_latents(chunk) for chunk in chunks(latents)])
+    last_split = map_chunks(lambda rows: top.next_latents(latents[rows]).numpy(), len(latents), CHUNK)
     fit(TopLevels(model.flow, LOWER_LEVELS + 1), last_split, labels, STEPS[0], LEARNING_RATES[0])
     fit(top, latents, labels, STEPS[1], LEARNING_RATES[1])
     for variable in model.trainable_variables:
         variable.assign(round_weights(variable.numpy()))
     return model
-
-
-def measured(model, folder):
-    """Return the parts of the card that differ for new weights."""
-    context = EvaluationContext(folder, PRESET.data, None, folder, file_model=model)
-    bits = card.mean_bits_per_dim(model, card.first_test_images(PRESET))
-    return {
-        "model": dataclasses.asdict(PRESET.model),
-        "test": likelihood.measure(context, draws=4).to_dict(),
-        "first_test_images": {"count": card.CHECKED_IMAGES, "bits_per_dim": bits},
-    }
 
 
 def training_facts(minutes):
