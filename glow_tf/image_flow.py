@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from glow_tf import quantization
 from glow_tf.arguments import check_latents, check_noise, to_bytes
+from glow_tf.autograph import without_autograph
 from glow_tf.config import ModelConfig
 from glow_tf.labels import labels_per_image
 from glow_tf.layers.glow_flow import GlowFlow
@@ -65,6 +66,7 @@ class ImageFlow(LikelihoodTraining):
 
     # Images and latents.
 
+    @without_autograph
     def encode(
         self,
         images: TensorLike,
@@ -98,6 +100,7 @@ class ImageFlow(LikelihoodTraining):
         assert isinstance(latents, list)  # one tensor per level
         return latents
 
+    @without_autograph
     def decode(self, eps: Sequence[TensorLike], labels: TensorLike | None = None) -> Tensor:
         """Map latents to uint8 images.
 
@@ -121,6 +124,7 @@ class ImageFlow(LikelihoodTraining):
         assert not isinstance(x, list)  # an image is one tensor
         return quantization.to_uint8(x, self.config.bits)
 
+    @without_autograph
     def initialize(
         self,
         images: TensorLike,
@@ -139,6 +143,7 @@ class ImageFlow(LikelihoodTraining):
         x = self.dequantize(images, seed=seed, noise=noise)
         self.flow.initialize(x, self._labels(labels, tf.shape(x)[0]))
 
+    @without_autograph
     def dequantize(
         self, images: TensorLike, *, seed: TensorLike | None = None, noise: TensorLike | None = None
     ) -> Tensor:

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.arguments import check_count, check_temperature, refuse_masked
+from glow_tf.autograph import without_autograph
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import standard_normal_log_prob
 from glow_tf.likelihood_training import LikelihoodTraining
@@ -64,6 +65,7 @@ class LikelihoodModel(LikelihoodTraining):
 
     # Likelihood.
 
+    @without_autograph
     def log_prob(self, x: TensorLike, condition: TensorLike | None = None) -> Tensor:
         """Compute the log-density in nats.
 

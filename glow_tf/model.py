@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from glow_tf import quantization, summary
 from glow_tf.arguments import check_count, check_temperature
+from glow_tf.autograph import without_autograph
 from glow_tf.config import ModelConfig
 from glow_tf.image_flow import ImageFlow
 from glow_tf.labels import nan_where_invalid
@@ -117,6 +118,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
         """
         return quantization.bits_per_dim(self.log_prob(images, labels, seed=seed, noise=noise), self.image_shape)
 
+    @without_autograph
     def objective(
         self,
         images: TensorLike,
@@ -151,6 +153,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
             terms["loss"] = bits_x + self.config.weight_y * terms["bits_y"]
         return terms
 
+    @without_autograph
     def classify(
         self, images: TensorLike, *, seed: TensorLike | None = None, noise: TensorLike | None = None
     ) -> Tensor:
@@ -172,6 +175,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
 
     # Samples.
 
+    @without_autograph
     def sample(
         self,
         n: int | Tensor,
@@ -201,6 +205,7 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
         with mixed_precision(mixed):
             return self._decode(self.sample_latents(n, temperature, seed=seed), self._labels(labels, n))
 
+    @without_autograph
     def sample_latents(
         self, n: int | Tensor, temperature: TensorLike = 1.0, *, seed: TensorLike | None = None
     ) -> Latents:

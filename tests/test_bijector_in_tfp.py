@@ -12,8 +12,6 @@ from helpers import layer_cases
 from helpers.bijector_cases import REPRESENTATIVE_CASES, base_of, copy_tensors, distribution_of, normal, shared_bijector
 
 tfb, tfd = tfp.bijectors, tfp.distributions
-AUTOGRAPHED = ("affine of vectors", "step 1x1 affine")
-"""Cases that AutoGraph rewrites, with TFP's code, as in a user's `tf.function`: that takes longer than the graph."""
 
 
 @pytest.mark.parametrize(
@@ -28,7 +26,7 @@ def test_sample_and_log_prob_in_a_graph(name, jit):
     case, layer, bijector = shared_bijector(name)
     distribution = distribution_of(layer, case.shape, bijector)
 
-    @tf.function(jit_compile=jit, autograph=name in AUTOGRAPHED and not jit)
+    @tf.function(jit_compile=jit)
     def run(seed):
         x, log_prob = distribution.experimental_sample_and_log_prob([3], seed=seed)
         return x, log_prob, distribution.log_prob(x), distribution.log_prob(x + 0.0)

@@ -27,6 +27,7 @@ TIERS = [
     {"io", "folders", "leftovers", "locks", "cache", "metrics_table", "weights_file", "array_files"},
     {
         "random",
+        "autograph",
         "gpus",
         "fields",
         "config",

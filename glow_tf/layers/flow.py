@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from glow_tf.autograph import without_autograph
 from glow_tf.errors import DataError
 from glow_tf.layers.checked_values import CheckedValues, default_event_ndims
 from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_full_precision, require_one_tensor
@@ -127,6 +128,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, UncastWeights, Traced
 
     # What everyone calls.
 
+    @without_autograph
     def encode(self, x: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
         """Map images to latents.
 
@@ -143,6 +145,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, UncastWeights, Traced
         """
         return self._apply(self._encode, x, condition, "encode")
 
+    @without_autograph
     def decode(self, z: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
         """Map latents to images: the inverse of `encode`.
 
@@ -160,6 +163,7 @@ class FlowLayer(OldContract, CheckedValues, FiniteWeights, UncastWeights, Traced
         """
         return self._apply(self._decode, z, condition, "decode")
 
+    @without_autograph
     def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> Any:
         """Set data-dependent weights (actnorm) from the batch `x` and return `z`.
 

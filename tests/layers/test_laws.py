@@ -185,13 +185,6 @@ XLA_CASES = [
 """XLA takes seconds for every flow step, and the parts of the others are cases of their own."""
 
 
-AUTOGRAPHED = (
-    *("actnorm", "conv1x1 lu", "shuffle", "reverse", "affine", "squeeze", "split", "prior conditional"),
-    *("step 1x1 affine", "multiscale recomputed", "glow conditional", "glow flat", "guide", "sequential"),
-)
-"""A case of every class, which AutoGraph rewrites as in a user's `tf.function`: that takes longer than the graph."""
-
-
 @pytest.mark.parametrize(
     ("name", "jit"),
     [*((name, False) for name in CASES), *(pytest.param(name, True, marks=pytest.mark.slow) for name in XLA_CASES)],
@@ -209,8 +202,7 @@ def test_graph_and_xla_match_eager_execution(name, jit):
         gradients = tape.gradient(loss, (x, *weights))
         return z, log_det, layer.decode(z, labels)[0], gradients
 
-    autograph = not jit and name in AUTOGRAPHED
-    plain, compiled = run(x), tf.function(run, autograph=autograph, jit_compile=jit)(x)
+    plain, compiled = run(x), tf.function(run, jit_compile=jit)(x)
     for a, b in zip(tf.nest.flatten(plain), tf.nest.flatten(compiled), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-8)
 
