@@ -176,11 +176,16 @@ def resident_memory():
 
 
 @pytest.fixture(autouse=True)
-def reset_tensorflow():
-    """Undo what commands set of TensorFlow's state for their process."""
+def set_up_tensorflow(request):
+    """Run graphs as they are traced, as a training on a CPU does, and undo what commands set of TensorFlow's state.
+
+    TensorFlow's graph optimizer takes longer than small graphs run. Tests with the mark `graph_optimizer` run theirs as
+    other programs of a user do.
+    """
     import tensorflow as tf
 
+    as_traced = not request.node.get_closest_marker("graph_optimizer")
+    if tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False) != as_traced:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": as_traced})
     yield
-    if tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer"):
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
     tf.config.experimental.enable_tensor_float_32_execution(True)

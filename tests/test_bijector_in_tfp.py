@@ -11,6 +11,7 @@ from glow_tf import layers
 from helpers import layer_cases
 from helpers.bijector_cases import REPRESENTATIVE_CASES, base_of, copy_tensors, distribution_of, normal, shared_bijector
 
+pytestmark = pytest.mark.graph_optimizer
 tfb, tfd = tfp.bijectors, tfp.distributions
 
 

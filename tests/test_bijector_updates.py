@@ -49,6 +49,7 @@ def test_bijector_values_are_never_stale_in_eager_code(name):
     assert np.any(np.abs(before[1] - log_prob) > 1e-6)
 
 
+@pytest.mark.graph_optimizer
 @pytest.mark.parametrize("name", REPRESENTATIVE_CASES)
 def test_bijector_values_are_never_stale_in_a_graph(name):
     """Write weights within one graph, after a value and before the log-determinant that was computed with it."""

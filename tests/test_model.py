@@ -170,6 +170,7 @@ def test_model_and_weights_files_round_trip(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.graph_optimizer
 def test_shared_traces_match_the_plain_composition():
     model, images, _ = make_glow(depth=3)
     noise = np.random.default_rng(1).random(images.shape)

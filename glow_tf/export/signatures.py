@@ -173,9 +173,12 @@ def _make_signature(
 
     def checked(*values: Tensor) -> Outputs:
         # A signature does not check shapes itself; the error of this operation names the input and both shapes.
-        pairs = zip(specs, values, strict=True)
+        inputs = {
+            str(spec.name): tf.ensure_shape(value, spec.shape, name=f"shape_of_{spec.name}")
+            for spec, value in zip(specs, values, strict=True)
+        }
         with context():
-            return method(**{str(spec.name): tf.ensure_shape(value, spec.shape) for spec, value in pairs})
+            return method(**inputs)
 
     checked.__name__ = method.__name__  # TensorFlow's own errors name it
     return tf.function(checked, input_signature=specs, autograph=False)

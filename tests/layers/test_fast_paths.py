@@ -12,6 +12,8 @@ from glow_tf.layers.tensors import sum_per_example
 from helpers import layer_cases
 from helpers.rounding import rounding_error
 
+pytestmark = pytest.mark.graph_optimizer
+
 
 def with_gradients(function, x, weights):
     """Return `(values, gradients)` of a function of `x`, by `x` and by weights, under random upstream gradients."""

@@ -185,6 +185,7 @@ XLA_CASES = [
 """XLA takes seconds for every flow step, and the parts of the others are cases of their own."""
 
 
+@pytest.mark.graph_optimizer
 @pytest.mark.parametrize(
     ("name", "jit"),
     [*((name, False) for name in CASES), *(pytest.param(name, True, marks=pytest.mark.slow) for name in XLA_CASES)],

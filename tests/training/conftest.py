@@ -3,17 +3,10 @@
 import shutil
 
 import pytest
-import tensorflow as tf
 
 from glow_tf.training import session
 from helpers.damaged_runs import FILES
 from helpers.stub_training import StubTrainer, train
-
-
-@pytest.fixture(autouse=True)
-def graph_optimizer_off():
-    """Train without TensorFlow's graph optimizer, as `session.set_up` does on a CPU; `reset_tensorflow` undoes it."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture
