@@ -15,14 +15,18 @@ PACKAGES = {
     "mlxtend": ("mlxtend", "data"),
     "skimage": ("scikit-image", "data"),
     "tensorflow_datasets": ("tensorflow-datasets", "data"),
+    "dicebear": ("dicebear-core", "faces"),
+    "resvg_py": ("resvg-py", "faces"),
     "sklearn": ("scikit-learn", "evaluate"),
     "lmdb": ("lmdb", "lmdb"),
     "fastapi": ("fastapi", "demo"),
     "starlette": ("fastapi", "demo"),
+    "pydantic": ("fastapi", "demo"),
     "uvicorn": ("uvicorn", "demo"),
+    "h11": ("uvicorn", "demo"),
     "imageio_ffmpeg": ("imageio-ffmpeg", "video"),
 }
-"""For each optional package, as it is imported: its name for pip, and the extra that brings it."""
+"""For each optional package, as it is imported: the package that pip installs for it, and the extra that brings it."""
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ WITHOUT_EXAMPLE = {"datasets", "optimizers", "presets"}
 
 @pytest.mark.parametrize("module", [pytest.param(m, marks=pytest.mark.slow if m in SLOW else ()) for m in MODULES])
 def test_examples_of_docstrings_run(module, tmp_path, monkeypatch):
+    if module.startswith("glow_tf.demo"):
+        pytest.importorskip("fastapi", reason="the page's extra: pip install 'glow_tf[demo]'")
     monkeypatch.chdir(tmp_path)
     result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
     assert result.attempted and not result.failed

@@ -2,10 +2,12 @@
 
 import ast
 import pathlib
+import sys
 
 import pytest
 
 import glow_tf
+from glow_tf.extras import PACKAGES
 
 ROOT = pathlib.Path(glow_tf.__file__).parent
 
@@ -121,6 +123,21 @@ def test_every_import_runs_downward():
         if module and name and not module.endswith(".__main__") and tier(name) > tier(module)
     ]
     assert not upward
+
+
+CORE = {"tensorflow", "keras", "tensorflow_probability", "numpy", "scipy", "h5py"}
+"""What is installed with the library; Keras requires h5py."""
+
+
+def test_every_package_that_is_imported_is_installed_with_the_library_or_an_extra_of_it():
+    packages = {
+        name.split(".")[0]
+        for names in IMPORTS.values()
+        for name in names
+        if name.removeprefix("glow_tf.") not in MODULES
+    }
+    missing = packages - sys.stdlib_module_names - CORE - PACKAGES.keys() - {"glow_tf"}
+    assert not missing, "name them in `extras.PACKAGES`, or a missing one ends in a traceback"
 
 
 def test_no_import_cycle():

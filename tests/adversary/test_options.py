@@ -104,6 +104,8 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_command_line_is_refused_in_one_line(case, runs):
     name, line, sentence = REFUSED[case]
+    if case.startswith("page"):
+        pytest.importorskip("uvicorn", reason="the page's extra: pip install 'glow_tf[demo]'")
     out, err = run(name, line, runs, code=2)
     assert re.sub(r"^\S+: getting ready ...\n$", "", out) == "", "the page alone says that it begins"
     assert err.count("\n") == 1 and re.search(sentence, err), err

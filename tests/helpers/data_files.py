@@ -3,6 +3,7 @@
 import types
 
 import numpy as np
+import pytest
 
 from glow_tf.attributes import load_attributes
 from glow_tf.config import DataConfig
@@ -27,7 +28,7 @@ def npz(path, **arrays):
 
 
 def lmdb(path, end, values):
-    module = __import__("lmdb")
+    module = pytest.importorskip("lmdb", reason="the extra lmdb is not installed")
     with module.open(str(path / f"tower_{end}_lmdb"), map_size=1 << 22) as environment:
         with environment.begin(write=True) as transaction:
             for i, value in enumerate(values):
