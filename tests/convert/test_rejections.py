@@ -13,7 +13,7 @@ from glow_tf.errors import ConfigError, ConversionError, GlowError, RunError
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
 from helpers.golden import case
-from helpers.openai_checkpoints import options, read_checkpoint, run_import, write_checkpoint
+from helpers.openai_checkpoints import options, read_checkpoint, run_import, weights, write_checkpoint
 
 TRAINED = case("case7_train_adamax")
 EMA_SUFFIX = "/ExponentialMovingAverage"
@@ -66,6 +66,22 @@ def test_checkpoint_with_a_damaged_step_counter_is_rejected(tmp_path):
     assert "Variable holds values that are not finite" in text
     text = rejection_message(tmp_path, Variable=np.float32(0))
     assert "Variable: expected a step counter of at least 1, got 0" in text
+
+
+@pytest.mark.parametrize(
+    ("part", "damage", "message"),
+    [
+        ("P", lambda p: p[[0, 0, *range(2, len(p))]], "is not a permutation matrix"),
+        ("P", lambda p: p / 2, "is not a permutation matrix"),
+        ("sign_S", lambda s: 1.5 * s, "holds other values than 1 and -1"),
+    ],
+)
+def test_checkpoint_with_damaged_fixed_arrays_is_rejected(part, damage, message, tmp_path):
+    golden, name = case("case6_affine_lu"), f"model/1/1/invconv/{part}"
+    write_checkpoint(tmp_path / "m.ckpt", {**weights(golden), name: damage(weights(golden)[name])})
+    with pytest.raises(ConversionError, match=f"{name} {message}; the file is damaged"):
+        run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(golden))
+    assert not (tmp_path / "run").exists()
 
 
 def test_checkpoint_of_another_model_is_rejected(tmp_path):
