@@ -6,14 +6,16 @@ import shutil
 import numpy as np
 import pytest
 
+from glow_tf.convert.openai_glow import training_images
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.sources import TF1Checkpoint
 from glow_tf.convert.openai_glow.writing import check_free
-from glow_tf.errors import ConfigError, ConversionError, GlowError, RunError
+from glow_tf.errors import ConfigError, ConversionError, DataError, GlowError, RunError
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
 from helpers.golden import case
 from helpers.openai_checkpoints import options, read_checkpoint, run_import, weights, write_checkpoint
+from helpers.source_cases import save_pictures
 
 TRAINED = case("case7_train_adamax")
 EMA_SUFFIX = "/ExponentialMovingAverage"
@@ -167,6 +169,34 @@ def test_invalid_import_options_are_rejected(tmp_path):
     (tmp_path / "run" / "file").write_text("mine")
     with pytest.raises(ConversionError, match="exists already"):
         run_import(golden.checkpoint, tmp_path / "run", *options(golden))
+
+
+def test_images_that_do_not_fit_the_model_are_rejected_at_the_import(tmp_path, monkeypatch, capsys):
+    """Otherwise `train.py` would refuse the run, and its images cannot be changed."""
+    monkeypatch.setattr(training_images, "is_prepared", lambda where: False)
+    (tmp_path / "images").mkdir()
+    save_pictures(tmp_path / "images", np.zeros([12, 20, 18, 3], np.uint8))
+    data = ["--data", f"folder:{tmp_path / 'images'}"]
+    with pytest.raises(
+        DataError, match=r"an image is 20x18, the model takes 16x16, .* take fit=\"crop\" \(--fit crop\)"
+    ):
+        run_import(TRAINED.checkpoint, tmp_path / "run", *options(TRAINED), *data)
+    with pytest.raises(ConversionError, match="--fit: expected with --data or --preset"):
+        run_import(TRAINED.checkpoint, tmp_path / "run", *options(TRAINED), "--fit", "crop")
+    conditional, three_classes = case("case5_affine_1x1_ycond"), tmp_path / "three.npz"
+    np.savez(three_classes, images=np.zeros([12, 16, 16, 3], np.uint8), labels=np.arange(12) % 3)
+    with pytest.raises(ConfigError, match="classes=10, but npz:.* has 3 classes"):
+        run_import(conditional.checkpoint, tmp_path / "run", *options(conditional), "--data", f"npz:{three_classes}")
+    assert not (tmp_path / "run").exists()
+    run_import(TRAINED.checkpoint, tmp_path / "run", *options(TRAINED), *data, "--fit", "crop")
+    assert Run.open(tmp_path / "run").experiment().data.fit == "crop"
+    assert "not checked" not in capsys.readouterr().out
+    for name, source, reason in (
+        ("a", "folder:none", "folder:none: there is no folder none"),
+        ("b", "tfds:cifar10", "tfds:cifar10 is not prepared on this machine."),
+    ):
+        run_import(TRAINED.checkpoint, tmp_path / name, *options(TRAINED), "--data", source)
+        assert f"Note: the images of --data were not checked: {reason}" in capsys.readouterr().out
 
 
 def test_import_into_the_current_folder_is_rejected(tmp_path, monkeypatch):
