@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from glow_tf import Glow, batched
 from glow_tf.convert.openai_glow import training_images
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.sources import TF1Checkpoint
@@ -103,12 +104,19 @@ def test_unknown_optimizer_state_is_skipped_with_a_note(tmp_path, capsys):
     assert state.restore() and state.steps == 0
 
 
-def test_check_batch_is_validated_before_writing(tmp_path, capsys):
-    golden = case("case5_affine_1x1_ycond")
+def test_check_batch_is_validated_before_writing_and_measured_in_chunks(tmp_path, capsys, monkeypatch):
+    golden, measured, measure = case("case5_affine_1x1_ycond"), [], Glow.bits_per_dim
+    monkeypatch.setattr(batched, "MAX_CHUNK_IMAGES", 3)
+    monkeypatch.setattr(
+        Glow,
+        "bits_per_dim",
+        lambda self, x, *args, **kwargs: measured.append(len(x)) or measure(self, x, *args, **kwargs),
+    )
     np.savez(tmp_path / "batch.npz", x=golden["x"], y=golden["y"])
     run_import(golden.checkpoint, tmp_path / "run", *options(golden), "--check", tmp_path / "batch.npz")
     bits = float(capsys.readouterr().out.split("raw weights: ")[1].split()[0])
     assert bits == pytest.approx(float(np.mean(golden["bits_x"])), abs=0.05)  # another draw of the noise
+    assert measured == [3, 1, 3, 1]  # raw and EMA weights
     np.save(tmp_path / "wrong.npy", np.zeros((2, 8, 8, 3), np.uint8))
     np.save(tmp_path / "pickled.npy", np.array([{}]), allow_pickle=True)
     (tmp_path / "cut.npz").write_bytes((tmp_path / "batch.npz").read_bytes()[:1000])
