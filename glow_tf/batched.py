@@ -158,10 +158,11 @@ def bits_per_dim(
         DataError: the images or labels are not those of the model.
     """
     label_array = _label_array(model, labels, len(images))
-    noise = np.random.default_rng(seed).random(images.shape, np.float32)
+    rng = np.random.default_rng(seed)  # which draws the same numbers however they are divided among calls
 
     def measure_chunk(chunk: slice) -> np.ndarray:
-        return model.bits_per_dim(images[chunk], index_labels(label_array, chunk), noise=noise[chunk]).numpy()
+        noise = rng.random(images[chunk].shape, np.float32)
+        return model.bits_per_dim(images[chunk], index_labels(label_array, chunk), noise=noise).numpy()
 
     return map_chunks(measure_chunk, len(images), chunk_size(model), bar)
 

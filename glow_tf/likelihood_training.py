@@ -97,6 +97,8 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does; warn about a new model that was not initialized, but do not initialize it.
 
+        As in Keras, a model of which no weight is trainable is measured only, with a warning.
+
         Args:
             *args: arguments of `keras.Model.fit`.
             **kwargs: arguments of `keras.Model.fit`, without sample weights and class weights.
@@ -111,7 +113,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
                 f"{self.name}.initialize on a batch of data before fit.",
                 stacklevel=2,
             )
-        if optimizer is not None and self.built and not optimizer.built:
+        if optimizer is not None and self.trainable_variables and not optimizer.built:
             # Variables that are made while Keras traces the step would have it traced twice.
             with self.distribute_strategy.scope():
                 optimizer.build(self.trainable_variables)
@@ -125,7 +127,8 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `fit`."""
         x, labels, weight = self._fit_batch(data)  # which builds a new model
-        if not self.optimizer.built:  # loss scaling that is traced unbuilt would keep its first scale
+        # Loss scaling that is traced unbuilt would keep its first scale.
+        if self.trainable_variables and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
         with mixed_precision():
             with tf.GradientTape() as tape:
@@ -140,7 +143,14 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
                 total = tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))
                 share = self.optimizer.scale_loss(tf.reduce_sum(weight * terms["loss"]) / total)
             gradients = tape.gradient(share, [v.value for v in self.trainable_variables])
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        if gradients:
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        else:
+            warnings.warn(
+                f"{self.name}.fit: no weight of the model is trainable, so it is measured and not trained; set "
+                "trainable = True on the parts to train, then call compile again.",
+                stacklevel=2,
+            )
         return self._fit_logs(terms, weight)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:

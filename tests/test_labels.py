@@ -139,6 +139,13 @@ def test_labels_are_counted_before_images_are_divided_into_chunks(conditional, m
                 call(model, images, wrong)
 
 
+def test_chunks_do_not_change_the_noise_of_bits_per_dim(conditional, monkeypatch):
+    model, images = conditional
+    expected = batched.bits_per_dim(model, images, LABELS, seed=1)
+    monkeypatch.setattr(batched, "chunk_size", lambda model: 4)
+    np.testing.assert_allclose(batched.bits_per_dim(model, images, LABELS, seed=1), expected, rtol=1e-5)
+
+
 def test_one_label_serves_all_pairs_of_an_interpolation(conditional):
     model, images = conditional
     expected = interpolate(model, images[:2], images[2:4], 3, [1, 1])

@@ -188,6 +188,24 @@ def test_data_of_unknown_shape_and_data_that_builds_the_model(points):
     assert len(new.optimizer.variables) == 2 + 2 * len(new.trainable_variables)
 
 
+def test_fit_of_a_frozen_model_measures_it_with_a_warning(points):
+    """Then train it, with the optimizer that has seen no weight yet."""
+    model, optimizer = LikelihoodModel(ActNorm()), keras.optimizers.Adam(1e-3)
+    model.initialize(points)
+    model.flow.trainable = False
+    model.compile(optimizer)
+    before, expected = model.get_weights(), -np.mean(model.log_prob(points))
+    with pytest.warns(UserWarning, match="no weight of the model is trainable, so it is measured and not trained"):
+        assert model.fit(points, verbose=0).history["loss"] == pytest.approx([expected], rel=1e-5)
+    with pytest.warns(UserWarning, match="no weight of the model is trainable"):
+        assert model.train_on_batch(points) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_array_equal(model.get_weights(), before)
+    model.flow.trainable = True
+    model.compile(optimizer)
+    model.fit(points, verbose=0)
+    assert np.all(np.not_equal(model.get_weights(), before))
+
+
 def test_regularizers_are_refused_as_they_would_not_be_in_the_loss(points):
     network = keras.Sequential([keras.layers.Dense(2, kernel_regularizer=keras.regularizers.L2(1.0))])
     model = LikelihoodModel(Coupling(network=network))

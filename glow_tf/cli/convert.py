@@ -48,6 +48,11 @@ class Options:
     """Preset that the model must match; the run takes its data and training options from it."""
     data: Annotated[PathText | None, _argument("KIND:WHERE")] = None
     """Images to train on and to evaluate with, such as folder:my/images; a checkpoint does not name any."""
+    fit: Annotated[
+        Literal["exact", "pad", "resize", "crop", "random_crop"] | None,
+        _argument("{exact,pad,resize,crop,random_crop}", "(default: exact, or the preset's)"),
+    ] = None
+    """How to fit images of --data or --preset that have another size than the model's."""
     batch_size: Annotated[int | None, Between(1, 10**6), _argument("N")] = None
     """Images per training step, over all replicas."""
     optimizer: Annotated[
@@ -76,9 +81,12 @@ def convert(options: Options) -> None:
 
     Raises:
         ConversionError: an option is missing or does not fit, or the checkpoint cannot be converted.
+        DataError: images of `--data` do not fit the model.
+        ConfigError: they have other classes than the model.
     """
     from glow_tf.convert.openai_glow.check import measure_bits
     from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
+    from glow_tf.convert.openai_glow.training_images import check_training_images
     from glow_tf.convert.openai_glow.writing import check_free, write_run
 
     path, out, bits, image_size = check_required(options)
@@ -91,9 +99,12 @@ def convert(options: Options) -> None:
         ignore=options.ignore,
     )
     experiment = make_experiment(options, checkpoint.model.config, about=f"imported from {path.name} of openai/glow")
+    unreadable = check_training_images(experiment) if options.data else ""
     print(checkpoint.model.describe())
     for note in checkpoint.notes:
         print(f"Note: {note}")
+    if unreadable:
+        print(f"Note: the images of --data were not checked: {unreadable}")
     if options.check:
         for name, bits_per_dim in measure_bits(checkpoint, options.check):
             print(f"{name}: {bits_per_dim.mean():.4f} bits/dim over {len(bits_per_dim)} images")
@@ -133,7 +144,7 @@ def make_experiment(options: Options, model_config: ModelConfig, about: str) -> 
     """Return the `Experiment` of the run: data and training of the preset, if any, changed by the options.
 
     Raises:
-        ConversionError: the model is not that of the preset.
+        ConversionError: the model is not that of the preset, or there are no images for `--fit`.
     """
     data, training = DataConfig(source=NO_DATA, labels=model_config.classes > 0), TrainingConfig()
     name = "imported"
@@ -143,6 +154,10 @@ def make_experiment(options: Options, model_config: ModelConfig, about: str) -> 
         data, training, name = preset.data, preset.training, preset.name
     if options.data:
         data = dataclasses.replace(data, source=options.data)
+    if options.fit:
+        if data.source == NO_DATA:
+            raise ConversionError("--fit: expected with --data or --preset, which name the images; give one, or none.")
+        data = dataclasses.replace(data, fit=options.fit)
     changes = {key: getattr(options, key) for key in ("optimizer", "batch_size") if getattr(options, key) is not None}
     return Experiment(model_config, data, dataclasses.replace(training, **changes), name, about)
 

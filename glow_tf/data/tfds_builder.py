@@ -24,6 +24,20 @@ CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ERO
 """Numbers of the errors of a disk that is full or protected."""
 
 
+def is_prepared(where: str) -> bool:
+    """Return whether a data set is on this machine, so that `prepare_data_sources` downloads nothing.
+
+    Args:
+        where: name of the data set, with a configuration and a version where it has them.
+    """
+    try:
+        import tensorflow_datasets as tfds
+
+        return tfds.builder(where, file_format="array_record").is_prepared()
+    except Exception:  # many types, as below; whoever prepares it says what is wrong
+        return False
+
+
 def prepare_data_sources(where: str, name: str, source_name: str) -> tuple[Any, dict[str, Sequence[Mapping[str, Any]]]]:
     """Download and prepare a data set; return its `DatasetInfo` and the records of each split.
 

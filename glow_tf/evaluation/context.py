@@ -10,7 +10,7 @@ from glow_tf import presets
 from glow_tf.config import DataConfig
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import moved_data
-from glow_tf.evaluation.file_names import file_word
+from glow_tf.evaluation.file_names import file_word, file_words
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow
@@ -84,11 +84,12 @@ def _data(target: TargetOptions, own_data: DataConfig | None, labels: bool) -> D
 
 def _folder_name(target: TargetOptions, own_data: DataConfig | None, data: DataConfig) -> str:
     """Return the folder of results that are not of the raw weights and the model's own data, else ""."""
-    parts = ["ema"] if target.ema else []
+    words = ["ema"] if target.ema else []
     if own_data is None or data.source != own_data.source:
-        parts.append(data.source)
+        looks_fitted = data.source.endswith(("_exact", "_pad", "_resize", "_crop"))
+        words.append(file_word(data.source, checksum=looks_fitted))
     if target.fit and (own_data is None or target.fit != own_data.fit):
-        parts.append(target.fit)
+        words.append(target.fit)
     if target.class_attributes and (own_data is None or target.class_attributes != own_data.class_attributes):
-        parts += target.class_attributes
-    return "_".join(map(file_word, parts))
+        words.append(file_words(target.class_attributes))
+    return "_".join(words)

@@ -10,6 +10,12 @@ from glow_tf.data.image_files import ENDINGS
 MAX_LENGTH = 100
 """Characters of a part of a file's name; of a longer text the end is kept."""
 
+PLAIN_TEXT = re.compile(r"([A-Za-z0-9-]+:)?[A-Za-z0-9+-]([A-Za-z0-9_.+-]*[A-Za-z0-9+-])?")
+"""Texts that stay as they are, but for the colon of a data source."""
+
+PLAIN_WORD = re.compile(r"[A-Za-z0-9+-]+")
+"""Texts that are told apart again once they are joined by "_"."""
+
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*\.[A-Za-z0-9]+")
 """Names of images that stay readable in the name of a file: only their dot is replaced."""
 
@@ -19,7 +25,7 @@ def file_word(text: str, *, checksum: bool = False) -> str:
 
     Args:
         text: the text.
-        checksum: append a checksum of the text, as is done to one that loses letters, is long or is a path.
+        checksum: append a checksum of the text, as is done to one that loses characters, is long or is a path.
 
     Example:
         >>> file_word("bundled:digits")
@@ -27,11 +33,30 @@ def file_word(text: str, *, checksum: bool = False) -> str:
         >>> file_word("folder:my/cats"), file_word("folder:my_cats")
         ('folder_my_cats_dbe0b1a5', 'folder_my_cats')
     """
-    word = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("._")
-    if word and text.isascii() and "/" not in text and len(word) <= MAX_LENGTH and not checksum:
+    return _joined([text], checksum=checksum or not PLAIN_TEXT.fullmatch(text))
+
+
+def file_words(texts: Sequence[str]) -> str:
+    """Return several texts as a part of a file's name.
+
+    Args:
+        texts: the texts.
+
+    Example:
+        >>> file_words(["with", "without"])
+        'with_without'
+        >>> file_words(["a b", "c"]), file_words(["a", "b c"])
+        ('a_b_c_5daa2972', 'a_b_c_681ca2ee')
+    """
+    return _joined(texts, checksum=not all(map(PLAIN_WORD.fullmatch, texts)))
+
+
+def _joined(texts: Sequence[str], checksum: bool) -> str:
+    word = re.sub(r"[^\w.+-]+", "_", "_".join(texts), flags=re.ASCII).strip("._")
+    if len(word) <= MAX_LENGTH and not checksum:
         return word
-    digits = f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
-    return f"{word[-MAX_LENGTH:]}_{digits}".lstrip("._")
+    digits = zlib.crc32("\0".join(texts).encode(errors="surrogateescape"))
+    return f"{word[-MAX_LENGTH:]}_{digits:08x}".lstrip("._")
 
 
 def number_word(number: float) -> str:
@@ -75,12 +100,13 @@ def _word(name: str, value: object) -> str:
     values = value if isinstance(value, tuple) else (value,)
     numbers = [number_word(item) for item in values if isinstance(item, int | float)]
     if len(numbers) == len(values):
-        return file_word(" ".join([name, *numbers]))
-    return f"{name}_{_text_word(' '.join(map(str, values)))}"
+        return file_word("_".join([name, *numbers]))
+    return f"{name}_{file_words([str(item) for item in values]).replace('.', '_')}"
 
 
 def _text_word(text: str) -> str:
-    return file_word(text).replace(".", "_")  # else the ending of a path would look like that of the file
+    """Return a text without dots: the ending of a path would look like that of the file."""
+    return file_word(text, checksum=text.count(".") > 1).replace(".", "_")
 
 
 def own_files_suffix(paths: Sequence[str], label: int | None) -> str:
@@ -90,7 +116,7 @@ def own_files_suffix(paths: Sequence[str], label: int | None) -> str:
         paths: paths of the images.
         label: their class, or None if none is given.
     """
-    word = file_word(" ".join(paths), checksum=not all(map(_is_plain, paths))).replace(".", "_")
+    word = _joined(paths, checksum=not all(map(_is_plain, paths))).replace(".", "_")
     return f"_own_{word}" + ("" if label is None else f"_label_{label}")
 
 

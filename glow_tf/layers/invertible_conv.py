@@ -46,6 +46,7 @@ class InvertibleConv1x1(FlowLayer):
     """
 
     is_constant_jacobian = True
+    _fixed_arrays = ("P", "sign_S")
 
     def __init__(self, *, lu: bool = False, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""Load weights; refuse values that are not finite, with the name of their variable.
+"""Load weights; refuse values that are not finite and damaged fixed arrays, with the name of their variable.
 
 Keras reads `.weights.h5` and `.keras` files layer by layer through `load_own_variables`, which checks them. This also
 holds for functional models of flow layers. Keras's old `.h5` files, `set_weights` and `tf.train.Checkpoint` do not call
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from glow_tf.errors import RunError
+from glow_tf.layers.fixed_arrays import fixed_array_problem
 from glow_tf.layers.keras_contract import LayerMixin
 
 
@@ -44,29 +45,43 @@ def loading_problem(error: Exception) -> str:
 
 
 def forget_problems(model: keras.layers.Layer) -> None:
-    """Forget which weights were not finite in a file that was refused before."""
+    """Forget which weights were damaged in a file that was refused before."""
     for layer in model._flatten_layers():
         if isinstance(layer, FiniteWeights):
             layer._loading_problem = ""
 
 
 class FiniteWeights(LayerMixin):
-    """Mixin of Keras layers that refuses weights that are not finite before it sets any weight of the layer."""
+    """Mixin of Keras layers that refuses weights that are not finite before it sets any weight of the layer.
 
+    A subclass lists in `_fixed_arrays` the names of the weights that `fixed_array_problem` checks too.
+    """
+
+    _fixed_arrays: tuple[str, ...] = ()
     _loading_problem = ""
 
     def load_own_variables(self, store: Any) -> None:
         """Set the layer's own weights from a Keras store, a mapping of names to arrays.
 
         Raises:
-            RunError: a weight is not finite.
+            RunError: a weight is not finite, or a fixed array is damaged.
         """
         # Keras looks for a layer that failed at its other places in the file too, where nothing is, and reports the
         # last error: that must be this one.
         if len(store.keys()):
             variables = self._trainable_variables + self._non_trainable_variables  # in the order of Keras's own method
-            values = zip(variables, map(str, range(len(variables))), strict=True)
-            self._loading_problem = _find_problem((v.path, np.asarray(store[key])) for v, key in values if key in store)
+            keys = zip(variables, map(str, range(len(variables))), strict=True)
+            values = [(v, np.asarray(store[key])) for v, key in keys if key in store]
+            self._loading_problem = _find_problem((v.path, value) for v, value in values) or self._find_damage(values)
         if self._loading_problem:
             raise RunError(self._loading_problem)
         super().load_own_variables(store)
+
+    def _find_damage(self, values: Iterable[tuple[keras.Variable, np.ndarray]]) -> str:
+        for variable, value in values:
+            # Keras itself refuses another shape.
+            if variable.name in self._fixed_arrays and value.shape == variable.shape:
+                problem = fixed_array_problem(variable.path, value)
+                if problem:
+                    return f"the weight {problem}; the file is damaged."
+        return ""

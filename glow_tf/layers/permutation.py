@@ -39,6 +39,7 @@ class Shuffle(FlowLayer):
     """
 
     is_constant_jacobian = is_permutation = True
+    _fixed_arrays = ("indices",)
 
     def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

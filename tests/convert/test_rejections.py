@@ -6,14 +6,17 @@ import shutil
 import numpy as np
 import pytest
 
+from glow_tf import Glow, batched
+from glow_tf.convert.openai_glow import training_images
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.sources import TF1Checkpoint
 from glow_tf.convert.openai_glow.writing import check_free
-from glow_tf.errors import ConfigError, ConversionError, GlowError, RunError
+from glow_tf.errors import ConfigError, ConversionError, DataError, GlowError, RunError
 from glow_tf.runs import Run
 from glow_tf.training.state import TrainingState
 from helpers.golden import case
-from helpers.openai_checkpoints import options, read_checkpoint, run_import, write_checkpoint
+from helpers.openai_checkpoints import options, read_checkpoint, run_import, weights, write_checkpoint
+from helpers.source_cases import save_pictures
 
 TRAINED = case("case7_train_adamax")
 EMA_SUFFIX = "/ExponentialMovingAverage"
@@ -68,6 +71,22 @@ def test_checkpoint_with_a_damaged_step_counter_is_rejected(tmp_path):
     assert "Variable: expected a step counter of at least 1, got 0" in text
 
 
+@pytest.mark.parametrize(
+    ("part", "damage", "message"),
+    [
+        ("P", lambda p: p[[0, 0, *range(2, len(p))]], "is not a permutation matrix"),
+        ("P", lambda p: p / 2, "is not a permutation matrix"),
+        ("sign_S", lambda s: 1.5 * s, "holds other values than 1 and -1"),
+    ],
+)
+def test_checkpoint_with_damaged_fixed_arrays_is_rejected(part, damage, message, tmp_path):
+    golden, name = case("case6_affine_lu"), f"model/1/1/invconv/{part}"
+    write_checkpoint(tmp_path / "m.ckpt", {**weights(golden), name: damage(weights(golden)[name])})
+    with pytest.raises(ConversionError, match=f"{name} {message}; the file is damaged"):
+        run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(golden))
+    assert not (tmp_path / "run").exists()
+
+
 def test_checkpoint_of_another_model_is_rejected(tmp_path):
     write_checkpoint(tmp_path / "m.ckpt", {"dense/kernel": np.zeros([2, 2], np.float32)})
     with pytest.raises(ConversionError, match="there is no weight model/0/0/actnorm_center/b"):
@@ -85,12 +104,19 @@ def test_unknown_optimizer_state_is_skipped_with_a_note(tmp_path, capsys):
     assert state.restore() and state.steps == 0
 
 
-def test_check_batch_is_validated_before_writing(tmp_path, capsys):
-    golden = case("case5_affine_1x1_ycond")
+def test_check_batch_is_validated_before_writing_and_measured_in_chunks(tmp_path, capsys, monkeypatch):
+    golden, measured, measure = case("case5_affine_1x1_ycond"), [], Glow.bits_per_dim
+    monkeypatch.setattr(batched, "MAX_CHUNK_IMAGES", 3)
+    monkeypatch.setattr(
+        Glow,
+        "bits_per_dim",
+        lambda self, x, *args, **kwargs: measured.append(len(x)) or measure(self, x, *args, **kwargs),
+    )
     np.savez(tmp_path / "batch.npz", x=golden["x"], y=golden["y"])
     run_import(golden.checkpoint, tmp_path / "run", *options(golden), "--check", tmp_path / "batch.npz")
     bits = float(capsys.readouterr().out.split("raw weights: ")[1].split()[0])
     assert bits == pytest.approx(float(np.mean(golden["bits_x"])), abs=0.05)  # another draw of the noise
+    assert measured == [3, 1, 3, 1]  # raw and EMA weights
     np.save(tmp_path / "wrong.npy", np.zeros((2, 8, 8, 3), np.uint8))
     np.save(tmp_path / "pickled.npy", np.array([{}]), allow_pickle=True)
     (tmp_path / "cut.npz").write_bytes((tmp_path / "batch.npz").read_bytes()[:1000])
@@ -151,6 +177,34 @@ def test_invalid_import_options_are_rejected(tmp_path):
     (tmp_path / "run" / "file").write_text("mine")
     with pytest.raises(ConversionError, match="exists already"):
         run_import(golden.checkpoint, tmp_path / "run", *options(golden))
+
+
+def test_images_that_do_not_fit_the_model_are_rejected_at_the_import(tmp_path, monkeypatch, capsys):
+    """Otherwise `train.py` would refuse the run, and its images cannot be changed."""
+    monkeypatch.setattr(training_images, "is_prepared", lambda where: False)
+    (tmp_path / "images").mkdir()
+    save_pictures(tmp_path / "images", np.zeros([12, 20, 18, 3], np.uint8))
+    data = ["--data", f"folder:{tmp_path / 'images'}"]
+    with pytest.raises(
+        DataError, match=r"an image is 20x18, the model takes 16x16, .* take fit=\"crop\" \(--fit crop\)"
+    ):
+        run_import(TRAINED.checkpoint, tmp_path / "run", *options(TRAINED), *data)
+    with pytest.raises(ConversionError, match="--fit: expected with --data or --preset"):
+        run_import(TRAINED.checkpoint, tmp_path / "run", *options(TRAINED), "--fit", "crop")
+    conditional, three_classes = case("case5_affine_1x1_ycond"), tmp_path / "three.npz"
+    np.savez(three_classes, images=np.zeros([12, 16, 16, 3], np.uint8), labels=np.arange(12) % 3)
+    with pytest.raises(ConfigError, match="classes=10, but npz:.* has 3 classes"):
+        run_import(conditional.checkpoint, tmp_path / "run", *options(conditional), "--data", f"npz:{three_classes}")
+    assert not (tmp_path / "run").exists()
+    run_import(TRAINED.checkpoint, tmp_path / "run", *options(TRAINED), *data, "--fit", "crop")
+    assert Run.open(tmp_path / "run").experiment().data.fit == "crop"
+    assert "not checked" not in capsys.readouterr().out
+    for name, source, reason in (
+        ("a", "folder:none", "folder:none: there is no folder none"),
+        ("b", "tfds:cifar10", "tfds:cifar10 is not prepared on this machine."),
+    ):
+        run_import(TRAINED.checkpoint, tmp_path / name, *options(TRAINED), "--data", source)
+        assert f"Note: the images of --data were not checked: {reason}" in capsys.readouterr().out
 
 
 def test_import_into_the_current_folder_is_rejected(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from glow_tf.config import DataConfig
 from glow_tf.data import open_source, tfds_source
+from glow_tf.data.tfds_builder import is_prepared
 from glow_tf.errors import DataError
 from helpers.commands import ROOT
 from helpers.source_cases import SHAPE, arrays, color_images, encoded, message_that_stops, read_all, rows_of_splits
@@ -68,7 +69,9 @@ class TinyColors(tfds.core.GeneratorBasedBuilder):
 def test_a_damaged_tfds_record_is_named_and_skipped_or_stops_the_run(damaged, tmp_path, monkeypatch, capsys, caplog):
     monkeypatch.setattr(tfds, "builder", functools.partial(tfds.builder, data_dir=tmp_path))
     builder = tfds.builder(TinyColors.name, file_format="array_record")
+    assert not is_prepared(TinyColors.name)
     builder.download_and_prepare()
+    assert is_prepared(TinyColors.name)
     if damaged == "file":
         path = next(pathlib.Path(builder.data_dir).glob("*train.array_record*"))
         path.write_bytes(path.read_bytes().replace(b"no picture", b"no-picture"))
@@ -150,6 +153,7 @@ def test_unavailable_tfds_data_sets_are_rejected(tmp_path, monkeypatch):
         open_source(DataConfig("tfds:downsampled_imagenet/32x32"), (32, 32, 3))
     with pytest.raises(DataError, match="TFDS has no such data set"):
         open_source(DataConfig("tfds:no_such_thing"), (32, 32, 3))
+    assert not is_prepared("cifar10") and not is_prepared("no_such_thing")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_suffix_tells_what_is_not_at_its_default():
         file_suffix(commands.samples, seed=5, temperatures=(0.7, 1.0)),
         file_suffix(commands.samples, temperatures=(0.7000000001,)),
         file_suffix(commands.encode, split="train", limit=None),
-        file_suffix(commands.attributes, names=("No Beard", "4"), folders=("with", "without")),
+        file_suffix(commands.attributes, names=("Smiling", "4"), folders=("with", "without")),
         file_suffix(commands.compare, against="tfds:svhn_cropped"),
         own_files_suffix(("cat.png", "dog.jpg"), 3),
     ]
@@ -42,25 +42,51 @@ def test_suffix_tells_what_is_not_at_its_default():
         "_seed_5_temperatures_0.7_1",
         "_temperatures_0.7000000001",
         "_train",
-        "_names_No_Beard_4_folders_with_without",
+        "_names_Smiling_4_folders_with_without",
         "_tfds_svhn_cropped",
         "_own_cat_png_dog_jpg_label_3",
     ]
 
 
 def test_texts_that_differ_in_what_a_name_cannot_hold_have_other_words():
-    texts = ["猫", "狗", "", "a" * 200, "b" + "a" * 199, "été", "àtà", "t", "my/cat.png", "my_cat.png"]
+    texts = ["猫", "狗", "", "a" * 200, "b" + "a" * 199, "été", "àtà", "t", "my/cat.png", "my_cat.png", "my cat.png"]
     words = [file_word(text) for text in texts]
     assert len(set(words)) == len(texts) and all(len(word) < 120 and word.isascii() for word in words)
+
+
+def test_other_lists_of_texts_have_other_words():
+    lists = [
+        ("a b", "c"),
+        ("a", "b c"),
+        ("a_b", "c"),
+        ("a", "b_c"),
+        ("a", "b", "c"),
+        ("a b c",),
+        ("x/a b",),
+        ("x/a", "b"),
+    ]
+    suffixes = [file_suffix(commands.attributes, folders=texts) for texts in lists]
+    assert len(set(suffixes)) == len(lists) and suffixes[4] == "_folders_a_b_c"
+    loaded = [file_suffix(commands.attributes, load=path) for path in ("a.npz", "a.b.npz", "a_b.npz", "a b.npz")]
+    assert len(set(loaded)) == 4 and (loaded[0], loaded[2]) == ("_a_npz", "_a_b_npz")
 
 
 def test_own_images_of_other_names_have_other_suffixes():
     names = ["my/cat.png", "my_cat.png", "my cat.png", "my.cat.png", "_my_cat.png", "cat.png", "cat.jpg"]
     suffixes = [own_files_suffix([name], None) for name in names]
     assert len(set(suffixes)) == len(names) and suffixes[1] == "_own_my_cat_png"
-    names = [("a_png_b.png",), ("a.png", "b.png"), ("a_png.png", "b.png"), ("a.png", "png_b.png"), ("a_PNG_b.png",)]
+    names = [
+        ("a_png_b.png",),
+        ("a.png b.png",),
+        ("x/a", "b.png"),
+        ("x/a b.png",),
+        ("a.png", "b.png"),
+        ("a_png.png", "b.png"),
+        ("a.png", "png_b.png"),
+        ("a_PNG_b.png",),
+    ]
     suffixes = [own_files_suffix(several, None).lower() for several in names]  # some disks do not tell A from a
-    assert len(set(suffixes)) == len(names) and suffixes[1] == "_own_a_png_b_png"
+    assert len(set(suffixes)) == len(names) and suffixes[4] == "_own_a_png_b_png"
 
 
 def test_long_ends_are_shortened_to_names_that_a_file_system_takes():

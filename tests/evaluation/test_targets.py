@@ -29,6 +29,8 @@ def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(one_lev
             {"data": "folder:a/b"},
             {"fit": "crop"},
             {"data": "bundled:mnist", "fit": "resize"},
+            {"data": "folder:cats", "fit": "crop"},
+            {"data": "folder:cats_crop"},
         )
     ]
     assert folders == [
@@ -42,6 +44,8 @@ def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(one_lev
                 f"folder_a_b_{zlib.crc32(b'folder:a/b'):08x}",
                 "crop",
                 "bundled_mnist_resize",
+                "folder_cats_crop",
+                f"folder_cats_crop_{zlib.crc32(b'folder:cats_crop'):08x}",
             )
         ),
     ]

@@ -1,5 +1,6 @@
 """Test that weights which are not finite are refused by name, by every way in which they are loaded or set."""
 
+import functools
 import shutil
 import warnings
 
@@ -103,6 +104,35 @@ def test_functional_model_of_flow_layers_refuses_weights_that_are_not_finite(tmp
     model.save(tmp_path / "m.keras")
     with pytest.raises(ValueError, match="the weight actnorm/b is not finite: 1 of its 2 values"):
         keras.saving.load_model(tmp_path / "m.keras")
+
+
+def model_of(layer, channels=2):
+    image = keras.Input((4, 4, channels))
+    return keras.Model(image, layer(image))
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "problem"),
+    [
+        (functools.partial(layers.Shuffle, seed=0), "indices", "is not a permutation of the channels"),
+        (functools.partial(layers.InvertibleConv1x1, lu=True), "P", "is not a permutation matrix"),
+        (functools.partial(layers.InvertibleConv1x1, lu=True), "sign_S", "holds other values than 1 and -1"),
+    ],
+)
+def test_file_with_a_damaged_fixed_array_is_refused(make, name, problem, tmp_path):
+    layer = make(name="layer")
+    model = model_of(layer)
+    set_one(getattr(layer, name), 2)
+    model.save_weights(tmp_path / "m.weights.h5")
+    model.save(tmp_path / "m.keras")
+    for load, file in (
+        (model_of(make(name="layer")).load_weights, "m.weights.h5"),
+        (keras.models.load_model, "m.keras"),
+    ):
+        with pytest.raises(ValueError, match=f"the weight layer/{name} {problem}; the file is damaged"):
+            load(tmp_path / file)
+    with pytest.raises(ValueError, match="shape"):  # as Keras says it, which tells more
+        model_of(make(name="layer"), channels=4).load_weights(tmp_path / "m.weights.h5")
 
 
 def test_problem_of_a_loading_error_is_one_line():

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from glow_tf import batched
 from glow_tf.array_files import NPY, ArrayArchive, file_kind, read_array
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.errors import ConversionError, DataError
@@ -30,7 +31,7 @@ def measure_bits(checkpoint: OpenAIGlowCheckpoint, path: pathlib.Path | str) -> 
         loaders["EMA weights"] = checkpoint.load_ema
     for name, load in loaders.items():
         load()
-        yield name, checkpoint.model.bits_per_dim(images, labels, seed=0).numpy()
+        yield name, batched.bits_per_dim(checkpoint.model, images, labels)
 
 
 def read_batch(path: pathlib.Path | str, model: Glow) -> tuple[Images, np.ndarray | None]:

@@ -11,6 +11,7 @@ from glow_tf.convert.openai_glow.frozen_graph import FrozenGraph
 from glow_tf.convert.openai_glow.names import list_names, original_names, sort_keys
 from glow_tf.convert.openai_glow.sources import open_source
 from glow_tf.errors import ConversionError
+from glow_tf.layers.fixed_arrays import fixed_array_problem
 from glow_tf.model import Glow
 
 _SHUFFLE_SUFFIX = "/shuffle/indices"
@@ -96,7 +97,7 @@ class OpenAIGlowCheckpoint:
         for name, variable in self.names.items():
             self._assign(variable, self._weights[name])
             if name.endswith(_SHUFFLE_SUFFIX):
-                self._check_shuffle(name)
+                self._check_inverse(name)
 
     def load_ema(self) -> None:
         """Set the model's trainable weights to the EMA weights.
@@ -165,7 +166,11 @@ class OpenAIGlowCheckpoint:
     # Values.
 
     def _assign(self, variable: keras.Variable, key: str) -> None:
-        variable.assign(self._finite(key, np.dtype(variable.dtype).kind).astype(variable.dtype))
+        value = self._finite(key, np.dtype(variable.dtype).kind)
+        problem = fixed_array_problem(key, value)
+        if problem:
+            raise ConversionError(f"{problem}; the file is damaged.")
+        variable.assign(value.astype(variable.dtype))
 
     def _finite(self, key: str, kinds: str = "f") -> np.ndarray:
         """Return the array of a key; raise a `ConversionError` unless it is of one of NumPy's kinds, and finite."""
@@ -176,10 +181,8 @@ class OpenAIGlowCheckpoint:
             raise ConversionError(f"{key} holds values that are not finite (NaN or infinite).")
         return value
 
-    def _check_shuffle(self, name: str) -> None:
-        """Raise a `ConversionError` unless the indices are a permutation and an inverse in the file is that of it."""
-        indices, inverse = self.names[name].numpy(), self._weights.get(f"{name}_inverse")
-        if not np.array_equal(np.sort(indices), np.arange(len(indices))):
-            raise ConversionError(f"{name} is not a permutation of the channels.")
-        if inverse is not None and not np.array_equal(np.argsort(indices), self._finite(inverse, "i")):
+    def _check_inverse(self, name: str) -> None:
+        """Raise a `ConversionError` if the file holds an inverse of a shuffle that is that of another one."""
+        order, inverse = np.argsort(self.names[name].numpy()), self._weights.get(f"{name}_inverse")
+        if inverse is not None and not np.array_equal(order, self._finite(inverse, "i")):
             raise ConversionError(f"{name}_inverse is not the inverse of {name}.")
