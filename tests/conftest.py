@@ -8,6 +8,7 @@ import collections
 import gc
 import os
 import resource
+import shutil
 import signal
 
 import pytest
@@ -28,6 +29,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Python would free a million objects one by one, for seconds. What is registered first runs last.
     atexit.register(os._exit, 0)
+
+MEMORY_DISK, ROOM = "/dev/shm", 4 * 2**30
+
+if os.path.isdir(MEMORY_DISK) and shutil.disk_usage(MEMORY_DISK).free > ROOM:
+    # A write to a disk that is busy stops a test for seconds.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY_DISK)
 
 GIGABYTES_PER_WORKER = 6
 MAX_WORKERS = 4

@@ -45,7 +45,7 @@ SHORTER = {
 MAX_BYTES, MAX_PICTURE_BYTES = 256_000, 120_000
 MAGIC = re.compile(r"^( *)%.*$", re.MULTILINE)
 """A command of IPython, which is no Python."""
-MACHINE = re.compile(r"(?<![\w.:/])/(?:home|Users|root|tmp|var|work|opt|mnt|usr|private)/")
+MACHINE = re.compile(r"(?<![\w.:/])/(?:home|Users|root|tmp|dev/shm|var|work|opt|mnt|usr|private)/")
 """The beginning of an absolute path of one machine."""
 
 
