@@ -15,12 +15,12 @@ from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.keras_contract import TracedOutputs, in_training
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.shared_steps import inlinable_steps
-from glow_tf.layers.trainable_parts import set_trainable_parts, trainable_parts
+from glow_tf.layers.trainable_parts import FrozenWithParts, set_trainable_parts, trainable_parts
 from glow_tf.optimizers import Adamax
 from glow_tf.types import Config, Tensor, TensorLike
 
 
-class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
+class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
     """A `keras.Model` that `fit` trains on `x` or `(x, labels)` with the loss of its own `objective`.
 
     A subclass defines the members below. The loss is the mean over the global batch, however a strategy divides the
