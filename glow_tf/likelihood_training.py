@@ -104,6 +104,7 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
         Returns:
             Keras's `History` of the means of the terms `term_names`.
         """
+        self._refuse_weights(kwargs.get("sample_weight"), kwargs.get("class_weight"))
         optimizer = getattr(self, "optimizer", None)  # None before `compile`
         if optimizer is not None and self.uninitialized and tf.convert_to_tensor(optimizer.iterations) == 0:
             warnings.warn(
@@ -117,6 +118,11 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
                 optimizer.build(self.trainable_variables)
         return super().fit(*args, **kwargs)
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate` does; the arguments are Keras's, without sample weights."""
+        self._refuse_weights(kwargs.get("sample_weight"))
+        return super().evaluate(*args, **kwargs)
+
     def compile_from_config(self, config: Config) -> None:
         """Compile a loaded model, so that `fit` continues with the optimizer that was saved."""
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -125,6 +131,8 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `fit`."""
         x, labels, weight = self._fit_batch(data)  # which builds a new model
+        if not self.trainable_variables:
+            raise ValueError(f"{self.name}.fit: all parts are frozen; set trainable = True of those to train.")
         if not self.optimizer.built:  # loss scaling that is traced unbuilt would keep its first scale
             self.optimizer.build(self.trainable_variables)
         with mixed_precision():
@@ -200,10 +208,7 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
     def _fit_batch(self, data: Any) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return `(x, labels, weight)` of a batch of `fit`: the weight of each example in the means is `[n]`."""
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if weight is not None:
-            raise ValueError(
-                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop examples instead."
-            )
+        self._refuse_weights(weight)
         if labels is not None and not self.takes_labels:
             warnings.warn(f"{self.name} is unconditional: the labels beside the data are not used.", stacklevel=2)
             labels = None
@@ -214,6 +219,13 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
         weight = _append_zeros(tf.ones(tf.shape(x)[:1], self.compute_dtype), blank)
         labels = None if labels is None else _append_zeros(tf.convert_to_tensor(labels), blank)
         return _append_zeros(x, blank), labels, weight
+
+    def _refuse_weights(self, *weights: Any) -> None:
+        """Raise a `ValueError` for weights of examples; without labels, Keras itself drops those in silence."""
+        if any(weight is not None for weight in weights):
+            raise ValueError(
+                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop examples instead."
+            )
 
     def _fit_logs(self, terms: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
         self._loss_tracker.update_state(terms["loss"], sample_weight=weight)
