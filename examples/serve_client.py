@@ -1,7 +1,8 @@
 """Send image files to an exported Glow: `python examples/serve_client.py SAVED_MODEL A.png B.jpg`.
 
-It prints the bits/dim of each image and writes what the model decodes from its latents. Images of another size are
-resized and cropped to the model's. It needs TensorFlow alone, not glow_tf.
+It prints the bits/dim of each image and writes what the model decodes from its latents to `FILE.decoded.png` beside it.
+Images of another size are resized and cropped to the model's. It needs TensorFlow alone, not glow_tf. TensorFlow does
+not read EXIF data: a photograph that is rotated by them is sent as it lies in the file, unlike in glow_tf.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """`ImageFlow`: the model between uint8 images and latents, without their density."""
 
 import dataclasses
+import warnings
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -142,6 +143,8 @@ class ImageFlow(LikelihoodTraining):
         """
         x = self.dequantize(images, seed=seed, noise=noise)
         self.flow.initialize(x, self._labels(labels, tf.shape(x)[0]))
+        if tf.executing_eagerly():
+            self._warn_if_dark(images)
 
     @without_autograph
     def dequantize(
@@ -189,6 +192,16 @@ class ImageFlow(LikelihoodTraining):
             raise ValueError(f"Glow: expected images [n, {shape}], got {images.shape}.")
         # Of a data set whose shapes only the graph knows; the shape is checked when it runs.
         return images if images.shape[1:].is_fully_defined() else tf.ensure_shape(images, [None, *self.image_shape])
+
+    def _warn_if_dark(self, images: TensorLike) -> None:
+        """Warn about images that leave the upper 7/8 of the range unused, such as those from 0 to 1 or to 16."""
+        greatest = int(tf.reduce_max(images))
+        if greatest < max(32, 2 ** (8 - self.config.bits)):
+            warnings.warn(
+                f"{self.name}.initialize: the greatest value of these images is {greatest}; images go from 0 to 255, "
+                f"of which the model keeps the upper {self.config.bits} bits: scale these to that range.",
+                stacklevel=3,
+            )
 
     def _labels(self, labels: TensorLike | None, n: int | Tensor) -> Tensor | None:
         return labels_per_image(labels, self.config.classes, n, "Glow")

@@ -15,12 +15,12 @@ from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.keras_contract import TracedOutputs, in_training
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.shared_steps import inlinable_steps
-from glow_tf.layers.trainable_parts import set_trainable_parts, trainable_parts
+from glow_tf.layers.trainable_parts import FrozenWithParts, set_trainable_parts, trainable_parts
 from glow_tf.optimizers import Adamax
 from glow_tf.types import Config, Tensor, TensorLike
 
 
-class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
+class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
     """A `keras.Model` that `fit` trains on `x` or `(x, labels)` with the loss of its own `objective`.
 
     A subclass defines the members below. The loss is the mean over the global batch, however a strategy divides the
@@ -106,6 +106,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         Returns:
             Keras's `History` of the means of the terms `term_names`.
         """
+        self._refuse_weights(kwargs.get("sample_weight"), kwargs.get("class_weight"))
         optimizer = getattr(self, "optimizer", None)  # None before `compile`
         if optimizer is not None and self.uninitialized and tf.convert_to_tensor(optimizer.iterations) == 0:
             warnings.warn(
@@ -118,6 +119,11 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
             with self.distribute_strategy.scope():
                 optimizer.build(self.trainable_variables)
         return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate` does; the arguments are Keras's, without sample weights."""
+        self._refuse_weights(kwargs.get("sample_weight"))
+        return super().evaluate(*args, **kwargs)
 
     def compile_from_config(self, config: Config) -> None:
         """Compile a loaded model, so that `fit` continues with the optimizer that was saved."""
@@ -210,10 +216,7 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
     def _fit_batch(self, data: Any) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return `(x, labels, weight)` of a batch of `fit`: the weight of each example in the means is `[n]`."""
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if weight is not None:
-            raise ValueError(
-                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop examples instead."
-            )
+        self._refuse_weights(weight)
         if labels is not None and not self.takes_labels:
             warnings.warn(f"{self.name} is unconditional: the labels beside the data are not used.", stacklevel=2)
             labels = None
@@ -224,6 +227,13 @@ class LikelihoodTraining(TracedOutputs, keras.Model, abc.ABC):
         weight = _append_zeros(tf.ones(tf.shape(x)[:1], self.compute_dtype), blank)
         labels = None if labels is None else _append_zeros(tf.convert_to_tensor(labels), blank)
         return _append_zeros(x, blank), labels, weight
+
+    def _refuse_weights(self, *weights: Any) -> None:
+        """Raise a `ValueError` for weights of examples; without labels, Keras itself drops those in silence."""
+        if any(weight is not None for weight in weights):
+            raise ValueError(
+                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop examples instead."
+            )
 
     def _fit_logs(self, terms: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
         self._loss_tracker.update_state(terms["loss"], sample_weight=weight)

@@ -65,4 +65,6 @@ class SealedWeights(KerasModel):
     def _check_config(self, filepath: str | os.PathLike[str]) -> None:
         differences = config_differences(filepath, self.config, (*FIELDS_THAT_MAY_DIFFER, *FIELDS_OF_TRAINING))
         if differences:
-            raise RunError(f"{filepath} holds the weights of a model of another configuration: {differences}.")
+            raise RunError(
+                f"{filepath} holds the weights of a model of another configuration: this model has {differences}."
+            )

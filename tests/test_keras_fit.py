@@ -66,8 +66,16 @@ def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_typ
         model.compile("adam", loss="mse", metrics=["mae"])
     model.compile(metrics=[], run_eagerly=True)
     assert type(model.optimizer) is Adamax and float(model.optimizer.learning_rate) == pytest.approx(1e-3)
-    with pytest.raises(ValueError, match="sample weights and class weights are not supported"):
-        model.fit(images, np.zeros(8), sample_weight=np.ones(8), verbose=0)
+    refused = pytest.raises(ValueError, match="sample weights and class weights are not supported")
+    for targets in (None, np.zeros(8)):
+        with refused:
+            model.fit(images, targets, sample_weight=np.ones(8), verbose=0)
+        with refused:
+            model.evaluate(images, targets, sample_weight=np.ones(8), verbose=0)
+    with refused:
+        model.fit(images, class_weight={0: 2.0}, verbose=0)
+    with refused:
+        model.train_on_batch(images, np.zeros(8), sample_weight=np.ones(8))
     with pytest.warns(UserWarning, match="is unconditional: the labels beside the data are not used"):
         model.evaluate(images, np.zeros(8), verbose=0)
     model.compile("sgd", run_eagerly=True)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from glow_tf import Glow, layers
+from glow_tf import Glow, LikelihoodModel, layers
 from glow_tf.config import ModelConfig
 from glow_tf.layers.network import mixed_precision
 from helpers.glow_models import make_glow
@@ -48,6 +48,38 @@ def test_functional_model_of_flow_layers_saves_and_loads(tmp_path):
     again = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
     for output, expected in zip(again(inputs), outputs, strict=True):
         np.testing.assert_array_equal(output, expected)
+
+
+FREEZES = {
+    "part of a step": lambda flow: setattr(flow[0].actnorm, "trainable", False),
+    "variable": lambda flow: setattr(flow[0].actnorm.b, "trainable", False),
+    "step": lambda flow: setattr(flow[0], "trainable", False),
+    "flow": lambda flow: setattr(flow, "trainable", False),
+    "all but one part": lambda flow: (setattr(flow, "trainable", False), setattr(flow[0].coupling, "trainable", True)),
+}
+
+
+@pytest.mark.parametrize("freeze", FREEZES.values(), ids=FREEZES)
+def test_what_is_frozen_stays_frozen_in_files_and_copies(freeze, tmp_path):
+    flow = layers.FlowSequential([layers.FlowStep(width=4), layers.ActNorm()])
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, [*flow(inputs), keras.layers.Dense(1)(inputs)])
+    freeze(flow)
+    expected = [v.trainable for v in model.weights]
+    assert not all(expected)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    for copied in (loaded, keras.models.clone_model(model), keras.models.model_from_json(model.to_json())):
+        assert [v.trainable for v in copied.weights] == expected
+    density = LikelihoodModel.from_config(LikelihoodModel(flow).get_config())
+    assert [v.trainable for v in density.weights] == [v.trainable for v in flow.weights]
+
+
+def test_frozen_layer_freezes_what_it_makes_later():
+    flow = layers.FlowSequential([layers.FlowStep(width=4, trainable=False), layers.ActNorm(trainable=False)])
+    assert len(flow.as_bijector([2]).trainable_variables) == 0  # built here
+    glow = Glow(ModelConfig(**CONFIG), trainable=False)
+    assert not any(v.trainable for v in glow.weights)
 
 
 @pytest.fixture

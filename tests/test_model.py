@@ -1,6 +1,7 @@
 """Test `Glow` over uint8 images: likelihood, latents, samples, and what it rejects."""
 
 import dataclasses
+import warnings
 
 import keras
 import numpy as np
@@ -128,6 +129,16 @@ def test_model_rejects_invalid_images_and_labels():
         conditional.encode(images, [0, 1, 2, 3, 0, 0])
     with pytest.raises(TypeError, match="expected integer labels"):
         conditional.encode(images, labels / 2)
+
+
+@pytest.mark.parametrize(("greatest", "is_dark"), [(1, True), (16, True), (31, True), (32, False), (255, False)])
+def test_initialize_warns_of_images_that_do_not_go_from_0_to_255(greatest, is_dark):
+    images = np.linspace(0, greatest, 32).round().astype(np.uint8).reshape(2, 4, 4, 1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        Glow(dataclasses.replace(SMALL, image_shape=(4, 4, 1), levels=1)).initialize(images, seed=0)
+    sentence = f"the greatest value of these images is {greatest}; images go from 0 to 255"
+    assert any(sentence in str(w.message) for w in caught) == is_dark
 
 
 def test_initial_weights_repeat_and_differ_by_seed():

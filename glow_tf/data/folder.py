@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from glow_tf.config import DataConfig
 from glow_tf.data.files import LoadedRecord, RecordSource
+from glow_tf.data.folder_checks import require_folder
 from glow_tf.data.folder_listing import ImageFile, list_images, list_images_of_format_1
 from glow_tf.data.hold_out import digest
 from glow_tf.data.image_files import ENDINGS, read_image
@@ -27,9 +28,7 @@ def open_folder(where: str, config: DataConfig, image_shape: ImageShape) -> Reco
     """Open a folder of images, with labels if every image lies in a folder of its class."""
     root = pathlib.Path(where).expanduser()
     with errors_named(config.source):
-        is_folder = root.is_dir()
-    if not is_folder:
-        raise DataError(f"{config.source}: there is no folder {root}.")
+        require_folder(root, f"{config.source}: ")
     # Where a run held images out by their positions in the list, the list must stay what it was.
     by_position = config.split_record is not None and config.split_record.rule == "position"
     if by_position:

@@ -17,6 +17,14 @@ SPLIT_FOLDERS = {
 """Name of a folder, in small letters -> its split."""
 
 
+def require_folder(path: pathlib.Path, prefix: str = "") -> None:
+    """Raise a `DataError`, whose sentence begins with `prefix`, unless a path is a folder."""
+    if not path.is_dir():
+        raise DataError(
+            f"{prefix}expected a folder, {path} is a file." if path.exists() else f"{prefix}there is no folder {path}."
+        )
+
+
 def check_splits(splits: Mapping[str, str], folders: Mapping[str | None, list[pathlib.Path]], source_name: str) -> None:
     """Raise a `DataError` if a split has two folders, or if images lie outside of all of them."""
     names = ", ".join(splits)

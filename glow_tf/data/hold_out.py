@@ -50,9 +50,15 @@ class HoldOutByName:
         self.cutoffs[split] = cutoff
         is_held_out = hashes < cutoff
         if not is_held_out.any() or is_held_out.all():
-            raise DataError(
-                f"{self.source_name}: {'all' if is_held_out.any() else 'none'} of the {len(rows)} images that are left "
-                f"of the run's data belong to its {split} split; bring the others back, or start a new run."
+            count = f"{'all' if is_held_out.any() else 'none'} of the {len(rows)} images"
+            if self.recorded is not None and self.recorded.images is not None:
+                raise DataError(
+                    f"{self.source_name}: {count} that are left of the run's data belong to its {split} split; bring "
+                    "the others back, or start a new run."
+                )
+            raise DataError(  # of another source than the run's
+                f"{self.source_name}: {count} belong to the {split} split, which is drawn by their names as in the "
+                "run; give more images, or images with a split of their own."
             )
         held_out = rows[is_held_out]
         return rows[~is_held_out], held_out[np.argsort(hashes[is_held_out], kind="stable")]

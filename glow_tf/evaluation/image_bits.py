@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from glow_tf.batched import ProgressBar, chunk_size, index_labels
 from glow_tf.data.files import DamagedRecordError
+from glow_tf.data.folder_checks import require_folder
 from glow_tf.data.folder_listing import ImageFile, list_images
 from glow_tf.data.images import FitMode
 from glow_tf.errors import DataError
@@ -40,8 +41,7 @@ def list_folder(folder: str) -> list[NamedFile]:
         DataError: there are none, or the folder cannot be read.
     """
     root = pathlib.Path(folder).expanduser()
-    if not root.is_dir():
-        raise DataError(f"there is no folder {root}.")
+    require_folder(root)
     files = [file for part in list_images(root, str(folder)).values() for file in part]
     if not files:
         raise DataError(f"there are no images in {root}.")

@@ -8,6 +8,7 @@ import numpy as np
 from glow_tf.config import DataConfig
 from glow_tf.data import images
 from glow_tf.data.files import DamagedRecordError
+from glow_tf.data.folder_checks import require_folder
 from glow_tf.data.image_files import ENDINGS, read_image
 from glow_tf.errors import DataError
 from glow_tf.types import Images, ImageShape
@@ -59,8 +60,7 @@ def find_image_files(folder: pathlib.Path | str) -> list[pathlib.Path]:
         DataError: there are none.
     """
     folder = pathlib.Path(folder).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}.")
+    require_folder(folder)
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     if not paths:
         raise DataError(f"no images ({', '.join(ENDINGS)}) in {folder}.")

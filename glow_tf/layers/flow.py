@@ -30,6 +30,7 @@ from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
+from glow_tf.layers.trainable_parts import StoredParts
 from glow_tf.types import Config, EventShape, ShapeLike, Tensor, TensorLike
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class FlowLayer(OldContract, CheckedValues, FiniteWeights, UncastWeights, TracedOutputs, keras.layers.Layer):
+class FlowLayer(
+    OldContract, CheckedValues, FiniteWeights, UncastWeights, TracedOutputs, StoredParts, keras.layers.Layer
+):
     """Map values invertibly, with a known log-determinant: the base class of all flow layers.
 
     A value is a tensor `[..., *event]`, or a list of tensors if a layer splits its input. Every constructor argument

@@ -10,10 +10,11 @@ from glow_tf.layers.convolutions import conv3x3, edge_markers
 from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_full_precision
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.options import describe_layer
+from glow_tf.layers.trainable_parts import StoredParts
 from glow_tf.types import Config, ShapeLike, Tensor
 
 
-class NetworkLayer(FiniteWeights, UncastWeights, TracedOutputs, keras.layers.Layer):
+class NetworkLayer(FiniteWeights, UncastWeights, TracedOutputs, StoredParts, keras.layers.Layer):
     """Keep weights and inputs in the flow's dtype, regardless of Keras's global policy: the networks' base class.
 
     Args:

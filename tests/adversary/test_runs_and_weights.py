@@ -53,8 +53,8 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"bits": 8}, "holds the weights of a model of another configuration: bits 8, not 4"),
-        ({"scale": "exp"}, "another configuration: scale exp, not sigmoid"),
+        ({"bits": 8}, "holds the weights of a model of another configuration: this model has bits 8, not 4"),
+        ({"scale": "exp"}, "this model has scale exp, not sigmoid"),
         ({"image_shape": (16, 16, 1)}, r"image_shape \[16, 16, 1\], not \[8, 8, 1\]"),
         ({"permutation": "lu"}, "permutation lu, not 1x1"),
     ],

@@ -98,6 +98,10 @@ def test_an_image_file_of_another_size_stops_the_run(tmp_path):
 def test_invalid_image_folders_are_rejected(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
         open_source(DataConfig(f"folder:{tmp_path / 'none'}"), SHAPE)
+    (tmp_path / "a.png").touch()
+    with pytest.raises(DataError, match=r"expected a folder, .*a\.png is a file"):
+        open_source(DataConfig(f"folder:{tmp_path / 'a.png'}"), SHAPE)
+    (tmp_path / "a.png").unlink()
     with pytest.raises(DataError, match="no images"):
         open_source(DataConfig(f"folder:{tmp_path}"), SHAPE)
     for name in "abc":

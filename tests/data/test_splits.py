@@ -47,6 +47,20 @@ def test_each_split_of_a_few_named_images_has_one(names):
     assert min(map(len, names_by_split(names)[0].values())) >= 1
 
 
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (3, "none of the 2 images that are left of the run's data belong to its test split; bring the others back"),
+        (None, "none of the 2 images belong to the test split, which is drawn by their names as in the run; give more"),
+    ],
+    ids=["the run's data", "another source"],
+)
+def test_source_without_an_image_of_a_split_is_refused(images, sentence):
+    config = dataclasses.replace(CONFIG, split_record=SplitRecord("name", images, test=0.0, validation=0.5))
+    with pytest.raises(DataError, match=sentence):
+        names_by_split(["a", "b"], config)
+
+
 def test_hashes_of_names_are_fixed():
     """Other hashes would move the held-out images of every run."""
     assert name_hash("cat/1.png", "test") == name_hash(b"cat/1.png", "test") == 0.3652389622333285

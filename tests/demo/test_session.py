@@ -15,6 +15,7 @@ from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.labeled_images import LabeledImages
+from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.interpolation import interpolate
 from glow_tf.latents import flatten_latents, unflatten_latents
 from helpers.source_cases import save_pictures
@@ -99,6 +100,14 @@ def test_directions_without_images_on_both_sides_are_unavailable(session, monkey
     computed.wait()
     expected = f"among {len(tags)} training images none of the 2 has both"
     assert computed.status()["state"] == "unavailable" and expected in computed.status()["reason"]
+
+
+def test_directions_of_images_without_labels_name_the_way_to_have_some(session, tiny_run, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 8, 8, 1), np.uint8))
+    context = open_context(TargetOptions(str(tiny_run), data=f"npy:{tmp_path / 'a.npy'}"))
+    computed = Directions(context=context, encode=session.compiled.encode)
+    computed.wait()
+    assert "saves with --folders WITH WITHOUT are a file for --attributes" in computed.status()["reason"]
 
 
 def test_directions_of_which_no_thread_can_be_started_are_unavailable(session, monkeypatch):

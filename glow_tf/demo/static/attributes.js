@@ -45,18 +45,18 @@ export function attributes(panel) {
     current = event.target;
     send();
   });
-  $(".zero", form).addEventListener("click", () => {
+  const [play, zero] = [$(".play", panel), $(".zero", form)];
+  zero.addEventListener("click", () => {
     for (const input of all()) input.value = 0;
     markAll(form);
     send();
   });
-  const play = $(".play", panel);
   player(play, () => current ?? all()[0], send);
-  play.disabled = true;
+  play.disabled = zero.disabled = true;
   well.start(0);
   waitForAttributes(panel, (names) => {
     addSliders(panel, names);
-    play.disabled = false;
+    play.disabled = zero.disabled = false;
     markAll(form);
   });
 }

@@ -104,5 +104,6 @@ def test_page_says_where_and_why_something_failed(page, session):
     page.wait_for_selector("#attributes .result img")
     settle(page)
     assert page.inner_text("#attributes .status") == reason
+    assert page.is_disabled("#attributes .play") and page.is_disabled("#attributes .zero")
     assert page.locator("#attributes .status code").all_inner_texts() == ["--data", "--attributes"]
     assert "random picture" in page.get_attribute("#attributes [data-well] button", "aria-label")
