@@ -125,7 +125,6 @@ class ImageFlow(LikelihoodTraining):
         assert not isinstance(x, list)  # an image is one tensor
         return quantization.to_uint8(x, self.config.bits)
 
-    @without_autograph
     def initialize(
         self,
         images: TensorLike,
