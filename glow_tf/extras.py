@@ -21,6 +21,9 @@ PACKAGES = {
     "starlette": ("fastapi", "demo"),
     "uvicorn": ("uvicorn", "demo"),
     "imageio_ffmpeg": ("imageio-ffmpeg", "video"),
+    "playwright": ("playwright", "dev"),
+    "nbclient": ("nbclient", "dev"),
+    "nbformat": ("nbformat", "dev"),
 }
 """For each optional package, as it is imported: its name for pip, and the extra that brings it."""
 
