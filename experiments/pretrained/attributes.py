@@ -5,6 +5,11 @@ Writes `PRESET.attributes.npz`, which `glow_tf.load_attributes(PRESET)` and the 
 and the card elsewhere than in the package.
 """
 
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
 import functools
 import io
@@ -19,7 +24,7 @@ from experiments.pretrained import card
 from glow_tf import batched, presets
 from glow_tf.attributes import difference_of_means
 from glow_tf.edits import decode_with_overshoot
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.attribute_measurement import AttributeImages, AttributeMeasurement
 from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images, read_validation
 from glow_tf.evaluation.trained_model import EvaluationContext
@@ -39,7 +44,7 @@ MIN_COSINE = 0.998
 """Smallest cosine between a direction and the rounded one, 3.6 degrees."""
 
 
-def main(arguments=None):
+def main(arguments):
     """Compute and write the attributes of a preset, unless its source has none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", help="name of the preset")
@@ -48,18 +53,19 @@ def main(arguments=None):
     preset, weights = presets.get(options.preset), options.out / f"{options.preset}.{ENDING}"
     if preset.model.classes:
         raise ConfigError(f"{preset.name} is conditional: its directions depend on the class.")
+    facts = json.loads((options.out / f"{preset.name}.json").read_text())
     model = Glow(preset.model)
     load_weights_file(model, weights)
     context = EvaluationContext(options.out, preset.data, None, options.out, file_model=model)
     if not attribute_names(context.source):
         return
-    arrays, facts = compute(context)
+    arrays, facts["attributes"] = compute(context)
     file = io.BytesIO()
     np.savez_compressed(file, weights=np.array(written_digest(weights)), **arrays)
-    write_bytes(options.out / f"{preset.name}.{ATTRIBUTES_ENDING}", file.getvalue())
-    print(f"{len(file.getvalue()):,} bytes")
-    path = options.out / f"{preset.name}.json"
-    card.write(options.out, preset.name, json.loads(path.read_text()) | {"attributes": facts})
+    path = options.out / f"{preset.name}.{ATTRIBUTES_ENDING}"
+    write_bytes(path, file.getvalue())
+    print(f"{path}: {len(file.getvalue()):,} bytes")
+    card.write(options.out, preset.name, facts)
 
 
 def compute(context):
@@ -106,16 +112,16 @@ def rounded(directions):
     """Round directions `[n, D]` to multiples of a power of two, as float16, which compresses well.
 
     Raises:
-        AssertionError: a direction changed by more than `MIN_COSINE` allows.
+        DataError: a direction would change by more than `MIN_COSINE` allows.
     """
     size = np.sqrt(np.mean(np.square(directions), 1, keepdims=True))
     step = 2.0 ** np.floor(np.log2(size / STEPS))
-    result = (np.round(directions / step) * step).astype(np.float16)
-    lengths = [np.linalg.norm(np.asarray(array, float), axis=1) for array in (directions, result)]
-    cosines = np.sum(directions * result.astype(float), 1) / (lengths[0] * lengths[1])
-    assert cosines.min() > MIN_COSINE, cosines
+    with np.errstate(over="ignore", invalid="ignore"):  # the cosine is then NaN
+        result = (np.round(directions / step) * step).astype(np.float16)
+        lengths = [np.linalg.norm(np.asarray(array, float), axis=1) for array in (directions, result)]
+        cosines = np.sum(directions * result.astype(float), 1) / (lengths[0] * lengths[1])
+    if not np.all(cosines > MIN_COSINE):
+        raise DataError(
+            f"a direction of length {lengths[0].max():g} cannot be rounded to float16, as the weights are too large."
+        )
     return result
-
-
-if __name__ == "__main__":
-    main()

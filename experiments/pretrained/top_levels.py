@@ -11,22 +11,29 @@ changes its card. `--out FOLDER` finds both elsewhere than in the package. The a
 other weights: `python -m experiments.pretrained.attributes faces` makes new ones.
 """
 
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
 import dataclasses
 import json
 import pathlib
 import time
 
+import numpy as np
 import tensorflow as tf
 import tqdm
 
 from experiments.pretrained import card, top_rotations
-from experiments.pretrained.compression import compress, round_weights
+from experiments.pretrained.compression import round_weights, write_weights
 from experiments.pretrained.top_flow import TopLevels
 from experiments.pretrained.top_training import BATCH_SIZE, fit
 from glow_tf import presets
 from glow_tf.batched import map_chunks
 from glow_tf.data import face_drawings, faces
+from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.model import Glow
 from glow_tf.model_files import PACKAGED_WEIGHTS, load_weights_file
@@ -45,13 +52,16 @@ STEPS, LEARNING_RATES = (16_000, 3_000), (2e-3, 1e-3)
 """Training, first of the last level alone, then of all top levels."""
 
 
-def main(arguments=None):
+def main(arguments):
     """Train the top levels and write the weights and their card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder of weights and card")
     folder = parser.parse_args(arguments).out
     path, facts = folder / f"{PRESET.name}.{ENDING}", json.loads((folder / f"{PRESET.name}.json").read_text())
-    lower = Glow(dataclasses.replace(PRESET.model, levels=written_config(path).get("levels", LOWER_LEVELS)))
+    levels = written_config(path).get("levels", LOWER_LEVELS)
+    if levels < LOWER_LEVELS:
+        raise ConfigError(f"{path} has weights of {levels} levels, expected at least {LOWER_LEVELS}.")
+    lower = Glow(dataclasses.replace(PRESET.model, levels=levels))
     load_weights_file(lower, path)
     images, labels = draw_other_faces()
     latents, start = lower_latents(lower, images), time.monotonic()
@@ -59,8 +69,7 @@ def main(arguments=None):
     facts["top_levels"] = training_facts((time.monotonic() - start) / 60)
     context = EvaluationContext(folder, PRESET.data, None, folder, file_model=model)
     facts |= card.measured(PRESET, model, context)
-    model.save_weights(path)
-    compress(path)
+    write_weights(model, path)
     card.write(folder, PRESET.name, facts)
 
 
@@ -72,7 +81,11 @@ def draw_other_faces():
 
 
 def lower_latents(model, images):
-    """Return the latents `[n, H, W, C]` of images after the steps of the last of the lower levels of a model."""
+    """Return the latents `[n, H, W, C]` of images after the steps of the last of the lower levels of a model.
+
+    Raises:
+        DataError: a latent is not finite.
+    """
 
     @tf.function(autograph=False, reduce_retracing=True)
     def encode(chunk, seed):
@@ -85,7 +98,10 @@ def lower_latents(model, images):
         return encode(tf.constant(images[rows]), tf.constant([rows.start, 0])).numpy()
 
     with tqdm.tqdm(total=len(images), desc="encoding", unit=" images") as bar:
-        return map_chunks(encode_chunk, len(images), CHUNK, bar)
+        latents = map_chunks(encode_chunk, len(images), CHUNK, bar)
+    if not np.isfinite(latents).all():
+        raise DataError("the latents of the faces are not finite, as the weights are too large.")
+    return latents
 
 
 def add_levels(lower, latents, labels):
@@ -121,7 +137,3 @@ def training_facts(minutes):
         "faces": FACES,
         "minutes": round(minutes, 1),
     }
-
-
-if __name__ == "__main__":
-    main()
