@@ -32,7 +32,7 @@ def validated_run(tiny_run, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_weights_card_and_attributes_of_a_run_belong_together(validated_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(attributes, "TRAIN_IMAGES", 300)
+    monkeypatch.setattr(attributes, "MAX_IMAGES", 300)
     call(pretrained.main, NAME, validated_run, "digits", "--out", tmp_path / "out")
     card = json.loads((tmp_path / "out" / "digits.json").read_text())
     assert card["weights"] == "EMA" and card["trained"]["minutes"] == 0 and card["test"]["bits_per_dim"] > 0
@@ -67,7 +67,7 @@ def test_run_that_cannot_be_used_leaves_the_files_as_they_are(validated_run, tin
 def test_direction_that_float16_cannot_hold_is_refused(tmp_path):
     directions = np.random.default_rng(0).standard_normal((2, 50)) * np.array([[1.0], [1e6]])
     _, err = call(lambda _: attributes.rounded(directions) and 0, NAME, code=2)
-    assert "cannot be rounded to float16, as the weights are too large" in err
+    assert "have the cosine nan, expected more than 0.998" in err
 
 
 def test_top_levels_refuse_weights_of_too_few_levels(tmp_path, monkeypatch):

@@ -1,9 +1,9 @@
 """Put the weights of a run into the package: `python -m experiments.pretrained RUN PRESET`.
 
-Writes `PRESET.weights.h5`, `PRESET.attributes.npz` (see `attributes.py`) and `PRESET.json`, the card: how the weights
-were trained, and which bits/dim they reach, which `tests/test_model_files.py` measures again. A run of `faces` has
-three levels (`train.py --preset faces --levels 3`), and `top_levels.py` adds the others. `--out FOLDER` writes not into
-the package but there, `--processor TEXT` says in the card what the run was trained on.
+Writes `PRESET.weights.h5`, `PRESET.attributes.npz` (see `attributes.py`) and the card `PRESET.json`, which says how the
+weights were trained and which bits/dim they reach; `tests/test_model_files.py` measures these again. A run of `faces`
+has three levels (`train.py --preset faces --levels 3`), and `top_levels.py` adds the others. `--out FOLDER` names
+another folder to write to, `--processor TEXT` what the run was trained on, for the card.
 """
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Put attribute directions of packaged weights into the package: `python -m experiments.pretrained.attributes PRESET`.
 
 Writes `PRESET.attributes.npz`, which `glow_tf.load_attributes(PRESET)` and the page read (see
-`glow_tf.model_files.packaged_attributes`), and names in `PRESET.json` how it was made. `--out FOLDER` finds the weights
-and the card elsewhere than in the package.
+`glow_tf.model_files.packaged_attributes`), and says in the card `PRESET.json` how it was made. `--out FOLDER` names the
+folder of weights and card, if it is not that of the package.
 """
 
 if __name__ == "__main__":
@@ -11,22 +11,20 @@ if __name__ == "__main__":
     run_script(__spec__.name)
 
 import argparse
-import functools
 import io
 import json
 import pathlib
 
 import numpy as np
-import tensorflow as tf
-import tqdm
 
 from experiments.pretrained import card
 from glow_tf import batched, presets
 from glow_tf.attributes import difference_of_means
-from glow_tf.edits import decode_with_overshoot
 from glow_tf.errors import ConfigError, DataError
-from glow_tf.evaluation.attribute_measurement import AttributeImages, AttributeMeasurement
+from glow_tf.evaluation.attribute_measurement import AttributeImages
+from glow_tf.evaluation.attribute_report import start_measurement
 from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images, read_validation
+from glow_tf.evaluation.options import progress_bar
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
@@ -34,12 +32,12 @@ from glow_tf.model_files import ATTRIBUTES_ENDING, PACKAGED_WEIGHTS, load_weight
 from glow_tf.quantization import quantize
 from glow_tf.weights_file import ENDING, written_digest
 
-TRAIN_IMAGES = 10_000
-"""Training images from which the directions are computed, at most."""
+MAX_IMAGES = 10_000
+"""Images of each split, at most: the directions are computed from training images and calibrated on others."""
 EXAMPLES = 24
 """Test images that come with the directions, for the page to start with."""
 STEPS = 8
-"""Steps of rounding in the root mean square of a direction, at least: the file is half as large."""
+"""Steps of rounding, at least, in the root mean square of a direction; rounding halves the file."""
 MIN_COSINE = 0.998
 """Smallest cosine between a direction and the rounded one, 3.6 degrees."""
 
@@ -69,14 +67,15 @@ def main(arguments):
 
 
 def compute(context):
-    """Return the arrays of the file, and what the card says of them."""
-    labeled = read_labeled_images(context, "train", TRAIN_IMAGES)
-    with tqdm.tqdm(total=len(labeled.images), desc="encoding", unit=" images") as bar:
+    """Return the arrays of the file, and the facts about them for the card."""
+    labeled = read_labeled_images(context, "train", MAX_IMAGES)
+    with progress_bar(len(labeled.images), "encoding") as bar:
         z = batched.encode(context.model, labeled.images, bar=bar)
     attributes = calibrated(difference_of_means(z, labeled.tags, labeled.names), labeled, context)
     directions = rounded(attributes.directions)
     examples = read_labeled_images(context, "test", EXAMPLES)
-    # The page starts with the first, which should lack what its first sliders add, and mixes it with the last.
+    # The page starts with the first image and blends it with the last: the two that have the fewest of the attributes
+    # of the first sliders, a third of all, so that the sliders change much.
     first, last, *others = np.argsort(examples.tags[:, : len(examples.names) // 3].sum(1), kind="stable")
     order = [first, *others, last]
     arrays = {
@@ -97,14 +96,11 @@ def compute(context):
 
 
 def calibrated(attributes, labeled, context):
-    """Calibrate attributes on validation images."""
-    validation, test = read_validation(context, TRAIN_IMAGES), read_labeled_images(context, "test", TRAIN_IMAGES)
-    decode = tf.function(
-        functools.partial(decode_with_overshoot, context.model), reduce_retracing=True, autograph=False
-    )
+    """Return attributes with the lengths that suit validation images (see `glow_tf.evaluation.calibration`)."""
+    validation, test = read_validation(context, MAX_IMAGES), read_labeled_images(context, "test", MAX_IMAGES)
     images = AttributeImages(labeled, validation, test)
-    measurement = AttributeMeasurement(context.model, images, attributes.names, decode=decode)
-    with tqdm.tqdm(total=measurement.images_to_calibrate(1), desc="calibrating", unit=" images") as bar:
+    measurement = start_measurement(context, images, attributes.names, 1, (0, 0))
+    with progress_bar(measurement.images_to_calibrate(1), "calibrating") as bar:
         return measurement.calibrate({"means": attributes}, bar)["means"]
 
 
@@ -122,6 +118,7 @@ def rounded(directions):
         cosines = np.sum(directions * result.astype(float), 1) / (lengths[0] * lengths[1])
     if not np.all(cosines > MIN_COSINE):
         raise DataError(
-            f"a direction of length {lengths[0].max():g} cannot be rounded to float16, as the weights are too large."
+            f"a direction and its rounding to float16 have the cosine {cosines.min():.4f}, expected more than "
+            f"{MIN_COSINE}; the weights may be too large."
         )
     return result

@@ -1,4 +1,4 @@
-"""The card of packaged weights: the command that trained them and its time, the model, bits/dim, license."""
+"""The card of packaged weights: the command that trained them, its time, the model, its bits/dim, the license."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ from glow_tf.quantization import bits_per_dim
 from glow_tf.runs import EMA_SUFFIX
 
 CHECKED_IMAGES = 32
-"""Test images whose bits/dim, at the middle of each bin, are written for the test."""
+"""First test images, whose mean bits/dim at the middle of each bin a test measures again."""
 PARTS = ("model", "data", "training")
 """Parts of an experiment whose fields are options of `train.py`."""
 
@@ -51,7 +51,7 @@ def make(run, preset, model, context, epoch, ema, processor):
         model: the `Glow` that has them, in float32.
         context: the `EvaluationContext` of the run's data.
         epoch: row of the metrics of their epoch.
-        ema: they are the EMA weights.
+        ema: True for EMA weights.
         processor: what the run was trained on, in words.
     """
     return {
@@ -131,7 +131,7 @@ def option_words(name, value, annotation):
 
 
 def training_seconds(run):
-    """Return the time of all training steps of a run at the median speed of its epochs: pauses do not count."""
+    """Return the time of all steps of a run at the median speed of its epochs, so that pauses do not count."""
     rows = MetricsTable(run.metrics_path).rows()
     return rows[-1]["images"] / float(np.median([row["images_per_second"] for row in rows]))
 

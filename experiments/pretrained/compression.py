@@ -10,10 +10,10 @@ import numpy as np
 from glow_tf.io import write_atomically
 
 MIN_SIZE = 64
-"""Values of an array from which on its compressed chunk is smaller than the array."""
+"""Least number of values in an array that is compressed: the chunk of a smaller one would be larger than the array."""
 
 MANTISSA_BITS = 12
-"""Bits that rounding leaves of the 23 of a float32; bits/dim of the faces differ by 1e-5."""
+"""Bits that rounding leaves of the 23 of a float32. The bits/dim of the faces change by 1e-5."""
 
 
 def round_weights(array: np.ndarray) -> np.ndarray:
