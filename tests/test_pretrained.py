@@ -43,6 +43,7 @@ def test_weights_card_and_attributes_of_a_run_belong_together(validated_run, tmp
     assert list(load_attributes("digits").names) == card["attributes"]["names"]
 
 
+@pytest.mark.slow
 def test_run_that_cannot_be_used_leaves_the_files_as_they_are(validated_run, tiny_conditional_run, tmp_path):
     out = tmp_path / "out"
     for run, preset, message in (
@@ -79,15 +80,16 @@ def test_top_levels_refuse_weights_of_too_few_levels(tmp_path, monkeypatch):
     assert "digits.weights.h5 has weights of 2 levels, expected at least 3." in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "words", "message"),
     [
         ("pretrained", ("nothing", "faces"), "nothing is not a run folder"),
+        ("pretrained.top_levels", ("--out", "."), "No such file"),
+        ("pretrained.attributes", ("faces", "--out", "."), "No such file"),
+        ("frechet_ladder", ("nothing",), "nothing is not a run folder"),
+        ("doc_pictures", ("--collect", "nothing"), "nothing is not a folder"),
         ("demo_pictures", (), "this needs the package playwright: pip install 'glow_tf[dev]'."),
-        pytest.param("pretrained.top_levels", ("--out", "."), "No such file", marks=pytest.mark.slow),
-        pytest.param("pretrained.attributes", ("faces", "--out", "."), "No such file", marks=pytest.mark.slow),
-        pytest.param("frechet_ladder", ("nothing",), "nothing is not a run folder", marks=pytest.mark.slow),
-        pytest.param("doc_pictures", ("--collect", "nothing"), "nothing is not a folder", marks=pytest.mark.slow),
     ],
 )
 def test_error_of_the_user_of_an_experiment_is_one_line(module, words, message, tmp_path):
