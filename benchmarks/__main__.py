@@ -8,6 +8,7 @@ import sys
 import time
 
 from benchmarks import machine
+from benchmarks.implementations import PEERS
 from benchmarks.parts import FEED_COUNTS, PARTS
 from benchmarks.processes import ChildError
 
@@ -20,6 +21,8 @@ def main(arguments):
     description = machine.describe()
     print(", ".join(f"{key} {value}" for key, value in description.items()))
     path = args.out / "results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored_results(path)  # before the measurement, which would be lost
     for name in PARTS if "all" in args.parts else args.parts:
         print(f"\n{name}: {PARTS[name].__doc__.splitlines()[0]}", flush=True)
         store(path, name, {"date": time.strftime("%Y-%m-%d"), "machine": description, **PARTS[name](args)})
@@ -31,7 +34,8 @@ def parse(arguments):
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     about = "; ".join(f"{name}: {part.__doc__.splitlines()[0]}" for name, part in PARTS.items())
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "all"], default=["race"], metavar="PART", help=about)
-    parser.add_argument("--peers", nargs="*", default=DEFAULT_PEERS, help="implementations compared in race and start")
+    about = f"implementations compared in race and start: {', '.join(PEERS)}"
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=DEFAULT_PEERS, metavar="PEER", help=about)
     parser.add_argument("--rounds", type=int, default=5, help="rounds in which each implementation runs (default 5)")
     sizes = list(FEED_COUNTS)
     parser.add_argument("--sizes", type=int, nargs="+", choices=sizes, default=sizes, help="pixels of images in feed")
@@ -43,10 +47,17 @@ def parse(arguments):
     return args
 
 
+def stored_results(path):
+    """Return the results in a file, `{part: result}`; an error ends the process."""
+    try:
+        return json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        sys.exit(f"benchmarks: {path} is damaged ({error}); move it away.")
+
+
 def store(path, name, result):
     """Write the result of one part to the file of results, and keep those of other parts."""
-    stored = json.loads(path.read_text()) if path.is_file() else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = stored_results(path)
     # Not glow_tf.io.write_text: importing glow_tf would import TensorFlow into this process.
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(json.dumps({**stored, name: result}, indent=1) + "\n")
@@ -58,5 +69,7 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except ChildError as error:
         sys.exit(f"benchmarks: {error}")
+    except OSError as error:
+        sys.exit(f"benchmarks: {error.strerror}: {error.filename}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from sklearn.datasets import load_digits
 
 from glow_tf import Glow, ModelConfig, load_model
+from glow_tf.errors import GlowError
 from glow_tf.optimizers import Adamax
 from glow_tf.pictures import save_png, sheet
 from glow_tf.quantization import to_uint8
@@ -35,7 +36,18 @@ def train_small_model():
     return glow
 
 
-glow = load_model(sys.argv[1]) if len(sys.argv) > 1 else train_small_model()
+def load(path):
+    """Return the model of a run folder or file, or exit with a sentence if it draws no images like these digits."""
+    try:
+        glow = load_model(path)
+    except GlowError as error:
+        sys.exit(str(error))
+    if glow.image_shape != digits.shape[1:] or glow.config.classes:
+        sys.exit(f"expected an unconditional model of images {digits.shape[1:]}, which {path} is not.")
+    return glow
+
+
+glow = load(sys.argv[1]) if len(sys.argv) > 1 else train_small_model()
 prior = glow.distribution(flat=True)
 observed_rows = glow.image_shape[0] // 2
 

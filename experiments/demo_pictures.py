@@ -6,6 +6,11 @@ of the packaged weights any more. `--phone` and `--dark` take them at the width 
 Needs Chromium, and playwright of the extra `dev`.
 """
 
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
 import contextlib
 import io
@@ -90,7 +95,7 @@ def is_current(path):
         return image.size == SIZES["desktop"] and image.info.get(WEIGHTS) == written_digest(packaged_weights(PRESET))
 
 
-def main(arguments=None):
+def main(arguments):
     """Take the screenshots."""
     from playwright.sync_api import sync_playwright
 
@@ -113,7 +118,3 @@ def main(arguments=None):
             has_touch=options.phone,
         )
         take(page, address, "" if weights is None else written_digest(weights), options.out)
-
-
-if __name__ == "__main__":
-    main()

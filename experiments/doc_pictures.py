@@ -6,8 +6,12 @@ images: its size, the pixels of its images, and its texts with their places, whi
 new models would give other images it does not tell; `--collect FOLDER` takes the images from the run folders in FOLDER.
 """
 
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
-import contextlib
 import json
 import pathlib
 import sys
@@ -18,7 +22,7 @@ from PIL import Image, PngImagePlugin
 from experiments.paper_figures.figures import DIGITS, draw_by_depth, samples_by_depth
 from glow_tf import batched
 from glow_tf.attributes import difference_of_means, load_attributes
-from glow_tf.errors import RunError
+from glow_tf.errors import ConfigError, RunError
 from glow_tf.evaluation.accuracy import measure_accuracy
 from glow_tf.evaluation.attribute_strips import draw_strips, reduced_remark, strip_images
 from glow_tf.evaluation.commands.accuracy import draw_classes
@@ -125,7 +129,12 @@ def collect(runs):
     Args:
         runs: path of a folder with `digits`, `digits_conditional`, runs of `experiments.paper_figures`, or `faces`, the
             results of `evaluate.py attributes faces --out RUNS/faces`. `faces.png` needs the packaged weights alone.
+
+    Raises:
+        ConfigError: there is no such folder.
     """
+    if not runs.is_dir():
+        raise ConfigError(f"--collect: {runs} is not a folder; give the one that holds the run folders.")
     parts = dict(np.load(INPUTS)) if INPUTS.is_file() else {}
     for sample, path in (
         (_digits_samples, "docs/pictures/digits_samples.png"),
@@ -136,9 +145,11 @@ def collect(runs):
         (_paper_temperatures, "experiments/paper_figures/temperature.png"),
         (_paper_depths, "experiments/paper_figures/samples_by_depth.png"),
     ):
-        with contextlib.suppress(RunError):
+        try:
             parts[f"{path}:images"], parts[f"{path}:words"] = sample(runs)
             print(f"{path}: new images")
+        except RunError as error:
+            print(f"{path}: the stored images stay, as {error}")
     write_atomically(INPUTS, lambda temporary: np.savez_compressed(temporary, **parts))
 
 
@@ -202,7 +213,7 @@ def _samples(model):
     return np.stack([model.sample(10, temperature=t, seed=0).numpy() for t in TEMPERATURES])
 
 
-def main(arguments=None):
+def main(arguments):
     """Draw, check or collect; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.doc_pictures", description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="only say which pictures are not current")
@@ -222,7 +233,3 @@ def main(arguments=None):
         if reason:
             print(f"{name} {reason}; run python -m experiments.doc_pictures", file=sys.stderr)
     return int(any(stale.values()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,12 +5,18 @@ and for runs of it that were trained more briefly: the distance of each set in u
 of a group are listed from good to bad, so the numbers of a group should rise.
 """
 
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from glow_tf import Glow, presets
+from glow_tf.errors import ConfigError
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.frechet import RandomFeatures, draw_finite, frechet_distance, sample_count
 from glow_tf.evaluation.labeled_images import read_labeled_images
@@ -24,7 +30,7 @@ SEEDS = range(3)
 """Seeds of the features and of the sets; the table has the mean of the ratio and its range."""
 
 
-def main(arguments=None):
+def main(arguments):
     """Print the table of a preset and of runs of its model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", help="name of a preset whose weights come with the package")
@@ -36,7 +42,10 @@ def main(arguments=None):
     train, test = (read_labeled_images(context, split, 10_000) for split in ("train", "test"))
     sets = {f"samples, packaged weights, temperature {t:g}": sampler(context.model, t) for t in TEMPERATURES}
     for run in runs:
-        sets[f"samples, {run}, temperature 1"] = sampler(load_model(run), 1.0)
+        model = load_model(run)
+        if model.image_shape != (expected := context.model.image_shape):
+            raise ConfigError(f"{run} draws images of shape {model.image_shape}, expected {expected}, as {name} does.")
+        sets[f"samples, {run}, temperature 1"] = sampler(model, 1.0)
     fresh = Glow.from_preset(name, load_weights=False)
     fresh.initialize(train.images[: presets.get(name).training.init_images])
     sets["samples, initialized weights, temperature 1"] = sampler(fresh, 1.0)
@@ -123,6 +132,3 @@ EDITS = {
     "with a share of {} of the pixels shuffled": (shuffle, (0.05, 0.1, 0.25, 1)),
 }
 """Edits of real images and their strengths, ascending, by what they do."""
-
-if __name__ == "__main__":
-    main()

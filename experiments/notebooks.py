@@ -5,6 +5,11 @@ a digest of its code and of the packaged weights that it loads. `--check` execut
 is not that of today: the outputs are then of other code, or of other weights.
 """
 
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
 import base64
 import hashlib
@@ -13,7 +18,6 @@ import json
 import os
 import pathlib
 import re
-import sys
 import tempfile
 
 from PIL import Image
@@ -134,7 +138,7 @@ def is_current(path):
     return notebook["metadata"].get("glow_tf", {}).get("digest") == digest(notebook)
 
 
-def main(arguments=None):
+def main(arguments):
     """Execute and save notebooks, or check them; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.notebooks", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(p.stem for p in PATHS)], help="all if none")
@@ -155,7 +159,3 @@ def main(arguments=None):
         clean(notebook)
         nbformat.write(notebook, path)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

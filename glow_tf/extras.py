@@ -25,6 +25,9 @@ PACKAGES = {
     "uvicorn": ("uvicorn", "demo"),
     "h11": ("uvicorn", "demo"),
     "imageio_ffmpeg": ("imageio-ffmpeg", "video"),
+    "playwright": ("playwright", "dev"),
+    "nbclient": ("nbclient", "dev"),
+    "nbformat": ("nbformat", "dev"),
 }
 """For each optional package, as it is imported: the package that pip installs for it, and the extra that brings it."""
 

@@ -296,6 +296,37 @@ MUTATIONS = (
         ("tests/training/test_replicas.py",),
     ),
     Mutation(
+        "step-compiled-gradient-mean-of-replicas",
+        "glow_tf/training/step.py",
+        "norm, accepted = self.update(gradients,",
+        "gradients = [g / self.strategy.num_replicas_in_sync for g in gradients] if self.stacked else gradients\n"
+        "        norm, accepted = self.update(gradients,",
+        ("tests/training/test_replicas.py", "-k", "compiled_by_xla"),
+    ),
+    Mutation(
+        "step-compiled-terms-of-one-replica",
+        "glow_tf/training/step.py",
+        "means, gradients = all_reduce_sum(self.loss_and_gradients(batch))",
+        "means, gradients = self.loss_and_gradients(batch)\n"
+        "        gradients = all_reduce_sum(gradients)\n"
+        "        means = means if self.stacked else all_reduce_sum(means)",
+        ("tests/training/test_replicas.py", "-k", "compiled_by_xla"),
+    ),
+    Mutation(
+        "agreement-mean-for-sum",
+        "glow_tf/training/agreement.py",
+        "tf.distribute.ReduceOp.SUM",
+        "tf.distribute.ReduceOp.MEAN",
+        ("tests/training/test_replicas.py", "-k", "weights_of_the_first"),
+    ),
+    Mutation(
+        "agreement-sum-for-largest",
+        "glow_tf/training/agreement.py",
+        "tf.reduce_max(gathered)",
+        "tf.reduce_sum(gathered)",
+        ("tests/training/test_replicas.py", "-k", "agree_on_it"),
+    ),
+    Mutation(
         "fused-update-bias-uncorrected",
         "glow_tf/training/update_operations.py",
         "lr=scalars.learning_rate * tf.sqrt(1 - scalars.beta2_power)",

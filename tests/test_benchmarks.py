@@ -61,8 +61,8 @@ def run_benchmarks(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(processes, "result", result_here)
     monkeypatch.chdir(ROOT)
 
-    def run(*options):
-        monkeypatch.setattr(sys, "argv", ["benchmarks", "--small", *options, "--out", str(tmp_path)])
+    def run(*options, out=tmp_path):
+        monkeypatch.setattr(sys, "argv", ["benchmarks", "--small", *options, "--out", str(out)])
         runpy.run_module("benchmarks", run_name="__main__")
         return capsys.readouterr().out
 
@@ -116,10 +116,30 @@ def test_benchmark_parts_run_and_keep_their_results(run_benchmarks, tmp_path):
 
 
 @pytest.mark.slow
-def test_benchmark_names_a_failed_peer(run_benchmarks, tmp_path):
+def test_benchmark_names_a_failed_peer(run_benchmarks, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.parts.PRODUCTS", ("nobody",))
     with pytest.raises(SystemExit, match="^benchmarks: nobody failed:\n"):
-        run_benchmarks("--peers", "nobody")
+        run_benchmarks("--peers")
     assert not (tmp_path / "results.json").exists()
+
+
+def test_benchmark_checks_its_options_and_its_file_first(run_benchmarks, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run_benchmarks("--peers", "nobody")
+    assert "invalid choice: 'nobody'" in capsys.readouterr().err
+    (tmp_path / "results.json").write_text("{")
+    with pytest.raises(SystemExit, match="^benchmarks: .*results.json is damaged .*; move it away.$"):
+        run_benchmarks("--peers")
+    inside_a_file = tmp_path / "results.json" / "folder"
+    with pytest.raises(SystemExit, match=f"^benchmarks: Not a directory: {inside_a_file}$"):
+        run_benchmarks("--peers", out=inside_a_file)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--forms", "xxla"), ("--dtypes", "float23"), ("--batches", "0")])
+def test_gpu_benchmark_refuses_what_it_would_measure_under_a_wrong_name(option, value, capsys):
+    with pytest.raises(SystemExit):
+        gpu.parse([option, value], ["step"])
+    assert f"{option}: " in capsys.readouterr().err
 
 
 @pytest.mark.slow

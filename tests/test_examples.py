@@ -9,7 +9,7 @@ from PIL import Image
 
 from glow_tf import Glow, ModelConfig
 from glow_tf.export import export_model
-from helpers.commands import ROOT
+from helpers.commands import ROOT, run_fork
 
 EXPECTED = {
     "density_2d": ("nats a point", "density_2d.png"),
@@ -89,3 +89,10 @@ def test_client_reports_what_it_cannot_read_in_one_line(saved_model, tmp_path):
         with pytest.raises(SystemExit, match=message) as end:
             serve(*words)
         assert "\n" not in end.value.code
+
+
+@pytest.mark.slow
+def test_inpainting_refuses_another_model_in_one_line(tiny_conditional_run, tmp_path):
+    for run, message in ((tmp_path, "is not a run folder"), (tiny_conditional_run, "expected an unconditional model")):
+        _, err = run_fork(ROOT / "examples" / "joint_inpainting.py", run, code=1)
+        assert message in err and err.count("\n") == 1

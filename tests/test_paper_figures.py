@@ -9,6 +9,7 @@ import pytest
 from experiments.paper_figures import report, significance, worker
 from experiments.paper_figures.experiments import SIZES, all_runs
 from experiments.paper_figures.results import Results, experiment_as_json
+from glow_tf.errors import RunError
 from helpers.commands import ROOT, run_fork
 
 FOLDER = ROOT / "experiments" / "paper_figures"
@@ -33,6 +34,12 @@ def test_paired_differences_decide_the_outcome():
     assert comparison(*seeds_differ_more_than_pairs).outcome == significance.HOLDS
     assert comparison(*reversed(seeds_differ_more_than_pairs)).outcome == significance.REVERSED
     assert comparison([1.0, 2.0, 3.0], [1.5, 1.8, 3.1]).outcome == significance.NOT_SIGNIFICANT
+
+
+def test_damaged_results_are_named(tmp_path):
+    (tmp_path / "results.jsonl").write_text('{"name": "reverse"')
+    with pytest.raises(RunError, match="results.jsonl is damaged .*; move it away"):
+        Results(tmp_path / "results.jsonl")
 
 
 def test_single_seed_decides_nothing():

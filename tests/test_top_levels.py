@@ -9,6 +9,7 @@ import tensorflow as tf
 from experiments.pretrained import top_levels, top_rotations, top_training
 from experiments.pretrained.top_flow import TopLevels
 from glow_tf import Glow, ModelConfig
+from glow_tf.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,6 @@ def test_lower_latents_are_those_of_a_model_of_the_lower_levels_alone(monkeypatc
     expected = lower.flow.encode_to_top(lower.dequantize(images, seed=[0, 0]))[0][-1]
     for glow in (model, lower):
         np.testing.assert_allclose(top_levels.lower_latents(glow, images), expected, atol=1e-5)
+    lower.trainable_variables[0].assign(np.full_like(lower.trainable_variables[0], 1e38))
+    with pytest.raises(DataError, match="latents of the faces are not finite, as the weights are too large"):
+        top_levels.lower_latents(lower, images)

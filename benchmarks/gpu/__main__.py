@@ -1,6 +1,6 @@
 """Measure Glow on a GPU: each result is one line of JSON, written at once, with card, versions and date.
 
-    python -m benchmarks.gpu --parts card rates step --depth 32 --batches 64 256 --out results.jsonl
+    python -m benchmarks.gpu --parts rates step --depth 32 --batches 64 256 --out results.jsonl
 
 A part that fails leaves a line with its error, and the next part runs. `--small` tries the script itself on a CPU.
 """
@@ -8,11 +8,12 @@ A part that fails leaves a line with its error, and the next part runs. `--small
 import argparse
 import json
 import pathlib
-import sys
 import time
 import traceback
 
 GLOW_TF_COMMAND = True  # a quiet start, as of train.py, see glow_tf/cli/quiet.py
+
+DTYPES, FORMS = ("float32", "bfloat16"), ("xla", "graph")
 
 
 def parse(arguments, names):
@@ -21,12 +22,17 @@ def parse(arguments, names):
     parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
     parser.add_argument("--depth", type=int, default=32, help="flow steps a level, K (default 32)")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256], help="batch sizes (default 64 256)")
-    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"], help="dtypes of the coupling networks")
-    parser.add_argument("--forms", nargs="+", default=["xla", "graph"], help="forms of the training step: xla, graph")
+    about = "dtypes of the coupling networks: float32, bfloat16 (default both)"
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, metavar="DTYPE", help=about)
+    about = "forms of the training step: xla, graph (default both)"
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS, metavar="FORM", help=about)
     parser.add_argument("--calls", type=int, default=20, help="calls of which the median is taken (default 20)")
     parser.add_argument("--small", action="store_true", help="tiny work that only tests the benchmark itself")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/benchmarks/gpu.jsonl"), help="file")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if (least := min(args.depth, args.calls, *args.batches)) < 1:
+        parser.error(f"--depth, --calls, --batches: expected at least 1, got {least}.")
+    return args
 
 
 def main(arguments):
@@ -61,4 +67,6 @@ def rows_of(name, part, args):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    from glow_tf.cli.command import run_command
+
+    run_command(main, "python -m benchmarks.gpu")

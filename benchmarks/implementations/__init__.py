@@ -17,6 +17,8 @@ IMPLEMENTATIONS = {
     "numpy products": "benchmarks.implementations.products:NumpyProducts",
 }
 """Name -> module and class; a module is imported only in the process that runs it."""
+PEERS = [name for name in IMPLEMENTATIONS if name != "ours" and not name.endswith(" products")]
+"""Names of the implementations that can be compared with ours."""
 
 
 def make(name, work):

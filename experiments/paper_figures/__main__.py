@@ -14,12 +14,12 @@ from glow_tf.cli.command import run_command, start_tensorflow  # noqa: E402
 
 start_tensorflow()
 
-from experiments.paper_figures import figures, report, worker  # noqa: E402
+from experiments.paper_figures import report, worker  # noqa: E402
 from experiments.paper_figures.experiments import SIZES, all_runs  # noqa: E402
 from experiments.paper_figures.results import Results  # noqa: E402
 from glow_tf.io import write_text  # noqa: E402
 
-NAME = "experiments.paper_figures"
+NAME = "python -m experiments.paper_figures"
 
 
 def train_missing(runs, results, folder, workers):
@@ -69,6 +69,8 @@ def parse(arguments):
 
 def main(arguments):
     """Run the command; return the exit code."""
+    from experiments.paper_figures import figures  # first: a package that it lacks is a sentence, before hours of work
+
     args = parse(arguments)
     runs = all_runs(SIZES[args.size], args.seeds)
     results = Results(args.out / "results.jsonl")

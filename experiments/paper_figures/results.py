@@ -2,6 +2,7 @@
 
 import json
 
+from glow_tf.errors import RunError
 from glow_tf.io import write_text
 
 
@@ -10,11 +11,17 @@ class Results:
 
     Args:
         path: JSON lines file; it need not exist.
+
+    Raises:
+        RunError: the file is damaged.
     """
 
     def __init__(self, path):
         self.path = path
-        self.rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        try:
+            self.rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        except ValueError as error:
+            raise RunError(f"{path} is damaged ({error}); move it away.") from error
 
     def missing(self, runs):
         """Return the runs without a row of exactly their experiment."""

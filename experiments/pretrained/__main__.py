@@ -1,10 +1,15 @@
 """Put the weights of a run into the package: `python -m experiments.pretrained RUN PRESET`.
 
-Writes `PRESET.weights.h5`, `PRESET.attributes.npz` (see `attributes.py`) and `PRESET.json`, the card: how the weights
-were trained, and which bits/dim they reach, which `tests/test_model_files.py` measures again. A run of `faces` has
-three levels (`train.py --preset faces --levels 3`), and `top_levels.py` adds the others. `--out FOLDER` writes not into
-the package but there, `--processor TEXT` says in the card what the run was trained on.
+Writes `PRESET.weights.h5`, `PRESET.attributes.npz` (see `attributes.py`) and the card `PRESET.json`, which says how the
+weights were trained and which bits/dim they reach; `tests/test_model_files.py` measures these again. A run of `faces`
+has three levels (`train.py --preset faces --levels 3`), and `top_levels.py` adds the others. `--out FOLDER` names
+another folder to write to, `--processor TEXT` what the run was trained on, for the card.
 """
+
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
 
 import argparse
 import dataclasses
@@ -12,16 +17,17 @@ import os
 import pathlib
 
 from experiments.pretrained import attributes, card, top_levels
-from experiments.pretrained.compression import compress
+from experiments.pretrained.compression import write_weights
 from glow_tf import presets
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.model import Glow
 from glow_tf.model_files import PACKAGED_WEIGHTS, load_weights_file
 from glow_tf.runs import Run
+from glow_tf.weights_file import ENDING
 
 
-def main(arguments=None):
+def main(arguments):
     """Write the better of the raw and the EMA weights of a run, by validation."""
     options = parse(arguments)
     run, preset = Run.open(options.run), presets.get(options.preset)
@@ -32,15 +38,13 @@ def main(arguments=None):
     epoch, ema = card.best_epoch(run)
     model = Glow(config)  # in float32, whatever the precision of the training was
     load_weights_file(model, run.weights_to_load(ema=ema))
-    options.out.mkdir(parents=True, exist_ok=True)
-    weights_path = options.out / f"{options.preset}.weights.h5"
-    model.save_weights(weights_path)
-    compress(weights_path)
     context = open_context(TargetOptions(str(run.path)))
-    card.write(options.out, options.preset, card.make(run, preset, model, context, epoch, ema, options.processor))
+    facts = card.make(run, preset, model, context, epoch, ema, options.processor)  # before a file is replaced
+    write_weights(model, options.out / f"{preset.name}.{ENDING}")
+    card.write(options.out, preset.name, facts)
     if with_top_levels:
         top_levels.main(["--out", str(options.out)])
-    attributes.main([options.preset, "--out", str(options.out)])
+    attributes.main([preset.name, "--out", str(options.out)])
 
 
 def parse(arguments):
@@ -51,7 +55,3 @@ def parse(arguments):
     parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder to write to")
     parser.add_argument("--processor", default=f"{os.cpu_count()} CPU cores", help="what the run was trained on")
     return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,27 +1,30 @@
 """Put attribute directions of packaged weights into the package: `python -m experiments.pretrained.attributes PRESET`.
 
 Writes `PRESET.attributes.npz`, which `glow_tf.load_attributes(PRESET)` and the page read (see
-`glow_tf.model_files.packaged_attributes`), and names in `PRESET.json` how it was made. `--out FOLDER` finds the weights
-and the card elsewhere than in the package.
+`glow_tf.model_files.packaged_attributes`), and says in the card `PRESET.json` how it was made. `--out FOLDER` names the
+folder of weights and card, if it is not that of the package.
 """
 
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
-import functools
 import io
 import json
 import pathlib
 
 import numpy as np
-import tensorflow as tf
-import tqdm
 
 from experiments.pretrained import card
 from glow_tf import batched, presets
 from glow_tf.attributes import difference_of_means
-from glow_tf.edits import decode_with_overshoot
-from glow_tf.errors import ConfigError
-from glow_tf.evaluation.attribute_measurement import AttributeImages, AttributeMeasurement
+from glow_tf.errors import ConfigError, DataError
+from glow_tf.evaluation.attribute_measurement import AttributeImages
+from glow_tf.evaluation.attribute_report import start_measurement
 from glow_tf.evaluation.labeled_images import attribute_names, read_labeled_images, read_validation
+from glow_tf.evaluation.options import progress_bar
 from glow_tf.evaluation.trained_model import EvaluationContext
 from glow_tf.io import write_bytes
 from glow_tf.model import Glow
@@ -29,17 +32,17 @@ from glow_tf.model_files import ATTRIBUTES_ENDING, PACKAGED_WEIGHTS, load_weight
 from glow_tf.quantization import quantize
 from glow_tf.weights_file import ENDING, written_digest
 
-TRAIN_IMAGES = 10_000
-"""Training images from which the directions are computed, at most."""
+MAX_IMAGES = 10_000
+"""Images of each split, at most: the directions are computed from training images and calibrated on others."""
 EXAMPLES = 24
 """Test images that come with the directions, for the page to start with."""
 STEPS = 8
-"""Steps of rounding in the root mean square of a direction, at least: the file is half as large."""
+"""Steps of rounding, at least, in the root mean square of a direction; rounding halves the file."""
 MIN_COSINE = 0.998
 """Smallest cosine between a direction and the rounded one, 3.6 degrees."""
 
 
-def main(arguments=None):
+def main(arguments):
     """Compute and write the attributes of a preset, unless its source has none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", help="name of the preset")
@@ -48,29 +51,31 @@ def main(arguments=None):
     preset, weights = presets.get(options.preset), options.out / f"{options.preset}.{ENDING}"
     if preset.model.classes:
         raise ConfigError(f"{preset.name} is conditional: its directions depend on the class.")
+    facts = json.loads((options.out / f"{preset.name}.json").read_text())
     model = Glow(preset.model)
     load_weights_file(model, weights)
     context = EvaluationContext(options.out, preset.data, None, options.out, file_model=model)
     if not attribute_names(context.source):
         return
-    arrays, facts = compute(context)
+    arrays, facts["attributes"] = compute(context)
     file = io.BytesIO()
     np.savez_compressed(file, weights=np.array(written_digest(weights)), **arrays)
-    write_bytes(options.out / f"{preset.name}.{ATTRIBUTES_ENDING}", file.getvalue())
-    print(f"{len(file.getvalue()):,} bytes")
-    path = options.out / f"{preset.name}.json"
-    card.write(options.out, preset.name, json.loads(path.read_text()) | {"attributes": facts})
+    path = options.out / f"{preset.name}.{ATTRIBUTES_ENDING}"
+    write_bytes(path, file.getvalue())
+    print(f"{path}: {len(file.getvalue()):,} bytes")
+    card.write(options.out, preset.name, facts)
 
 
 def compute(context):
-    """Return the arrays of the file, and what the card says of them."""
-    labeled = read_labeled_images(context, "train", TRAIN_IMAGES)
-    with tqdm.tqdm(total=len(labeled.images), desc="encoding", unit=" images") as bar:
+    """Return the arrays of the file, and the facts about them for the card."""
+    labeled = read_labeled_images(context, "train", MAX_IMAGES)
+    with progress_bar(len(labeled.images), "encoding") as bar:
         z = batched.encode(context.model, labeled.images, bar=bar)
     attributes = calibrated(difference_of_means(z, labeled.tags, labeled.names), labeled, context)
     directions = rounded(attributes.directions)
     examples = read_labeled_images(context, "test", EXAMPLES)
-    # The page starts with the first, which should lack what its first sliders add, and mixes it with the last.
+    # The page starts with the first image and blends it with the last: the two that have the fewest of the attributes
+    # of the first sliders, a third of all, so that the sliders change much.
     first, last, *others = np.argsort(examples.tags[:, : len(examples.names) // 3].sum(1), kind="stable")
     order = [first, *others, last]
     arrays = {
@@ -91,14 +96,11 @@ def compute(context):
 
 
 def calibrated(attributes, labeled, context):
-    """Calibrate attributes on validation images."""
-    validation, test = read_validation(context, TRAIN_IMAGES), read_labeled_images(context, "test", TRAIN_IMAGES)
-    decode = tf.function(
-        functools.partial(decode_with_overshoot, context.model), reduce_retracing=True, autograph=False
-    )
+    """Return attributes with the lengths that suit validation images (see `glow_tf.evaluation.calibration`)."""
+    validation, test = read_validation(context, MAX_IMAGES), read_labeled_images(context, "test", MAX_IMAGES)
     images = AttributeImages(labeled, validation, test)
-    measurement = AttributeMeasurement(context.model, images, attributes.names, decode=decode)
-    with tqdm.tqdm(total=measurement.images_to_calibrate(1), desc="calibrating", unit=" images") as bar:
+    measurement = start_measurement(context, images, attributes.names, 1, (0, 0))
+    with progress_bar(measurement.images_to_calibrate(1), "calibrating") as bar:
         return measurement.calibrate({"means": attributes}, bar)["means"]
 
 
@@ -106,16 +108,17 @@ def rounded(directions):
     """Round directions `[n, D]` to multiples of a power of two, as float16, which compresses well.
 
     Raises:
-        AssertionError: a direction changed by more than `MIN_COSINE` allows.
+        DataError: a direction would change by more than `MIN_COSINE` allows.
     """
     size = np.sqrt(np.mean(np.square(directions), 1, keepdims=True))
     step = 2.0 ** np.floor(np.log2(size / STEPS))
-    result = (np.round(directions / step) * step).astype(np.float16)
-    lengths = [np.linalg.norm(np.asarray(array, float), axis=1) for array in (directions, result)]
-    cosines = np.sum(directions * result.astype(float), 1) / (lengths[0] * lengths[1])
-    assert cosines.min() > MIN_COSINE, cosines
+    with np.errstate(over="ignore", invalid="ignore"):  # the cosine is then NaN
+        result = (np.round(directions / step) * step).astype(np.float16)
+        lengths = [np.linalg.norm(np.asarray(array, float), axis=1) for array in (directions, result)]
+        cosines = np.sum(directions * result.astype(float), 1) / (lengths[0] * lengths[1])
+    if not np.all(cosines > MIN_COSINE):
+        raise DataError(
+            f"a direction and its rounding to float16 have the cosine {cosines.min():.4f}, expected more than "
+            f"{MIN_COSINE}; the weights may be too large."
+        )
     return result
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The card of packaged weights: the command that trained them and its time, the model, bits/dim, license."""
+"""The card of packaged weights: the command that trained them, its time, the model, its bits/dim, the license."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ import numpy as np
 
 from glow_tf.cli import train
 from glow_tf.data import open_source, pipeline
-from glow_tf.errors import ConfigError
+from glow_tf.errors import ConfigError, DataError, RunError
 from glow_tf.evaluation import likelihood
 from glow_tf.fields import option_name
 from glow_tf.io import write_text
@@ -19,7 +19,7 @@ from glow_tf.quantization import bits_per_dim
 from glow_tf.runs import EMA_SUFFIX
 
 CHECKED_IMAGES = 32
-"""Test images whose bits/dim, at the middle of each bin, are written for the test."""
+"""First test images, whose mean bits/dim at the middle of each bin a test measures again."""
 PARTS = ("model", "data", "training")
 """Parts of an experiment whose fields are options of `train.py`."""
 
@@ -28,8 +28,10 @@ def check_model(experiment, preset):
     """Check that a run has the model of a preset; the precision of the coupling networks may differ in training.
 
     Raises:
-        ConfigError: it has another model.
+        ConfigError: it has another model, or a conditional one.
     """
+    if preset.model.classes:
+        raise ConfigError(f"{preset.name} is conditional, and the weights that come with the package are not.")
     model = dataclasses.replace(experiment.model, network_dtype=preset.model.network_dtype)
     if model != preset.model:
         differences = [
@@ -49,7 +51,7 @@ def make(run, preset, model, context, epoch, ema, processor):
         model: the `Glow` that has them, in float32.
         context: the `EvaluationContext` of the run's data.
         epoch: row of the metrics of their epoch.
-        ema: they are the EMA weights.
+        ema: True for EMA weights.
         processor: what the run was trained on, in words.
     """
     return {
@@ -69,10 +71,21 @@ def make(run, preset, model, context, epoch, ema, processor):
 
 
 def measured(preset, model, context):
-    """Return the model and its bits/dim, as parts of the card; the arguments are those of `make`."""
+    """Return the model and its bits/dim, as parts of the card; the arguments are those of `make`.
+
+    Raises:
+        DataError: the bits/dim of a test image are not finite.
+    """
+    bits = likelihood.measure(context, model, draws=4)
+    if bits.non_finite:
+        count = bits.values.shape[1]
+        raise DataError(
+            f"{bits.non_finite:,} of {count:,} test images have no finite bits/dim, as the weights are too large; the "
+            "files stay as they are."
+        )
     return {
         "model": dataclasses.asdict(model.config),
-        "test": likelihood.measure(context, model, draws=4).to_dict(),
+        "test": bits.to_dict(),
         "first_test_images": {
             "count": CHECKED_IMAGES,
             "bits_per_dim": mean_bits_per_dim(model, first_test_images(preset)),
@@ -83,7 +96,7 @@ def measured(preset, model, context):
 def write(folder, name, values):
     """Write the card `NAME.json`, and print it."""
     text = json.dumps(values, indent=2)
-    write_text(pathlib.Path(folder) / f"{name}.json", f"{text}\n")
+    write_text(folder / f"{name}.json", f"{text}\n")
     print(text)
 
 
@@ -118,20 +131,26 @@ def option_words(name, value, annotation):
 
 
 def training_seconds(run):
-    """Return the time of all training steps of a run at the median speed of its epochs: pauses do not count."""
+    """Return the time of all steps of a run at the median speed of its epochs, so that pauses do not count."""
     rows = MetricsTable(run.metrics_path).rows()
     return rows[-1]["images"] / float(np.median([row["images_per_second"] for row in rows]))
 
 
 def best_epoch(run):
-    """Return the row of the metrics with the best validation, and whether the EMA weights reached it."""
+    """Return the row of the metrics with the best validation, and whether the EMA weights reached it.
+
+    Raises:
+        RunError: no epoch was validated, or the loss was not finite in any.
+    """
     rows, weight_y = MetricsTable(run.metrics_path).rows(), run.experiment().model.weight_y
     losses = {
         (i, ema): validation_loss(row, EMA_SUFFIX * ema, weight_y)
         for i, row in enumerate(rows)
         for ema in (False, True)
     }
-    i, ema = min(losses, key=losses.get)
+    i, ema = min(losses, key=losses.get, default=(None, False))
+    if i is None or not np.isfinite(losses[i, ema]):
+        raise RunError(f"no epoch of {run.path} has a validation loss that is finite; train it first.")
     return rows[i], ema
 
 

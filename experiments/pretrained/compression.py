@@ -1,19 +1,19 @@
-"""Round weights, and compress a weights file without loss; HDF5 decompresses it whenever it is read."""
+"""Round weights, and write them compressed without loss; HDF5 decompresses a file whenever it is read."""
 
 import os
 import pathlib
 
 import h5py
+import keras
 import numpy as np
 
 from glow_tf.io import write_atomically
 
 MIN_SIZE = 64
-"""Values of an array from which on its compressed chunk is smaller than the array."""
-
+"""Least number of values in an array that is compressed: the chunk of a smaller one would be larger than the array."""
 
 MANTISSA_BITS = 12
-"""Bits that rounding leaves of the 23 of a float32; bits/dim of the faces differ by 1e-5."""
+"""Bits that rounding leaves of the 23 of a float32. The bits/dim of the faces change by 1e-5."""
 
 
 def round_weights(array: np.ndarray) -> np.ndarray:
@@ -21,6 +21,16 @@ def round_weights(array: np.ndarray) -> np.ndarray:
     dropped = 23 - MANTISSA_BITS
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     return (bits + np.uint32(1 << dropped - 1) >> dropped << dropped).view(np.float32)
+
+
+def write_weights(model: keras.Model, path: pathlib.Path) -> None:
+    """Write the compressed weights file of a model, in place of one that is there only once it is whole."""
+
+    def write(temporary: pathlib.Path) -> None:
+        model.save_weights(temporary)
+        compress(temporary)
+
+    write_atomically(path, write)
 
 
 def compress(path: str | os.PathLike[str]) -> None:

@@ -1,4 +1,4 @@
-"""The top levels of a Glow as a flow of their own, from the latents of the level below."""
+"""The top levels of a Glow as a flow of their own, which begins at the latents of the level below."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,11 +8,11 @@ from glow_tf.layers.shared_steps import run_steps
 
 
 class TopLevels:
-    """The levels of a `GlowFlow` from one on, with the split before them and the top prior.
+    """The last levels of a `GlowFlow`, with the splits before them and the top prior.
 
     Args:
         flow: the flow. Its last level ends at 1x1.
-        first: the first of the levels. A flow that begins at 0 has no split before it, and runs single levels alone.
+        first: the first of the levels. Level 0 has no split before it: there, only `run_level` can be called.
     """
 
     def __init__(self, flow, first):
@@ -27,7 +27,7 @@ class TopLevels:
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def encode(self, h):
-        """Return the last latent, and the negative log-likelihood `[B]`, less a constant.
+        """Return the last latents, and the negative log-likelihood `[B]` in nats, less the constants of the Gaussians.
 
         Args:
             h: the latents that enter the first split.
@@ -52,7 +52,7 @@ class TopLevels:
         return self.run_level(self.levels[0], h)[0]
 
     def initialize(self, h, labels):
-        """Set rotations, actnorms and the top prior from latents; unused weights of the last level become 0.
+        """Set rotations, actnorms and the top prior from latents; weights that a 1x1 image does not use become 0.
 
         Args:
             h: the latents that enter the first split.

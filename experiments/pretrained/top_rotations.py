@@ -1,10 +1,10 @@
-"""Rotations of channels that gather what tells the features of drawn faces apart, by Fisher's linear discriminants."""
+"""Rotations of channels that gather what tells the features of drawn faces apart: Fisher's linear discriminants."""
 
 import numpy as np
 import scipy.linalg
 
 RIDGE = 1e-4
-"""Added to the variances within the values: latents are of the order of 1."""
+"""Number added to the variances that the features leave, so that none is 0; latents are of the order of 1."""
 
 
 def labels_of(features):
@@ -18,14 +18,14 @@ def labels_of(features):
 
 
 def one_hot(labels):
-    """Return labels `[n, F]` as zeros and ones `[n, values]`, less their means."""
+    """Return labels `[n, F]` as columns of zeros and ones `[n, V]`, one for each value, less the mean of the column."""
     columns = [np.eye(column.max() + 1)[column] for column in labels.T]
     values = np.concatenate(columns, axis=1)
     return values - values.mean(0)
 
 
 def discriminant_count(labels):
-    """Return the number of directions that tell features `[n, F]` apart: for each, one less than it has values."""
+    """Return the number of directions that tell labels `[n, F]` apart: of each feature, one less than it has values."""
     return int(labels.max(0).sum())
 
 
@@ -82,9 +82,9 @@ def rotated(channels, count, seed):
 
 
 def places(channels, count):
-    """Return the channels of `count` discriminants, and the others.
+    """Return the channels of `count` discriminants, and the other channels.
 
-    Half of the discriminants are in the half of the channels that a coupling passes on, half in the other.
+    Half of the discriminants are in the half of the channels that a coupling passes on, and half in the other half.
     """
     first = np.concatenate([np.arange(count // 2), channels // 2 + np.arange(count - count // 2)])
     return first, np.setdiff1d(np.arange(channels), first)

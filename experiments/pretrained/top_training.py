@@ -13,8 +13,8 @@ BATCH_SIZE, WARMUP_STEPS = 128, 200
 def fit(top, latents, labels, steps, learning_rate):
     """Train top levels with random batches of latents and a cosine decay of the learning rate.
 
-    The loss is the negative log-likelihood of the latents and of the features, the latter by logistic regression on the
-    last latent, as the original code adds the loss of a classifier. Without it, the faces with an attribute formed
+    The loss is the negative log-likelihood of the latents, and that of the features by logistic regression on the last
+    latents, as the original code adds the loss of a classifier. Without the second, the faces with an attribute formed
     several clusters, and no single direction led to them.
 
     Args:
@@ -22,7 +22,7 @@ def fit(top, latents, labels, steps, learning_rate):
         latents: the latents `[n, H, W, C]` that enter their first split.
         labels: the features of their faces, int `[n, F]`.
         steps: number of steps.
-        learning_rate: the learning rate after the warm-up.
+        learning_rate: the learning rate at the end of the warm-up.
     """
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps - WARMUP_STEPS, warmup_target=learning_rate, warmup_steps=WARMUP_STEPS
@@ -44,7 +44,7 @@ def fit(top, latents, labels, steps, learning_rate):
         optimizer.apply_gradients(zip(tape.gradient(loss, [v.value for v in variables]), variables, strict=True))
         return loss
 
-    rng, mean = np.random.default_rng(steps), None
+    rng, mean = np.random.default_rng(seed=steps), None  # another seed for each training
     with tqdm.trange(steps, desc="training") as bar:
         for _ in bar:
             rows = rng.integers(0, len(latents), BATCH_SIZE)

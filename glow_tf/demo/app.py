@@ -35,6 +35,7 @@ from glow_tf.pictures import png
 
 if TYPE_CHECKING:
     from glow_tf.demo.edits import Pictures
+    from glow_tf.demo.image_store import StoredImage
     from glow_tf.demo.session import DemoSession
 
 STATIC = pathlib.Path(__file__).with_name("static")
@@ -101,16 +102,18 @@ def create_app(session: "DemoSession", *, hosts: HostRule | None = None) -> Fast
     async def add_image(request: Request, label: Label = None) -> dict[str, Any]:
         data, shape = await request.body(), session.model.image_shape
 
-        def add() -> dict[str, Any]:
+        def read() -> "tuple[StoredImage, list[str]]":
             image, notes = uploads.read_upload(data, shape)
-            image_id = session.add(image, label)
-            return {"id": image_id, "notes": [*notes, *filter(None, [session.explain(image_id)])]}
+            own = session.own_image(image, label)
+            return own, [*notes, *filter(None, [session.explain(own)])]
 
-        return await queue.run(add)
+        own, notes = await queue.run(read)
+        # Not in the queue, where a computation that has begun runs to its end even if its client has gone.
+        return {"id": session.add(own), "notes": notes}
 
     @app.post("/api/draw", response_model=None)
     async def draw(body: messages.DrawRequest) -> dict[str, Any]:
-        return {"id": await queue.run(lambda: session.draw(body.temperature, body.seed, body.label))}
+        return {"id": session.add(await queue.run(lambda: session.draw(body.temperature, body.seed, body.label)))}
 
     @app.get("/api/images/{image_id}")
     def image(image_id: str) -> Response:

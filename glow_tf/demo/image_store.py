@@ -27,12 +27,14 @@ class StoredImage:
         label: its class in a conditional model, else None.
         z: float32 `[D]`, its flat latents, or None until they are first needed.
         bits_per_dim: its bits/dim, or None until they are first needed.
+        kind: first word of its id: "own" of a visitor's image, "sample" of a sample.
     """
 
     image: np.ndarray
     label: int | None = None
     z: np.ndarray | None = None
     bits_per_dim: float | None = None
+    kind: str = "own"
 
 
 class ImageStore:
@@ -55,19 +57,18 @@ class ImageStore:
 
     def add_test_image(self, image: TensorLike, label: int | None = None) -> None:
         """Store the next test image, uint8 `[H, W, C]`, under the id `"test-N"`."""
-        self._test[f"test-{len(self._test)}"] = self._quantized(image, label)
+        self._test[f"test-{len(self._test)}"] = self.quantized(image, label)
 
-    def add(self, image: TensorLike, label: int | None = None) -> str:
-        """Store an uploaded image, uint8 `[H, W, C]`, and return its id: the same for the same image and label."""
-        return self._store("own", self._quantized(image, label))
+    def quantized(self, image: TensorLike, label: int | None = None) -> StoredImage:
+        """Return an image uint8 `[H, W, C]` as one that can be stored."""
+        return StoredImage(quantization.quantize(image, self._bits).numpy(), label)
 
-    def add_sample(self, image: np.ndarray, label: int | None, z: np.ndarray) -> str:
-        """Store a sample, uint8 `[H, W, C]`, with the flat latents `[D]` it was decoded from, and return its id."""
-        return self._store("sample", StoredImage(image, label, z))
+    def add(self, stored: StoredImage) -> str:
+        """Store an uploaded image or a sample, and return its id: the same for the same image and label.
 
-    def _store(self, kind: str, stored: StoredImage) -> str:
-        """Store an image among the uploaded ones; drop the one whose last use is longest ago if there are too many."""
-        image_id = f"{kind}-{hashlib.sha256(stored.image.tobytes()).hexdigest()[:12]}-{stored.label}"
+        If there are too many, the one whose last use is longest ago is dropped.
+        """
+        image_id = f"{stored.kind}-{hashlib.sha256(stored.image.tobytes()).hexdigest()[:12]}-{stored.label}"
         with self._lock:
             self._uploaded.setdefault(image_id, stored)
             self._uploaded.move_to_end(image_id)
@@ -88,6 +89,3 @@ class ImageStore:
                 raise UnknownImageError("This image is no longer stored here; choose it again.")
             self._uploaded.move_to_end(image_id)
             return self._uploaded[image_id]
-
-    def _quantized(self, image: TensorLike, label: int | None) -> StoredImage:
-        return StoredImage(quantization.quantize(image, self._bits).numpy(), label)

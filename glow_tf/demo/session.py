@@ -16,7 +16,7 @@ from glow_tf.demo.compiled_model import CompiledModel
 from glow_tf.demo.directions import Directions
 from glow_tf.demo.edits import Pictures
 from glow_tf.demo.held_out_images import HeldOutImages, read_packaged_images, read_test_images
-from glow_tf.demo.image_store import ImageStore
+from glow_tf.demo.image_store import ImageStore, StoredImage
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
@@ -108,8 +108,8 @@ class DemoSession:
             "noun": self.noun,
         }
 
-    def add(self, image: TensorLike, label: int | None = None) -> str:
-        """Store a visitor's image and return its id.
+    def own_image(self, image: TensorLike, label: int | None = None) -> StoredImage:
+        """Return a visitor's image, which `add` stores.
 
         Args:
             image: uint8 `[H, W, C]`.
@@ -120,9 +120,13 @@ class DemoSession:
         """
         label = (label or 0) if self.class_names else None
         self._check_label(label)
-        return self.images.add(image, label)
+        return self.images.quantized(image, label)
 
-    def explain(self, image_id: str) -> str:
+    def add(self, stored: StoredImage) -> str:
+        """Store the result of `own_image` or `draw` and return its id."""
+        return self.images.add(stored)
+
+    def explain(self, stored: StoredImage) -> str:
         """Return a sentence on a picture that is far from the data, an empty one for others.
 
         It is far if its bits/dim exceed those of the test images by more than these spread, above their median.
@@ -131,7 +135,7 @@ class DemoSession:
         if not test_ids:
             return ""
         test_ids = [test_ids[i] for i in spread_positions(len(test_ids), COMPARED_IMAGES)]
-        bits = edits.bits_per_dim(self.compiled, self.images.get(image_id))
+        bits = edits.bits_per_dim(self.compiled, stored)
         usual = [edits.bits_per_dim(self.compiled, self.images.get(name)) for name in test_ids]
         low, median, high = np.min(usual), np.median(usual), np.max(usual)
         if bits <= high + (high - median):
@@ -142,8 +146,8 @@ class DemoSession:
             f"{low:.1f} to {high:.1f}. Changes to it will hardly look like pictures."
         )
 
-    def draw(self, temperature: float, seed: int, label: int | None = None) -> str:
-        """Store one sample, by temperature, seed and class, to work on; return its id.
+    def draw(self, temperature: float, seed: int, label: int | None = None) -> StoredImage:
+        """Return one sample, by temperature, seed and class, to work on, which `add` stores.
 
         Raises:
             DataError: the sample is no picture, or there is no such class.
@@ -153,9 +157,8 @@ class DemoSession:
         drawn = edits.decode(self.compiled, eps, labels)
         if drawn.outside[0]:
             raise DataError("The model drew no picture this time; draw again, or lower the temperature.")
-        return self.images.add_sample(
-            drawn.images[0], None if labels is None else int(labels[0]), flatten_latents(eps)[0]
-        )
+        label = None if labels is None else int(labels[0])
+        return StoredImage(drawn.images[0], label, flatten_latents(eps)[0], kind="sample")
 
     def image(self, image_id: str) -> np.ndarray:
         """Return the image uint8 `[H, W, C]` of an id."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from glow_tf.attributes import Attributes
 from glow_tf.edits import decode_with_overshoot
-from glow_tf.evaluation.attribute_measurement import CALIBRATION_IMAGES, AttributeImages, AttributeMeasurement
+from glow_tf.evaluation.attribute_measurement import AttributeImages, AttributeMeasurement
 from glow_tf.evaluation.attribute_strips import draw_strips, reduced_remark, strip_images
 from glow_tf.evaluation.options import PictureOptions, progress_bar
 from glow_tf.evaluation.trained_model import EvaluationContext
@@ -20,7 +20,7 @@ MIN_IMAGES_TO_COMPILE = 2000
 
 
 def start_measurement(
-    context: EvaluationContext, images: AttributeImages, names: Sequence[str], counts: tuple[int, int]
+    context: EvaluationContext, images: AttributeImages, names: Sequence[str], methods: int, counts: tuple[int, int]
 ) -> AttributeMeasurement:
     """Return what calibrates and measures directions, with a compiled `decode` if that pays.
 
@@ -28,13 +28,16 @@ def start_measurement(
         context: the model that moves images.
         images: real images with attributes.
         names: the attributes to calibrate and to measure.
-        counts: images with an attribute, and as many without it, at most; and number of samples.
+        methods: number of methods, each of which has directions.
+        counts: images with an attribute, and as many without it, at most, of which 0 skips the samples too; and number
+            of samples.
     """
-    count, samples = counts
-    decode = functools.partial(decode_with_overshoot, context.model)
-    if len(names) * (count + CALIBRATION_IMAGES) + samples >= MIN_IMAGES_TO_COMPILE:
-        decode = tf.function(decode, reduce_retracing=True, autograph=False)
-    return AttributeMeasurement(context.model, images, names, decode=decode)
+    measurement = AttributeMeasurement(context.model, images, names)
+    measured = measurement.images_to_measure(methods, *counts) if counts[0] else 0
+    if measurement.images_to_calibrate(methods) + measured >= MIN_IMAGES_TO_COMPILE:
+        decode = functools.partial(decode_with_overshoot, context.model)
+        measurement.decode = tf.function(decode, reduce_retracing=True, autograph=False)
+    return measurement
 
 
 def write_report(

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import sys
+import threading
 import time
 from types import SimpleNamespace
 from unittest import mock
@@ -16,6 +17,7 @@ import glow_tf.demo
 from glow_tf.cli import demo
 from glow_tf.errors import GlowError
 from glow_tf.extras import optional_packages
+from helpers.asgi import END, ask
 from helpers.commands import call
 from helpers.uploads import INVALID_FILES, encode_image
 
@@ -221,6 +223,36 @@ def test_cancelled_request_is_not_computed_and_leaves_its_place():
         assert done == [0, 2] and not queue._newest and not queue._waiting
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("path", "work", "body"),
+    [("/api/images", "explain", encode_image(np.full((8, 8), 32, np.uint8))), ("/api/draw", "draw", b"{}")],
+    ids=["upload", "sample"],
+)
+def test_image_of_a_request_that_is_given_up_in_its_computation_is_not_stored(session, monkeypatch, path, work, body):
+    compute, begun, given_up, stored = getattr(session, work), threading.Event(), threading.Event(), []
+
+    def computed_late(*arguments):
+        begun.set()
+        assert given_up.wait(5)
+        return compute(*arguments)
+
+    async def scenario():
+        headers = [("Host", "127.0.0.1"), ("Content-Type", "application/json")]
+        app = create_app(session)
+        request = asyncio.create_task(ask(app, body, END, path=path, headers=headers))
+        await asyncio.to_thread(begun.wait, 5)
+        request.cancel()
+        given_up.set()
+        await asyncio.wait({request})
+        assert request.cancelled()
+        assert (await ask(app, b"{}", END, path="/api/draw", headers=headers))[0] == 200, "after the first computation"
+
+    monkeypatch.setattr(session, work, computed_late)
+    monkeypatch.setattr(session.images, "add", lambda *_: stored.append(path) or "own-1")
+    asyncio.run(scenario())
+    assert len(stored) == 1
 
 
 def test_demo_rejects_an_unusable_port_or_host():

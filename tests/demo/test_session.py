@@ -9,7 +9,7 @@ from glow_tf.demo import directions, edits
 from glow_tf.demo import session as session_module
 from glow_tf.demo.directions import Directions
 from glow_tf.demo.held_out_images import HeldOutImages
-from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, ImageStore, UnknownImageError
+from glow_tf.demo.image_store import MAX_UPLOADED_IMAGES, ImageStore, StoredImage, UnknownImageError
 from glow_tf.demo.session import open_session
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation import reconstruction
@@ -152,12 +152,12 @@ def test_session_redraws_the_chosen_levels(session):
 
 def test_session_stores_uploads(session, conditional_session):
     image = np.full((8, 8, 1), 77, np.uint8)
-    name = session.add(image)
-    assert name == session.add(image) and np.all(session.image(name) == 64), "quantized to 4 bits"
+    name = session.add(session.own_image(image))
+    assert name == session.add(session.own_image(image)) and np.all(session.image(name) == 64), "quantized to 4 bits"
     np.testing.assert_array_equal(session.blend(name, "test-0", [0.0]).images[0], session.image(name))
-    assert conditional_session.add(image, 3) != conditional_session.add(image, 4)
+    assert conditional_session.add(conditional_session.own_image(image, 3)).endswith("-3")
     with pytest.raises(DataError, match="class: expected 0 to 9, got 10"):
-        conditional_session.add(image, 10)
+        conditional_session.own_image(image, 10)
     with pytest.raises(UnknownImageError, match="choose it again"):
         session.image("own-nothing")
 
@@ -165,10 +165,10 @@ def test_session_stores_uploads(session, conditional_session):
 def test_pictures_that_were_used_last_are_kept():
     store = ImageStore(bits=8)
     pictures = np.arange(MAX_UPLOADED_IMAGES + 2, dtype=np.uint8).reshape(-1, 1, 1, 1)
-    names = [store.add(picture) for picture in pictures[:MAX_UPLOADED_IMAGES]]
+    names = [store.add(StoredImage(picture)) for picture in pictures[:MAX_UPLOADED_IMAGES]]
     store.get(names[0])
-    assert store.add(pictures[1]) == names[1]
-    names += [store.add(picture) for picture in pictures[MAX_UPLOADED_IMAGES:]]
+    assert store.add(StoredImage(pictures[1])) == names[1]
+    names += [store.add(StoredImage(picture)) for picture in pictures[MAX_UPLOADED_IMAGES:]]
     for name, picture in zip(names, pictures, strict=True):
         if name in names[2:4]:
             with pytest.raises(UnknownImageError):
@@ -178,14 +178,14 @@ def test_pictures_that_were_used_last_are_kept():
 
 
 def test_session_draws_a_sample_to_work_on(session, conditional_session):
-    name = session.draw(0.6, 3)
+    name = session.add(session.draw(0.6, 3))
     np.testing.assert_array_equal(session.image(name), session.sample(1, 0.6, 3).images[0])
     strengths = {"3": 0.5}
     session.directions.wait()
     z = flatten_latents([e.numpy() for e in session.model.sample_latents(1, 0.6, seed=3)])
     moved = unflatten_latents(session.directions.attributes.apply(z, strengths), session.model)
     assert_same(session.move(name, strengths).images, session.model.decode(moved))
-    assert conditional_session.draw(0.6, 3, label=7).endswith("-7")
+    assert conditional_session.draw(0.6, 3, label=7).label == 7
     with pytest.raises(DataError, match="lower the temperature"):
         session.draw(1e9, 3)
 
@@ -201,13 +201,13 @@ def test_session_shortens_strengths_until_the_picture_is_one(session):
 
 
 def test_session_explains_a_picture_far_from_the_data(session, conditional_session):
-    name = session.add(np.full((8, 8, 1), 160, np.uint8))
+    own = session.own_image(np.full((8, 8, 1), 160, np.uint8))
     test_bits = [edits.bits_per_dim(session.compiled, session.images.get(i)) for i in session.images.test_ids[:16]]
     noise = session.model.bits_per_dim(session.image("test-2")[None], noise=0.5)
     assert test_bits[2] == pytest.approx(float(noise[0]), rel=1e-4)
     for bits, far in ((np.max(test_bits), False), (9.0 + np.max(test_bits), True), (np.nan, True)):
-        session.images.get(name).bits_per_dim = bits
-        assert ("far from what the model has learned" in session.explain(name)) == far
+        own.bits_per_dim = bits
+        assert ("far from what the model has learned" in session.explain(own)) == far
     assert session.describe()["test_names"][0] == f"test image 1: {conditional_session.images.get('test-0').label}"
     assert conditional_session.describe()["test_labels"][0] == conditional_session.images.get("test-0").label
 

@@ -11,6 +11,7 @@ from glow_tf.attributes import Attributes
 from glow_tf.evaluation.attribute_accuracy import AttributeEdits, EditEffect
 from glow_tf.evaluation.attribute_detection import independent_attributes, lower_accuracies
 from glow_tf.evaluation.attribute_measurement import AttributeImages, AttributeMeasurement
+from glow_tf.evaluation.attribute_report import start_measurement
 from glow_tf.evaluation.attribute_strips import STRENGTHS, strip_images
 from glow_tf.evaluation.attribute_table import AttributeTable, MethodEffects
 from glow_tf.evaluation.calibration import calibrate, choose_factor
@@ -174,6 +175,17 @@ def test_directions_are_calibrated_on_validation_images_and_measured_on_test_ima
     bright = dataclasses.replace(images, validation=labeled([(190, 60), (190, 190)]))
     measurement = AttributeMeasurement(Pixels(), bright, NAMES, decode=decode)
     assert measurement.calibrated_names == NAMES[1:], "all have a bright left column"
+
+
+def test_decoding_is_compiled_where_all_that_calibration_and_measurement_decode_makes_it_pay():
+    train, context = labeled(IMAGES), types.SimpleNamespace(model=Pixels())
+    images, names = AttributeImages(train, train, train), NAMES[:2]
+    without_validation = dataclasses.replace(images, validation=None)
+    # Calibration decodes 50 images of each of the two attributes twice, and 16 times for each method.
+    assert start_measurement(context, images, names, 1, (0, 5000)).decode is None, "1,800; no images, no samples"
+    assert start_measurement(context, images, names, 1, (50, 0)).decode is not None, "1,800 and 400"
+    assert start_measurement(context, images, names, 2, (0, 0)).decode is not None, "3,400"
+    assert start_measurement(context, without_validation, names, 1, (50, 1500)).decode is None, "1,900"
 
 
 def test_table_names_what_fails_and_leaves_empty_columns_out():

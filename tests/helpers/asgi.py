@@ -36,6 +36,7 @@ async def ask(app, *messages, method="POST", path="/api/images", headers=()):
         "type": "http",
         "method": method,
         "path": path,
+        "query_string": b"",
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
     }
     await app(scope, receive, send)

@@ -20,9 +20,9 @@ from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import Run
 from glow_tf.training import devices, session
+from glow_tf.training.agreement import Agreement
 from glow_tf.training.trainer import Trainer
 from glow_tf.training.validation import Validation
-from helpers.commands import largest_difference, weights
 from helpers.tiny_runs import make_run
 from helpers.tiny_trainings import change
 
@@ -38,6 +38,7 @@ def main(folder, plain, after_one_epoch):
         "bad_replica": bad_replica(trainer),
         "compiled": compiled(folder / "compiled", plain, two),
         "evaluation": evaluation(tiny),
+        "agreed": agreed(two),
     }
     print(json.dumps(results))
 
@@ -107,27 +108,15 @@ def bad_replica(trainer):
 
 
 def compiled(path, plain, strategy):
-    """Train compiled by XLA on two replicas; return the largest differences from the plain graph on one, and between
-    the replicas."""
+    """Train a run of one replica again, compiled by XLA on two; return the run folder, and the largest difference
+    between the replicas."""
     trainer = Trainer(Run(plain).experiment(), RunOptions(run_dir=str(path), jit_compile="on"), strategy)
     trainer.train()
     stacks = [stack for stacks in trainer.step.stacked.stacks.values() for stack in stacks]
-    return {
-        "from_plain": largest_difference_of_runs(path, plain),
-        "between_replicas": largest(
-            float(np.max(np.abs(np.subtract(*map(np.asarray, strategy.experimental_local_results(stack))))))
-            for stack in stacks
-        ),
-    }
-
-
-def largest_difference_of_runs(a, b):
-    return largest(largest_difference(weights(a, which), weights(b, which)) for which in ("last", "last_average"))
-
-
-def largest(values):
-    """Return the largest of some numbers; NaN if any is NaN, of which Python's `max` depends on the order."""
-    return float(np.max(list(values)))
+    differences = [np.subtract(*map(np.asarray, strategy.experimental_local_results(stack))) for stack in stacks]
+    # NumPy's maximum is NaN if any number is; that of Python depends on their order.
+    largest = float(np.max([np.max(np.abs(difference)) for difference in differences]))
+    return {"run": str(path), "between_replicas": largest}
 
 
 def evaluation(path):
@@ -137,6 +126,13 @@ def evaluation(path):
         context = open_context(TargetOptions(str(path), devices=devices_option))
         values.append(likelihood.measure(context, draws=2, batch_size=batch_size, limit=45).values.tolist())
     return values
+
+
+def agreed(strategy):
+    """Return the number on which replicas agree that all hold 2, as if each were a machine."""
+    agreement = Agreement(strategy, every=1)
+    agreement.alone = False
+    return agreement(2)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Start a training on several machines, of which each initializes otherwise, and print the weights it begins with.
+"""Start a training on several machines, of which each initializes otherwise; print one weight, and what it was before.
 
 `python -m helpers.two_machines FOLDER` runs on each machine of `TF_CONFIG`.
 """
@@ -13,13 +13,14 @@ from helpers.tiny_runs import TINY
 
 
 class OtherInitialization(Trainer):
-    """A `Trainer` that adds 1 to the initialized weights on all machines but the first."""
+    """A `Trainer` that adds 1 to the initialized weights on all machines but the first, and remembers one of them."""
 
     def initialize_from_data(self):
         super().initialize_from_data()
         if not self.chief:
             for variable in self.state.model.trainable_variables:
                 variable.assign(variable + 1)
+        self.initialized = first_weight(self.state)
 
 
 def main(folder):
@@ -28,8 +29,13 @@ def main(folder):
     trainer.restore()
     trainer.step.trace = lambda *_: None  # no step is taken
     trainer.prepare()
-    first, shadow = trainer.state.model.trainable_variables[0], trainer.state.ema.shadows[0]
-    print(json.dumps({"chief": trainer.chief, "weight": first.numpy().tolist(), "shadow": shadow.numpy().tolist()}))
+    results = {"initialized": trainer.initialized, "weight": first_weight(trainer.state)}
+    shadow = trainer.state.ema.shadows[0].numpy().tolist()
+    print(json.dumps({"chief": trainer.chief, **results, "shadow": shadow}))
+
+
+def first_weight(state):
+    return state.model.trainable_variables[0].numpy().tolist()
 
 
 if __name__ == "__main__":

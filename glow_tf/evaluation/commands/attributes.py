@@ -106,7 +106,7 @@ def attributes(
     counts, measurement = (measured, 0 if folders else sampled), None
     if labeled is not None and labeled.held_out is not None and (measured or validation is not None):
         real = AttributeImages(labeled.train, validation, labeled.held_out)
-        measurement = start_measurement(context, real, measured_names, counts)
+        measurement = start_measurement(context, real, measured_names, len(directions), counts)
     origin = f"directions of {load}" if load else f"directions by {method}"
     variant = file_suffix(attributes, folders=folders, load=load, method=method, calibrate=calibrate, limit=limit)
     chosen = shortened(file_suffix(attributes, names=names, measured=measured, sampled=sampled))

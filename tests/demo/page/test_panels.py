@@ -49,7 +49,7 @@ def test_page_mixes_an_uploaded_image_and_a_test_image(page, session, tmp_path):
     page.wait_for_selector("dialog", state="hidden")
     page.click("#blend [data-well=second] button")
     page.click("#test-thumbs button:nth-child(4)")
-    own = session.add(image[..., None])
+    own = session.add(session.own_image(image[..., None]))
     slide(page, "#blend [name=weight]", 0.3)
     np.testing.assert_array_equal(read_images(page, "#blend .result"), session.blend(own, "test-3", [0.3]).images)
     strip = session.blend(own, "test-3", np.linspace(0, 1, 9)).images
