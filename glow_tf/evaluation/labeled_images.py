@@ -75,8 +75,8 @@ def read_labeled_images(context: EvaluationContext, split: str, limit: int) -> L
     names = attribute_names(source)
     if not names:
         raise DataError(
-            f"{source.name} has neither labels nor attributes to compute directions from; those that evaluate.py "
-            "attributes saves with --folders WITH WITHOUT are a file for --attributes of the page."
+            f"{source.name} has neither labels nor attributes; give a source that has, or folders of images to "
+            "evaluate.py attributes: --folders WITH WITHOUT."
         )
     images, labels, attributes = context.spread_arrays(split, limit)
     tags = attributes > 0 if source.attribute_names else labels[:, None] == np.arange(len(names))

@@ -107,7 +107,7 @@ def test_directions_of_images_without_labels_name_the_way_to_have_some(session, 
     context = open_context(TargetOptions(str(tiny_run), data=f"npy:{tmp_path / 'a.npy'}"))
     computed = Directions(context=context, encode=session.compiled.encode)
     computed.wait()
-    assert "saves with --folders WITH WITHOUT are a file for --attributes" in computed.status()["reason"]
+    assert "evaluate.py attributes: --folders WITH WITHOUT" in computed.status()["reason"]
 
 
 def test_directions_of_which_no_thread_can_be_started_are_unavailable(session, monkeypatch):
