@@ -111,6 +111,11 @@ def pytest_collection_finish():
     gc.set_threshold(100_000, 20, 20)
 
 
+def pytest_sessionfinish():
+    """Exclude what the tests have left from garbage collection: pytest collects five times at the end, for seconds."""
+    gc.freeze()
+
+
 shared_runs = {}
 """The runs that several tests share, with the time of the last change of each file."""
 
