@@ -13,6 +13,7 @@ from glow_tf.config import ModelConfig
 from glow_tf.layers.network import mixed_precision
 from helpers.glow_models import make_glow
 from helpers.keras_fit import CONFIG, images_and_labels
+from helpers.marks import slow_but
 from helpers.rounding import rounding_error
 
 
@@ -59,12 +60,12 @@ FREEZES = {
 }
 
 
-@pytest.mark.parametrize("freeze", FREEZES.values(), ids=FREEZES)
+@pytest.mark.parametrize("freeze", slow_but(["part of a step"], list(FREEZES)))
 def test_what_is_frozen_stays_frozen_in_files_and_copies(freeze, tmp_path):
     flow = layers.FlowSequential([layers.FlowStep(width=4), layers.ActNorm()])
     inputs = keras.Input((2,))
     model = keras.Model(inputs, [*flow(inputs), keras.layers.Dense(1)(inputs)])
-    freeze(flow)
+    FREEZES[freeze](flow)
     expected = [v.trainable for v in model.weights]
     assert not all(expected)
     model.save(tmp_path / "m.keras")

@@ -179,6 +179,7 @@ def test_invalid_import_options_are_rejected(tmp_path):
         run_import(golden.checkpoint, tmp_path / "run", *options(golden))
 
 
+@pytest.mark.slow
 def test_images_that_do_not_fit_the_model_are_rejected_at_the_import(tmp_path, monkeypatch, capsys):
     """Otherwise `train.py` would refuse the run, and its images cannot be changed."""
     monkeypatch.setattr(training_images, "is_prepared", lambda where: False)
