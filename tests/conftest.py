@@ -32,7 +32,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 MEMORY_DISK, ROOM = "/dev/shm", 4 * 2**30
 
-if os.path.isdir(MEMORY_DISK) and shutil.disk_usage(MEMORY_DISK).free > ROOM:
+if os.access(MEMORY_DISK, os.W_OK) and shutil.disk_usage(MEMORY_DISK).free > ROOM:
     # A write to a disk that is busy stops a test for seconds.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY_DISK)
 
