@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from helpers.glow_models import shared_glow
+from helpers.marks import slow_but
 
 CALLS = {
     "log_prob": lambda model, images: model.log_prob(images, seed=0),
@@ -18,7 +19,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", slow_but(["log_prob"], list(CALLS)))
 def test_autograph_rewrites_the_users_function_alone(name, monkeypatch):
     model, images, _ = shared_glow(levels=1, depth=1)
     rewritten = []

@@ -54,6 +54,7 @@ def test_accumulation_under_mirrored_strategy_is_refused():
             model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2))
 
 
+@pytest.mark.slow
 def test_train_on_batch_follows_the_gradient_of_the_mean_and_skipped_batches_have_noise_of_their_own():
     """Scale the loss, as float16 networks may need, so much that the first batches overflow and are skipped."""
     seeds = []

@@ -21,6 +21,7 @@ def make_model(**options):
     return LikelihoodModel(FlowSequential([ActNorm(), Coupling(network=network)], name="flow"), **options)
 
 
+@pytest.mark.slow
 def test_model_of_vectors_fits_saves_and_continues(points, tmp_path):
     model = make_model(name="density")
     model.compile(keras.optimizers.Adam(1e-2))
@@ -188,6 +189,7 @@ def test_data_of_unknown_shape_and_data_that_builds_the_model(points):
     assert len(new.optimizer.variables) == 2 + 2 * len(new.trainable_variables)
 
 
+@pytest.mark.slow
 def test_fit_of_a_frozen_model_measures_it_with_a_warning(points):
     """Then train it, with the optimizer that has seen no weight yet."""
     model, optimizer = LikelihoodModel(ActNorm()), keras.optimizers.Adam(1e-3)

@@ -13,6 +13,8 @@ from glow_tf.cli import convert, demo, evaluate, export, train
 from glow_tf.evaluation import calibration
 from helpers.commands import call
 
+pytestmark = pytest.mark.slow
+
 MAIN = {module.NAME: module.main for module in (train, evaluate, export, convert, demo)}
 TRAIN, EVALUATE, EXPORT, CONVERT, DEMO = MAIN
 
@@ -181,10 +183,7 @@ RIGHT = {
 }
 
 
-SLOW = ("attribute named twice", "attribute called mean")
-
-
-@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in RIGHT])
+@pytest.mark.parametrize("case", RIGHT)
 def test_command_line_gives_the_right_number(case, runs):
     read, expected = RIGHT[case]
     assert read(runs) == expected

@@ -31,6 +31,8 @@ from glow_tf.export import export_model
 from glow_tf.interpolation import interpolate_latents
 from helpers.glow_models import make_glow
 
+pytestmark = pytest.mark.slow
+
 SMALL = dict(image_shape=(4, 8, 1), levels=2, depth=1, width=4)
 
 

@@ -15,6 +15,8 @@ from glow_tf.metrics_table import MetricsTable
 from glow_tf.training.state import TrainingState
 from helpers.tiny_runs import TINY
 
+pytestmark = pytest.mark.slow
+
 CONFIG = ModelConfig(image_shape=(8, 8, 1), bits=4, levels=1, depth=1, width=8)
 FORMAT_LINE = f'"format": {FORMAT}'
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)

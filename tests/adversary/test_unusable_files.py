@@ -14,6 +14,8 @@ from helpers.commands import call
 from helpers.data_files import IMAGES, LABELS, attributes, lmdb, npz, read, tfds
 from helpers.source_cases import SHAPE, encoded, save_pictures, write_tfrecords
 
+pytestmark = pytest.mark.slow
+
 
 def npy(path, array):
     np.save(path / "a.npy", array)

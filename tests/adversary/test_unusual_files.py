@@ -11,6 +11,8 @@ from glow_tf.data.image_files import read_image
 from helpers.data_files import IMAGES, LABELS, attributes, lmdb, npz, read, tfds
 from helpers.source_cases import SHAPE, encoded, save_pictures
 
+pytestmark = pytest.mark.slow
+
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 
 

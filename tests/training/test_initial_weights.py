@@ -65,6 +65,7 @@ def test_training_starts_from_a_run_its_ema_weights_and_files(tiny_run, tuned, t
     assert digests[0] == digests[2] != digests[1] == digests[3]
 
 
+@pytest.mark.slow
 def test_run_records_its_first_weights_and_resumes_without_them(tiny_run, tuned, tmp_path, monkeypatch):
     source, path = shutil.copytree(tiny_run, tmp_path / "source"), tmp_path / "run"
     start(path, tuned, source).train()
@@ -200,6 +201,7 @@ def test_source_that_is_no_source_is_one_sentence(tiny_run, tuned, tmp_path, mon
     assert_same(trainer.state.model.get_weights(), Run(tiny_run).model().get_weights())
 
 
+@pytest.mark.slow
 def test_command_without_a_preset_takes_the_configuration_of_the_weights(tiny_conditional_run, tmp_path):
     run = Run(tiny_conditional_run)
     experiment, options, _ = train_command.parse(["--init-from", str(run.path), "--source", "bundled:mnist"])
