@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from glow_tf.autograph import without_autograph
 from glow_tf.data.source import Source
 from glow_tf.types import ImageShape, Tensor
 
@@ -50,7 +51,7 @@ def read_group(
 
 def map_slices(function: Callable[..., Any], arguments: tuple[Tensor, ...], spec: Any) -> Any:
     """Return the stacked results of a function of the slices of tensors `[n, ...]`."""
-    function = tf.autograph.experimental.do_not_convert(function)
+    function = without_autograph(function)
     return tf.map_fn(lambda slices: function(*slices), arguments, fn_output_signature=spec)
 
 
@@ -62,7 +63,7 @@ def batched(
 ) -> tf.data.Dataset:
     """Return the batches of the examples that `group` makes of positions `[n]`."""
     size = _group_size(batch_size, math.prod(image_shape))
-    group = tf.autograph.experimental.do_not_convert(group)
+    group = without_autograph(group)
     dataset = positions.batch(size, drop_remainder=True).map(group, tf.data.AUTOTUNE, deterministic=True)
     if size < batch_size:
         groups = dataset.batch(
