@@ -10,10 +10,12 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from benchmarks import feeding, implementations, processes, race, scaling, worker
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import parts as gpu_parts
+from benchmarks.gpu.profile import kernel_times
 from benchmarks.implementations import products
 from benchmarks.work import CELEBAHQ, PAPER, SMALL, Work
 from glow_tf import presets
@@ -152,6 +154,18 @@ def test_gpu_benchmark_writes_each_result_at_once(tmp_path):
     assert {row["part"] for row in rows} == {"rates", "step", "update"}
     assert all(row["card"] == "CPU" and row["tensorflow"] for row in rows)
     assert {row["form"] for row in rows if row["part"] == "update"} == {"xla", "graph"}
+
+
+def test_kernel_times_name_what_a_function_runs():
+    @tf.function(autograph=False)
+    def function():
+        return tf.linalg.matmul(tf.random.normal([256, 256]), tf.random.normal([256, 256]))
+
+    function()
+    total, *kernels = kernel_times(function, calls=2)
+    products = [row for row in kernels if "MatMul" in row["kernel"]]
+    assert len(products) == 1 and products[0]["count"] == 1 and products[0]["ms"] > 0
+    assert total["ms"] > 0 and total["kernels_ms"] == pytest.approx(sum(row["ms"] for row in kernels), abs=0.05)
 
 
 def test_gpu_benchmark_goes_on_after_a_part_that_fails(tmp_path, monkeypatch, capsys):

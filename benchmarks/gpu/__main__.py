@@ -2,7 +2,8 @@
 
     python -m benchmarks.gpu --parts rates step --depth 32 --batches 64 256 --out results.jsonl
 
-A part that fails leaves a line with its error, and the next part runs. `--small` tries the script itself on a CPU.
+Several processes may run side by side: they compile at once, and time one after another. A part that fails leaves a
+line with its error, and the next part runs. `--small` tries the script itself on a CPU.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import traceback
 
 GLOW_TF_COMMAND = True  # a quiet start, as of train.py, see glow_tf/cli/quiet.py
 
-DTYPES, FORMS = ("float32", "bfloat16"), ("xla", "graph")
+DTYPES, FORMS = ("float32", "bfloat16"), ("xla", "unrolled", "graph")
 
 
 def parse(arguments, names):
@@ -24,8 +25,8 @@ def parse(arguments, names):
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256], help="batch sizes (default 64 256)")
     about = "dtypes of the coupling networks: float32, bfloat16 (default both)"
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, metavar="DTYPE", help=about)
-    about = "forms of the training step: xla, graph (default both)"
-    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS, metavar="FORM", help=about)
+    about = "forms of the training step: xla, unrolled, graph (default xla)"
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=["xla"], metavar="FORM", help=about)
     parser.add_argument("--calls", type=int, default=20, help="calls of which the median is taken (default 20)")
     parser.add_argument("--small", action="store_true", help="tiny work that only tests the benchmark itself")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/benchmarks/gpu.jsonl"), help="file")

@@ -1,6 +1,13 @@
-"""Times of a function on TensorFlow's first device, with the transfer of one number as the end of the work."""
+"""Times of a function on TensorFlow's first device, with the transfer of one number as the end of the work.
 
+Benchmarks that run side by side share the card by a lock on a file: all may compile at once, one at a time measures.
+"""
+
+import contextlib
+import fcntl
+import pathlib
 import statistics
+import tempfile
 import time
 
 import tensorflow as tf
@@ -9,25 +16,36 @@ LARGE = 8192
 """Rows of the square matrices whose product gives a card's rate."""
 
 
+@contextlib.contextmanager
+def card_lock(shared=False):
+    """Wait until no other process measures, nor compiles unless `shared`, and keep the others waiting meanwhile."""
+    with (pathlib.Path(tempfile.gettempdir()) / "glow_tf_benchmarks.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
 def milliseconds(function, calls):
     """Return the median time of a call; the function returns a tensor, of which one number is read."""
-    _finish(function())
     times = []
-    for _ in range(calls):
-        start = time.perf_counter()
-        _finish(function())
-        times.append(1e3 * (time.perf_counter() - start))
+    with card_lock():
+        finish(function())
+        for _ in range(calls):
+            start = time.perf_counter()
+            finish(function())
+            times.append(1e3 * (time.perf_counter() - start))
     return statistics.median(times)
 
 
 def first_call_seconds(function):
     """Return the seconds of the first call, of which most is compiling."""
-    start = time.perf_counter()
-    _finish(function())
-    return time.perf_counter() - start
+    with card_lock(shared=True):
+        start = time.perf_counter()
+        finish(function())
+        return time.perf_counter() - start
 
 
-def _finish(tensor):
+def finish(tensor):
+    """Wait for a tensor, by reading one number of it."""
     tf.reshape(tensor, [-1])[0].numpy()
 
 

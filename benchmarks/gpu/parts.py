@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.gpu.measure import LARGE, first_call_seconds, milliseconds, peak_mib, product_rate
+from benchmarks.gpu.profile import kernel_times
 from benchmarks.work import EMA_DECAY, LEARNING_RATE, PAPER, SMALL, TEMPERATURE
 from glow_tf import Glow, ModelConfig
-from glow_tf.layers import convolutions, shared_steps
+from glow_tf.layers import convolutions
 from glow_tf.layers.matrices import inverse_and_log_abs_det
 from glow_tf.optimizers import Adamax
 from glow_tf.training.ema import ExponentialMovingAverage
@@ -73,62 +74,32 @@ def step(args):
 def tf32(args):
     """The compiled training step with TF32."""
     with tensor_float_32(True):
-        work = _work(args, args.batches[0])
-        yield {"batch": work.batch, "depth": work.depth, **_step(work, "xla", "float32", args)}
+        for batch in args.batches:
+            work = _work(args, batch)
+            yield {"batch": batch, "depth": work.depth, **_step(work, "xla", "float32", args)}
 
 
-def unrolled(args):
-    """The compiled training step at K=8 with its steps as a loop, and unrolled."""
-    work = _work(args, args.batches[0]).deeper(1 if args.small else 8, args.batches[0])
-    for dtype in args.dtypes:
-        yield {"dtype": dtype, "steps": "loop", "depth": work.depth, **_step(work, "xla", dtype, args)}
-        with replaced(shared_steps, "run_in_loop", _run_unrolled):
-            yield {"dtype": dtype, "steps": "unrolled", "depth": work.depth, **_step(work, "xla", dtype, args)}
-
-
-def _run_unrolled(call, x, values, recompute=False):
-    total = tf.zeros(tf.shape(x)[:1], x.dtype)
-    for step_values in values:
-        x, log_det = call(x, *step_values)
-        total += log_det
-    return x, total
-
-
-@contextlib.contextmanager
-def replaced(module, name, value):
-    """Set a module's attribute within the context."""
-    before = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
+def profile(args):
+    """The kernels of a training step that take most of its time, by TensorFlow's profiler."""
+    for form in args.forms:
+        for dtype in args.dtypes:
+            work = _work(args, args.batches[-1])
+            run = _training_run(work, form, dtype)[0]
+            first_call_seconds(run)
+            about = {"form": form, "dtype": dtype, "batch": work.batch, "depth": work.depth}
+            for row in kernel_times(run, args.calls):
+                yield {**about, **row}
 
 
 def _step(work, form, dtype, args, recompute=False):
     gc.collect()  # the variables of the last one
-    start = time.monotonic()
-    glow, batch = _model_and_batch(work, dtype, recompute)
-    ema = ExponentialMovingAverage(glow, EMA_DECAY)
-    counters = Counters(glow.term_names)
-    strategy = tf.distribute.get_strategy()
-    training = TrainingStep(glow, Adamax(LEARNING_RATE), ema, counters, strategy, work.batch, form == "xla")
-    built = time.monotonic() - start
-    start = time.monotonic()
-    training.trace(tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape, v.dtype), batch))
-    traced = time.monotonic() - start
     peak_mib()
-
-    def run():
-        training(batch)
-        return counters.step.read_value()
-
+    run, counters, seconds = _training_run(work, form, dtype, recompute)
     first = first_call_seconds(run)
     run()
     elapsed = milliseconds(run, args.calls)
     return {
-        "build_s": round(built, 1),
-        "trace_s": round(traced, 1),
+        **seconds,
         "first_call_s": round(first, 1),
         "ms": round(elapsed, 2),
         "images_per_s": round(1e3 * work.batch / elapsed),
@@ -137,6 +108,25 @@ def _step(work, form, dtype, args, recompute=False):
         "skipped": int(counters.skipped),
         "mean_loss": round(float(counters.sums[0] / counters.sums[-1]), 4),
     }
+
+
+def _training_run(work, form, dtype, recompute=False):
+    """Return a function that takes a training step, the step's counters, and the seconds of building and tracing."""
+    start = time.monotonic()
+    glow, batch = _model_and_batch(work, dtype, recompute)
+    ema = ExponentialMovingAverage(glow, EMA_DECAY)
+    counters = Counters(glow.term_names)
+    strategy, jit_compile, unroll = tf.distribute.get_strategy(), form != "graph", form == "unrolled"
+    training = TrainingStep(glow, Adamax(LEARNING_RATE), ema, counters, strategy, work.batch, jit_compile, unroll)
+    built = time.monotonic()
+    training.trace(tf.nest.map_structure(lambda v: tf.TensorSpec(v.shape, v.dtype), batch))
+    seconds = {"build_s": round(built - start, 1), "trace_s": round(time.monotonic() - built, 1)}
+
+    def run():
+        training(batch)
+        return counters.step.read_value()
+
+    return run, counters, seconds
 
 
 def _model_and_batch(work, dtype="float32", recompute=False):
@@ -266,6 +256,4 @@ def _work(args, batch):
     return dataclasses.replace(SMALL, batch=batch) if args.small else PAPER.deeper(args.depth, batch)
 
 
-PARTS = {
-    part.__name__: part for part in (rates, determinants, network, update, step, tf32, unrolled, inference, memory)
-}
+PARTS = {part.__name__: part for part in (rates, determinants, network, update, step, tf32, profile, inference, memory)}

@@ -77,6 +77,11 @@ def marked_neighbors(x: Tensor) -> Tensor:
     return neighbors(tf.concat([pad(x), tiled], -1))
 
 
+def with_ones(matrix: Tensor) -> Tensor:
+    """Append a column of ones to `[N, C]`."""
+    return tf.concat([matrix, tf.ones_like(matrix[:, :1])], 1)
+
+
 def sum_of_neighbors(blocks: Tensor, sign: int = 1) -> Tensor:
     """Compute the adjoint of `neighbors(pad(x), -sign)`: `[B, H, W, 9 C] -> [B, H, W, C]`.
 
@@ -126,14 +131,15 @@ def three_convolutions(
         """Reshape `[B H W, C] -> [B, H, W, C]`."""
         return reshape_like(x, matrix, static_size(matrix))
 
-    x_9 = marked_neighbors(x)
-    w_1 = tf.reshape(kernel_1, [9 * (channels + 1), width])
+    # A column of ones makes the bias a row of the matrix, which saves two passes over `h_1`.
+    x_9 = with_ones(marked_neighbors(x))
+    w_1 = tf.concat([tf.reshape(kernel_1, [9 * (channels + 1), width]), bias_1[tf.newaxis]], 0)
     w_2 = tf.reshape(kernel_2, [width, width])
     w_3 = tf.reshape(tf.transpose(kernel_3, [2, 0, 1, 3]), [width + 1, 9 * outputs])
     w_3, w_ring = w_3[:-1], tf.reshape(w_3[-1], [9, outputs])
 
     def forward() -> tuple[Tensor, Tensor, Tensor]:
-        h_1 = tf.nn.relu(tf.nn.bias_add(x_9 @ w_1, bias_1))
+        h_1 = tf.nn.relu(x_9 @ w_1)
         h_2 = tf.nn.relu(tf.nn.bias_add(h_1 @ w_2, bias_2))
         edges = tf.reshape(tf.nn.bias_add(ring @ w_ring, bias_3), [1, *_inner_size(markers), outputs])
         return h_1, h_2, sum_of_neighbors(image(h_2 @ w_3)) + edges
@@ -145,7 +151,8 @@ def three_convolutions(
         dedges = tf.reshape(tf.reduce_sum(dy, 0), [-1, outputs])
         dh_2 = _relu_gradient(tf.matmul(dy_9, w_3, transpose_b=True), h_2)
         dh_1 = _relu_gradient(tf.matmul(dh_2, w_2, transpose_b=True), h_1)
-        dx_9 = image(tf.matmul(dh_1, w_1, transpose_b=True))
+        dx_9 = image(tf.matmul(dh_1, w_1[:-1], transpose_b=True))
+        dw_1 = tf.matmul(x_9, dh_1, transpose_a=True)
         dw_3 = tf.concat(
             [
                 tf.matmul(h_2, dy_9, transpose_a=True),
@@ -155,8 +162,8 @@ def three_convolutions(
         )
         return (
             sum_of_neighbors(dx_9, -1)[..., :channels],  # pyright: ignore[reportArgumentType]
-            tf.reshape(tf.matmul(x_9, dh_1, transpose_a=True), kernel_1.shape),
-            _bias_gradient(dh_1),
+            tf.reshape(dw_1[:-1], kernel_1.shape),
+            dw_1[-1],
             tf.reshape(tf.matmul(h_1, dh_2, transpose_a=True), kernel_2.shape),
             _bias_gradient(dh_2),
             tf.transpose(tf.reshape(dw_3, [width + 1, 3, 3, outputs]), [1, 2, 0, 3]),

@@ -36,8 +36,9 @@ class Trainer:
         callbacks: Keras callbacks (see `EpochLoop`).
 
     Raises:
-        ConfigError: the batch does not divide among the replicas, or the networks are to compute in float16, or the
-            run in the folder started from other weights than `options.init_from`.
+        ConfigError: the batch does not divide among the replicas, or the networks are to compute in float16, or flow
+            steps that recompute are to be unrolled, or the run in the folder started from other weights than
+            `options.init_from`.
     """
 
     def __init__(
@@ -55,6 +56,10 @@ class Trainer:
                 "network_dtype: float16 needs a loss scale, which this training does not have, as its gradients would "
                 "be rounded to zero; use bfloat16."
             )
+        if options.jit_compile == "unrolled" and experiment.model.recomputes:
+            raise ConfigError(
+                "jit_compile: unrolled keeps the activations that recompute saves; use on, or recompute False."
+            )
         devices.check_batch_size(strategy, self.training.batch_size)
         self.run = open_run_folder(options.run_dir, experiment)
         experiment = dataclasses.replace(experiment, initial_weights=recorded_weights(self.run, experiment, options))
@@ -67,7 +72,7 @@ class Trainer:
             check_old_split(self.run, earlier_data, self.source)
         self.experiment = experiment = with_split_record(experiment, self.source.split_record)
         self.state = state = TrainingState(experiment, self.run, strategy, self.chief, options.keep_checkpoints)
-        self.jit_compile = options.jit_compile == "on" or (options.jit_compile == "auto" and devices.on_gpu(strategy))
+        self.jit_compile = devices.on_gpu(strategy) if options.jit_compile == "auto" else options.jit_compile != "off"
         self.step = TrainingStep(
             state.model,
             state.optimizer,
@@ -76,6 +81,7 @@ class Trainer:
             strategy,
             self.training.batch_size,
             self.jit_compile,
+            unroll=options.jit_compile == "unrolled",
         )
         self.validation = Validation(state.model, strategy)
         self.table = MetricsTable(self.run.metrics_path)

@@ -88,6 +88,8 @@ def test_fused_actnorm_and_1x1_convolution_match_the_plain_step(permutation, met
                 ("encode", "lu", True, True),
                 ("decode", "1x1", True, True),
                 ("decode", "shuffle", False, True),
+                ("encode", "1x1", False, "unrolled"),
+                ("encode", "shuffle", True, "unrolled"),
             )
         ),
     ],
@@ -96,9 +98,10 @@ def test_steps_of_a_graph_match_the_plain_loop(method, permutation, recompute, j
     steps, x = steps_and_input(permutation)
     weights = [v.value for step in steps for v in step.trainable_variables]
 
-    @tf.function(autograph=False, jit_compile=jit_compile)
+    @tf.function(autograph=False, jit_compile=bool(jit_compile))
     def graph(x):
-        return with_gradients(lambda x: shared_steps.run_steps(steps, method, x, recompute), x, weights)
+        with shared_steps.unrolled_steps(jit_compile == "unrolled"):
+            return with_gradients(lambda x: shared_steps.run_steps(steps, method, x, recompute), x, weights)
 
     expected = with_gradients(lambda x: shared_steps.run_steps_plainly(steps, method, x), x, weights)
     for a, b in zip(tf.nest.flatten(graph(x)), tf.nest.flatten(expected), strict=True):

@@ -24,7 +24,7 @@ TOLERANCE = 1e-5
 class Course:
     """A model at the stored start, with its optimizer, EMA and training step."""
 
-    def __init__(self, name, jit_compile=False, **changes):
+    def __init__(self, name, jit_compile=False, unroll=False, **changes):
         self.case = stored = case(name)
         hps = stored.hps
         beta2 = 1 - 1 / hps["train_its"]
@@ -48,6 +48,7 @@ class Course:
             tf.distribute.get_strategy(),
             len(stored["x"][0]),
             jit_compile,
+            unroll,
         )
         self.loss_and_gradients, self.step.loss_and_gradients = self.step.loss_and_gradients, self.spoiled
         self.state = (
@@ -86,9 +87,9 @@ class Course:
 make_course = functools.cache(Course)
 
 
-def shared_course(name="case7_train_adamax", jit_compile=False):
+def shared_course(name="case7_train_adamax", jit_compile=False, unroll=False):
     """Return a course at its start, whose step is traced once for all tests."""
-    course = make_course(name, jit_compile)
+    course = make_course(name, jit_compile, unroll)
     course.reset()
     return course
 
@@ -166,8 +167,9 @@ def test_optimizer_apply_matches_the_training_step():
 
 
 @pytest.mark.slow
-def test_training_step_compiled_by_xla_matches_the_plain_one():
-    plain, compiled = shared_course(), shared_course(jit_compile=True)
+@pytest.mark.parametrize("unroll", [False, True])
+def test_training_step_compiled_by_xla_matches_the_plain_one(unroll):
+    plain, compiled = shared_course(), shared_course(jit_compile=True, unroll=unroll)
     start = flat(plain.model.trainable_variables)
     for k in range(12):
         plain.step(plain.batch(k))
@@ -185,6 +187,8 @@ def test_training_step_compiled_by_xla_matches_the_plain_one():
     # XLA compiles a program for each value of an argument that it takes for a constant, so none may be one.
     batch = {name: value for name, value in compiled.batch(0).items() if name in ("image", "noise")}
     text = compiled.loss_and_gradients.experimental_get_compiler_ir(batch)(stage="hlo")
+    loops = 1 if unroll else 3  # of elimination, and of the steps: forward and backward
+    assert text.count(" while(") == loops * compiled.model.config.levels
     entry = text[text.index("ENTRY") :]
     assert len(re.findall(r" parameter\(", entry)) == len(compiled.step.stacked.weights()) + len(batch)
 

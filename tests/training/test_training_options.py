@@ -67,6 +67,14 @@ def test_model_classes_must_match_the_source(tmp_path):
         trainer(tmp_path / "run", experiment)
 
 
+def test_steps_that_recompute_are_not_unrolled(tmp_path):
+    recomputing = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, recompute=True))
+    with pytest.raises(ConfigError, match="jit_compile: unrolled keeps the activations that recompute saves; use on"):
+        trainer(tmp_path / "run", recomputing, jit_compile="unrolled")
+    assert not (tmp_path / "run").exists()
+    assert trainer(tmp_path / "run", jit_compile="unrolled").step.unroll
+
+
 def test_refused_option_leaves_no_folder(tmp_path):
     _, err = call_train("--run-dir", tmp_path / "run", "--source", f"folder:{tmp_path / 'nothing'}", code=2)
     assert err.count("\n") == 1 and not (tmp_path / "run").exists()
