@@ -8,7 +8,7 @@ import tensorflow as tf
 from glow_tf.types import Tensor
 
 REPLICAS = 2**16
-"""More than the replicas of any training."""
+"""Upper bound on the replicas, which keeps the two numbers of a seed apart."""
 
 
 def batch_seed(optimizer: keras.optimizers.Optimizer, replica: Tensor | int) -> Tensor:

@@ -25,7 +25,7 @@ INVERSE_REGULARIZATION = 0.1
 """scikit-learn's C of the logistic regression; at 0.001 its directions are those of the means (cosine 0.9998)."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Attributes:
     """Directions in latent space along which an image gains or loses an attribute.
 

@@ -51,7 +51,7 @@ def encode(
         bar: progress bar that counts the images, or None.
 
     Returns:
-        `z`, float32 `[n, D]`.
+        `z`, `[n, D]` in the dtype of the model.
 
     Raises:
         DataError: the images or labels are not those of the model.
@@ -118,6 +118,8 @@ def sample(
     bar: ProgressBar | None = None,
 ) -> Images:
     """Draw the images of `model.sample(n, temperature, labels, seed=seed)`; the chunks do not change them.
+
+    The latents of all images are drawn at once, 4 bytes per value of an image in float32; decoding is in chunks.
 
     Args:
         model: the model that draws them.

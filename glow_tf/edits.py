@@ -30,7 +30,7 @@ DecodeWithOvershoot: TypeAlias = Callable[[Sequence[TensorLike], np.ndarray | No
 """A function `(eps, labels) -> (images, overshoot)`, such as `decode_with_overshoot` of a model."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class DecodedEdits:
     """The pictures of edits, and how much of each edit they show.
 

@@ -141,6 +141,7 @@ class ImageFlow(LikelihoodTraining):
             DataError: the batch is empty; no weight is set then.
         """
         x = self.dequantize(images, seed=seed, noise=noise)
+        self._warn_if_initialized()
         self.flow.initialize(x, self._labels(labels, tf.shape(x)[0]))
         if tf.executing_eagerly():
             self._warn_if_dark(images)
@@ -155,8 +156,8 @@ class ImageFlow(LikelihoodTraining):
             seed = fresh_seed(seed, "dequantization")
             noise = tf.random.stateless_uniform(tf.shape(images), seed, dtype=self.compute_dtype)
         else:
-            noise = check_noise(noise, images, seed, self.compute_dtype, "dequantization")
-        return quantization.dequantize(images, self.config.bits, noise, self.compute_dtype)
+            noise = tf.convert_to_tensor(check_noise(noise, images, seed, self.compute_dtype, "dequantization"))
+        return quantization.add_noise(images, self.config.bits, noise)
 
     # Keras.
 

@@ -61,6 +61,16 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
         variables = [variable for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)]
         return bool(variables) and not any(tf.math.count_nonzero(variable.value) > 0 for variable in variables)
 
+    def _warn_if_initialized(self) -> None:
+        """Warn, two calls up, before actnorms are set whose values would be lost."""
+        actnorms = any(isinstance(layer, ActNorm) and layer.built for layer in self._flatten_layers())
+        if tf.executing_eagerly() and actnorms and not self.uninitialized:
+            warnings.warn(
+                f"{self.name}.initialize: this model is initialized, trained or loaded already; its actnorms are set "
+                "anew from this batch.",
+                stacklevel=3,
+            )
+
     # Keras.
 
     def compile(
@@ -122,7 +132,7 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as `keras.Model.evaluate` does; the arguments are Keras's, without sample weights."""
-        self._refuse_weights(kwargs.get("sample_weight"))
+        self._refuse_weights(kwargs.get("sample_weight"), method="evaluate")
         return super().evaluate(*args, **kwargs)
 
     def compile_from_config(self, config: Config) -> None:
@@ -228,11 +238,12 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
         labels = None if labels is None else _append_zeros(tf.convert_to_tensor(labels), blank)
         return _append_zeros(x, blank), labels, weight
 
-    def _refuse_weights(self, *weights: Any) -> None:
+    def _refuse_weights(self, *weights: Any, method: str = "fit") -> None:
         """Raise a `ValueError` for weights of examples; without labels, Keras itself drops those in silence."""
         if any(weight is not None for weight in weights):
             raise ValueError(
-                f"{self.name}.fit: sample weights and class weights are not supported; repeat or drop examples instead."
+                f"{self.name}.{method}: sample weights and class weights are not supported; repeat or drop examples "
+                "instead."
             )
 
     def _fit_logs(self, terms: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.arguments import check_count, to_bytes
+from glow_tf.arguments import check_count, check_noise, to_bytes
 from glow_tf.errors import DataError
 from glow_tf.types import Tensor, TensorLike
 
@@ -44,25 +44,41 @@ def dequantize(images: TensorLike, bits: int, noise: TensorLike = 0.5, dtype: tf
     Args:
         images: uint8 `[..., H, W, C]`; only the upper `bits` bits of each value are used.
         bits: bits per channel, 1 to 8.
-        noise: float `[..., H, W, C]`, uniform in [0, 1); the default is the middle of each bin.
+        noise: floats in [0, 1) that broadcast to `[..., H, W, C]`, uniform; the default is the middle of each bin.
         dtype: float dtype of the result.
 
     Returns:
         `x`, `[..., H, W, C]`.
 
     Raises:
-        TypeError: the images are not uint8.
-        DataError: `bits` is out of range.
+        TypeError: the images are not uint8, or the noise is not floats.
+        DataError: `bits` is out of range, or the noise has another shape or values outside [0, 1).
 
     Example:
         >>> dequantize(np.array([[[0], [255]]], np.uint8), bits=1).numpy().ravel().tolist()
         [-0.25, 0.25]
     """
+    images = to_bytes(images, "quantization")
+    return add_noise(images, bits, tf.convert_to_tensor(check_noise(noise, images, None, dtype, "dequantization")))
+
+
+def add_noise(images: Tensor, bits: int, noise: Tensor) -> Tensor:
+    """Compute `dequantize` in the dtype of the noise, without checks.
+
+    Args:
+        images: uint8 `[..., H, W, C]`.
+        bits: bits per channel, 1 to 8.
+        noise: floats in [0, 1) that broadcast to the images.
+
+    Returns:
+        `x`, `[..., H, W, C]`.
+
+    Example:
+        >>> add_noise(tf.constant([[[0], [255]]], tf.uint8), 1, tf.constant(0.5)).numpy().ravel().tolist()
+        [-0.25, 0.25]
+    """
     n = levels(bits)
-    index = tf.cast(
-        tf.bitwise.right_shift(to_bytes(images, "quantization"), tf.constant(8 - int(bits), tf.uint8)), dtype
-    )
-    noise = tf.cast(noise, dtype)
+    index = tf.cast(tf.bitwise.right_shift(images, tf.constant(8 - int(bits), tf.uint8)), noise.dtype)
     if noise.dtype == tf.float32:
         noise = tf.minimum(noise, MAX_NOISE)
     return (index + noise) / n - 0.5

@@ -58,6 +58,7 @@ from glow_tf.fields import Between, Utf8, check, check_arguments
         (lambda: TrainingConfig(learning_rate=math.nan), r"learning_rate: expected a finite number, .* got nan"),
         (lambda: TrainingConfig(weight_decay=math.inf), r"weight_decay: expected a finite number, .* got inf"),
         (lambda: TrainingConfig(weight_decay=-1), r"weight_decay: expected more than 0 and at most 1, got -1.0"),
+        (lambda: TrainingConfig(weight_decay=1e-4), r"weight_decay: .* \(1 turns it off, .* is 0.9999\), got 0.0001"),
         (lambda: TrainingConfig(seed=10**14), r"seed: expected -8,796,093,022,207 to 8,796,093,022,207"),
         (lambda: RunOptions(run_dir=""), r"run_dir: expected something, got ''"),
         (lambda: RunOptions(run_dir="z\udcff"), r"run_dir: expected a name in UTF-8, got 'z.udcff'"),

@@ -70,7 +70,7 @@ def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_typ
     for targets in (None, np.zeros(8)):
         with refused:
             model.fit(images, targets, sample_weight=np.ones(8), verbose=0)
-        with refused:
+        with pytest.raises(ValueError, match=r"\.evaluate: sample weights"):
             model.evaluate(images, targets, sample_weight=np.ones(8), verbose=0)
     with refused:
         model.fit(images, class_weight={0: 2.0}, verbose=0)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from glow_tf import quantization
+from glow_tf.errors import DataError
 
 BYTES = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 
@@ -19,6 +20,27 @@ def test_quantization_inverts_dequantization_with_any_noise(bits):
         x = quantization.dequantize(BYTES, bits, noise, tf.float64)
         assert x.numpy().min() >= -0.5 and x.numpy().max() < 0.5
         np.testing.assert_array_equal(quantization.to_uint8(x, bits), expected)
+
+
+@pytest.mark.parametrize(
+    ("noise", "error", "message"),
+    [
+        (-500.0, DataError, r"expected noise in \[0, 1\), got values outside or NaN"),
+        (1.0, DataError, r"expected noise in \[0, 1\), got values outside or NaN"),
+        (math.nan, DataError, r"expected noise in \[0, 1\), got values outside or NaN"),
+        (np.full((1, 16, 16, 1), 7.0), DataError, r"expected noise in \[0, 1\), got values outside or NaN"),
+        (
+            np.zeros((3, 16, 16, 1)),
+            DataError,
+            r"noise of the images' shape \(1, 16, 16, 1\), got \(3, 16, 16, 1\)",
+        ),
+        (np.zeros((16, 16), int), TypeError, r"expected noise as floats in \[0, 1\), got int64"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_noise_that_leaves_its_bin_is_refused(noise, error, message, dtype):
+    with pytest.raises(error, match=message):
+        quantization.dequantize(BYTES, 8, noise, dtype)
 
 
 @pytest.mark.parametrize("bits", [np.uint8(8), np.int64(8), tf.constant(8)])

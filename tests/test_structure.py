@@ -1,4 +1,4 @@
-"""Test who imports whom: every import runs downward, lazy ones included."""
+"""Test the structure of the library's code: who imports whom (every import runs downward, lazy ones included)."""
 
 import ast
 import pathlib
@@ -165,3 +165,13 @@ def test_basic_modules_import_no_tensorflow(module):
             reached.add(name)
             queue += IMPORTS.get(name, ())
     assert not {name.split(".")[0] for name in reached} & {"tensorflow", "keras", "tensorflow_probability"}
+
+
+def test_no_data_class_compares_arrays():
+    """`==` of two arrays has no truth value, so a data class with arrays must not define it field by field."""
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", ()) if "dataclass" in ast.unparse(d)]
+            if isinstance(node, ast.ClassDef) and decorators and "eq=False" not in decorators[0]:
+                types = [ast.unparse(field.annotation) for field in node.body if isinstance(field, ast.AnnAssign)]
+                assert not [t for t in types if "ndarray" in t or "Images" in t], f"{path}: {node.name}"

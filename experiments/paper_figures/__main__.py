@@ -1,23 +1,24 @@
 """Reproduce small versions of the paper's figures: train the missing runs, draw, and report the comparisons."""
 
+import os
+
+os.environ["TQDM_DISABLE"] = "1"  # no progress bars: several processes write to one screen
+
+if __name__ == "__main__":
+    from experiments.command import run_script
+
+    run_script(__spec__.name)
+
 import argparse
 import concurrent.futures
 import multiprocessing
-import os
 import pathlib
 import time
 
-GLOW_TF_COMMAND = True  # a quiet start, see glow_tf/cli/quiet.py
-os.environ["TQDM_DISABLE"] = "1"  # no progress bars: several processes write to one screen
-
-from glow_tf.cli.command import run_command, start_tensorflow  # noqa: E402
-
-start_tensorflow()
-
-from experiments.paper_figures import report, worker  # noqa: E402
-from experiments.paper_figures.experiments import SIZES, all_runs  # noqa: E402
-from experiments.paper_figures.results import Results  # noqa: E402
-from glow_tf.io import write_text  # noqa: E402
+from experiments.paper_figures import report, worker
+from experiments.paper_figures.experiments import SIZES, all_runs
+from experiments.paper_figures.results import Results
+from glow_tf.io import write_text
 
 NAME = "python -m experiments.paper_figures"
 
@@ -83,7 +84,3 @@ def main(arguments):
     print(text)
     print(f"figures and results: {args.out}")
     return 0
-
-
-if __name__ == "__main__":
-    run_command(main, NAME)

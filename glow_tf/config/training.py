@@ -46,7 +46,8 @@ class TrainingConfig:
     epochs: Count | None = None
     """Epochs to train; None: train until stopped."""
     weight_decay: Annotated[float, Between(0, 1, open_low=True)] = 1.0
-    """Factor by which the weights are multiplied at every step; 1 turns it off (the original's option)."""
+    """Factor by which the weights are multiplied at every step, as in the original code: 1 turns it off, and a decay of
+    0.0001 is 0.9999."""
     init_images: Annotated[int, Between(1, 10**6)] | None = None
     """Images of the data-dependent initialization; None: 256 at the anchor size, fewer for larger images."""
     seed: Annotated[int, Between(-MAX_SEED, MAX_SEED)] = 0
@@ -56,6 +57,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        require(
+            self.weight_decay >= 0.5,
+            "weight_decay: expected the factor on the weights at every step, as in the original code, of at least 0.5 "
+            f"(1 turns it off, and a decay of 0.0001 is 0.9999), got {self.weight_decay}.",
+        )
         require(
             self.schedule == "constant" or self.epochs is not None,
             "schedule: a cosine decay ends at the last epoch, so it needs epochs.",

@@ -17,7 +17,7 @@ from glow_tf.latents import flatten_latents, unflatten_latents
 from glow_tf.types import Images, Tensor, TensorLike
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Pictures:
     """Decoded pictures, and what a visitor has to know of them.
 

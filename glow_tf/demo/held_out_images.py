@@ -18,7 +18,7 @@ FACES = re.compile(r"(?<![a-z])(faces|celeb_?a)", re.IGNORECASE)
 """Words in the names of sources of faces, such as "tfds:celeb_a_hq/256", but not "folder:surfaces"."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class HeldOutImages:
     """Real images that the model was not trained on.
 

@@ -18,7 +18,7 @@ class UnknownImageError(LookupError):
     """Report an image id that is not stored, or no longer."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class StoredImage:
     """An image with its label and latents.
 

@@ -66,7 +66,7 @@ class SampleClassifier:
         return SVC(C=10, kernel="precomputed", class_weight=weights).fit(kernel, column)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ConditionalAccuracy:
     """Classification accuracies, in [0, 1].
 

@@ -21,7 +21,7 @@ CALIBRATION_IMAGES = 50
 """Validation images without an attribute, at most, on which the length of its direction is chosen."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class AttributeImages:
     """Real images with attributes, for the three uses that must not share any.
 

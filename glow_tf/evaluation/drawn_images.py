@@ -13,7 +13,7 @@ from glow_tf.quantization import quantize
 from glow_tf.types import Images
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class DrawnImages:
     """Images that a model decoded.
 

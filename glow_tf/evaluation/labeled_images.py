@@ -15,7 +15,7 @@ MIN_IMAGES_TO_HOLD_OUT = 8
 """Images that each of a user's folders must have so that a quarter of them is held out."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class LabeledImages:
     """Images with ground-truth attributes.
 
@@ -45,7 +45,7 @@ class LabeledImages:
         return bool(self.has(name).any() and not self.has(name).all())
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class TrainHeldOut:
     """Labeled images to compute directions and fit classifiers from, and others to measure them on.
 

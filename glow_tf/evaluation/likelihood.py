@@ -15,7 +15,7 @@ from glow_tf.training import devices
 from glow_tf.types import Images, Tensor
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Bits:
     """Bits/dim of a set of images.
 

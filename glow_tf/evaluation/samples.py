@@ -18,7 +18,7 @@ MAX_SEARCH_VALUES = 10**8
 """Values of training images to search, at most: 508 images of 256x256 in color."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Samples:
     """Samples at one temperature.
 

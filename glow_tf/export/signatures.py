@@ -42,7 +42,7 @@ SEED = tf.TensorSpec([2], tf.int32, "seed")
 class ServingModule(tf.Module):
     """Define the signatures of a `Glow`; the module tracks variables and no Keras objects.
 
-    It uses a float32 copy of the model without recomputation.
+    It uses a copy of the model, in its dtype, without mixed precision and recomputation.
 
     Args:
         glow: a `Glow`.

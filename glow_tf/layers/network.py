@@ -5,7 +5,7 @@ the three convolutions run in the layer's `network_dtype` instead; weights, inpu
 stay in float32. The context variable is read when Python runs the layer, so a `tf.function` keeps the precision in
 which it was *traced*, wherever it is called later. The training step and `Glow.sample(mixed=True)` enter the context.
 `Glow.encode`, `Glow.decode` and exports never do, because a flow with rounded networks is not inverted exactly. On one
-H100 a training step at K=32 takes 0.30 to 0.43 of the time of float32; the CPUs at hand emulate bfloat16.
+H100 a training step at K=32 takes 0.30 to 0.43 of the time of float32; the CPUs it was measured on emulate bfloat16.
 benchmarks/README.md has the effect on the result.
 """
 

@@ -22,7 +22,10 @@ PARALLEL_CHUNKS = 2
 """Chunks that are computed at once: while one copies its neighbors, which takes one core, another multiplies."""
 
 BLOCKS, MIN_BLOCK = 2, 128
-"""Parts of the hidden channels, and channels of a part at least; the products of part j and i are those of i and j."""
+"""Number of blocks that the hidden channels are divided into, and the fewest channels of a block.
+
+The product of blocks (j, i) is the transpose of that of (i, j), so it is computed once.
+"""
 
 
 def _traced_for_large_batches(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -42,7 +42,7 @@ class Row(NamedTuple):
     captions: Sequence[str] = ()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Sheet:
     """Labeled rows of images, of which the small ones are enlarged by one whole factor.
 

@@ -27,8 +27,9 @@ def train(
 ) -> Run:
     """Train a Glow in a run folder; the same call resumes an interrupted run.
 
-    Like `train.py`, it sets TensorFlow's global state: TF32 is off unless `tf32=True`, and GPUs allocate memory as
-    needed.
+    Like `train.py`, it sets TensorFlow's global state, for the rest of the process: TF32 is off unless `tf32=True`,
+    operations are deterministic with `deterministic=True`, GPUs allocate memory as needed, and none is visible with
+    `devices="cpu"`. During the training on a CPU TensorFlow's graph optimizer is off.
 
     Args:
         experiment: an `Experiment`, or the name of a preset.

@@ -22,7 +22,8 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         learning_rate: the rate after the warm-up.
         warmup_steps: length of the warm-up; 0 starts at the full rate.
-        decay_steps: step at which a cosine decay from the end of the warm-up reaches 0; None stays constant.
+        decay_steps: step at which a cosine decay from the end of the warm-up reaches 0; None stays constant. If the
+            warm-up is longer, the rate only rises until then.
 
     Example:
         >>> schedule = WarmUp(1e-3, warmup_steps=100.0)

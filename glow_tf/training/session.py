@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import signal
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 import tensorflow as tf
@@ -23,6 +23,17 @@ from glow_tf.training.run_folder import claimed, open_run_folder
 from glow_tf.training.signals import STOPPED_BY_CALLBACK
 from glow_tf.training.state import learning_rate_schedule
 from glow_tf.training.trainer import Trainer
+
+
+@contextlib.contextmanager
+def graph_optimizer_restored() -> Iterator[None]:
+    """Turn TensorFlow's graph optimizer on again after the context if it was on before: it is the whole process's."""
+    name = "disable_meta_optimizer"
+    was_off = tf.config.optimizer.get_experimental_options().get(name, False)
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({name: was_off})
 
 
 def set_up(options: RunOptions) -> tf.distribute.Strategy:
@@ -57,7 +68,8 @@ def run(
     cluster = read_cluster()
     run_folder = open_run_folder(options.run_dir, experiment)
     # Before anything takes time. Of several machines one writes, and the others read what it has written.
-    with claimed(run_folder) if cluster.is_chief else contextlib.nullcontext(), ended_machines_named(cluster):
+    claim = claimed(run_folder) if cluster.is_chief else contextlib.nullcontext()
+    with claim, ended_machines_named(cluster), graph_optimizer_restored():
         with absent_machines_named(cluster):
             strategy = set_up(options)
         trainer = Trainer(experiment, options, strategy)
@@ -69,6 +81,7 @@ def run(
         if trainer.chief:
             _check_files(trainer)
             _warn_of_another_learning_rate(trainer)
+            _warn_of_a_long_warm_up(trainer)
         return _train(trainer, print_line if print_line and trainer.chief else _print_nothing)
 
 
@@ -121,6 +134,18 @@ def _check_files(trainer: Trainer) -> None:
     # A new checkpoint is written before the oldest is removed, as is a weights file.
     checkpoints = max(1, trainer.options.keep_checkpoints + 1 - len(state.checkpoints.steps()))
     folders.check_room(run.path, checkpoints * state.checkpoint_size() + (missing + 1) * state.weights_size())
+
+
+def _warn_of_a_long_warm_up(trainer: Trainer) -> None:
+    """Warn if the training ends while its learning rate still rises."""
+    training = trainer.training
+    steps = None if training.epochs is None else training.epochs * training.epoch_steps
+    if steps is not None and steps < training.warmup_steps and not trainer.finished:
+        warnings.warn(
+            f"the training of {steps:,} steps ends within the warm-up of {training.warmup_steps:,.0f} steps, at "
+            f"{steps / training.warmup_steps:.0%} of the learning rate; give fewer --warmup-steps or more --epochs.",
+            stacklevel=2,
+        )
 
 
 def _warn_of_another_learning_rate(trainer: Trainer) -> None:

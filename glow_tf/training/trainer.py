@@ -33,7 +33,6 @@ class Trainer:
         experiment: the experiment; on resume it may differ in `run_folder.FIELDS_THAT_MAY_CHANGE_ON_RESUME` only.
         options: the options of the run.
         strategy: the strategy that has the devices (see `devices.strategy`).
-        callbacks: Keras callbacks (see `EpochLoop`).
 
     Raises:
         ConfigError: the batch does not divide among the replicas, or the networks are to compute in float16, or flow
@@ -46,9 +45,10 @@ class Trainer:
         experiment: Experiment,
         options: RunOptions,
         strategy: tf.distribute.Strategy,
-        callbacks: Iterable[keras.callbacks.Callback] = (),
     ) -> None:
-        self.options, self.strategy, self.callbacks = options, strategy, callbacks
+        self.options, self.strategy = options, strategy
+        self.callbacks: Iterable[keras.callbacks.Callback] = ()
+        """Keras callbacks (see `EpochLoop`)."""
         self.training = experiment.training.anchored(experiment.model.image_shape)
         self.chief = read_cluster().is_chief
         if experiment.model.network_dtype == "float16":

@@ -44,6 +44,8 @@ class Recorder(keras.callbacks.Callback):
 
 def test_callbacks_are_called_and_stop_the_training(experiment, stubbed, tmp_path, capsys):
     recorder = Recorder(last_epoch=1)
+    optimizer_was_off = not tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": optimizer_was_off})
     options = {"devices": "cpu", "verbose": False, "tensorboard": False}
     run = glow_tf.train(experiment, tmp_path / "run", callbacks=[recorder], **options)
     assert recorder.params == {"epochs": 4, "steps": 2}
@@ -52,6 +54,7 @@ def test_callbacks_are_called_and_stop_the_training(experiment, stubbed, tmp_pat
     assert {"bits_x", "val_bits_x", "learning_rate"} <= recorder.epochs[0].keys()
     assert len(run.metrics_path.read_text().splitlines()) == 3
     assert not (run.path / "tensorboard").exists()
+    assert tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"] is optimizer_was_off
 
     # The same call resumes, here in a thread, where Python takes no handlers of signals.
     resumed = Recorder(last_epoch=None)

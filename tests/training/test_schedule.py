@@ -44,6 +44,18 @@ def test_optimizer_takes_its_options_from_the_configuration(name):
     assert (optimizer.beta1, optimizer.beta2, optimizer.weight_factor) == (0.8, 0.7, 0.5)
 
 
+@pytest.mark.parametrize(("warmup_steps", "share"), [(16.0, "50%"), (8.0, None)])
+def test_training_that_ends_within_its_warm_up_is_named(stubbed, tmp_path, monkeypatch, warmup_steps, share):
+    monkeypatch.setattr(StubTrainer, "train", lambda _: 15)
+    training = dataclasses.replace(EXPERIMENT.training, epochs=2, epoch_steps=4, warmup_steps=warmup_steps)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        session.run(dataclasses.replace(EXPERIMENT, training=training), options(tmp_path / "run"))
+    told = [str(w.message) for w in caught if "within the warm-up" in str(w.message)]
+    expected = f"the training of 8 steps ends within the warm-up of 16 steps, at {share} of the learning rate; "
+    assert [text.startswith(expected) for text in told] == [True] * (share is not None)
+
+
 @pytest.mark.slow
 def test_jump_of_the_learning_rate_is_named_where_more_epochs_stretch_a_cosine_decay(stubbed, tmp_path, monkeypatch):
     def change(**training):
