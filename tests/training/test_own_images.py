@@ -86,6 +86,14 @@ def test_bundled_source_has_its_preset_and_one_that_is_not_there_is_refused(tmp_
         own_images.choose_experiment("cats")
 
 
+@pytest.mark.parametrize("size", [(32, 32), (8, 8)])
+def test_damaged_image_is_counted_and_not_called_left_out_as_training_may_stop_at_it(size, tmp_path, caplog):
+    source = save(tmp_path, size, mode="L", color=16)
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    assert "5 of 6 images (1 more cannot be read)" in own_images.choose_experiment(source)[1]
+    assert caplog.messages == []
+
+
 def test_array_file_is_looked_at_as_well(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (30, 30, 50, 3), np.uint8))
     experiment, _ = own_images.choose_experiment(f"npy:{tmp_path / 'x.npy'}")
