@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.accumulation import batch_seed, check_accumulation
+from glow_tf.counts import counted
 from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.keras_contract import TracedOutputs, in_training
 from glow_tf.layers.network import mixed_precision
@@ -143,7 +144,7 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
                 if self.losses:
                     raise ValueError(
                         f"{self.name}.fit: the loss is the likelihood alone; leave out the regularizers and the "
-                        f"`add_loss` of its layers ({len(self.losses)} further losses)."
+                        f"`add_loss` of its layers ({counted(len(self.losses), 'further loss', 'further losses')})."
                     )
                 # Keras sums the gradients of the replicas, so each has its share of the mean.
                 total = tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))

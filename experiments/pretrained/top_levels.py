@@ -32,6 +32,7 @@ from experiments.pretrained.top_flow import TopLevels
 from experiments.pretrained.top_training import BATCH_SIZE, fit
 from glow_tf import presets
 from glow_tf.batched import map_chunks
+from glow_tf.counts import counted
 from glow_tf.data import face_drawings, faces
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.options import progress_bar
@@ -61,7 +62,7 @@ def main(arguments):
     path, facts = folder / f"{PRESET.name}.{ENDING}", json.loads((folder / f"{PRESET.name}.json").read_text())
     levels = written_config(path).get("levels", LOWER_LEVELS)
     if levels < LOWER_LEVELS:
-        raise ConfigError(f"{path} has weights of {levels} levels, expected at least {LOWER_LEVELS}.")
+        raise ConfigError(f"{path} has weights of {counted(levels, 'level')}, expected at least {LOWER_LEVELS}.")
     lower = Glow(dataclasses.replace(PRESET.model, levels=levels))
     load_weights_file(lower, path)
     images, labels = draw_other_faces()

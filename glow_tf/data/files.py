@@ -134,7 +134,9 @@ class RecordSource(Source):
         for split, rows in self.rows.items():
             if 0 < len(rows) <= len(self._reported_rows) and self._reported_rows.issuperset(rows.tolist()):
                 name = "training" if split == "train" else split
-                raise DataError(f"{self.name}: none of the {len(rows):,} {name} images can be read; the last: {error}.")
+                raise DataError(
+                    f"{self.name}: none of the {name} images ({len(rows):,}) can be read; the last: {error}."
+                )
 
     def _no_attributes(self) -> np.ndarray:
         return np.zeros([len(self.attribute_names)], np.int32)

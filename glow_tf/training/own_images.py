@@ -11,6 +11,7 @@ import numpy as np
 
 from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
+from glow_tf.counts import counted
 from glow_tf.data import open_source
 from glow_tf.data.splits import spread_positions
 from glow_tf.errors import DataError
@@ -48,7 +49,7 @@ class Look(NamedTuple):
     def describe(self) -> str:
         """Return how many images were read, such as "64 of 1,000 images"."""
         unread = f" ({self.damaged} more cannot be read)" if self.damaged else ""
-        return f"{len(self.shapes)} of {self.total:,} images{unread}"
+        return f"{len(self.shapes)} of {counted(self.total, 'image')}{unread}"
 
 
 def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -> tuple[Experiment, str]:
@@ -85,15 +86,15 @@ def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -
     is_lossless = sizes == {image_shape[:2]} and look.bits <= MAX_BITS and not (look.colored and image_shape[2] == 1)
     bits = look.bits if is_lossless else MAX_BITS
     reason = (
-        "which hold all their values" if is_lossless else "the paper's for pictures; --bits 8 keeps the finest tones"
+        "enough for all their values" if is_lossless else "the paper's for pictures; --bits 8 keeps the finest tones"
     )
-    reasons.append(f"  {bits} bits, {reason}")
+    reasons.append(f"  {counted(bits, 'bit')}, {reason}")
     experiment = Experiment(
         model=_model(image_shape, bits),
         data=DataConfig(source=source_name, fit="resize", validation=0.1 if look.total < FEW_IMAGES else 0.05),
         training=_training(image_shape, look.total),
         name=run_name(source_name),
-        about=f"{'x'.join(map(str, image_shape))} at {bits} bits, chosen by the images",
+        about=f"{'x'.join(map(str, image_shape))} at {counted(bits, 'bit')}, chosen by the images",
         sample_every=5,
     )
     return experiment, "\n".join(reasons)

@@ -30,7 +30,7 @@ def save(folder, *sizes, mode="RGB", color=(200, 90, 31), count=6):
         ([(640, 480)], "RGB", (200, 90, 31), (128, 128, 3), 5, "(median 480); in color, which 6 have"),
         ([(80, 60), (300, 70)], "RGB", (9, 9, 9), (64, 64, 1), 5, "(median 65); gray, as none has color"),
         ([(40, 90)], "L", 7, (32, 32, 1), 5, "--bits 8 keeps the finest tones"),
-        ([(32, 32)], "L", 16, (32, 32, 1), 4, "4 bits, which hold all their values"),
+        ([(32, 32)], "L", 16, (32, 32, 1), 4, "4 bits, enough for all their values"),
         ([(33, 32)], "L", 16, (32, 32, 1), 5, "the paper's"),
         ([(8, 8)], "RGB", (1, 2, 3), (32, 32, 3), 5, "in color"),
         ([(8, 8)], "L", 16, (8, 8, 1), 4, "the size of those of digits; 4 bits hold all values of the 6 of 6 images"),
