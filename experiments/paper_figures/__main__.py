@@ -1,6 +1,5 @@
 """Reproduce small versions of the paper's figures: train the missing runs, draw, and report the comparisons."""
 
-import argparse
 import concurrent.futures
 import multiprocessing
 import os
@@ -10,6 +9,7 @@ import time
 GLOW_TF_COMMAND = True  # a quiet start, see glow_tf/cli/quiet.py
 os.environ["TQDM_DISABLE"] = "1"  # no progress bars: several processes write to one screen
 
+from experiments.command import Parser  # noqa: E402
 from glow_tf.cli.command import run_command, start_tensorflow  # noqa: E402
 
 start_tensorflow()
@@ -55,7 +55,7 @@ def train_missing(runs, results, folder, workers):
 
 def parse(arguments):
     """Parse the words of a command line."""
-    parser = argparse.ArgumentParser(NAME, description=__doc__)
+    parser = Parser(NAME, description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="seeds of every configuration: 0, 1, ... (default 3)")
     parser.add_argument("--workers", type=int, default=2, help="runs trained at a time, one thread each (default 2)")
     parser.add_argument("--size", choices=SIZES, default="small", help="tiny only tests that everything runs")

@@ -26,6 +26,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from experiments.command import Parser
 from experiments.pretrained import card, top_rotations
 from experiments.pretrained.compression import round_weights, write_weights
 from experiments.pretrained.top_flow import TopLevels
@@ -56,7 +57,7 @@ STEPS, LEARNING_RATES = (16_000, 3_000), (2e-3, 1e-3)
 
 def main(arguments):
     """Train the top levels and write the weights and their card."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder of weights and card")
     folder = parser.parse_args(arguments).out
     path, facts = folder / f"{PRESET.name}.{ENDING}", json.loads((folder / f"{PRESET.name}.json").read_text())
