@@ -29,8 +29,8 @@ def _find_problem(values: Iterable[tuple[str, np.ndarray]]) -> str:
         bad = np.size(value) - np.count_nonzero(np.isfinite(value))
         if bad:
             return (
-                f"the weight {name} is not finite: NaN or infinite in {bad:,} of its "
-                f"{counted(np.size(value), 'value')}; the file is damaged, or the training diverged."
+                f"the weight {name} is not finite: {bad:,} of its "
+                f"{counted(np.size(value), 'value')} (NaN or infinite); the file is damaged, or the training diverged."
             )
     return ""
 
