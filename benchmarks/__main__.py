@@ -1,6 +1,5 @@
 """Measure speed and memory of Glow, compared with other implementations. See benchmarks/README.md."""
 
-import argparse
 import json
 import os
 import pathlib
@@ -11,6 +10,7 @@ from benchmarks import machine
 from benchmarks.implementations import PEERS
 from benchmarks.parts import FEED_COUNTS, PARTS
 from benchmarks.processes import ChildError
+from experiments.command import Parser
 
 DEFAULT_PEERS = ["tfp.bijectors.Glow", "normflows"]
 
@@ -31,7 +31,7 @@ def main(arguments):
 
 def parse(arguments):
     """Parse the words of a command line."""
-    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser = Parser("python -m benchmarks", description=__doc__)
     about = "; ".join(f"{name}: {part.__doc__.splitlines()[0]}" for name, part in PARTS.items())
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "all"], default=["race"], metavar="PART", help=about)
     about = f"implementations compared in race and start: {', '.join(PEERS)}"

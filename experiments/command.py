@@ -3,8 +3,17 @@
 The module of a script calls `run_script` before its imports, so that a package that they lack is such a sentence too.
 """
 
+import argparse
 import importlib
 import sys
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of a command line, for benchmarks too, that reports an error in one line, as `train.py` does."""
+
+    def error(self, message):
+        """End the process with a message."""
+        self.exit(2, f"{self.prog}: {message.rstrip('.')}.\n")
 
 
 def run_script(name):

@@ -21,6 +21,7 @@ import sys
 
 from PIL import Image, PngImagePlugin
 
+from experiments.command import Parser
 from glow_tf.io import write_bytes
 from glow_tf.model_files import packaged_weights
 from glow_tf.weights_file import written_digest
@@ -99,7 +100,7 @@ def main(arguments):
     """Take the screenshots."""
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default=PRESET, help="preset or run folder")
     parser.add_argument("--out", type=pathlib.Path, default=PICTURES, help="folder to write to")
     parser.add_argument("--phone", action="store_true", help="at the width of a phone")

@@ -11,7 +11,6 @@ if __name__ == "__main__":
 
     run_script(__spec__.name)
 
-import argparse
 import json
 import pathlib
 import sys
@@ -19,6 +18,7 @@ import sys
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from experiments.command import Parser
 from experiments.paper_figures.figures import DIGITS, draw_by_depth, samples_by_depth
 from glow_tf import batched
 from glow_tf.attributes import difference_of_means, load_attributes
@@ -215,7 +215,7 @@ def _samples(model):
 
 def main(arguments):
     """Draw, check or collect; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.doc_pictures", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.doc_pictures", description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="only say which pictures are not current")
     parser.add_argument("--collect", metavar="FOLDER", type=pathlib.Path, help="take the images from run folders first")
     options = parser.parse_args(arguments)

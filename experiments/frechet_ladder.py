@@ -15,6 +15,7 @@ import argparse
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from experiments.command import Parser
 from glow_tf import Glow, presets
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.context import open_context
@@ -32,7 +33,7 @@ SEEDS = range(3)
 
 def main(arguments):
     """Print the table of a preset and of runs of its model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", help="name of a preset whose weights come with the package")
     parser.add_argument("runs", nargs="*", help="run folders of its model")
     options = parser.parse_args(arguments)

@@ -10,7 +10,6 @@ if __name__ == "__main__":
 
     run_script(__spec__.name)
 
-import argparse
 import base64
 import hashlib
 import io
@@ -22,6 +21,7 @@ import tempfile
 
 from PIL import Image
 
+from experiments.command import Parser
 from glow_tf.weights_file import written_digest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -140,10 +140,13 @@ def is_current(path):
 
 def main(arguments):
     """Execute and save notebooks, or check them; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.notebooks", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(p.stem for p in PATHS)], help="all if none")
+    parser = Parser(prog="python -m experiments.notebooks", description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all if none")
     parser.add_argument("--check", action="store_true", help="only say which notebooks are not current")
     options = parser.parse_args(arguments)
+    names = sorted(path.stem for path in PATHS)
+    if unknown := sorted({*options.names} - {*names}):
+        parser.error(f"NAME: expected some of {', '.join(names)}, got {', '.join(unknown)}.")
     paths = [path for path in PATHS if path.stem in options.names or not options.names]
     if options.check:
         stale = [path for path in paths if not is_current(path)]

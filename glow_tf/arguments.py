@@ -5,6 +5,7 @@ a check adds no operation to a graph, and numbers of Python and NumPy are checke
 """
 
 import numbers
+import warnings
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -96,6 +97,20 @@ def refuse_masked(value: object, name: str) -> None:
     """Raise a `TypeError` for a masked array: TensorFlow would take the values under the mask for numbers."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TypeError(f"{name}: expected numbers, got an array with masked values; fill or remove them first.")
+
+
+def warn_of_scale(images: TensorLike, name: str, stacklevel: int) -> None:
+    """Warn of float images from 0 to 1, or to 255, where those in [-0.5, 0.5) are meant."""
+    if not tf.executing_eagerly():
+        return
+    values = tf.convert_to_tensor(images)
+    lowest, highest = float(tf.reduce_min(values)), float(tf.reduce_max(values))
+    if lowest >= 0 and highest > 0.5:
+        warnings.warn(
+            f"{name}: these values go from {lowest:g} to {highest:g}, and images are floats in [-0.5, 0.5), as "
+            "Glow.dequantize makes them of uint8: this is the density of other points.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def check_noise(

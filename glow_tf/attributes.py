@@ -224,7 +224,7 @@ def _check_tags(z: TensorLike, tags: TensorLike, names: Sequence[str]) -> tuple[
     masks = tags.astype(bool).T
     for name, mask in zip(names, masks, strict=True):
         if mask.all() or not mask.any():
-            raise DataError(f"attribute {name!r}: all {len(mask)} images are alike in it; give some of both.")
+            raise DataError(f"attribute {name!r}: the images ({len(mask):,}) are all alike in it; give some of both.")
     return z, masks
 
 

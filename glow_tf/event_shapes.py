@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from glow_tf.counts import counted
 from glow_tf.types import EventShape, Tensor
 
 
@@ -34,7 +35,9 @@ def map_event_shape(
         return tf.nest.map_structure(lambda _: unknown, result_ndims)
     for s, count in zip(shapes, counts, strict=True):
         if s.rank < count:
-            raise ValueError(f"{name}: expected a shape of at least {count} event axes, got {s}.")
+            raise ValueError(
+                f"{name}: expected a shape of at least {counted(count, 'event axis', 'event axes')}, got {s}."
+            )
     result = _apply(function, shape, [tuple(s[s.rank - n :]) for s, n in zip(shapes, counts, strict=True)])
     lead = shapes[0][: shapes[0].rank - counts[0]]
     results = [lead.concatenate(tf.TensorShape(s)) for s in _as_list(result, result_ndims)]
@@ -69,7 +72,9 @@ def _split(shape: Tensor, count: int) -> tuple[Tensor, tuple[Any, ...]]:
         lead, event = tf.split(tf.cast(shape, tf.int32), [tf.size(shape) - count, count])
         return lead, tuple(tf.unstack(event, num=count))
     if len(value) < count:
-        raise ValueError(f"expected a shape of at least {count} event axes, got {value.tolist()}.")
+        raise ValueError(
+            f"expected a shape of at least {counted(count, 'event axis', 'event axes')}, got {value.tolist()}."
+        )
     return tf.constant(value[: len(value) - count], tf.int32), tuple(int(size) for size in value[len(value) - count :])
 
 

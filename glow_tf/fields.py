@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, SupportsFloat, TypeAlias, TypeVar
 
 import numpy as np
 
+from glow_tf.counts import counted
 from glow_tf.errors import ConfigError, did_you_mean
 
 Result = TypeVar("Result")
@@ -189,7 +190,7 @@ def _check_tuple(value: object, parts: tuple[Any, ...], name: str, bounds: Seque
     refused = str | bytes | collections.abc.Set | collections.abc.Mapping
     values = tuple(value) if isinstance(value, collections.abc.Iterable) and not isinstance(value, refused) else None
     if values is None or not (variable or len(values) == len(parts)):
-        count = "several values" if variable else f"{len(parts)} values"
+        count = "several values" if variable else counted(len(parts), "value")
         raise ConfigError(f"{name}: expected {count}, got {_shown(value)}.")
     _require_bounds(values, [b for b in bounds if isinstance(b, NotEmpty)], name)
     parts = parts[:1] * len(values) if variable else parts

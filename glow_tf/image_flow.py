@@ -12,6 +12,7 @@ from glow_tf import quantization
 from glow_tf.arguments import check_latents, check_noise, to_bytes
 from glow_tf.autograph import without_autograph
 from glow_tf.config import ModelConfig
+from glow_tf.counts import counted
 from glow_tf.labels import labels_per_image
 from glow_tf.layers.glow_flow import GlowFlow
 from glow_tf.layers.keras_contract import require_full_precision
@@ -199,7 +200,7 @@ class ImageFlow(LikelihoodTraining):
         if greatest < max(32, 2 ** (8 - self.config.bits)):
             warnings.warn(
                 f"{self.name}.initialize: the greatest value of these images is {greatest}; images go from 0 to 255, "
-                f"of which the model keeps the upper {self.config.bits} bits: scale these to that range.",
+                f"of which the model keeps the upper {counted(self.config.bits, 'bit')}: scale these to that range.",
                 stacklevel=3,
             )
 

@@ -15,6 +15,7 @@ import math
 import tensorflow as tf
 
 from glow_tf.arguments import refuse_masked
+from glow_tf.counts import counted
 from glow_tf.errors import DataError
 from glow_tf.io import describe_error
 from glow_tf.types import Tensor, TensorLike
@@ -29,8 +30,8 @@ def require_labels(labels: TensorLike | None, classes: int, name: str) -> None:
         raise ValueError(f"{name}: this model is unconditional and takes no labels.")
     if labels is None and classes:
         raise ValueError(
-            f"{name}: this model is conditional on {classes} classes; give labels from 0 to {classes - 1}, "
-            "one per image (as_bijector takes them too)."
+            f"{name}: this model is conditional on {counted(classes, 'class', 'classes')}; give labels from 0 to "
+            f"{classes - 1}, one per image (as_bijector takes them too)."
         )
 
 
@@ -59,7 +60,7 @@ def labels_per_image(labels: TensorLike | None, classes: int, n: int | Tensor, n
     static_size, static_count = tf.get_static_value(size), tf.get_static_value(count)
     if static_size is not None and static_count is not None:
         if static_size not in (1, static_count):
-            raise DataError(f"{expected}; got {static_size} for {static_count} images.")
+            raise DataError(f"{expected}; got {static_size} for {counted(int(static_count), 'image')}.")
     elif static_size != 1:
         assertion = tf.debugging.Assert((size == 1) | (size == count), [f"{expected}; labels, images:", size, count])
         with tf.control_dependencies([assertion]):

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.accumulation import batch_seed, check_accumulation
+from glow_tf.counts import counted
 from glow_tf.layers.actnorm import ActNorm
 from glow_tf.layers.keras_contract import TracedOutputs, in_training
 from glow_tf.layers.network import mixed_precision
@@ -107,7 +108,7 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does; warn about a new model that was not initialized, but do not initialize it.
 
-        As in Keras, a model of which no weight is trainable is measured only, with a warning.
+        A model of which no weight is trainable is measured as `evaluate` does, with a warning.
 
         Args:
             *args: arguments of `keras.Model.fit`.
@@ -143,8 +144,15 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `fit`."""
         x, labels, weight = self._fit_batch(data)  # which builds a new model
+        if not self.trainable_variables:
+            warnings.warn(
+                f"{self.name}.fit: no weight of the model is trainable, so it is measured and not trained; set "
+                "trainable = True on the parts to train, then call compile again.",
+                stacklevel=2,
+            )
+            return self._measure(x, labels, weight)  # the seeds of training count updates
         # Loss scaling that is traced unbuilt would keep its first scale.
-        if self.trainable_variables and not self.optimizer.built:
+        if not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
         with mixed_precision():
             with tf.GradientTape() as tape:
@@ -153,28 +161,18 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
                 if self.losses:
                     raise ValueError(
                         f"{self.name}.fit: the loss is the likelihood alone; leave out the regularizers and the "
-                        f"`add_loss` of its layers ({len(self.losses)} further losses)."
+                        f"`add_loss` of its layers ({counted(len(self.losses), 'further loss', 'further losses')})."
                     )
                 # Keras sums the gradients of the replicas, so each has its share of the mean.
                 total = tf.distribute.get_replica_context().all_reduce("sum", tf.reduce_sum(weight))
                 share = self.optimizer.scale_loss(tf.reduce_sum(weight * terms["loss"]) / total)
             gradients = tape.gradient(share, [v.value for v in self.trainable_variables])
-        if gradients:
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        else:
-            warnings.warn(
-                f"{self.name}.fit: no weight of the model is trainable, so it is measured and not trained; set "
-                "trainable = True on the parts to train, then call compile again.",
-                stacklevel=2,
-            )
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return self._fit_logs(terms, weight)
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """Take one step of `evaluate`."""
-        # `evaluate` resets the count at its start: other batches have other noise, and results repeat.
-        examples = tf.cast(self._loss_tracker.count.value, tf.int32)
-        x, labels, weight = self._fit_batch(data)
-        return self._fit_logs(self.objective(x, labels, seed=tf.stack([-1 - examples, _replica()])), weight)
+        return self._measure(*self._fit_batch(data))
 
     def predict_step(self, data: Any) -> Any:
         """Take one step of `predict`; labels come in a data set of pairs, as in `fit`, or as `[x, labels]`."""
@@ -245,6 +243,11 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
                 f"{self.name}.{method}: sample weights and class weights are not supported; repeat or drop examples "
                 "instead."
             )
+
+    def _measure(self, x: Tensor, labels: Tensor | None, weight: Tensor) -> dict[str, Tensor]:
+        # Keras resets the count at the start of `evaluate`: other batches have other noise, and results repeat.
+        examples = tf.cast(self._loss_tracker.count.value, tf.int32)
+        return self._fit_logs(self.objective(x, labels, seed=tf.stack([-1 - examples, _replica()])), weight)
 
     def _fit_logs(self, terms: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
         self._loss_tracker.update_state(terms["loss"], sample_weight=weight)

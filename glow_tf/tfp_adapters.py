@@ -71,6 +71,9 @@ class TfpAdapters(ImageFlow):
     ) -> ContinuousGlow | DiscreteGlow:
         """Return this model as a `tfd.Distribution` (see `glow_tf.distributions`).
 
+        The continuous one is over floats as `dequantize` makes them: `distribution().log_prob(glow.dequantize(images,
+        seed=0))`. Floats of another scale, such as `images / 255`, are other points.
+
         Args:
             temperature: standard deviation of every latent, a scalar above 0; for a discrete distribution it affects
                 `sample` only and may be 0.

@@ -69,7 +69,7 @@ def test_attribute_files_round_trip(tmp_path):
 
 
 def test_attribute_shared_by_all_images_is_rejected():
-    with pytest.raises(DataError, match="'a': all 4 images are alike"):
+    with pytest.raises(DataError, match=r"'a': the images \(4\) are all alike"):
         attributes.difference_of_means(np.zeros((4, 3)), np.ones((4, 1)), ("a",))
 
 

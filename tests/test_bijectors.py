@@ -85,7 +85,7 @@ def test_glow_is_used_as_tfps():
         (lambda: bijectors.Glow((4, 4, 1), 1, 1, classes=3, labels=[3]), "expected labels from 0 to 2"),
         (lambda: bijectors.Glow((4, 4, 1), 1, 1, labels=0), "takes no labels"),
         (lambda: bijectors.ActNorm(event_shape=[2], layer=layers.ActNorm(event_ndims=3)), "event shape of 3 axes"),
-        (lambda: bijectors.ActNorm(event_shape=()), "event shape of 1 axes or more"),
+        (lambda: bijectors.ActNorm(event_shape=()), "event shape of 1 axis or more"),
     ):
         with pytest.raises(ValueError, match=message):
             make()

@@ -1,5 +1,7 @@
 """Test `glow.distribution` over floats, in nats, and over bytes."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -92,6 +94,21 @@ def test_images_of_the_other_type_are_refused_and_not_cast(method):
         getattr(model.distribution(), method)(images)
     with pytest.raises(TypeError, match="expected uint8 images .* got float32"):
         getattr(model.distribution(discrete=True, seed=1), method)(images.astype("float32"))
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_images_of_another_scale_are_named(scale):
+    model, images, _ = shared_glow()
+    density, x = model.distribution(), model.dequantize(images, seed=3)
+    values = images.astype("float64") / images.max() * scale
+    with pytest.warns(UserWarning, match=rf"go from \S+ to {scale}, .* as Glow.dequantize makes them") as warned:
+        density.log_prob(values)
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        density.log_prob(x)
+        density.log_prob(x[:0])
+        density.log_prob(density.sample(2, seed=(0, 1)))
 
 
 def test_discrete_log_prob_averages_the_probability_of_its_draws():

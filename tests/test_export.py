@@ -113,9 +113,9 @@ def test_export_of_a_keras_file_serves_the_example_client(smallest_glow, tmp_pat
     image = np.random.default_rng(0).integers(0, 256, (2, 2), np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
     client = runpy.run_path(str(ROOT / "examples" / "serve_client.py"))
-    client["main"]([str(tmp_path / "saved"), str(tmp_path / "a.png")])
+    client["main"]([str(tmp_path / "saved"), str(tmp_path / "out"), str(tmp_path / "a.png")])
     assert "bits/dim" in capsys.readouterr().out
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png.decoded.png")), image)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "1_a.png")), image)
 
 
 def test_export_under_its_old_name_warns_and_works(monkeypatch):

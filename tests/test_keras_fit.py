@@ -46,6 +46,18 @@ def test_fit_evaluate_and_callbacks(tmp_path):
     np.testing.assert_allclose(loaded.encode(images)[-1], model.encode(images)[-1], atol=1e-5)
 
 
+def test_fit_of_a_frozen_model_measures_each_batch_with_noise_of_its_own_as_evaluate_does():
+    images, _ = images_and_labels()
+    model = Glow(ModelConfig(**ONE_LEVEL))
+    model.trainable = False
+    model.compile(run_eagerly=True)
+    with pytest.warns(UserWarning, match="no weight of the model is trainable"):
+        history = model.fit(images, batch_size=32, verbose=0, shuffle=False).history
+    expected = [model.bits_per_dim(images[i : i + 32], seed=[-1 - i, 0]) for i in (0, 32)]
+    assert history["bits_x"] == pytest.approx([float(np.mean(expected))], rel=1e-6)
+    assert history["bits_x"] == [model.evaluate(images, batch_size=32, verbose=0, return_dict=True)["bits_x"]]
+
+
 @pytest.mark.slow
 def test_fit_with_labels_reports_the_classification_loss_and_traces_its_step_once(monkeypatch):
     train_step, traces = Glow.train_step, []

@@ -58,7 +58,7 @@ def test_run_that_cannot_be_used_leaves_the_files_as_they_are(validated_run, tin
     large.trainable_variables[0].assign(1e30 * large.trainable_variables[0])
     large.save_weights(weights)
     _, err = call(pretrained.main, NAME, validated_run, "digits", "--out", out, code=2)
-    assert "test images have no finite bits/dim, as the weights are too large" in err
+    assert "test images are not finite, as the weights are too large" in err
     (validated_run / "metrics.csv").unlink()
     _, err = call(pretrained.main, NAME, validated_run, "digits", "--out", out, code=2)
     assert f"no epoch of {validated_run} has a validation loss that is finite" in err

@@ -18,6 +18,7 @@ TIERS = [
         "log_lines",
         "deprecation",
         "tables",
+        "counts",
         "celeba",
         "types",
         "gpu_files",
@@ -66,8 +67,8 @@ The tier of a package is that of its modules which have none of their own.
 
 
 WITHOUT_TENSORFLOW = (
-    *("errors", "backend", "gpu_files", "deprecation", "tables", "celeba", "io", "folders", "leftovers"),
-    *("locks", "cache", "metrics_table"),
+    *("errors", "backend", "gpu_files", "deprecation", "tables", "counts", "celeba", "io", "folders"),
+    *("leftovers", "locks", "cache", "metrics_table"),
     *("weights_file", "array_files", "fields", "config", "presets", "experiment_file", "run_files"),
     *("extras", "log_lines", "cli.start", "cli.lean", "cli.quiet", "cli.parsing"),
 )

@@ -109,5 +109,5 @@ def test_call_and_encode_settle_the_same_event_axes():
         x, called, encoded = tf.ones(shape), layers.ActNorm(), layers.ActNorm()
         assert called(x)[1].shape == encoded.encode(x)[1].shape == shape[: -encoded.event_ndims]
         assert called.event_ndims == encoded.event_ndims and called.event_shape == encoded.event_shape
-    with pytest.raises(ValueError, match="expected a shape of at least 1 event axes"):
+    with pytest.raises(ValueError, match="expected a shape of at least 1 event axis"):
         layers.ActNorm().encode(tf.constant(1.0))

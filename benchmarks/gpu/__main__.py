@@ -6,11 +6,12 @@ Several processes may run side by side: they compile at once, and time one after
 line with its error, and the next part runs. `--small` tries the script itself on a CPU.
 """
 
-import argparse
 import json
 import pathlib
 import time
 import traceback
+
+from experiments.command import Parser
 
 GLOW_TF_COMMAND = True  # a quiet start, as of train.py, see glow_tf/cli/quiet.py
 
@@ -19,7 +20,7 @@ DTYPES, FORMS = ("float32", "bfloat16"), ("xla", "unrolled", "graph")
 
 def parse(arguments, names):
     """Parse the words of a command line."""
-    parser = argparse.ArgumentParser("python -m benchmarks.gpu", description=__doc__.splitlines()[0])
+    parser = Parser("python -m benchmarks.gpu", description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
     parser.add_argument("--depth", type=int, default=32, help="flow steps a level, K (default 32)")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256], help="batch sizes (default 64 256)")

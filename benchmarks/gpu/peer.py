@@ -3,7 +3,6 @@
 python -m benchmarks.gpu.peer --depth 32 --batches 64 256 --out results.jsonl
 """
 
-import argparse
 import contextlib
 import json
 import pathlib
@@ -14,13 +13,14 @@ import torch
 
 from benchmarks.implementations.normflows_glow import NormflowsGlow
 from benchmarks.work import PAPER, SMALL
+from experiments.command import Parser
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
 def main():
     """Print and store a row for each precision, form and batch."""
-    parser = argparse.ArgumentParser("python -m benchmarks.gpu.peer", description=__doc__.splitlines()[0])
+    parser = Parser("python -m benchmarks.gpu.peer", description=__doc__.splitlines()[0])
     parser.add_argument("--depth", type=int, default=32, help="flow steps a level, K (default 32)")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256], help="batch sizes (default 64 256)")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="precisions")

@@ -9,12 +9,12 @@ if __name__ == "__main__":
 
     run_script(__spec__.name)
 
-import argparse
 import concurrent.futures
 import multiprocessing
 import pathlib
 import time
 
+from experiments.command import Parser
 from experiments.paper_figures import report, worker
 from experiments.paper_figures.experiments import SIZES, all_runs
 from experiments.paper_figures.results import Results
@@ -56,7 +56,7 @@ def train_missing(runs, results, folder, workers):
 
 def parse(arguments):
     """Parse the words of a command line."""
-    parser = argparse.ArgumentParser(NAME, description=__doc__)
+    parser = Parser(NAME, description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="seeds of every configuration: 0, 1, ... (default 3)")
     parser.add_argument("--workers", type=int, default=2, help="runs trained at a time, one thread each (default 2)")
     parser.add_argument("--size", choices=SIZES, default="small", help="tiny only tests that everything runs")

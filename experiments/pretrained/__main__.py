@@ -16,6 +16,7 @@ import dataclasses
 import os
 import pathlib
 
+from experiments.command import Parser
 from experiments.pretrained import attributes, card, top_levels
 from experiments.pretrained.compression import write_weights
 from glow_tf import presets
@@ -49,7 +50,7 @@ def main(arguments):
 
 def parse(arguments):
     """Return the options of a command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="run folder")
     parser.add_argument("preset", help="name of the preset whose model the run has")
     parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder to write to")

@@ -17,6 +17,7 @@ import pathlib
 
 import numpy as np
 
+from experiments.command import Parser
 from experiments.pretrained import card
 from glow_tf import batched, presets
 from glow_tf.attributes import difference_of_means
@@ -44,7 +45,7 @@ MIN_COSINE = 0.998
 
 def main(arguments):
     """Compute and write the attributes of a preset, unless its source has none."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", help="name of the preset")
     parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder of its weights")
     options = parser.parse_args(arguments)

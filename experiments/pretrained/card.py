@@ -9,6 +9,7 @@ import typing
 import numpy as np
 
 from glow_tf.cli import train
+from glow_tf.counts import counted
 from glow_tf.data import open_source, pipeline
 from glow_tf.errors import ConfigError, DataError, RunError
 from glow_tf.evaluation import likelihood
@@ -80,8 +81,8 @@ def measured(preset, model, context):
     if bits.non_finite:
         count = bits.values.shape[1]
         raise DataError(
-            f"{bits.non_finite:,} of {count:,} test images have no finite bits/dim, as the weights are too large; the "
-            "files stay as they are."
+            f"the bits/dim of {bits.non_finite:,} of {counted(count, 'test image')} are not finite, as the weights are "
+            "too large; the files stay as they are."
         )
     return {
         "model": dataclasses.asdict(model.config),

@@ -26,12 +26,14 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from experiments.command import Parser
 from experiments.pretrained import card, top_rotations
 from experiments.pretrained.compression import round_weights, write_weights
 from experiments.pretrained.top_flow import TopLevels
 from experiments.pretrained.top_training import BATCH_SIZE, fit
 from glow_tf import presets
 from glow_tf.batched import map_chunks
+from glow_tf.counts import counted
 from glow_tf.data import face_drawings, faces
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.options import progress_bar
@@ -55,13 +57,13 @@ STEPS, LEARNING_RATES = (16_000, 3_000), (2e-3, 1e-3)
 
 def main(arguments):
     """Train the top levels and write the weights and their card."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=PACKAGED_WEIGHTS, help="folder of weights and card")
     folder = parser.parse_args(arguments).out
     path, facts = folder / f"{PRESET.name}.{ENDING}", json.loads((folder / f"{PRESET.name}.json").read_text())
     levels = written_config(path).get("levels", LOWER_LEVELS)
     if levels < LOWER_LEVELS:
-        raise ConfigError(f"{path} has weights of {levels} levels, expected at least {LOWER_LEVELS}.")
+        raise ConfigError(f"{path} has weights of {counted(levels, 'level')}, expected at least {LOWER_LEVELS}.")
     lower = Glow(dataclasses.replace(PRESET.model, levels=levels))
     load_weights_file(lower, path)
     images, labels = draw_other_faces()

@@ -15,6 +15,7 @@ from glow_tf import presets
 from glow_tf.cli import parsing, start
 from glow_tf.cli.command import run_command, start_tensorflow
 from glow_tf.config import DataConfig, Experiment, ModelConfig, Side, TrainingConfig
+from glow_tf.counts import counted
 from glow_tf.errors import ConversionError
 from glow_tf.fields import Between, PathText, Utf8, check_fields, option_name
 
@@ -107,7 +108,7 @@ def convert(options: Options) -> None:
         print(f"Note: the images of --data were not checked: {unreadable}")
     if options.check:
         for name, bits_per_dim in measure_bits(checkpoint, options.check):
-            print(f"{name}: {bits_per_dim.mean():.4f} bits/dim over {len(bits_per_dim)} images")
+            print(f"{name}: {bits_per_dim.mean():.4f} bits/dim over {counted(len(bits_per_dim), 'image')}")
     write_run(checkpoint, out, experiment)
     weights = "raw and EMA weights" if checkpoint.has_ema else "weights"
     optimizer = f"optimizer state of step {checkpoint.steps():,}" if checkpoint.has_slots else "a fresh optimizer"

@@ -8,6 +8,7 @@ from glow_tf.config.data import DataConfig
 from glow_tf.config.model import ModelConfig
 from glow_tf.config.records import InitialWeights
 from glow_tf.config.training import TrainingConfig
+from glow_tf.counts import counted
 from glow_tf.fields import check_fields
 
 MAX_BATCH_VALUES = 2**31 - 1
@@ -52,7 +53,7 @@ class Experiment:
         most, shape = MAX_BATCH_VALUES // self.model.dims, "x".join(map(str, self.model.image_shape))
         for name in ("batch_size", "init_images"):
             count = getattr(self.training, name) or 0  # None is derived, and small
-            require(count <= most, f"{name}: expected at most {most:,} images of {shape}, got {count:,}.")
+            require(count <= most, f"{name}: expected at most {counted(most, 'image')} of {shape}, got {count:,}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dictionaries that JSON can store."""

@@ -5,6 +5,7 @@ import math
 from typing import Annotated, Literal
 
 from glow_tf.config.checks import require
+from glow_tf.counts import counted
 from glow_tf.errors import ConfigError
 from glow_tf.fields import Between, check_fields
 
@@ -63,8 +64,8 @@ class ModelConfig:
         channels = self.image_shape[2] * 2 ** (self.levels + 1)
         require(
             channels <= MAX_CHANNELS,
-            f"levels: {self.levels} levels of images of {self.image_shape[2]} channels give the last one {channels:,} "
-            f"channels, expected at most {MAX_CHANNELS:,}.",
+            f"levels: expected at most {MAX_CHANNELS:,} channels in the last level; with levels={self.levels} and "
+            f"images of {counted(self.image_shape[2], 'channel')} it has {channels:,}.",
         )
 
     def _check_size(self) -> None:
@@ -76,10 +77,10 @@ class ModelConfig:
         nearest = [sorted({max(s // factor, 1) * factor, math.ceil(s / factor) * factor}) for s in (height, width)]
         possible = [n for n in range(1, self.levels) if height % 2**n == 0 and width % 2**n == 0]
         raise ConfigError(
-            f"image_shape: {self.levels} levels halve an image {self.levels} times, so height and width must be "
-            f"multiples of {factor}, got {height}x{width}; the nearest valid sizes are height "
+            f"image_shape: each level halves an image, so with levels={self.levels} height and width must be multiples "
+            f"of {factor}, got {height}x{width}; the nearest valid sizes are height "
             f"{' or '.join(map(str, nearest[0]))}, width {' or '.join(map(str, nearest[1]))}"
-            + (f", or at most {max(possible)} levels." if possible else ".")
+            + (f", or at most {counted(max(possible), 'level')}." if possible else ".")
         )
 
     @property

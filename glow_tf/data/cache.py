@@ -23,6 +23,7 @@ import PIL
 import tensorflow as tf
 
 from glow_tf.config import DataConfig
+from glow_tf.counts import counted
 from glow_tf.data import aliased
 from glow_tf.data import images as image_ops
 from glow_tf.data.cache_folder import CacheFolder, default_folder, open_folder
@@ -96,7 +97,7 @@ class CachedSource(Source):
         if self.folder is None:
             return ""
         filled = int(self.table.columns["filled"].sum(dtype=np.int64))
-        return f"{self.folder.path}, {filled:,} of {self.table.count:,} images so far"
+        return f"{self.folder.path}, {filled:,} of {counted(self.table.count, 'image')} so far"
 
     def close(self) -> None:
         """Save what is on disk and let another process fill it."""

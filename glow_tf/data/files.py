@@ -62,9 +62,10 @@ class RecordSource(Source):
         self._reported_rows: set[int] = set()
 
     def image(self, row: int) -> np.ndarray | None:
-        """Return the image of a record as uint8 `[h, w, c]`, or None if it is damaged."""
-        image, _, _, valid = self._load_checked(row)
-        return image if valid else None
+        """Return the image of a record as uint8 `[h, w, c]`, or None if it is damaged, which is not reported."""
+        with contextlib.suppress(DamagedRecordError):
+            return self._load_intact(int(row))[0]
+        return None
 
     def read(self, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Read a record in Python: its image, label, attributes and validity."""
@@ -99,19 +100,23 @@ class RecordSource(Source):
 
     def _load_checked(self, row: SupportsInt) -> tuple[np.ndarray, np.int32, np.ndarray, np.bool_]:
         try:
-            image, label, attributes = self._load(int(row))
+            return self._load_intact(int(row))
         except DamagedRecordError as error:
             if self._on_damaged == "stop":
                 skip = setting("on_damaged", "skip")
                 raise DataError(f"{error}; {skip} leaves such images out.") from error
             self._report_once(int(row), error)
             return np.zeros([1, 1, 1], np.uint8), np.int32(0), self._no_attributes(), np.bool_(False)
+
+    def _load_intact(self, row: int) -> tuple[np.ndarray, np.int32, np.ndarray, np.bool_]:
+        """Return image, label, attributes and True; raise a `DamagedRecordError` if the record is damaged."""
+        image, label, attributes = self._load(row)
         image = image[..., None] if image.ndim == 2 else image
         if image.dtype != np.uint8 or image.ndim != 3:
             raise DataError(f"{self.name}: expected uint8 images [h, w, c], got {image.dtype} {image.shape} at {row}.")
         self._check(image.shape)
         signs = self._no_attributes() if attributes is None else np.asarray(attributes, np.int32)
-        return np.ascontiguousarray(image), np.int32(self._checked_label(label, int(row))), signs, np.bool_(True)
+        return np.ascontiguousarray(image), np.int32(self._checked_label(label, row)), signs, np.bool_(True)
 
     def _checked_label(self, label: int | None, row: int) -> int:
         if not self.classes:
@@ -129,7 +134,9 @@ class RecordSource(Source):
         for split, rows in self.rows.items():
             if 0 < len(rows) <= len(self._reported_rows) and self._reported_rows.issuperset(rows.tolist()):
                 name = "training" if split == "train" else split
-                raise DataError(f"{self.name}: none of the {len(rows):,} {name} images can be read; the last: {error}.")
+                raise DataError(
+                    f"{self.name}: none of the {name} images ({len(rows):,}) can be read; the last: {error}."
+                )
 
     def _no_attributes(self) -> np.ndarray:
         return np.zeros([len(self.attribute_names)], np.int32)

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from glow_tf.config import DataConfig
+from glow_tf.counts import counted
 from glow_tf.data.files import LoadedRecord, RecordSource
 from glow_tf.data.folder_checks import require_folder
 from glow_tf.data.folder_listing import ImageFile, list_images, list_images_of_format_1
@@ -42,7 +43,7 @@ def open_folder(where: str, config: DataConfig, image_shape: ImageShape) -> Reco
         raise DataError(f"{config.source}: no images ({', '.join(ENDINGS)}) in {root}.")
     rows = consecutive_rows({split or "train": len(part) for split, part in split_files.items()})
     if not len(rows.get("train", ())):
-        raise DataError(f"{config.source}: {len(files)} images, but none of them to train on.")
+        raise DataError(f"{config.source}: {counted(len(files), 'image')}, but none of them to train on.")
     folder_names = {file.class_name for file in files if file.class_name is not None}
     has_classes = all(file.class_name is not None for file in files)
     labels, class_names = _number_classes(folder_names) if has_classes else ({}, ())

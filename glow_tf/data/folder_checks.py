@@ -4,6 +4,7 @@ import pathlib
 import warnings
 from collections.abc import Iterable, Mapping
 
+from glow_tf.counts import counted
 from glow_tf.data.image_files import ENDINGS, OTHER_ENDINGS
 from glow_tf.errors import DataError
 
@@ -56,8 +57,8 @@ def warn_of_other_endings(paths: Iterable[pathlib.Path], source_name: str) -> No
     endings = [path.suffix.lower() for path in paths if path.suffix.lower() in OTHER_ENDINGS]
     if endings:
         warnings.warn(
-            f"{source_name}: {len(endings):,} files of another kind ({', '.join(sorted(set(endings)))}) are left out; "
-            f"images are read from {', '.join(ENDINGS)}.",
+            f"{source_name}: {counted(len(endings), 'file')} of another kind ({', '.join(sorted(set(endings)))}) left "
+            f"out; images are read from {', '.join(ENDINGS)}.",
             stacklevel=3,
         )
 

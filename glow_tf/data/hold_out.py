@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from glow_tf.config import SplitRecord
+from glow_tf.counts import counted
 from glow_tf.errors import DataError
 
 
@@ -50,15 +51,15 @@ class HoldOutByName:
         self.cutoffs[split] = cutoff
         is_held_out = hashes < cutoff
         if not is_held_out.any() or is_held_out.all():
-            count = f"{'all' if is_held_out.any() else 'none'} of the {len(rows)} images"
+            portion = "all" if is_held_out.any() else "none"
             if self.recorded is not None and self.recorded.images is not None:
                 raise DataError(
-                    f"{self.source_name}: {count} that are left of the run's data belong to its {split} split; bring "
-                    "the others back, or start a new run."
+                    f"{self.source_name}: {portion} of the images that are left of the run's data ({len(rows):,}) "
+                    f"belong to its {split} split; bring the others back, or start a new run."
                 )
             raise DataError(  # of another source than the run's
-                f"{self.source_name}: {count} belong to the {split} split, which is drawn by their names as in the "
-                "run; give more images, or images with a split of their own."
+                f"{self.source_name}: {portion} of the images ({len(rows):,}) belong to the {split} split, which is "
+                "drawn by their names as in the run; give more images, or images with a split of their own."
             )
         held_out = rows[is_held_out]
         return rows[~is_held_out], held_out[np.argsort(hashes[is_held_out], kind="stable")]
@@ -119,11 +120,11 @@ class HoldOutByPosition:
                     f"{self.source_name} has changed since the run was started: there are other images now; bring the "
                     "first images back, or start a new run."
                 )
-            now = f"{record.images:,} images" if record.images != recorded.images else "other images"
+            now = counted(self.images, "image") if record.images != recorded.images else "other images"
             raise DataError(
-                f"{self.source_name} has changed: the run was started with {recorded.images:,} images to split and "
-                f"there are {now} now, so that its training images would be among those held out; bring the first "
-                "images back, or start a new run."
+                f"{self.source_name} has changed: the run was started with {counted(recorded.images or 0, 'image')} to "
+                f"split and there are {now} now, so that its training images would be among those held out; bring the "
+                "first images back, or start a new run."
             )
         return record
 

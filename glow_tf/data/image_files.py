@@ -43,6 +43,7 @@ def read_image(file: pathlib.Path | str | IO[bytes]) -> np.ndarray:
         if isinstance(file, str | pathlib.Path):
             _require_regular(pathlib.Path(file))
         with Image.open(file) as image:
+            image.filename = ""  # else Pillow maps the file, which garbles gray TIFFs that EXIF data rotate
             scale_transparent_color(image)
             ImageOps.exif_transpose(image, in_place=True)
             return pixels(image)

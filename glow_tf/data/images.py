@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf.config import DataConfig
+from glow_tf.counts import counted
 from glow_tf.errors import DataError
 from glow_tf.fields import setting
 from glow_tf.types import ImageShape, Tensor
@@ -90,8 +91,8 @@ def check_shape(shape: Sequence[int], image_shape: ImageShape, config: DataConfi
     height, width, channels = shape
     if channels != image_shape[2] and not (channels in (1, 3, 4) and image_shape[2] in (1, 3)):
         raise DataError(
-            f"{config.source}: an image has {channels} channels, the model {image_shape[2]}, and only gray and RGB are "
-            f"converted into each other; expected {image_shape[2]} channels."
+            f"{config.source}: an image has {counted(channels, 'channel')}, the model {image_shape[2]}, and only gray "
+            f"and RGB are converted into each other; expected {counted(image_shape[2], 'channel')}."
         )
     is_large_enough = height >= image_shape[0] and width >= image_shape[1]
     fits = {

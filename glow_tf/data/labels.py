@@ -90,7 +90,7 @@ def warn_of_gaps(labels: np.ndarray, classes: int, name: str) -> None:
     present = len(np.unique(labels))
     if present < classes:
         warnings.warn(
-            f"{name}: labels up to {classes - 1} make {classes:,} classes, and only {present:,} of them have images; "
-            "number the classes 0, 1, 2, ... if there are no others.",
+            f"{name}: labels up to {classes - 1} make {classes:,} classes, and there are images of {present:,} of them "
+            "only; number the classes 0, 1, 2, ... if there are no others.",
             stacklevel=2,
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from glow_tf.config import DataConfig, SplitRecord
+from glow_tf.counts import counted
 from glow_tf.data.hold_out import HoldOutByName, HoldOutByPosition
 from glow_tf.errors import DataError
 
@@ -68,8 +69,8 @@ def _hold_out(rows: dict[str, np.ndarray], split: str, share: float, rule: HoldO
     train = rows.get("train", np.zeros(0, np.int64))
     if len(train) < 2:
         raise DataError(
-            f"{rule.source_name}: {len(train)} images to train on are too few to hold out any for the {split} split; "
-            "expected 3 or more."
+            f"{rule.source_name}: too few to hold out any for the {split} split: {counted(len(train), 'image')} to "
+            "train on; expected 3 or more."
         )
     rows["train"], rows[split] = rule(train, split, share)
 

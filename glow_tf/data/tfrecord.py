@@ -43,7 +43,7 @@ def open_tfrecord(where: str, config: DataConfig, image_shape: ImageShape) -> Re
     # Damaged records are skipped here: whether they stop the run is decided when the source reads them.
     first = next((f for row in rows["train"] if (f := _features_or_none(locations[row])) is not None), None)
     if first is None:
-        raise DataError(f"{config.source}: none of the {len(rows['train'])} training records can be read.")
+        raise DataError(f"{config.source}: none of the training records ({len(rows['train']):,}) can be read.")
     classes = _count_classes(locations, config.source) if config.labels else 0
     has_attributes = _attributes(first) is not None
     rows, split_record = draw_splits(

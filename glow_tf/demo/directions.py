@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from glow_tf.attributes import Attributes, difference_of_means
 from glow_tf.batched import flat_latents
+from glow_tf.counts import counted
 from glow_tf.errors import DataError, GlowError
 from glow_tf.evaluation.labeled_images import read_labeled_images
 from glow_tf.evaluation.trained_model import EvaluationContext
@@ -108,7 +109,7 @@ class Directions:
         usable = np.flatnonzero(labeled.tags.any(0) & ~labeled.tags.all(0))
         if not len(usable):
             raise DataError(
-                f"Each attribute needs images with and without it, and among {self._total} training images "
+                f"Each attribute needs images with and without it, and among {counted(self._total, 'training image')} "
                 f"none of the {len(labeled.names)} has both; start the page with other --data, or with --attributes."
             )
         z = flat_latents(self._encode, labeled.images, labeled.labels, CHUNK_IMAGES, bar=self)

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 # Not the public class: its subclasses are composite tensors, which a model cannot be a part of.
 from tensorflow_probability.python.distributions.transformed_distribution import _TransformedDistribution
 
-from glow_tf.arguments import check_temperature, dtype_of, refuse_masked
+from glow_tf.arguments import check_temperature, dtype_of, refuse_masked, warn_of_scale
 from glow_tf.distributions.glow_distribution import GlowDistribution, batch_parameters
 from glow_tf.labels import label_vector, labels_of_any_shape
 from glow_tf.layers.flatten import FlatFlow
@@ -29,6 +29,10 @@ class ContinuousGlow(GlowDistribution, _TransformedDistribution):
 
     A `tfd.TransformedDistribution`: the flow's bijector over standard normal latents, as in section 2 of
     https://arxiv.org/abs/1807.03039. `Glow.distribution()` returns it.
+
+    `glow.dequantize(images, seed=0)` makes such floats of uint8 images. The density is one over all floats, and samples
+    of the model may lie outside of [-0.5, 0.5), so no finite value is refused, with `validate_args` neither. But
+    `images / 255` are other points: eager code warns of values that are never negative and exceed 0.5.
 
     Args:
         glow: the model.
@@ -90,6 +94,7 @@ class ContinuousGlow(GlowDistribution, _TransformedDistribution):
                 f"{self.name}: expected images of floats in [-0.5, 0.5), as Glow.dequantize makes them, got "
                 f"{dtype.name}; for uint8 images take distribution(discrete=True)."
             )
+        warn_of_scale(value, str(self.name), stacklevel=3)
         return value
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from glow_tf.counts import counted
 from glow_tf.evaluation.attribute_accuracy import EditEffect
 from glow_tf.evaluation.drawn_images import describe_non_finite
 
@@ -77,7 +78,7 @@ class AttributeTable:
             far = [name for name, gap in gaps.items() if gap > MAX_SHARE_GAP]
             points = round(100 * MAX_SHARE_GAP)
             lines.append(
-                f"shares in {self.samples:,} samples are within {points} points of the real ones{_except(far)}"
+                f"shares in {counted(self.samples, 'sample')} are within {points} points of the real ones{_except(far)}"
             )
         if self.non_finite:
             lines.append(describe_non_finite(self.non_finite, self.samples, "count as without any attribute"))
@@ -112,7 +113,7 @@ def _describe(method: str, effects: MethodEffects) -> str:
     return (
         f"{method}: the attribute is detected in {_percent(_mean(detected.values()))} of the images without it, moved "
         f"by +1{f'; in less than {MIN_DETECTED:.0%}: ' if failing else ''}{', '.join(failing)}; "
-        f"{outside or 'none'} of {images:,} images out of range"
+        f"{outside or 'none'} of {counted(images, 'image')} out of range"
     )
 
 

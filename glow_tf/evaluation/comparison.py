@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
+from glow_tf.counts import counted
 from glow_tf.errors import DataError
 from glow_tf.pictures import save_figure
 
@@ -90,4 +91,4 @@ def _describe_outside(values: np.ndarray, bins: np.ndarray) -> str:
     below, above = np.sum(finite & (values < bins[0])), np.sum(finite & (values > bins[-1]))
     groups = ((below, "below"), (above, "above"), (np.sum(~finite), "not finite and outside"))
     outside = " and ".join(f"{count:,} {side}" for count, side in groups if count)
-    return f" (of {len(values):,} images {outside} the range drawn)" if outside else ""
+    return f" (of {counted(len(values), 'image')} {outside} the range drawn)" if outside else ""

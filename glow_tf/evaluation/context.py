@@ -7,7 +7,7 @@ import pathlib
 import tensorflow as tf
 
 from glow_tf import presets
-from glow_tf.config import DataConfig
+from glow_tf.config import SOURCE_KINDS, DataConfig
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import moved_data
 from glow_tf.evaluation.file_names import file_word, file_words
@@ -17,6 +17,9 @@ from glow_tf.model import Glow
 from glow_tf.model_files import is_packaged
 from glow_tf.runs import Run, is_keras_file, load_model
 from glow_tf.training import devices
+
+FITS = ("exact", "pad", "resize", "crop")
+"""Values of `--fit`, which are parts of the names of folders."""
 
 
 def open_context(
@@ -85,11 +88,13 @@ def _data(target: TargetOptions, own_data: DataConfig | None, labels: bool) -> D
 def _folder_name(target: TargetOptions, own_data: DataConfig | None, data: DataConfig) -> str:
     """Return the folder of results that are not of the raw weights and the model's own data, else ""."""
     words = ["ema"] if target.ema else []
-    if own_data is None or data.source != own_data.source:
-        looks_fitted = data.source.endswith(("_exact", "_pad", "_resize", "_crop"))
+    is_other_source = own_data is None or data.source != own_data.source
+    if is_other_source:
+        looks_fitted = data.source.endswith(tuple(f"_{fit}" for fit in FITS))
         words.append(file_word(data.source, checksum=looks_fitted))
     if target.fit and (own_data is None or target.fit != own_data.fit):
         words.append(target.fit)
     if target.class_attributes and (own_data is None or target.class_attributes != own_data.class_attributes):
-        words.append(file_words(target.class_attributes))
+        looks_like_part = target.class_attributes[0] in ("ema", *FITS, *SOURCE_KINDS)
+        words.append(file_words(target.class_attributes, checksum=is_other_source or looks_like_part))
     return "_".join(words)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from glow_tf.batched import ProgressBar
+from glow_tf.counts import counted
 from glow_tf.edits import DecodeWithOvershoot, decode_chunks_with_overshoot
 from glow_tf.latents import flatten_latents
 from glow_tf.model import Glow
@@ -83,14 +84,14 @@ def decode_images(
     return DrawnImages(images, np.isfinite(overshoot))
 
 
-def describe_non_finite(non_finite: int, count: int, consequence: str, noun: str = "samples") -> str:
+def describe_non_finite(non_finite: int, count: int, consequence: str, noun: str = "sample") -> str:
     """Describe how many images are not finite, and the consequence.
 
     Example:
         >>> describe_non_finite(1, 1000, "left out")
         '1 of 1,000 samples left out: not finite, so no images'
     """
-    return f"{non_finite:,} of {count:,} {noun} {consequence}: not finite, so no images"
+    return f"{non_finite:,} of {counted(count, noun)} {consequence}: not finite, so no images"
 
 
 def black_remark(*drawn: DrawnImages) -> str:

@@ -5,16 +5,20 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 
+from glow_tf.config import SOURCE_KINDS
 from glow_tf.data.image_files import ENDINGS
 
 MAX_LENGTH = 100
 """Characters of a part of a file's name; of a longer text the end is kept."""
 
-PLAIN_TEXT = re.compile(r"([A-Za-z0-9-]+:)?[A-Za-z0-9+-]([A-Za-z0-9_.+-]*[A-Za-z0-9+-])?")
+PLAIN_TEXT = re.compile(rf"(({'|'.join(SOURCE_KINDS)}):)?[A-Za-z0-9+-]([A-Za-z0-9_.+-]*[A-Za-z0-9+-])?")
 """Texts that stay as they are, but for the colon of a data source."""
 
 PLAIN_WORD = re.compile(r"[A-Za-z0-9+-]+")
 """Texts that are told apart again once they are joined by "_"."""
+
+ARRAY_ENDINGS = (".npz", ".npy")
+"""Endings of files that stay readable in the name of another one: only their dot is replaced."""
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*\.[A-Za-z0-9]+")
 """Names of images that stay readable in the name of a file: only their dot is replaced."""
@@ -36,11 +40,12 @@ def file_word(text: str, *, checksum: bool = False) -> str:
     return _joined([text], checksum=checksum or not PLAIN_TEXT.fullmatch(text))
 
 
-def file_words(texts: Sequence[str]) -> str:
+def file_words(texts: Sequence[str], *, checksum: bool = False) -> str:
     """Return several texts as a part of a file's name.
 
     Args:
         texts: the texts.
+        checksum: append a checksum of the texts, as is done where the words do not tell them apart.
 
     Example:
         >>> file_words(["with", "without"])
@@ -48,7 +53,7 @@ def file_words(texts: Sequence[str]) -> str:
         >>> file_words(["a b", "c"]), file_words(["a", "b c"])
         ('a_b_c_5daa2972', 'a_b_c_681ca2ee')
     """
-    return _joined(texts, checksum=not all(map(PLAIN_WORD.fullmatch, texts)))
+    return _joined(texts, checksum=checksum or not all(map(PLAIN_WORD.fullmatch, texts)))
 
 
 def _joined(texts: Sequence[str], checksum: bool) -> str:
@@ -105,8 +110,13 @@ def _word(name: str, value: object) -> str:
 
 
 def _text_word(text: str) -> str:
-    """Return a text without dots: the ending of a path would look like that of the file."""
-    return file_word(text, checksum=text.count(".") > 1).replace(".", "_")
+    """Return a text without dots: the ending of a path would look like that of the file.
+
+    `a.npz` becomes "a_npz"; every other text that would become such a word, or has dots, gets a checksum.
+    """
+    is_plain = "." not in text if not text.endswith(ARRAY_ENDINGS) else text.count(".") == 1
+    looks_like_file = text.endswith(tuple(ending.replace(".", "_") for ending in ARRAY_ENDINGS))
+    return file_word(text, checksum=looks_like_file or not is_plain).replace(".", "_")
 
 
 def own_files_suffix(paths: Sequence[str], label: int | None) -> str:

@@ -15,6 +15,7 @@ import scipy.linalg
 import tensorflow as tf
 
 from glow_tf.batched import ProgressBar, map_chunks
+from glow_tf.counts import counted
 from glow_tf.errors import ConfigError, DataError
 from glow_tf.evaluation.drawn_images import as_drawn, draw_images
 from glow_tf.evaluation.trained_model import EvaluationContext
@@ -70,7 +71,7 @@ class RandomFeatures:
         variances, directions = scipy.linalg.eigh(np.cov(self(images), rowvar=False))
         smallest = MIN_VARIANCE * variances.mean()
         if not smallest > 1e-12:
-            raise DataError(f"the {len(images)} training images are all alike; a Fréchet distance needs others.")
+            raise DataError(f"the training images ({len(images):,}) are all alike; a Fréchet distance needs others.")
         self._whitening = directions[:, ::-1] / np.sqrt(np.maximum(variances[::-1], smallest))
 
     def __call__(self, images: Images) -> np.ndarray:
@@ -188,8 +189,8 @@ def sample_count(context: EvaluationContext, count: int | None = None) -> int:
     available = context.source.size("test")
     if available < MIN_IMAGES:
         raise DataError(
-            f"{context.source.name} has {available} test images; the covariance of {CHANNELS[-1]} features needs at "
-            f"least {MIN_IMAGES}."
+            f"{context.source.name} has {counted(available, 'test image')}; the covariance of {CHANNELS[-1]} features "
+            f"needs at least {MIN_IMAGES}."
         )
     if count is not None and count > available:
         raise ConfigError(

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf.batched import ProgressBar, chunk_size, index_labels
+from glow_tf.counts import counted
 from glow_tf.data.files import DamagedRecordError
 from glow_tf.data.folder_checks import require_folder
 from glow_tf.data.folder_listing import ImageFile, list_images
@@ -67,8 +68,8 @@ def class_labels(files: Sequence[NamedFile], class_names: Sequence[str] | None, 
         class_names = sorted({name for name in folders if name is not None})
         if len(class_names) != classes:
             raise DataError(
-                f"the images lie in the folders of {len(class_names)} classes, the model has {classes}; give a "
-                "folder for each."
+                f"the images lie in the folders of {counted(len(class_names), 'class', 'classes')}, the model has "
+                f"{classes}; give a folder for each."
             )
     numbers = {name: label for label, name in enumerate(class_names)}
     labels = []
@@ -135,7 +136,7 @@ def measure_files(
             if bar is not None:
                 bar.update(len(images))
     if not was_read.any():
-        raise DataError(f"none of the {len(files):,} images can be read.")
+        raise DataError(f"none of the images ({len(files):,}) can be read.")
     return Bits(values[:, was_read], model.config.dims), [files[i] for i in np.flatnonzero(was_read).tolist()]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf.config import DataConfig, Experiment
+from glow_tf.counts import counted
 from glow_tf.data import open_source, pipeline
 from glow_tf.data.source import Source
 from glow_tf.data.splits import spread_positions
@@ -81,8 +82,8 @@ class EvaluationContext:
         classes = self.model.config.classes
         if classes and source.classes != classes:
             raise DataError(
-                f"{source.name} has {source.classes or 'no'} classes, the model is conditional on {classes}; give a "
-                "source whose labels are those."
+                f"{source.name} has {counted(source.classes, 'class', 'classes')}, the model is conditional on "
+                f"{classes}; give a source whose labels are those."
             )
         if run_data is not None and is_that_of_the_run:
             check_old_split(Run(self.path), run_data, source)
@@ -118,10 +119,10 @@ class EvaluationContext:
         """Describe the test split in words: its size, and whether it was used for model selection."""
         rows, count = self.source.rows, self.source.size("test")
         if self.data.paper_protocol:
-            return f"{count:,} test images (on which the weights were selected, as the paper did)"
+            return f"{counted(count, 'test image')} (on which the weights were selected, as the paper did)"
         if np.array_equal(rows["test"], rows["validation"]):
-            return f"{count:,} validation images (there is no test split)"
-        return f"{count:,} test images"
+            return f"{counted(count, 'validation image')} (there is no test split)"
+        return counted(count, "test image")
 
     def batches(
         self, split: str = "test", *, batch_size: int = 128, draw: int = 0, limit: int | None = None

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import tensorflow as tf
 
 from glow_tf.arguments import refuse_masked
+from glow_tf.counts import counted
 from glow_tf.io import describe_error
 from glow_tf.layers.keras_contract import LayerMixin
 from glow_tf.layers.tensors import first_latent, flatten_to_event, map_latents
@@ -107,7 +108,8 @@ class CheckedValues(LayerMixin):
             if v.shape.rank is None or v.shape.rank < len(shape) or v.shape[-1] != shape[-1]:
                 raise ValueError(
                     f"{self.name}.{method}: expected shape [..., {', '.join(map(str, shape))}] "
-                    f"({len(shape)} event axes, {shape[-1]} channels), got {v.shape}."
+                    f"({counted(len(shape), 'event axis', 'event axes')}, {counted(shape[-1], 'channel')}), got "
+                    f"{v.shape}."
                 )
         if is_list:
             self._check_latents(value, list(expected))
@@ -130,7 +132,7 @@ class CheckedValues(LayerMixin):
         if rank < ndims:
             remedy = "; for vectors, pass event_shape=[C] to the bijector, or event_ndims=1 to the layer"
             raise ValueError(
-                f"{self.name}.{method}: expected a shape of at least {ndims} event axes, got "
+                f"{self.name}.{method}: expected a shape of at least {counted(ndims, 'event axis', 'event axes')}, got "
                 f"{first_latent(value).shape}{remedy if ndims > 1 else ''}."
             )
         shape = map_latents(lambda v: tuple(v.shape[-ndims:]), value)
@@ -205,4 +207,4 @@ def default_event_ndims(rank: int) -> int:
 
 
 def _count_tensors(shape: EventShape) -> str:
-    return f"a list of {len(shape)} tensors" if isinstance(shape, list) else "one tensor"
+    return f"a list of {counted(len(shape), 'tensor')}" if isinstance(shape, list) else "one tensor"

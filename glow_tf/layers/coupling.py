@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.arguments import check_count
+from glow_tf.counts import counted
 from glow_tf.errors import ConfigError
 from glow_tf.layers.dense_network import DenseNetwork
 from glow_tf.layers.flow import FlowLayer
@@ -109,7 +110,8 @@ class Coupling(FlowLayer):
         if self.event_ndims != 1:
             raise ValueError(
                 f"{self.name}: the default networks are for images [..., H, W, C] and vectors [..., C], the event "
-                f"shape is {self.event_shape}; give a network of your own with {inputs} inputs and {filters} outputs."
+                f"shape is {self.event_shape}; give a network of your own with {counted(inputs, 'input')} and "
+                f"{counted(filters, 'output')}."
             )
         if self.network_dtype is not None:
             raise ValueError(f"{self.name}: network_dtype is for images; leave it out for vectors.")
@@ -128,8 +130,8 @@ class Coupling(FlowLayer):
         # A network that pools would give one value per example, which broadcasts with the positions of others.
         if h.shape[-1] != expected or not h.shape[:-1].is_compatible_with(z1.shape[:-1]):
             raise ValueError(
-                f"{self.name}: the network must give {expected} channels ({self.kind}) at each position of its input "
-                f"{z1.shape}, it gave {h.shape}."
+                f"{self.name}: the network must give {counted(expected, 'channel')} ({self.kind}) at each position of "
+                f"its input {z1.shape}, it gave {h.shape}."
             )
         if self.kind == "additive":
             return h, None, None

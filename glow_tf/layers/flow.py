@@ -24,6 +24,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.autograph import without_autograph
+from glow_tf.counts import counted
 from glow_tf.errors import DataError
 from glow_tf.layers.checked_values import CheckedValues, default_event_ndims
 from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_full_precision, require_one_tensor
@@ -105,7 +106,8 @@ class FlowLayer(
             self.event_ndims = default_event_ndims(len(input_shape))
         if len(input_shape) < self.event_ndims:
             raise ValueError(
-                f"{self.name}: expected {self.event_ndims} event axes, got the shape {tuple(input_shape)}."
+                f"{self.name}: expected {counted(self.event_ndims, 'event axis', 'event axes')}, got the shape "
+                f"{tuple(input_shape)}."
             )
         self.event_shape = tuple(input_shape[-self.event_ndims :])
         self.channels = self.event_shape[-1]
@@ -254,7 +256,7 @@ class FlowLayer(
         if self.built and (len(event_shape) != self.event_ndims or event_shape[-1] not in (None, self.channels)):
             raise ValueError(f"{self.name} was built for the event shape {self.event_shape}, got {event_shape}.")
         if len(event_shape) != (self.event_ndims or len(event_shape)) or not event_shape:
-            expected = f"{self.event_ndims or 1} axes{'' if self.event_ndims else ' or more'}"
+            expected = f"{counted(self.event_ndims or 1, 'axis', 'axes')}{'' if self.event_ndims else ' or more'}"
             raise ValueError(f"{self.name}: expected an event shape of {expected}, got {event_shape}.")
         with self._as_before_if_not_built():
             self.event_ndims = len(event_shape)

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from glow_tf.counts import counted
 from glow_tf.errors import RunError
 from glow_tf.layers.fixed_arrays import fixed_array_problem
 from glow_tf.layers.keras_contract import LayerMixin
@@ -28,8 +29,8 @@ def _find_problem(values: Iterable[tuple[str, np.ndarray]]) -> str:
         bad = np.size(value) - np.count_nonzero(np.isfinite(value))
         if bad:
             return (
-                f"the weight {name} is not finite: {bad} of its {np.size(value)} values are NaN or infinite; the file "
-                "is damaged, or the training diverged."
+                f"the weight {name} is not finite: {bad:,} of its "
+                f"{counted(np.size(value), 'value')} (NaN or infinite); the file is damaged, or the training diverged."
             )
     return ""
 

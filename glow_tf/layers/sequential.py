@@ -6,6 +6,7 @@ from typing import Any, Self, overload
 import keras
 import tensorflow as tf
 
+from glow_tf.counts import counted
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.tensors import first_latent
 from glow_tf.types import Config, EventShape, ShapeLike, Tensor, Value
@@ -108,8 +109,8 @@ class FlowSequential(FlowLayer):
                 layer.build((None, *shape))
             if layer.event_ndims != len(shape):  # its log-determinants would have other axes than the sum
                 raise ValueError(
-                    f"{self.name}: {layer.name} has {layer.event_ndims} event axes, the chain has {len(shape)} there; "
-                    "make the layer without event_ndims."
+                    f"{self.name}: {layer.name} has {counted(layer.event_ndims, 'event axis', 'event axes')}, the "
+                    f"chain has {len(shape)} there; make the layer without event_ndims."
                 )
             shape = layer.encoded_shape(shape)
 

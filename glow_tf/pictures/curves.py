@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glow_tf.counts import counted
 from glow_tf.io import write_bytes
 from glow_tf.metrics_table import validation_loss
 from glow_tf.pictures.page import NO_DATE, VECTOR_SETTINGS, format_of
@@ -120,7 +121,7 @@ def _set_limits(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]])
         # Half of a marker lies above the axes, where it would be cut. Those of one epoch lie on each other.
         axes.plot(above, np.full(len(above), upper), "^", color=color, markersize=size, clip_on=False)
     if clipped:
-        values = "1 value lies" if clipped == 1 else f"{clipped} values lie"
+        values = counted(clipped, "value lies", "values lie")
         axes.annotate(
             f"▲ {values} above {upper:.2f}", (0.01, 0.02), xycoords="axes fraction", fontsize=9, color="#595959"
         )

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from glow_tf.config import Experiment
+from glow_tf.counts import counted
 from glow_tf.data import open_source
 from glow_tf.data.pipeline import evaluation_batches, training_batches
 from glow_tf.errors import ConfigError
@@ -28,8 +29,9 @@ class ExperimentBatches:
         classes, present = experiment.model.classes, self.source.classes
         if classes and classes != present:
             raise ConfigError(
-                f"classes={classes}, but {experiment.data.source} has {present} classes of labels. Set "
-                f"{setting('classes', present)}, or give a source of {classes} classes."
+                f"classes={classes}, but {experiment.data.source} has {counted(present, 'class', 'classes')} of "
+                f"labels. Set {setting('classes', present)}, or give a source of "
+                f"{counted(classes, 'class', 'classes')}."
             )
 
     def training(self, batch_size: int, **options: Any) -> tf.data.Dataset:

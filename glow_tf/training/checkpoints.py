@@ -137,7 +137,7 @@ class Checkpoints:
                 warnings.warn(f"checkpoint {self._prefix(step)} is damaged and left out ({reason})", stacklevel=2)
         if steps:
             raise RunError(
-                f"none of the {len(steps)} checkpoints in {self.directory} can be read: they are damaged or not "
+                f"none of the checkpoints in {self.directory} ({len(steps)}) can be read: they are damaged or not "
                 "finite, or of another model. Give another --run-dir; the weights of this one can still be evaluated."
             )
         return None

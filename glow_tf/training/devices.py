@@ -8,6 +8,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from glow_tf import gpus
+from glow_tf.counts import counted
 from glow_tf.errors import ConfigError
 from glow_tf.training.cluster import read_cluster
 
@@ -124,7 +125,7 @@ def describe(strategy: tf.distribute.Strategy) -> str:
     specs = [tf.DeviceSpec.from_string(name) for name in strategy.extended.worker_devices]
     kinds = sorted({spec.device_type for spec in specs})
     replicas, machines = strategy.num_replicas_in_sync, machine_count(strategy)
-    text = f"{replicas} {'/'.join(kinds)}{'s' if replicas > 1 else ''}"
+    text = counted(replicas, "/".join(kinds))
     cards = gpus.names([spec.device_index for spec in specs if spec.device_type == "GPU"])
     text += f" ({cards})" if cards else ""
     return text + (f" on {machines} machines" if machines > 1 else "")

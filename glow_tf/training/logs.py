@@ -11,6 +11,7 @@ import tensorflow as tf
 import tqdm
 
 from glow_tf.config import AnchoredTraining
+from glow_tf.counts import counted
 from glow_tf.io import cannot_write
 from glow_tf.types import Images
 
@@ -52,7 +53,7 @@ class ProgressBar(keras.callbacks.Callback):
         """Close the bar, and print the results of the epoch."""
         assert logs is not None
         self.bar.close()
-        parts = [self._epoch_name(epoch), f"step {logs['step']:.0f}", f"{logs['images']:,.0f} images"]
+        parts = [self._epoch_name(epoch), f"step {logs['step']:.0f}", counted(round(logs["images"]), "image")]
         parts.append(f"train {_format_bits(logs['bits_x'])}")
         if "val_bits_x" in logs:
             raw, ema = _format_bits(logs["val_bits_x"]), _format_bits(logs["val_bits_x_average"])
@@ -61,7 +62,7 @@ class ProgressBar(keras.callbacks.Callback):
             parts.append(f"error {logs['val_error']:.1%}")
         parts.append(f"{logs['images_per_second']:,.0f} images/s")
         if logs["skipped"]:
-            parts.append(f"{logs['skipped']:.0f} steps skipped")
+            parts.append(f"{counted(round(logs['skipped']), 'step')} skipped")
         tqdm.tqdm.write("  ".join(parts))
 
     def on_train_end(self, logs: Logs | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from glow_tf import presets
 from glow_tf.cli import start
 from glow_tf.config import Experiment
+from glow_tf.counts import counted
 from glow_tf.runs import EMA_SUFFIX
 from glow_tf.tables import format_table
 from glow_tf.training import devices
@@ -23,12 +24,13 @@ def print_head(trainer: Trainer, print_line: PrintLine) -> None:
     """Print the data, the model, the training and the folder of a training that is about to start."""
     experiment, training, model = trainer.experiment, trainer.training, trainer.experiment.model
     height, width, channels = model.image_shape
-    length = f"{training.epochs} epochs" if training.epochs else "until stopped (--epochs ends it), epochs"
+    length = counted(training.epochs, "epoch") if training.epochs else "until stopped (--epochs ends it), epochs"
     rows = [
         (
             "data",
-            f"{trainer.source.name}, {trainer.source.size('train'):,} images to train on, "
-            f"{trainer.source.size('validation'):,} to validate; {height}x{width}x{channels} at {model.bits} bits",
+            f"{trainer.source.name}, {counted(trainer.source.size('train'), 'image')} to train on, "
+            f"{trainer.source.size('validation'):,} to validate; {height}x{width}x{channels} at "
+            f"{counted(model.bits, 'bit')}",
         ),
         (
             "model",
@@ -37,7 +39,7 @@ def print_head(trainer: Trainer, print_line: PrintLine) -> None:
         ),
         (
             "training",
-            f"{length} of {training.epoch_steps} steps, batch {training.batch_size}, "
+            f"{length} of {counted(training.epoch_steps, 'step')}, batch {training.batch_size}, "
             f"{devices.describe(trainer.strategy)}{', compiled by XLA' if trainer.jit_compile else ''}",
         ),
         ("folder", f"{trainer.run.path}" + (f", step {trainer.state.steps:,} so far" if trainer.restored else "")),

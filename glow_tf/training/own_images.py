@@ -11,6 +11,7 @@ import numpy as np
 
 from glow_tf import presets
 from glow_tf.config import DataConfig, Experiment, ModelConfig, TrainingConfig
+from glow_tf.counts import counted
 from glow_tf.data import open_source
 from glow_tf.data.splits import spread_positions
 from glow_tf.errors import DataError
@@ -33,15 +34,22 @@ class Look(NamedTuple):
 
     Args:
         total: number of images of all splits.
-        shapes: shapes `(h, w, c)` of those that were looked at.
+        damaged: number of those that were looked at and cannot be read.
+        shapes: shapes `(h, w, c)` of the others that were looked at.
         colored: number of those with color.
         bits: the fewest bits that hold the values of all of them.
     """
 
     total: int
+    damaged: int
     shapes: list[tuple[int, ...]]
     colored: int
     bits: int
+
+    def describe(self) -> str:
+        """Return how many images were read, such as "64 of 1,000 images"."""
+        unread = f" ({self.damaged} more cannot be read)" if self.damaged else ""
+        return f"{len(self.shapes)} of {counted(self.total, 'image')}{unread}"
 
 
 def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -> tuple[Experiment, str]:
@@ -70,7 +78,7 @@ def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -
     sizes = {shape[:2] for shape in look.shapes}
     if image_shape is None and not look.colored and sizes == {default.model.image_shape[:2]}:
         return _as_default(default, source_name, look)
-    reasons = [f"{source_name}: no --preset is given, so {len(look.shapes)} of {look.total:,} images decide:"]
+    reasons = [f"{source_name}: no --preset is given, so {look.describe()} decide:"]
     if image_shape is None:
         image_shape, reason = _image_shape(look)
         reasons.append(f"  {reason}; --image-shape H W C sets another")
@@ -78,15 +86,15 @@ def choose_experiment(source_name: str, image_shape: ImageShape | None = None) -
     is_lossless = sizes == {image_shape[:2]} and look.bits <= MAX_BITS and not (look.colored and image_shape[2] == 1)
     bits = look.bits if is_lossless else MAX_BITS
     reason = (
-        "which hold all their values" if is_lossless else "the paper's for pictures; --bits 8 keeps the finest tones"
+        "enough for all their values" if is_lossless else "the paper's for pictures; --bits 8 keeps the finest tones"
     )
-    reasons.append(f"  {bits} bits, {reason}")
+    reasons.append(f"  {counted(bits, 'bit')}, {reason}")
     experiment = Experiment(
         model=_model(image_shape, bits),
         data=DataConfig(source=source_name, fit="resize", validation=0.1 if look.total < FEW_IMAGES else 0.05),
         training=_training(image_shape, look.total),
         name=run_name(source_name),
-        about=f"{'x'.join(map(str, image_shape))} at {bits} bits, chosen by the images",
+        about=f"{'x'.join(map(str, image_shape))} at {counted(bits, 'bit')}, chosen by the images",
         sample_every=5,
     )
     return experiment, "\n".join(reasons)
@@ -102,14 +110,15 @@ def run_name(source_name: str) -> str:
 
 def look_at(source_name: str, image_shape: ImageShape | None = None) -> Look:
     """Look at `LOOKED_AT` images of a source, spread evenly over all splits."""
-    config = DataConfig(source=source_name, fit="resize", on_damaged="skip")
+    config = DataConfig(source=source_name, fit="resize")
     # Of several sizes of one data set the largest that a model may get is read.
     source = open_source(config, image_shape or (max(SIZES), max(SIZES), 3))
     rows = np.unique(np.concatenate(list(source.rows.values())))
-    shapes, colored, used_bits = [], 0, 0
+    damaged, shapes, colored, used_bits = 0, [], 0, 0
     for row in rows[spread_positions(len(rows), LOOKED_AT)]:
         image = source.image(row)  # without TensorFlow, whose devices are not set up yet
         if image is None:
+            damaged += 1
             continue
         shapes.append(image.shape)
         colored += image.shape[2] >= 3 and bool((image[..., :3] != image[..., :1]).any())
@@ -117,7 +126,7 @@ def look_at(source_name: str, image_shape: ImageShape | None = None) -> Look:
     if not shapes:
         raise DataError(f"{source_name}: none of the images that were looked at can be read.")
     lowest = (used_bits & -used_bits).bit_length() if used_bits else 8  # 1 for the bit of odd values
-    return Look(len(rows), shapes, colored, 9 - lowest)
+    return Look(len(rows), damaged, shapes, colored, 9 - lowest)
 
 
 def _as_default(default: Experiment, source_name: str, look: Look) -> tuple[Experiment, str]:
@@ -132,7 +141,7 @@ def _as_default(default: Experiment, source_name: str, look: Look) -> tuple[Expe
     )
     reason = (
         f"{source_name}: no --preset is given, and its images have the size of those of {default.name}; {bits} bits "
-        f"hold all values of the {len(look.shapes)} of {look.total:,} images that were looked at."
+        f"hold all values of the {look.describe()} that were looked at."
     )
     return experiment, reason
 

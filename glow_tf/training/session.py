@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from glow_tf import folders
 from glow_tf.config import Experiment, RunOptions
+from glow_tf.counts import counted
 from glow_tf.pictures import learning_curve, sample_sheet, save_png, warning_if_not_drawn
 from glow_tf.runs import Run
 from glow_tf.training import devices, machine_checks
@@ -106,9 +107,10 @@ def _train(trainer: Trainer, print_line: PrintLine) -> int:
     if trainer.chief:
         _draw(trainer, only_missing=was_finished)
     if was_finished:
+        epochs = counted(trainer.state.steps // trainer.training.epoch_steps, "epoch")
         print_line(
-            f"{trainer.run.path} is finished after {trainer.state.steps // trainer.training.epoch_steps} epochs. Give "
-            "--epochs to train longer, or another --run-dir to start afresh."
+            f"{trainer.run.path} is finished after {epochs}. Give --epochs to train longer, or another --run-dir to "
+            "start afresh."
         )
     print_tail(trainer, print_line)
     return 0
@@ -158,8 +160,9 @@ def _warn_of_another_learning_rate(trainer: Trainer) -> None:
         for training in (dataclasses.replace(trainer.training, epochs=epochs), trainer.training)
     )
     if before != now:
+        assert epochs is not None  # as a cosine decay has an end
         warnings.warn(
-            f"{trainer.run.path} was to have {epochs} epochs: the cosine decay to the end of "
+            f"{trainer.run.path} was to have {counted(epochs, 'epoch')}: the cosine decay to the end of "
             f"{trainer.training.epochs} makes the learning rate jump from {before:.3g} to {now:.3g} at step "
             f"{trainer.state.steps:,}; to keep the run as it is, give --init-from with another --run-dir.",
             stacklevel=2,

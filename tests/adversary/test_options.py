@@ -71,7 +71,7 @@ REFUSED = {
     "too many channels": (
         TRAIN,
         "--image-shape 4096 4096 64 --levels 12 --batch-size 1 --init-images 1",
-        "levels: 12 levels .* 524,288 channels, expected at most 8,192",
+        "levels: expected at most 8,192 channels in the last level; with levels=12 .* it has 524,288",
     ),
     "folder that is not there": (TRAIN, "--source folder:NONE --run-dir OUT", "there is no folder .*nothing"),
     "two runs": (EVALUATE, "RUN CLASSES", "Unrecognized options"),

@@ -98,7 +98,7 @@ def test_unknown_optimizer_state_is_skipped_with_a_note(tmp_path, capsys):
     stored = {n: v for n, v in read_checkpoint(TRAINED.checkpoint).items() if n != "Variable_2"}
     write_checkpoint(tmp_path / "m.ckpt", stored)
     run_import(tmp_path / "m.ckpt", tmp_path / "run", *options(TRAINED))
-    assert "are not a step counter and two moments per weight" in capsys.readouterr().out
+    assert "is not a step counter and two moments per weight" in capsys.readouterr().out
     run = Run.open(tmp_path / "run")
     state = TrainingState(run.experiment(), run)
     assert state.restore() and state.steps == 0

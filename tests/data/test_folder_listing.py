@@ -143,7 +143,7 @@ def test_image_that_a_link_lists_twice_is_refused(link, target, names, tmp_path)
 def test_images_of_kinds_that_are_not_read_are_named(tmp_path):
     make(tmp_path, "a")
     (tmp_path / "a" / "x.HEIC").write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"folder:x: 1 files of another kind \(.heic\) are left out"):
+    with pytest.warns(UserWarning, match=r"folder:x: 1 file of another kind \(.heic\) left out"):
         assert counts(tmp_path) == {(None, "a"): 2}
 
 

@@ -37,8 +37,9 @@ UPRIGHT = {
 def test_exif_orientation_is_followed(orientation, ending, tmp_path):
     path, exif = tmp_path / f"a.{ending}", Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(IMAGE).save(path, exif=exif)
-    np.testing.assert_array_equal(read_image(path), UPRIGHT[orientation])
+    for image, upright in ((IMAGE, UPRIGHT[orientation]), (IMAGE[..., 0], UPRIGHT[orientation][..., :1])):
+        Image.fromarray(image).save(path, exif=exif)
+        np.testing.assert_array_equal(read_image(path), upright)
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])

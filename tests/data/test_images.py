@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from glow_tf.config import DataConfig
+from glow_tf.counts import counted
 from glow_tf.data import images
 from glow_tf.data.augmentation import augment
 from glow_tf.errors import DataError
@@ -98,7 +99,7 @@ def test_full_augmentation_rotates():
 
 @pytest.mark.parametrize(("channels", "model"), [(2, 3), (2, 1), (5, 3), (5, 1), (3, 5), (1, 2), (4, 5)])
 def test_channels_that_are_no_picture_are_not_converted(channels, model):
-    message = f"an image has {channels} channels, the model {model}, and only gray and RGB are converted"
+    message = f"an image has {counted(channels, 'channel')}, the model {model}, and only gray and RGB are converted"
     with pytest.raises(DataError, match=message):
         images.check_shape((8, 8, channels), (8, 8, model), DataConfig("folder:x"))
 

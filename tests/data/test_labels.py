@@ -77,7 +77,7 @@ def test_records_without_a_single_label_are_refused_if_labels_are_asked_for(labe
 @pytest.mark.parametrize("make", [npz, records])
 def test_labels_with_gaps_are_said_to_make_classes_without_images(make, tmp_path):
     source = make(tmp_path, np.array([3, 70, 900])[GOOD])
-    with pytest.warns(UserWarning, match="labels up to 900 make 901 classes, and only 3 of them have images"):
+    with pytest.warns(UserWarning, match="labels up to 900 make 901 classes, and there are images of 3 of them only"):
         assert open_source(DataConfig(source, labels=True), SHAPE).classes == 901
     with warnings.catch_warnings():
         warnings.simplefilter("error")

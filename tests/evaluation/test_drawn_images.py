@@ -74,7 +74,7 @@ def test_strips_and_redrawn_levels_name_what_is_not_finite(tiny_run, tmp_path, m
     changes = json.loads((tmp_path / "reconstructions_shown_3.json").read_text())["change"]
     assert changes["none"] == 0, "the black ones are left out"
     commands.interpolate(target, pairs=1, steps=3, video="gif")
-    assert "(1 of 3 images of the strips black: not finite" in capsys.readouterr().out
+    assert "(1 of 3 images black: not finite" in capsys.readouterr().out
     (strip,) = json.loads((tmp_path / "interpolation_pairs_1_steps_3.json").read_text())["strips"]
     assert [bits is None for bits in strip["bits_per_dim"]] == [True, False, False]
 

@@ -50,6 +50,7 @@ def test_suffix_tells_what_is_not_at_its_default():
 
 def test_texts_that_differ_in_what_a_name_cannot_hold_have_other_words():
     texts = ["猫", "狗", "", "a" * 200, "b" + "a" * 199, "été", "àtà", "t", "my/cat.png", "my_cat.png", "my cat.png"]
+    texts += ["hair:red", "hair_red"]
     words = [file_word(text) for text in texts]
     assert len(set(words)) == len(texts) and all(len(word) < 120 and word.isascii() for word in words)
 
@@ -67,8 +68,13 @@ def test_other_lists_of_texts_have_other_words():
     ]
     suffixes = [file_suffix(commands.attributes, folders=texts) for texts in lists]
     assert len(set(suffixes)) == len(lists) and suffixes[4] == "_folders_a_b_c"
-    loaded = [file_suffix(commands.attributes, load=path) for path in ("a.npz", "a.b.npz", "a_b.npz", "a b.npz")]
-    assert len(set(loaded)) == 4 and (loaded[0], loaded[2]) == ("_a_npz", "_a_b_npz")
+
+
+def test_other_files_have_other_words_though_their_dots_are_replaced():
+    paths = ["a.npz", "a_b.npz", "a", "a_b", "a_npz", "a_b_npz", "a.b.npz", "a b.npz", "a.b", "a_npz.npz", "a.npy"]
+    suffixes = [file_suffix(commands.attributes, load=path) for path in paths]
+    assert len(set(suffixes)) == len(paths) and suffixes[:4] == ["_a_npz", "_a_b_npz", "_a", "_a_b"]
+    assert not any("." in suffix for suffix in suffixes)
 
 
 def test_own_images_of_other_names_have_other_suffixes():

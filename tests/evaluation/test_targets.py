@@ -9,7 +9,7 @@ import pytest
 from glow_tf.config import DataConfig
 from glow_tf.errors import ConfigError, DataError, GlowError, RunError
 from glow_tf.evaluation import commands
-from glow_tf.evaluation.context import open_context
+from glow_tf.evaluation.context import _folder_name, open_context
 from glow_tf.evaluation.target_options import TargetOptions
 from glow_tf.runs import Run
 from helpers.source_cases import save_pictures
@@ -50,6 +50,30 @@ def test_results_of_ema_weights_and_other_data_have_folders_of_their_own(one_lev
         ),
     ]
     assert open_context(TargetOptions(run, ema=True, out="here")).out.as_posix() == "here"
+
+
+def test_classes_of_other_attributes_have_folders_that_no_other_option_has():
+    own = DataConfig("tfrecord:celeba", labels=True)
+
+    def name(source=own.source, attributes=(), **options):
+        target = TargetOptions("run", data=source, class_attributes=attributes, **options)
+        return _folder_name(target, own, dataclasses.replace(own, source=source, class_attributes=attributes))
+
+    assert name(attributes=("Male", "Smiling")) == "Male_Smiling"
+    names = [
+        name(ema=True),
+        name(attributes=("ema",)),
+        name(ema=True, attributes=("Male",)),
+        name(attributes=("ema", "Male")),
+        name(fit="crop", attributes=("Male",)),
+        name(attributes=("crop", "Male")),
+        name("tfds:faces_Male"),
+        name("tfds:faces", ("Male",)),
+        name(attributes=("tfds", "faces", "Male")),
+        name("tfds:faces_crop", ("Male",)),
+        name("tfds:faces", ("Male",), fit="crop"),
+    ]
+    assert len(set(names)) == len(names) and names[6] == "tfds_faces_Male"
 
 
 @pytest.mark.slow

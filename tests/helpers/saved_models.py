@@ -26,8 +26,8 @@ import runpy
 import numpy as np
 import tensorflow as tf
 
-client, image, *folders = sys.argv[1:]
-runpy.run_path(client)["main"]([folders[0], image])
+client, out, image, *folders = sys.argv[1:]
+runpy.run_path(client)["main"]([folders[0], out, image])
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # the client has called with it
 for folder in folders:
     all_inputs = dict(np.load(f"{folder}.in.npz"))
@@ -48,7 +48,8 @@ def call_in_process_without_packages(inputs, image):
     array}}`, and what the client printed."""
     for folder, arrays in inputs.items():
         np.savez(f"{folder}.in.npz", **arrays)
-    command = [sys.executable, "-c", CALL_SIGNATURES, ROOT / "examples" / "serve_client.py", image, *inputs]
+    client, out = ROOT / "examples" / "serve_client.py", image.parent / "decoded"
+    command = [sys.executable, "-c", CALL_SIGNATURES, client, out, image, *inputs]
     done = subprocess.run([*map(str, command)], env=environment(), cwd=image.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "custom gradients" not in done.stderr, "what only training needs was exported"

@@ -52,7 +52,7 @@ def test_log_det_of_an_author_is_one_number_per_example(shape):
 
 def test_layers_that_do_not_fit_in_a_chain_are_refused():
     chain = layers.FlowSequential([layers.ActNorm(event_ndims=1), layers.Squeeze()])
-    with pytest.raises(ValueError, match="act_norm.* has 1 event axes, the chain has 3"):
+    with pytest.raises(ValueError, match="act_norm.* has 1 event axis, the chain has 3"):
         chain.encode(tf.ones([8, 8, 8, 3]))
     with pytest.raises(ValueError, match="only the last layer may split its input"):
         layers.FlowSequential([layers.Split(), layers.ActNorm()]).encode(tf.ones([2, 4, 4, 2]))

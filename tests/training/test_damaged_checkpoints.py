@@ -39,7 +39,7 @@ def test_run_goes_on_without_its_list_of_checkpoints_and_keeps_the_latest(damage
 def test_checkpoints_that_cannot_be_read_are_not_to_be_removed(damaged, trainer):
     for path in (damaged / "checkpoints").glob("*.index"):
         path.write_bytes(b"nothing")
-    error_of_all = pytest.raises(RunError, match="none of the 3 checkpoints in .* another")
+    error_of_all = pytest.raises(RunError, match=r"none of the checkpoints in .* \(3\) can be .* another")
     with pytest.warns(UserWarning, match="is damaged and left out"), error_of_all as error:
         resume(trainer, damaged)
     assert "remove" not in str(error.value)

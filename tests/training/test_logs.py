@@ -39,13 +39,14 @@ def test_progress_bar_stays_out_of_log_files(capsys):
 
 def test_epoch_line_shows_bits_speed_and_skipped_steps(capsys):
     bar = ProgressBar(TrainingConfig(epochs=None, epoch_steps=4, batch_size=1600))
-    for end in ({}, {"skipped": 3, "val_error": 0.25}):
+    for end in ({}, {"skipped": 3, "val_error": 0.25}, {"images": 1, "skipped": 1}):
         bar.on_epoch_begin(1)
         bar.on_epoch_end(1, {**END, "images_per_second": 1234.5, **end})
-    healthy, other = capsys.readouterr().out.splitlines()
+    healthy, other, single = capsys.readouterr().out.splitlines()
     expected = "epoch 2  step 8  12,800 images  train 3.2100  validation 3.5000 (EMA 3.7500)"
     assert healthy == f"{expected}  1,234 images/s"
     assert other == f"{expected}  error 25.0%  1,234 images/s  3 steps skipped"
+    assert "  1 image  " in single and single.endswith("  1 step skipped")
 
 
 def test_epoch_line_shows_the_good_one_of_two_validations(capsys):

@@ -30,7 +30,7 @@ def save(folder, *sizes, mode="RGB", color=(200, 90, 31), count=6):
         ([(640, 480)], "RGB", (200, 90, 31), (128, 128, 3), 5, "(median 480); in color, which 6 have"),
         ([(80, 60), (300, 70)], "RGB", (9, 9, 9), (64, 64, 1), 5, "(median 65); gray, as none has color"),
         ([(40, 90)], "L", 7, (32, 32, 1), 5, "--bits 8 keeps the finest tones"),
-        ([(32, 32)], "L", 16, (32, 32, 1), 4, "4 bits, which hold all their values"),
+        ([(32, 32)], "L", 16, (32, 32, 1), 4, "4 bits, enough for all their values"),
         ([(33, 32)], "L", 16, (32, 32, 1), 5, "the paper's"),
         ([(8, 8)], "RGB", (1, 2, 3), (32, 32, 3), 5, "in color"),
         ([(8, 8)], "L", 16, (8, 8, 1), 4, "the size of those of digits; 4 bits hold all values of the 6 of 6 images"),
@@ -84,6 +84,14 @@ def test_bundled_source_has_its_preset_and_one_that_is_not_there_is_refused(tmp_
         own_images.choose_experiment(f"folder:{tmp_path / 'nothing'}")
     with pytest.raises(ConfigError, match="expected kind:where"):
         own_images.choose_experiment("cats")
+
+
+@pytest.mark.parametrize("size", [(32, 32), (8, 8)])
+def test_damaged_image_is_counted_and_not_called_left_out_as_training_may_stop_at_it(size, tmp_path, caplog):
+    source = save(tmp_path, size, mode="L", color=16)
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    assert "5 of 6 images (1 more cannot be read)" in own_images.choose_experiment(source)[1]
+    assert caplog.messages == []
 
 
 def test_array_file_is_looked_at_as_well(tmp_path):

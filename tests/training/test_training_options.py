@@ -19,14 +19,17 @@ def test_default_run_folder_and_training_header(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     messages = []
     paper = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, paper_protocol=True))
-    for experiment in (TINY, dataclasses.replace(paper, training=change(epochs=None, schedule="constant").training)):
+    for experiment in (
+        TINY,
+        dataclasses.replace(paper, training=change(epochs=None, epoch_steps=1, schedule="constant").training),
+    ):
         one = Trainer(experiment, RunOptions(), devices.strategy("cpu"))
         assert one.run.path == pathlib.Path("runs/digits") and one.finished is False
         session.print_head(one, messages.append)
     usual, paper = "\n".join(messages).split("digits: ")[1:]
     assert "2 epochs of 4 steps, batch 16, 1 CPU" in usual and "protocol" not in usual
     assert "trains on all training images, selects on the test split" in paper
-    assert "until stopped (--epochs ends it), epochs of 4 steps" in paper
+    assert "until stopped (--epochs ends it), epochs of 1 step, batch" in paper
 
 
 def test_train_prints_the_configuration_and_rejects_unknown_presets():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from glow_tf.config import ModelConfig
+from glow_tf.counts import counted
 from glow_tf.errors import ConversionError
 
 SQUEEZE_FACTOR = 4
@@ -76,6 +77,7 @@ def _coupling(outputs: int, channels: int) -> Literal["affine", "additive"]:
     kinds: dict[int, Literal["affine", "additive"]] = {channels: "affine", channels // 2: "additive"}
     if outputs not in kinds:
         raise ConversionError(
-            f"model/0/0/f1/l_last/W: expected {channels} outputs (affine) or {channels // 2} (additive), got {outputs}."
+            f"model/0/0/f1/l_last/W: expected {counted(channels, 'output')} (affine) or {channels // 2} (additive), "
+            f"got {outputs}."
         )
     return kinds[outputs]

@@ -8,6 +8,7 @@ import numpy as np
 from glow_tf import batched
 from glow_tf.array_files import NPY, ArrayArchive, file_kind, read_array
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
+from glow_tf.counts import counted
 from glow_tf.errors import ConversionError, DataError
 from glow_tf.model import Glow
 from glow_tf.types import Images
@@ -66,5 +67,5 @@ def _checked_labels(labels: np.ndarray | None, path: pathlib.Path | str, n: int,
     if labels is None:
         raise ConversionError(f"{path}: the model is conditional, so it takes an .npz with labels y and images x.")
     if labels.dtype.kind not in "iu" or labels.shape != (n,) or labels.min() < 0 or labels.max() >= classes:
-        raise ConversionError(f"{path}: expected {n} integer labels y from 0 to {classes - 1}.")
+        raise ConversionError(f"{path}: expected {counted(n, 'integer label')} y from 0 to {classes - 1}.")
     return labels

@@ -10,6 +10,7 @@ from glow_tf.convert.openai_glow.architecture import infer_config
 from glow_tf.convert.openai_glow.frozen_graph import FrozenGraph
 from glow_tf.convert.openai_glow.names import list_names, original_names, sort_keys
 from glow_tf.convert.openai_glow.sources import open_source
+from glow_tf.counts import counted
 from glow_tf.errors import ConversionError
 from glow_tf.layers.fixed_arrays import fixed_array_problem
 from glow_tf.model import Glow
@@ -158,8 +159,8 @@ class OpenAIGlowCheckpoint:
             return keys
         if slots:
             self.notes.append(
-                f"The optimizer's {len(slots)} variables are not a step counter and two moments per weight; they "
-                "are left out, and training would resume with a fresh optimizer."
+                f"The optimizer's state ({counted(len(slots), 'variable')}) is not a step counter and two moments per "
+                "weight; it is left out, and training would resume with a fresh optimizer."
             )
         return []
 

@@ -49,15 +49,21 @@ function measureStages() {
   for (const stage of $$(".stage")) observer.observe(stage);
 }
 
+/** A number and its noun, in the singular or the plural. */
+function counted(count, noun, plural = `${noun}s`) {
+  return `${count} ${count === 1 ? noun : plural}`;
+}
+
 function describe() {
   const [height, width, channels] = model.image_shape;
   const colors = channels === 1 ? "gray" : "color";
   const levels = model.latent_shapes.length;
   const million = (model.parameters / 1e6).toFixed(model.parameters < 1e6 ? 2 : 1);
-  const kinds = model.classes.length ? `, ${model.classes.length} classes` : "";
+  const kinds = model.classes.length ? `, ${counted(model.classes.length, "class", "classes")}` : "";
   $("#run").textContent = model.name;
   $("#facts").textContent =
-    `${width} × ${height} ${colors}, ${model.bits} bits${kinds} · ${levels} levels of ${model.depth} steps · ` +
+    `${width} × ${height} ${colors}, ${counted(model.bits, "bit")}${kinds} · ` +
+    `${counted(levels, "level")} of ${counted(model.depth, "step")} · ` +
     `${million} million parameters`;
   document.title = `${model.name} · Glow`;
   document.documentElement.style.setProperty("--ratio", `${width} / ${height}`);

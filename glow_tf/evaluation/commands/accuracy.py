@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from glow_tf.counts import counted
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation.accuracy import measure_accuracy
 from glow_tf.evaluation.context import open_context
@@ -51,15 +52,15 @@ def accuracy(
         result = measure_accuracy(context, count=count, temperature=temperature, seed=seed, bar=bar)
     steps = _training_steps(context)
     names = context.source.class_names
-    recognized = f"a classifier is right on {result.samples:.0%} of {count} samples"
+    recognized = f"a classifier is right on {result.samples:.0%} of {counted(count, 'sample')}"
     black = f"; {describe_black(result.non_finite)}" if result.non_finite else ""
     subtitle = f"{context.caption}, seed {seed}; {recognized}{black}"
     sheet = draw_classes(result.images, result.classes, names[:count], temperature, subtitle)
     file_name = f"accuracy{file_suffix(accuracy, temperature=temperature, count=count, seed=seed)}"
     path = pictures.save(sheet, context.out, file_name)
     print(
-        f"L={config.levels}, weight_y={config.weight_y:g}, {f'{steps:,}' if steps else 'unknown'} steps, "
-        f"{context.weights_name}; temperature {temperature:g}, {count} samples; "
+        f"L={config.levels}, weight_y={config.weight_y:g}, {counted(steps, 'step') if steps else 'unknown steps'}, "
+        f"{context.weights_name}; temperature {temperature:g}, {counted(count, 'sample')}; "
         "labels enter through the top prior alone"
     )
     rows = [

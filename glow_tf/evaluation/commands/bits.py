@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glow_tf import presets
+from glow_tf.counts import counted
 from glow_tf.data.attribute_classes import class_names
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import image_bits, likelihood
@@ -71,9 +72,9 @@ def bits(
     print(format_table(_bits_rows(results, draws, paper), indent="  "))
     for name, result in results.items():
         if result.non_finite:
-            count = result.values.shape[1]
-            print(f"({name}: {result.non_finite:,} of {count:,} images have no finite bits/dim, so the mean has none)")
-    print(f"shares of the levels in the bits/dim of {len(originals)} images, finest first")
+            count = counted(result.values.shape[1], "image")
+            print(f"({name}: the bits/dim of {result.non_finite:,} of {count} are not finite, so the mean is not)")
+    print(f"shares of the levels in the bits/dim of {counted(len(originals), 'image')}, finest first")
     print(format_table(_share_rows(context.model, shares), indent="  "))
     print(f"numbers: {context.write_json(f'bits{file_suffix(bits, draws=draws, limit=limit)}.json', values)}")
 
@@ -107,7 +108,7 @@ def _measure_folder(target: TargetOptions, folder: str, draws: int, limit: int |
         )
     path = context.out / f"bits_per_image{file_suffix(bits, draws=draws, limit=limit)}.csv"
     image_bits.write_table(path, files, result)
-    print(f"{folder}, {len(files):,} images, {context.weights_name}: mean {result.mean:.4f} bits/dim")
+    print(f"{folder}, {counted(len(files), 'image')}, {context.weights_name}: mean {result.mean:.4f} bits/dim")
     print(f"table: {path}")
 
 

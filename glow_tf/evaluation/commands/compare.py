@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from glow_tf.counts import counted
 from glow_tf.errors import ConfigError
 from glow_tf.evaluation import comparison, likelihood
 from glow_tf.evaluation.context import open_context
@@ -55,7 +56,8 @@ def compare(
     )
     for name, result in zip(names, results, strict=True):
         if result.non_finite:
-            print(f"({result.non_finite:,} of {result.values.shape[1]:,} images of {name} have no finite bits/dim)")
+            count = counted(result.values.shape[1], "image")
+            print(f"(the bits/dim of {result.non_finite:,} of {count} of {name} are not finite)")
     print(f"histograms: {path}")
     values = {"auroc": auroc, "inside": results[0].to_dict(), "against": {"source": names[1], **results[1].to_dict()}}
     print(f"numbers: {inside.write_json(f'{file_name}.json', values)}")

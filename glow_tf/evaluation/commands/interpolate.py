@@ -101,7 +101,7 @@ def interpolate(
     rows = [(name, *(f"{values[i]:.3f}" for i in columns)) for name, values in zip(ends.names, bits, strict=True)]
     print(format_table([("bits/dim", "first", "middle", "last"), *rows], indent="  "))
     if decoded.non_finite:
-        print(f"({describe_non_finite(decoded.non_finite, len(decoded.images), 'black', 'images of the strips')})")
+        print(f"({describe_non_finite(decoded.non_finite, len(decoded.images), 'black', 'image')})")
     print(f"strips:    {sheet_path}")
     print(f"animation: {animation_path}")
     values = {"strips": [{"images": n, "bits_per_dim": b} for n, b in zip(ends.names, bits, strict=True)]}

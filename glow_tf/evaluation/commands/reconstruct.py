@@ -5,6 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
+from glow_tf.counts import counted
 from glow_tf.evaluation import reconstruction
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.drawn_images import DrawnImages, black_remark, describe_non_finite
@@ -69,12 +70,12 @@ def reconstruct(
     suffix = file_suffix(reconstruct, shown=shown, temperature=temperature, seed=seed) + examples.suffix
     path = pictures.save(sheet, context.out, f"reconstructions{suffix}")
     changes = [_mean_change(row, decoded) for row in redrawn]
-    print(f"largest error of {len(originals)} images: {error} of 255 gray levels")
+    print(f"largest error of {counted(len(originals), 'image')}: {error} of 255 gray levels")
     rows = [(name, f"{change:.1f}") for name, change in zip(names, changes, strict=True)]
     print(format_table([("levels drawn anew", "mean change, gray levels"), *rows], indent="  "))
     non_finite, count = sum(row.non_finite for row in redrawn), len(redrawn) * len(originals)
     if non_finite:
-        print(f"({describe_non_finite(non_finite, count, 'black, and left out of the changes', 'images')})")
+        print(f"({describe_non_finite(non_finite, count, 'black, and left out of the changes', 'image')})")
     print(f"pictures: {path}")
     values = {"largest_error": error, "images": len(originals), "change": dict(zip(names, changes, strict=True))}
     values.update(names=examples.names, temperature=temperature, non_finite=non_finite)

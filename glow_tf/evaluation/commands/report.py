@@ -4,6 +4,7 @@ import numpy as np
 
 from glow_tf.batched import index_labels
 from glow_tf.cli import start
+from glow_tf.counts import counted
 from glow_tf.evaluation import likelihood, reconstruction
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.examples import choose_examples
@@ -62,7 +63,10 @@ def report(
     values = {**bits.to_dict(), "reconstruction_error": error, "reconstruction_error_float": float_error}
     suffix = file_suffix(report, draws=draws, shown=shown)
     rows = [
-        ("bits/dim", f"{bits.mean:.4f} +- {format_error(bits.error_over_draws)} over {draws} draws of the noise"),
+        (
+            "bits/dim",
+            f"{bits.mean:.4f} +- {format_error(bits.error_over_draws)} over {counted(draws, 'draw')} of the noise",
+        ),
         ("reconstruction error", f"{error} of 255 gray levels ({float_error:.1e} before quantization)"),
         ("reconstructions", reconstructions_path),
         ("samples", samples_path),

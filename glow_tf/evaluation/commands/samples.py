@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
+from glow_tf.counts import counted
 from glow_tf.evaluation.context import open_context
 from glow_tf.evaluation.drawn_images import as_drawn, black_remark, describe_non_finite
 from glow_tf.evaluation.file_names import file_suffix, number_word
@@ -83,9 +84,9 @@ def samples(
     test_distance, searched = float(np.median(test_distances)), len(training_images)
     table.append(("test images", "", f"{test_distance:.1f}"))
     condition = "; labels enter through the top prior alone" if model.config.classes else ""
-    print(f"{context.source.name}, {context.weights_name}, {count} samples a temperature{condition}")
+    print(f"{context.source.name}, {context.weights_name}, {counted(count, 'sample')} a temperature{condition}")
     print(format_table(table, indent="  "))
-    print(f"(median root mean square distance to the nearest of {searched:,} training images)")
+    print(f"(median root mean square distance to the nearest of {counted(searched, 'training image')})")
     for t, s in drawn.items():
         if s.drawn.non_finite:
             remark = describe_non_finite(s.drawn.non_finite, count, "black, and left out of the numbers")
