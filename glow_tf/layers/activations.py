@@ -11,6 +11,7 @@ import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from glow_tf.layers.context_values import value_set
 from glow_tf.types import Tensor
 
 _State: TypeAlias = tuple[Callable[[Sequence[Tensor]], None] | None, Iterator[Tensor] | None]
@@ -22,7 +23,7 @@ _store: contextvars.ContextVar[_State | None] = contextvars.ContextVar("activati
 def recording() -> Iterator[list[Tensor]]:
     """Collect the tensors that `activations` computes within the context; yield the list of them."""
     recorded = []
-    with _set((recorded.extend, None)):
+    with value_set(_store, (recorded.extend, None)):
         yield recorded
 
 
@@ -34,7 +35,7 @@ def replaying(recorded: Sequence[Tensor]) -> Iterator[None]:
         RuntimeError: not all of them were asked for.
     """
     remaining = iter(recorded)
-    with _set((None, remaining)):
+    with value_set(_store, (None, remaining)):
         yield
     if next(remaining, None) is not None:
         raise RuntimeError("a layer computed fewer activations than were recorded.")
@@ -49,12 +50,3 @@ def activations(compute: Callable[[], Sequence[Tensor]], count: int) -> Sequence
     if record is not None:
         record(tensors)
     return tensors
-
-
-@contextlib.contextmanager
-def _set(state: _State) -> Iterator[None]:
-    token = _store.set(state)
-    try:
-        yield
-    finally:
-        _store.reset(token)

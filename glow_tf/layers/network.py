@@ -9,15 +9,15 @@ H100 a training step at K=32 takes 0.30 to 0.43 of the time of float32; the CPUs
 benchmarks/README.md has the effect on the result.
 """
 
-import contextlib
 import contextvars
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from glow_tf.layers.actnorm import ActNorm
+from glow_tf.layers.context_values import value_set
 from glow_tf.layers.convolutions import conv3x3, three_convolutions
 from glow_tf.layers.statistics import conv1_mean_and_std, conv2_mean_and_std
 from glow_tf.layers.zero_layers import NetworkLayer, ZeroConv3x3
@@ -26,8 +26,7 @@ from glow_tf.types import Config, ShapeLike, Tensor
 _mixed_precision = contextvars.ContextVar("mixed_precision", default=False)
 
 
-@contextlib.contextmanager
-def mixed_precision(active: bool = True) -> Iterator[None]:
+def mixed_precision(active: bool = True) -> AbstractContextManager[None]:
     """Compute coupling networks in their `network_dtype` within the context; read at trace time (see above).
 
     Args:
@@ -39,11 +38,7 @@ def mixed_precision(active: bool = True) -> Iterator[None]:
         ...     network(tf.zeros([1, 4, 4, 1])).dtype
         tf.float32
     """
-    token = _mixed_precision.set(active)
-    try:
-        yield
-    finally:
-        _mixed_precision.reset(token)
+    return value_set(_mixed_precision, active)
 
 
 def mixed_precision_active() -> bool:

@@ -31,16 +31,17 @@ XLA has its own backward pass.
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 
 from glow_tf.layers.compiled_steps import run_in_loop
+from glow_tf.layers.context_values import value_set
 from glow_tf.layers.network import mixed_precision, mixed_precision_active
 from glow_tf.layers.recomputation import recompute as recomputed
 from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, spatial_size
@@ -53,18 +54,12 @@ _inlinable = contextvars.ContextVar("inlinable", default=False)
 _unrolled = contextvars.ContextVar("unrolled", default=False)
 
 
-@contextlib.contextmanager
-def inlinable_steps() -> Iterator[None]:
+def inlinable_steps() -> AbstractContextManager[None]:
     """Trace steps without `_noinline` within the context, as converters of graphs to other formats need them."""
-    token = _inlinable.set(True)
-    try:
-        yield
-    finally:
-        _inlinable.reset(token)
+    return value_set(_inlinable, True)
 
 
-@contextlib.contextmanager
-def unrolled_steps(active: bool = True) -> Iterator[None]:
+def unrolled_steps(active: bool = True) -> AbstractContextManager[None]:
     """Let XLA compile each step by itself within the context, instead of one loop over them; read at trace time.
 
     Steps that recompute are a loop anyway, as XLA would join what is computed twice.
@@ -72,11 +67,7 @@ def unrolled_steps(active: bool = True) -> Iterator[None]:
     Args:
         active: False keeps the loop.
     """
-    token = _unrolled.set(active)
-    try:
-        yield
-    finally:
-        _unrolled.reset(token)
+    return value_set(_unrolled, active)
 
 
 def run_steps(steps: Sequence[FlowStep], method: str, x: Tensor, recompute: bool = False) -> tuple[Tensor, Tensor]:
