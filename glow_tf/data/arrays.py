@@ -52,9 +52,9 @@ def _source(name: str, arrays: NamedArrays, config: DataConfig, image_shape: Ima
         raise DataError(f"{name}: expected arrays {KEYS}; got {', '.join(arrays) or 'none'}.")
     images = [_as_images(arrays[split], f"{name}, {split}") for split in splits]
     label_names = ["labels" if split == "images" else f"{split}_labels" for split in splits]
-    parts = [arrays.get(label_name) for label_name in label_names]
+    labels = [arrays.get(label_name) for label_name in label_names]
     if left_out := [key for key in arrays if key not in (*splits, *label_names)]:
-        warnings.warn(f"{name}: arrays that are not read: {', '.join(left_out)}; expected {KEYS}.", stacklevel=2)
+        warnings.warn(f"{name}: the arrays {', '.join(left_out)} are left out; expected {KEYS}.", stacklevel=2)
     if len({i.shape[1:] for i in images}) > 1:
         raise DataError(f"{name}: the splits differ in image shape: {[i.shape[1:] for i in images]}.")
     rows = consecutive_rows({split: len(i) for split, i in zip(splits, images, strict=True)})
@@ -62,16 +62,9 @@ def _source(name: str, arrays: NamedArrays, config: DataConfig, image_shape: Ima
         rows["train"] = rows.pop("images")
     elif "train" not in rows:
         raise DataError(f"{name}: expected arrays {KEYS}; there is no train.")
-    try:
-        labels = _concatenate_labels(parts, images, name)
-        classes = 0 if labels is None else count_classes(labels, name)
-    except DataError:
-        if config.labels or any(
-            p is not None and p.shape[:1] != i.shape[:1] for p, i in zip(parts, images, strict=True)
-        ):
-            raise
-        labels, classes = None, 0  # such as -1 for unlabeled images, which an unconditional model does not read
+    labels = _concatenate_labels(labels, images, name)
     images = images[0] if len(images) == 1 else np.concatenate(images)
+    classes = 0 if labels is None else count_classes(labels, name)
     if config.labels and labels is not None:
         warn_of_gaps(labels, classes, name)
     test, class_names = 0.1 if splits == ["images"] else None, tuple(map(str, range(classes)))

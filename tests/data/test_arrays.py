@@ -1,7 +1,5 @@
 """Test sources of `.npz` and `.npy` arrays."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -45,15 +43,6 @@ def test_invalid_npz_contents_are_rejected(contents, message, tmp_path):
     np.savez(tmp_path / "a.npz", **contents)
     with pytest.raises(DataError, match=message):
         open_source(DataConfig(f"npz:{tmp_path / 'a.npz'}"), SHAPE)
-
-
-@pytest.mark.parametrize("labels", [np.full(20, -1), np.eye(20, dtype=np.float32)])
-def test_labels_that_are_none_are_not_read_for_an_unconditional_model(labels, tmp_path):
-    np.savez(tmp_path / "a.npz", images=color_images(20), labels=labels)
-    config = DataConfig(f"npz:{tmp_path / 'a.npz'}")
-    assert open_source(config, SHAPE).classes == 0
-    with pytest.raises(DataError, match="label"):
-        open_source(dataclasses.replace(config, labels=True), SHAPE)
 
 
 def test_missing_and_damaged_array_files_are_rejected(tmp_path):
