@@ -54,7 +54,7 @@ def _source(name: str, arrays: NamedArrays, config: DataConfig, image_shape: Ima
     label_names = ["labels" if split == "images" else f"{split}_labels" for split in splits]
     labels = [arrays.get(label_name) for label_name in label_names]
     if left_out := [key for key in arrays if key not in (*splits, *label_names)]:
-        warnings.warn(f"{name}: the arrays {', '.join(left_out)} are left out; expected {KEYS}.", stacklevel=2)
+        warnings.warn(f"{name}: arrays that are not read: {', '.join(left_out)}; expected {KEYS}.", stacklevel=2)
     if len({i.shape[1:] for i in images}) > 1:
         raise DataError(f"{name}: the splits differ in image shape: {[i.shape[1:] for i in images]}.")
     rows = consecutive_rows({split: len(i) for split, i in zip(splits, images, strict=True)})
