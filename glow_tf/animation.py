@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from glow_tf.errors import ConfigError
-from glow_tf.extras import optional_packages
+from glow_tf.extras import install_command, optional_packages
 from glow_tf.io import write_atomically
 from glow_tf.pictures import enlarged, rgb
 from glow_tf.pictures.page import format_of
@@ -40,7 +40,7 @@ def ending(kind: Literal["gif", "mp4"] | None = None) -> str:
         '.gif'
     """
     if kind == "mp4" and not video_available():
-        raise ConfigError("an MP4 needs the package imageio-ffmpeg: pip install 'glow_tf[video]', or ask for a gif.")
+        raise ConfigError(f"an MP4 needs the package imageio-ffmpeg: {install_command('video')}, or ask for a gif.")
     return f".{kind or ('mp4' if video_available() else 'gif')}"
 
 

@@ -63,6 +63,14 @@ def file_kind(path: pathlib.Path | str) -> str:
     raise _damaged(path, "it is neither .npy nor .npz")
 
 
+def is_array_file(path: pathlib.Path | str) -> bool:
+    """Return whether a path is that of a file that begins as `.npy` and `.npz` files do."""
+    try:
+        return file_kind(path) in (NPY, NPZ)
+    except DataError:
+        return False
+
+
 def read_array(path: pathlib.Path | str) -> np.ndarray:
     """Read the array of a `.npy` file.
 

@@ -155,7 +155,7 @@ def load_attributes(path: pathlib.Path | str, dims: int | None = None) -> Attrib
 
     Args:
         path: the file to read, or the name of a preset whose weights come with the package, such as `"faces"`; its
-            directions belong to the model that `Glow.from_preset` returns. A file of that name counts first.
+            directions belong to the model that `Glow.from_preset` returns. A file of arrays of that name counts first.
         dims: D, the number of values in an image; None accepts any.
 
     Raises:

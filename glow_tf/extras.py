@@ -1,6 +1,9 @@
 """Packages that only parts of the library need, and the extras of `pip install` that bring them."""
 
 import contextlib
+import os
+import pathlib
+import shlex
 from collections.abc import Iterator
 
 from glow_tf.errors import MissingPackageError
@@ -46,4 +49,17 @@ def optional_packages() -> Iterator[None]:
         if package not in PACKAGES:
             raise
         name, extra = PACKAGES[package]
-        raise MissingPackageError(f"this needs the package {name}: pip install 'glow_tf[{extra}]'.") from error
+        raise MissingPackageError(f"this needs the package {name}: {install_command(extra)}.") from error
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra, from the clone that this code is in, if it is in one.
+
+    Args:
+        extra: name of the extra, such as `"demo"`.
+    """
+    folder = pathlib.Path(__file__).resolve().parent.parent
+    source = "glow_tf"
+    if (folder / "pyproject.toml").is_file():
+        source = "." if folder == pathlib.Path(os.path.realpath(".")) else str(folder)
+    return f"pip install {shlex.quote(f'{source}[{extra}]')}"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 
 from glow_tf import presets
-from glow_tf.array_files import ArrayArchive
+from glow_tf.array_files import ArrayArchive, is_array_file
 from glow_tf.config import Experiment, ModelConfig
 from glow_tf.errors import ConfigError, RunError, did_you_mean
 from glow_tf.layers.loading import loading_problem
@@ -124,8 +124,8 @@ def is_packaged(path: str | os.PathLike[str]) -> bool:
 
 
 def names_attributes(path: str | os.PathLike[str]) -> bool:
-    """Return whether a text names the attributes of a preset; a file of that name counts first."""
-    return str(path) in presets.PRESETS and not os.path.isfile(path)
+    """Return whether a text names the attributes of a preset; a file of arrays of that name counts first."""
+    return str(path) in presets.PRESETS and not is_array_file(path)
 
 
 def packaged_attributes(name: str) -> pathlib.Path | None:

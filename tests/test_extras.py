@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 
+from glow_tf import extras
 from glow_tf.errors import MissingPackageError
 from glow_tf.extras import PACKAGES, optional_packages
 from helpers.commands import ROOT, run_python
@@ -90,7 +91,27 @@ def test_import_in_another_program_hides_no_message_and_sets_no_variable(other_p
 def test_library_works_without_any_extra(other_program):
     sentences = other_program[0].splitlines()[1:]
     assert len(sentences) == 2
-    assert all(re.fullmatch(r"this needs the package \S+: pip install 'glow_tf\[\w+\]'\.", line) for line in sentences)
+    assert all(
+        re.fullmatch(rf"this needs the package \S+: pip install '{re.escape(str(ROOT))}\[\w+\]'\.", line)
+        for line in sentences
+    )
+
+
+@pytest.mark.parametrize(
+    ("is_clone", "folder", "command"),
+    [
+        (True, "clone", "pip install '.[demo]'"),
+        (True, ".", "pip install '{path}/clone[demo]'"),
+        (False, "clone", "pip install 'glow_tf[demo]'"),
+    ],
+)
+def test_extra_is_installed_from_the_clone_that_the_code_is_in(is_clone, folder, command, tmp_path, monkeypatch):
+    (tmp_path / "clone" / "glow_tf").mkdir(parents=True)
+    if is_clone:
+        (tmp_path / "clone" / "pyproject.toml").touch()
+    monkeypatch.setattr(extras, "__file__", str(tmp_path / "clone" / "glow_tf" / "extras.py"))
+    monkeypatch.chdir(tmp_path / folder)
+    assert extras.install_command("demo") == command.format(path=tmp_path)
 
 
 def test_every_optional_package_is_in_its_extra():

@@ -98,8 +98,10 @@ def test_file_of_attributes_counts_before_the_preset_of_its_name(tmp_path, monke
     with pytest.raises(DataError, match="digits"):
         load_attributes("./digits")
     (tmp_path / "digits").rmdir()
+    (tmp_path / "digits").write_text("a note")
+    assert len(load_attributes("digits").names) == 10
     Attributes(("mine",), np.ones((1, 64), np.float32)).save("a.npz")
-    (tmp_path / "a.npz").rename("digits")
+    (tmp_path / "a.npz").replace("digits")
     assert load_attributes("digits").names == load_attributes("./digits").names == ("mine",)
 
 

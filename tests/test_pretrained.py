@@ -14,7 +14,7 @@ from glow_tf import Glow, load_attributes, model_files, presets
 from glow_tf.metrics_table import MetricsTable
 from glow_tf.model_files import load_weights_file
 from glow_tf.runs import Run
-from helpers.commands import call, run_fork
+from helpers.commands import ROOT, call, run_fork
 
 NAME = "experiments.pretrained"
 
@@ -89,7 +89,7 @@ def test_top_levels_refuse_weights_of_too_few_levels(tmp_path, monkeypatch):
         ("pretrained.attributes", ("faces", "--out", "."), "No such file"),
         ("frechet_ladder", ("nothing",), "nothing is not a run folder"),
         ("doc_pictures", ("--collect", "nothing"), "nothing is not a folder"),
-        ("demo_pictures", (), "this needs the package playwright: pip install 'glow_tf[dev]'."),
+        ("demo_pictures", (), f"this needs the package playwright: pip install '{ROOT}[dev]'."),
     ],
 )
 def test_error_of_the_user_of_an_experiment_is_one_line(module, words, message, tmp_path):

@@ -14,15 +14,12 @@ import tyro
 from glow_tf import presets
 from glow_tf.cli import parsing, start
 from glow_tf.cli.command import run_command, start_tensorflow
-from glow_tf.config import DataConfig, Experiment, ModelConfig, Side, TrainingConfig
+from glow_tf.config import NO_SOURCE, DataConfig, Experiment, ModelConfig, Side, TrainingConfig
 from glow_tf.counts import counted
 from glow_tf.errors import ConversionError
 from glow_tf.fields import Between, PathText, Utf8, check_fields, option_name
 
 NAME = start.program_name("convert")
-
-NO_DATA = "folder:images"
-"""Data source in the run's configuration if neither --data nor --preset is given."""
 
 
 def _argument(metavar: str, hint: str = "") -> Any:
@@ -113,7 +110,7 @@ def convert(options: Options) -> None:
     weights = "raw and EMA weights" if checkpoint.has_ema else "weights"
     optimizer = f"optimizer state of step {checkpoint.steps():,}" if checkpoint.has_slots else "a fresh optimizer"
     print(f"{out}: {weights}, {optimizer}.")
-    if experiment.data.source == NO_DATA:
+    if experiment.data.source == NO_SOURCE:
         print(
             f"To resume its training, import it with --data or --preset; to fine-tune it, give {start.spell('train')} "
             f"--init-from {out} --source; to evaluate it, give {start.spell('evaluate')} --data."
@@ -147,7 +144,7 @@ def make_experiment(options: Options, model_config: ModelConfig, about: str) -> 
     Raises:
         ConversionError: the model is not that of the preset, or there are no images for `--fit`.
     """
-    data, training = DataConfig(source=NO_DATA, labels=model_config.classes > 0), TrainingConfig()
+    data, training = DataConfig(source=NO_SOURCE, labels=model_config.classes > 0), TrainingConfig()
     name = "imported"
     if options.preset:
         preset = presets.get(options.preset)
@@ -156,7 +153,7 @@ def make_experiment(options: Options, model_config: ModelConfig, about: str) -> 
     if options.data:
         data = dataclasses.replace(data, source=options.data)
     if options.fit:
-        if data.source == NO_DATA:
+        if data.source == NO_SOURCE:
             raise ConversionError("--fit: expected with --data or --preset, which name the images; give one, or none.")
         data = dataclasses.replace(data, fit=options.fit)
     changes = {key: getattr(options, key) for key in ("optimizer", "batch_size") if getattr(options, key) is not None}

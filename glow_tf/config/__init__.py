@@ -4,7 +4,7 @@ The docstring of a field is its help text on the command line, and the values of
 """
 
 from glow_tf.config.checks import Count
-from glow_tf.config.data import MAX_CLASS_ATTRIBUTES, SOURCE_KINDS, DataConfig
+from glow_tf.config.data import MAX_CLASS_ATTRIBUTES, NO_SOURCE, SOURCE_KINDS, DataConfig
 from glow_tf.config.experiment import MAX_BATCH_VALUES, Experiment
 from glow_tf.config.model import MAX_CHANNELS, ModelConfig, Side
 from glow_tf.config.records import InitialWeights, SplitRecord
@@ -18,6 +18,7 @@ __all__ = [
     "MAX_CHANNELS",
     "MAX_CLASS_ATTRIBUTES",
     "MAX_SEED",
+    "NO_SOURCE",
     "SOURCE_KINDS",
     "AnchoredTraining",
     "Count",

@@ -11,6 +11,9 @@ from glow_tf.fields import Between, PathText, check_fields
 SOURCE_KINDS = ("bundled", "tfds", "folder", "npz", "npy", "tfrecord", "lsun-lmdb")
 """Kinds of image sources, the part of `DataConfig.source` before the colon."""
 
+NO_SOURCE = "none"
+"""`DataConfig.source` of a run that was imported without images."""
+
 MAX_CLASS_ATTRIBUTES = 10
 """The greatest number of attributes whose combinations are classes; 10 give 1,024 classes."""
 
@@ -56,7 +59,7 @@ class DataConfig:
         check_fields(self)
         kind, _, where = self.source.partition(":")
         require(
-            kind in SOURCE_KINDS and bool(where),
+            (kind in SOURCE_KINDS and bool(where)) or self.source == NO_SOURCE,
             f"source: expected kind:where with kind one of {', '.join(SOURCE_KINDS)} "
             f"(such as bundled:digits or folder:my/images), got {self.source!r}."
             + ("" if kind in SOURCE_KINDS else did_you_mean(kind, SOURCE_KINDS)),

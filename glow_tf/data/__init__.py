@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Literal
 
-from glow_tf.config import DataConfig
+from glow_tf.config import NO_SOURCE, DataConfig
 from glow_tf.data.arrays import open_npy, open_npz
 from glow_tf.data.attribute_classes import AttributeClasses
 from glow_tf.data.bundled import open_bundled
@@ -73,6 +73,10 @@ def open_source(
 
 def _open(config: DataConfig, image_shape: ImageShape) -> Source:
     kind, _, where = config.source.partition(":")
+    if config.source == NO_SOURCE:
+        raise DataError(
+            "this run was imported without images: give --data to evaluate it; import it again with --data to train it."
+        )
     with optional_packages():
         return OPENERS[kind](where, config, image_shape)
 

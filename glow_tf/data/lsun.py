@@ -16,6 +16,7 @@ from glow_tf.data.image_files import NamedBytes, read_image
 from glow_tf.data.images import shape_check
 from glow_tf.data.splits import consecutive_rows, draw_splits
 from glow_tf.errors import DataError, errors_named
+from glow_tf.extras import install_command
 from glow_tf.io import stamp
 from glow_tf.types import ImageShape
 
@@ -28,7 +29,7 @@ def open_lsun(where: str, config: DataConfig, image_shape: ImageShape) -> Record
     try:
         import lmdb
     except ImportError:
-        raise DataError("lsun-lmdb needs the package lmdb: pip install 'glow_tf[lmdb]', or pip install lmdb.") from None
+        raise DataError(f"lsun-lmdb needs the package lmdb: {install_command('lmdb')}, or pip install lmdb.") from None
     databases = _find_databases(pathlib.Path(where).expanduser(), config.source)
     environments, split_keys = {}, {}
     for split, path in databases.items():

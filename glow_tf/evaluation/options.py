@@ -68,4 +68,6 @@ def progress_bar(total: int, description: str) -> tqdm.tqdm:
 
 def format_error(error: float) -> str:
     """Return a standard error as text; one draw, or one image, has none."""
-    return f"{error:.4f}" if math.isfinite(error) else "unknown"
+    if not math.isfinite(error):
+        return "unknown"
+    return "<0.0001" if 0 < error < 5e-5 else f"{error:.4f}"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from glow_tf.config import DataConfig, Experiment
+from glow_tf.config import NO_SOURCE, DataConfig, Experiment
 from glow_tf.counts import counted
 from glow_tf.data import open_source, pipeline
 from glow_tf.data.source import Source
@@ -76,7 +76,7 @@ class EvaluationContext:
         try:
             source = open_source(self.data, self.model.image_shape, **self.cache_options)
         except DataError as error:
-            if not is_that_of_the_run:
+            if not is_that_of_the_run or self.data.source == NO_SOURCE:
                 raise
             raise DataError(f"{error} The run was configured with this source; --data names another.") from error
         classes = self.model.config.classes

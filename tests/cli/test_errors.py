@@ -97,7 +97,7 @@ def test_command_without_its_extra_is_one_line(name, tmp_path):
     spelled = start.SCRIPTS[name]
     _, err = run_python(*spelled.split()[1:], "--help", code=2, PYTHONPATH=str(tmp_path))
     shown_name = f"{name}.py" if spelled.endswith(".py") else spelled
-    assert err == f"{shown_name}: this needs the package tyro: pip install 'glow_tf[train]'.\n"
+    assert err == f"{shown_name}: this needs the package tyro: pip install '.[train]'.\n"
 
 
 def test_interrupt_of_another_program_that_imports_the_library_stays_an_exception(tmp_path):

@@ -15,13 +15,15 @@ import tensorflow as tf
 
 from glow_tf import Glow, deprecation, presets
 from glow_tf.cli import evaluate, export
-from glow_tf.config import ModelConfig
+from glow_tf.config import ModelConfig, RunOptions
 from glow_tf.convert.openai_glow import original_names
 from glow_tf.convert.openai_glow.checkpoint import OpenAIGlowCheckpoint
 from glow_tf.convert.openai_glow.names import EMA_SUFFIX
 from glow_tf.errors import ConversionError, DataError, RunError
 from glow_tf.export import saved_model
+from glow_tf.pictures import save_png
 from glow_tf.runs import Run
+from glow_tf.training.trainer import Trainer
 from helpers import layer_cases
 from helpers.golden import FORWARD_CASES, assert_close, case
 from helpers.openai_checkpoints import (
@@ -170,12 +172,17 @@ def test_import_takes_data_and_training_from_a_matching_preset(name, tmp_path, m
     )
 
 
-def test_evaluate_accepts_an_imported_run(imported, tmp_path):
+def test_evaluate_accepts_an_imported_run(imported, tmp_path, monkeypatch):
     """Evaluate a run without EMA weights, which other runs have."""
     golden = case("case3_affine_shuffle")
     shutil.copytree(imported(golden).path, tmp_path / "run")
-    with pytest.raises(DataError, match="there is no folder .*this source; --data names another"):
+    (tmp_path / "images").mkdir()
+    monkeypatch.chdir(tmp_path)  # where a folder of a usual name holds other images
+    save_png(tmp_path / "images" / "a.png", golden["x"][0])
+    with pytest.raises(DataError, match="^this run was imported without images: give --data to evaluate it; "):
         evaluate.main(["bits", str(tmp_path / "run")])
+    with pytest.raises(DataError, match="^this run was imported without images"):
+        Trainer(Run(tmp_path / "run").experiment(), RunOptions(str(tmp_path / "run")), tf.distribute.get_strategy())
     np.savez(tmp_path / "images.npz", **dict.fromkeys(("train", "validation", "test"), golden["x"]))
     evaluate.main(["bits", str(tmp_path / "run"), "--data", f"npz:{tmp_path / 'images.npz'}", "--draws", "2"])
     (path,) = (tmp_path / "run" / "evaluation").glob("*/bits_draws_2.json")  # of other images than the run's
