@@ -42,7 +42,7 @@ ERRORS = (
 """Errors that NumPy and `zipfile` raise for damaged files."""
 
 
-def file_kind(path: pathlib.Path | str) -> str:
+def file_kind(path: str | os.PathLike[str]) -> str:
     """Return `NPY` or `NPZ`, by the first bytes of a file.
 
     Raises:
@@ -63,7 +63,7 @@ def file_kind(path: pathlib.Path | str) -> str:
     raise _damaged(path, "it is neither .npy nor .npz")
 
 
-def is_array_file(path: pathlib.Path | str) -> bool:
+def is_array_file(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is that of a file that begins as `.npy` and `.npz` files do."""
     try:
         return file_kind(path) in (NPY, NPZ)
