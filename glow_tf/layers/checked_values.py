@@ -7,21 +7,21 @@ all layers.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import tensorflow as tf
 
 from glow_tf.arguments import refuse_masked
 from glow_tf.io import describe_error
-from glow_tf.layers.keras_contract import LayerMixin
+from glow_tf.layers.refused_builds import WholeBuilds, as_before_on_error
 from glow_tf.layers.tensors import first_latent, flatten_to_event, map_latents
 from glow_tf.types import EventShape, Tensor, TensorLike
 
 Method: TypeAlias = Literal["encode", "decode", "initialize"]
 
 
-class CheckedValues(LayerMixin):
+class CheckedValues(WholeBuilds):
     """Mixin of `FlowLayer`: the checks, and any number of leading dimensions."""
 
     event_ndims: Any
@@ -33,7 +33,16 @@ class CheckedValues(LayerMixin):
     def _apply(
         self, function: Callable[..., tuple[Any, Tensor]], value: Any, condition: TensorLike | None, method: Method
     ) -> tuple[Any, Tensor]:
-        """Check a value, flatten its leading dimensions to `[B]`, run the author's method, and unflatten the result."""
+        """Check a value, flatten its leading dimensions to `[B]`, run the author's method, and unflatten the result.
+
+        A first value that is refused, by this layer or by one of its parts, does not settle the layer's shape.
+        """
+        with contextlib.nullcontext() if self.built else as_before_on_error(self):
+            return self._apply_checked(function, value, condition, method)
+
+    def _apply_checked(
+        self, function: Callable[..., tuple[Any, Tensor]], value: Any, condition: TensorLike | None, method: Method
+    ) -> tuple[Any, Tensor]:
         value = self._checked(value, method)
         probe = first_latent(value)
         ndims = self._latent_ndims() if method == "decode" else self.event_ndims
@@ -111,9 +120,8 @@ class CheckedValues(LayerMixin):
                 )
         if is_list:
             self._check_latents(value, list(expected))
-        if not self.built:  # last, so that a value that is refused does not settle the layer's shape
-            with self._as_before_if_not_built():
-                self.build((None, *event_shape))
+        if not self.built:
+            self.build((None, *event_shape))
         return value
 
     def _event_shape_of(self, value: Any, method: Method) -> EventShape:
@@ -149,17 +157,6 @@ class CheckedValues(LayerMixin):
         if not all(tf.TensorShape(e).is_compatible_with(s) for e, s in zip(events, of_one_image, strict=True)):
             such_as = ", ".join(str(list(shape)) for shape in of_one_image)
             raise ValueError(f"{self.name}.decode: expected latents of one image, such as {such_as}, got {shapes}.")
-
-    @contextlib.contextmanager
-    def _as_before_if_not_built(self) -> Iterator[None]:
-        """Restore the layer if a build in the context fails: the next value may have another number of axes."""
-        before = self.event_ndims, self.event_shape, self.channels
-        try:
-            yield
-        except Exception:
-            if not self.built:
-                self.event_ndims, self.event_shape, self.channels = before
-            raise
 
     def _checked_log_det(self, log_det: Tensor, size: int | None, method: Method) -> Tensor:
         """Return the log-determinant of an author's method; raise if it does not have one value per example, `[size]`.

@@ -93,8 +93,15 @@ class Coupling(FlowLayer):
         filters = self.channels if self.kind == "affine" else half
         if self.network is None:
             self.network = self._default_network(half, filters)
-        if isinstance(self.network, keras.layers.Layer) and not self.network.built:
-            self.network.build((None, *self.event_shape[:-1], half))
+        if isinstance(self.network, keras.layers.Layer):
+            if not self.network.built:
+                self.network.build((None, *self.event_shape[:-1], half))
+            inputs = _input_channels(self.network)
+            if inputs not in (None, half):
+                raise ValueError(
+                    f"{self.name}: half of the {self.channels} channels goes into the network, {half}, but it was "
+                    f"built for {inputs}."
+                )
 
     def _default_network(self, inputs: int, filters: int) -> keras.layers.Layer:
         if self.event_ndims == 3:
@@ -190,6 +197,13 @@ class Coupling(FlowLayer):
         config = dict(config)  # the caller's stays as it is
         network = config.pop("network", None)
         return cls(network=network and keras.saving.deserialize_keras_object(network), **config)
+
+
+def _input_channels(network: keras.layers.Layer) -> int | None:
+    """Return the number of channels for which a network was built, or None where Keras does not know it."""
+    shape = (network.get_build_config() or {}).get("input_shape") or getattr(network, "input_shape", None)
+    is_one_shape = isinstance(shape, list | tuple) and not any(isinstance(size, list | tuple) for size in shape)
+    return shape[-1] if shape and is_one_shape else None
 
 
 def _describe_network(network: object) -> str:

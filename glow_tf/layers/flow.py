@@ -30,6 +30,7 @@ from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
+from glow_tf.layers.refused_builds import as_before_on_error
 from glow_tf.layers.trainable_parts import StoredParts
 from glow_tf.types import Config, EventShape, ShapeLike, Tensor, TensorLike
 
@@ -182,23 +183,24 @@ class FlowLayer(
         Raises:
             DataError: the batch is empty or not finite; no weight is set then.
         """
-        batch = self._checked(x, "initialize")
-        if 0 in batch.shape[: -self.event_ndims].as_list():
-            raise DataError(
-                f"{self.name}.initialize: expected at least one example, got the shape {tuple(batch.shape)}."
-            )
-        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(batch)):
-            raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
+        with as_before_on_error(self):
+            batch = self._checked(x, "initialize")
+            if 0 in batch.shape[: -self.event_ndims].as_list():
+                raise DataError(
+                    f"{self.name}.initialize: expected at least one example, got the shape {tuple(batch.shape)}."
+                )
+            if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(batch)):
+                raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
 
-        def initialize_batch(batch: Tensor, labels: Tensor | None) -> tuple[Any, Tensor]:
-            return self._initialize(batch, labels), tf.zeros(tf.shape(batch)[:1], batch.dtype)
+            def initialize_batch(batch: Tensor, labels: Tensor | None) -> tuple[Any, Tensor]:
+                return self._initialize(batch, labels), tf.zeros(tf.shape(batch)[:1], batch.dtype)
 
-        return self._apply(initialize_batch, batch, condition, "initialize")[0]
+            return self._apply(initialize_batch, batch, condition, "initialize")[0]
 
     def __call__(self, x: TensorLike, *args: Any, **kwargs: Any) -> Any:
         """Run `call`; refuse a list of tensors with an error that explains how to chain layers."""
         require_one_tensor(x, self.name)
-        with self._as_before_if_not_built():
+        with as_before_on_error(self):
             return super().__call__(x, *args, **kwargs)
 
     def call(self, x: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
@@ -240,6 +242,8 @@ class FlowLayer(
     def settle_event(self, event_shape: ShapeLike | int | None = None) -> None:
         """Set the number of event axes, and build the layer if the shape has a known number of channels.
 
+        A composite layer calls this for its parts, so that one that was built before must fit.
+
         Args:
             event_shape: the shape of one example, or the length of a vector; None stands for an image.
 
@@ -256,7 +260,7 @@ class FlowLayer(
         if len(event_shape) != (self.event_ndims or len(event_shape)) or not event_shape:
             expected = f"{self.event_ndims or 1} axes{'' if self.event_ndims else ' or more'}"
             raise ValueError(f"{self.name}: expected an event shape of {expected}, got {event_shape}.")
-        with self._as_before_if_not_built():
+        with as_before_on_error(self):
             self.event_ndims = len(event_shape)
             if not self.built and event_shape[-1] is not None:
                 self.build((None, *event_shape))

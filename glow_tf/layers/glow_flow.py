@@ -85,8 +85,7 @@ class GlowFlow(MultiScale):
     def build(self, input_shape: ShapeLike) -> None:
         """Build the levels, then the top prior."""
         super().build(input_shape)
-        if not self.prior.built:
-            self.prior.build((None, *self.encoded_shape(self.event_shape)[-1]))
+        self.prior.settle_event(self.encoded_shape(self.event_shape)[-1])
 
     def encode_to_top(self, x: Tensor) -> tuple[Latents, Tensor]:
         """Return `([eps_0, ..., eps_{L-2}, h_top], log_det)`, without the top prior; the classifier reads `h_top`."""

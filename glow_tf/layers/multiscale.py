@@ -116,8 +116,7 @@ class MultiScale(FlowLayer):
     def _build_levels(self, shape: EventShape) -> None:
         for level in range(self.levels):
             for layer in self._level(level):
-                if not layer.built:
-                    layer.build((None, *shape))
+                layer.settle_event(shape)
                 shape = layer.encoded_shape(shape)
             shape = shape[0] if self.split(level) else shape
 

@@ -104,13 +104,12 @@ class FlowSequential(FlowLayer):
                     f"{self.name}: {layer.name} takes one tensor, the layers before it give a list of {len(shape)}; "
                     "only the last layer may split its input."
                 )
-            if not layer.built:
-                layer.build((None, *shape))
-            if layer.event_ndims != len(shape):  # its log-determinants would have other axes than the sum
+            if layer.event_ndims not in (None, len(shape)):  # its log-determinants would have other axes than the sum
                 raise ValueError(
                     f"{self.name}: {layer.name} has {layer.event_ndims} event axes, the chain has {len(shape)} there; "
                     "make the layer without event_ndims."
                 )
+            layer.settle_event(shape)
             shape = layer.encoded_shape(shape)
 
     def _encode(self, x: Value, condition: Tensor | None = None) -> tuple[Value, Tensor]:

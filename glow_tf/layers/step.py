@@ -87,8 +87,7 @@ class FlowStep(FlowLayer):
         """Build the three layers."""
         super().build(input_shape)
         for part in self.parts:
-            if not part.built:
-                part.build(input_shape)
+            part.settle_event(self.event_shape)
 
     @property
     def folds(self) -> bool:
