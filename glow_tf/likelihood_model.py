@@ -24,8 +24,8 @@ class LikelihoodModel(LikelihoodTraining):
 
     Args:
         flow: a `FlowLayer`.
-        conditional: pass the second element of each pair to the flow as its condition. By default True if a layer of
-            the flow has `classes` above 0.
+        conditional: pass the second element of each pair to the flow as its condition. By default True if the
+            flow takes one (`takes_condition`).
 
     Raises:
         TypeError: `flow` is not a flow layer.
@@ -53,7 +53,7 @@ class LikelihoodModel(LikelihoodTraining):
         super().__init__(dtype=flow.compute_dtype, **kwargs)
         self.flow = flow
         if conditional is None:
-            conditional = any(getattr(layer, "classes", 0) for layer in flow._flatten_layers())
+            conditional = flow.takes_condition
         self.conditional = conditional
         if flow.built and flow.event_shape:
             self.build((None, *flow.event_shape))
@@ -204,11 +204,7 @@ class LikelihoodModel(LikelihoodTraining):
 
     def _checked_condition(self, condition: TensorLike | None, method: str) -> TensorLike | None:
         """Return the condition; raise if no layer of the flow reads it, because it would be ignored."""
-        if condition is not None and not self.conditional:
-            raise ValueError(
-                f"{self.name}.{method}: this flow is unconditional and takes no condition; if layers of your own read "
-                "one, make the model with conditional=True."
-            )
+        self.flow.check_condition(condition, f"{self.name}.{method}")
         return condition
 
     def _event_shape(self) -> tuple[int | None, ...]:

@@ -29,6 +29,15 @@ class CheckedValues(WholeBuilds):
     channels: Any
     encoded_shape: Callable[[EventShape], EventShape]
     decoded_shape: Callable[[EventShape], EventShape]
+    takes_condition: Any
+
+    def check_condition(self, condition: TensorLike | None, caller: str) -> None:
+        """Raise a `ValueError` that names the caller if a condition is given to a layer that would ignore it."""
+        if condition is not None and not self.takes_condition:
+            raise ValueError(
+                f"{caller}: this layer is unconditional and takes no labels, got a condition; leave it out (a layer of "
+                "your own that reads one has takes_condition = True)."
+            )
 
     def _apply(
         self, function: Callable[..., tuple[Any, Tensor]], value: Any, condition: TensorLike | None, method: Method
@@ -37,6 +46,7 @@ class CheckedValues(WholeBuilds):
 
         A first value that is refused, by this layer or by one of its parts, does not settle the layer's shape.
         """
+        self.check_condition(condition, f"{self.name}.{method}")
         with contextlib.nullcontext() if self.built else as_before_on_error(self):
             return self._apply_checked(function, value, condition, method)
 

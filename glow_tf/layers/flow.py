@@ -63,6 +63,7 @@ class FlowLayer(
         is_constant_jacobian: True if the Jacobian does not depend on the input, that is, for an affine map. TFP can
             then compute entropies and means.
         is_permutation: True if the layer only moves values; TFP can then compute standard deviations.
+        takes_condition: True if the layer or one of its parts reads the condition; any other refuses one.
 
     Source: section 2 and Table 1 of https://arxiv.org/abs/1807.03039.
 
@@ -90,6 +91,11 @@ class FlowLayer(
         self.channels: Any = None
 
     # What an author writes.
+
+    @property
+    def takes_condition(self) -> bool:
+        """True if a part reads the condition; a layer that reads it itself has a class attribute of this name."""
+        return any(part.takes_condition for part in self._layers if isinstance(part, FlowLayer))
 
     def build(self, input_shape: ShapeLike) -> None:
         """Set the event axes and the number of channels; a subclass calls this first, then makes its weights.
@@ -144,7 +150,8 @@ class FlowLayer(
             `z`, and `log_det` `[...]`, the log-determinant of dz/dx in nats.
 
         Raises:
-            ValueError: `x` has another rank or other channels than the layer, or the condition does not fit it.
+            ValueError: `x` has another rank or other channels than the layer, or the condition does not fit it or is
+                given to a layer that takes none.
             TypeError: `x` has another dtype, or the condition is a dictionary.
         """
         return self._apply(self._encode, x, condition, "encode")
@@ -162,7 +169,7 @@ class FlowLayer(
 
         Raises:
             ValueError: `z` has another rank, length or other channels than `encode` returns, or the condition does not
-                fit it.
+                fit it or is given to a layer that takes none.
             TypeError: `z` has another dtype, or the condition is a dictionary.
         """
         return self._apply(self._decode, z, condition, "decode")
@@ -231,7 +238,7 @@ class FlowLayer(
             validate_args: check in every call that values are finite.
 
         Raises:
-            ValueError: the event shape does not fit the layer.
+            ValueError: the event shape does not fit the layer, or a condition is given to a layer that takes none.
             TypeError: the condition is a dictionary.
         """
         from glow_tf.bijector import LayerBijector  # here, because TFP takes a second to import

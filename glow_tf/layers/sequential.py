@@ -22,8 +22,8 @@ class FlowSequential(FlowLayer):
     | log-determinant | the sum over the layers |
     | shapes | those of the layers, one after another |
 
-    Every layer gets the condition. The order is that of `keras.Sequential`. `tfb.Chain` takes its list in the opposite
-    order, that of mathematical composition.
+    Every layer that takes a condition gets it. The order is that of `keras.Sequential`. `tfb.Chain` takes its list in
+    the opposite order, that of mathematical composition.
 
     Args:
         layers: flow layers of one dtype.
@@ -115,20 +115,20 @@ class FlowSequential(FlowLayer):
     def _encode(self, x: Value, condition: Tensor | None = None) -> tuple[Value, Tensor]:
         total = tf.zeros(tf.shape(first_latent(x))[:1], self.compute_dtype)
         for layer in self.layers:
-            x, log_det = layer.encode(x, condition)
+            x, log_det = layer.encode(x, condition if layer.takes_condition else None)
             total += log_det
         return x, total
 
     def _decode(self, z: Value, condition: Tensor | None = None) -> tuple[Value, Tensor]:
         total = tf.zeros(tf.shape(first_latent(z))[:1], self.compute_dtype)
         for layer in reversed(self.layers):
-            z, log_det = layer.decode(z, condition)
+            z, log_det = layer.decode(z, condition if layer.takes_condition else None)
             total += log_det
         return z, total
 
     def _initialize(self, x: Value, condition: Tensor | None = None) -> Value:
         for layer in self.layers:
-            x = layer.initialize(x, condition)
+            x = layer.initialize(x, condition if layer.takes_condition else None)
         return x
 
     def encoded_shape(self, event_shape: EventShape) -> EventShape:
