@@ -17,8 +17,9 @@ class Coupling(OwnLayerBijector):
         scale: scale of an affine coupling, `"sigmoid"` or `"exp"` (that of `tfb.RealNVP`).
         network: Keras layer or function `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`). Its even output channels
             are the shift and its odd ones the scale. The default is three convolutions for images, three dense layers
-            for vectors.
-        width: hidden channels of the default network.
+            for vectors. The half that is passed on is always the first: put `Reverse`, `Shuffle` or
+            `InvertibleConv1x1` between couplings in a chain.
+        width: hidden channels of the default network, as the next two an error beside a network of your own.
         network_dtype: dtype inside the default network for images in mixed precision, or None.
         seed: seed of the default network's weights.
         event_shape: shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int; by default images, of a shape
@@ -29,8 +30,8 @@ class Coupling(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is unknown, the number of channels is odd, or the network returns a wrong number of
-            channels.
+        ValueError: an option is unknown or has no effect, the number of channels is odd, or the network returns a wrong
+            number of channels.
         TypeError: the network is neither a Keras layer nor a function.
 
     Source: Table 1 and section 3.3 of https://arxiv.org/abs/1807.03039; see `layers.Coupling`.

@@ -15,7 +15,7 @@ import tensorflow as tf
 from glow_tf.arguments import refuse_masked
 from glow_tf.io import describe_error
 from glow_tf.layers.refused_builds import WholeBuilds, as_before_on_error
-from glow_tf.layers.tensors import first_latent, flatten_to_event, map_latents
+from glow_tf.layers.tensors import first_latent, flatten_to_event, holds_tensors, map_latents
 from glow_tf.types import EventShape, Tensor, TensorLike
 
 Method: TypeAlias = Literal["encode", "decode", "initialize"]
@@ -111,6 +111,10 @@ class CheckedValues(WholeBuilds):
 
     def _checked(self, value: Any, method: Method) -> Any:
         """Return the value as tensors of the right dtype, rank and channels, or raise; build on first use."""
+        if isinstance(value, list | tuple) and not self._takes_list(method):
+            if holds_tensors(value):
+                raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
+            value = self._with_dtype(value, method)  # nested lists of numbers
         value = map_latents(lambda v: self._with_dtype(v, method), value)
         event_shape = self.event_shape if self.built else self._event_shape_of(value, method)
         expected = self.encoded_shape(event_shape) if method == "decode" else event_shape
@@ -134,10 +138,13 @@ class CheckedValues(WholeBuilds):
             self.build((None, *event_shape))
         return value
 
+    def _takes_list(self, method: Method) -> bool:
+        """Return whether the values of a method are lists of tensors."""
+        shape = self.event_shape if self.built else (64,) * (self.event_ndims or 3)  # any: only lists are looked for
+        return method == "decode" and isinstance(self.encoded_shape(shape), list)
+
     def _event_shape_of(self, value: Any, method: Method) -> EventShape:
         """Return the event shape of images for which to build an unbuilt layer, from its first value."""
-        if isinstance(value, list) and method != "decode":
-            raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
         rank = first_latent(value).shape.rank
         if rank is None:
             raise ValueError(

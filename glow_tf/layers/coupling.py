@@ -14,6 +14,9 @@ from glow_tf.layers.network import CouplingNetwork
 from glow_tf.layers.tensors import reshape_like, static_size, sum_per_example
 from glow_tf.types import Config, ShapeLike, Tensor
 
+DEFAULT_NETWORK_OPTIONS = {"width": 512, "network_dtype": None, "seed": None}
+"""Options of the default network, and their defaults."""
+
 
 @keras.saving.register_keras_serializable("glow_tf")
 class Coupling(FlowLayer):
@@ -32,6 +35,9 @@ class Coupling(FlowLayer):
     | shapes | `[B, ..., C] -> [B, ..., C]`, C even; `z1` comes first and is passed on |
     | start | with the default network: additive and exp are the identity, sigmoid scales by `sigmoid(2) = 0.88` |
 
+    The half that is passed on is always the first. Couplings in a row would never change it: put a layer between them
+    that moves channels, such as `Reverse`, `Shuffle` or `InvertibleConv1x1`.
+
     Args:
         kind: `"affine"` or `"additive"`.
         scale: `"sigmoid"` (the original code, and its published results) or `"exp"` (the paper's Table 1).
@@ -40,21 +46,25 @@ class Coupling(FlowLayer):
             data-dependent initialization calls this method. A plain function also works: the layer does not track the
             weights that it uses, and it must be registered (`keras.saving.register_keras_serializable`) to save the
             layer.
-        width: hidden channels of the default network.
+        width: hidden channels of the default network, as the next two an error beside a network of your own.
         network_dtype: dtype inside the default network for images in mixed precision; None: the layer's dtype.
         seed: seed of the default network's weights.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is unknown, the number of channels is odd, or the network returns a wrong number of
-            channels.
+        ValueError: an option is unknown or has no effect, the number of channels is odd, or the network returns a wrong
+            number of channels.
         TypeError: the network is neither a Keras layer nor a function, or does not return one tensor.
 
     Source: Table 1 and section 3.3 of https://arxiv.org/abs/1807.03039.
 
     Example:
-        >>> Coupling(width=32).encode(tf.ones([5, 2]))[0].shape
-        TensorShape([5, 2])
+        >>> from glow_tf.layers import FlowSequential, Reverse
+        >>> ones = tf.ones([1, 2])
+        >>> (FlowSequential([Coupling(width=4), Coupling(width=4)]).encode(ones)[0] == 1).numpy()
+        array([[ True, False]])
+        >>> (FlowSequential([Coupling(width=4), Reverse(), Coupling(width=4)]).encode(ones)[0] == 1).numpy()
+        array([[False, False]])
     """
 
     def __init__(
@@ -79,6 +89,8 @@ class Coupling(FlowLayer):
             raise TypeError(
                 f"{self.name}: expected as network a Keras layer or a function, got {_describe_network(network)}."
             )
+        if network is not None:
+            refuse_default_network_options(self.name, width=width, network_dtype=network_dtype, seed=seed)
         self.kind, self.scale = kind, scale
         self.network: Any = network  # a layer or a function from the first build on
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
@@ -196,7 +208,20 @@ class Coupling(FlowLayer):
         """Make the layer from what `get_config` returned."""
         config = dict(config)  # the caller's stays as it is
         network = config.pop("network", None)
-        return cls(network=network and keras.saving.deserialize_keras_object(network), **config)
+        if network is None:
+            return cls(**config)
+        for name in DEFAULT_NETWORK_OPTIONS:  # had no effect, in files of commits that did not refuse them
+            config.pop(name, None)
+        return cls(network=keras.saving.deserialize_keras_object(network), **config)
+
+
+def refuse_default_network_options(name: str, **options: Any) -> None:
+    """Raise a `ValueError` for options of the default network beside a network of one's own."""
+    given = [key for key, value in options.items() if value != DEFAULT_NETWORK_OPTIONS[key]]
+    if given:
+        raise ValueError(
+            f"{name}: {' and '.join(given)} would have no effect on a network of your own; set this in the network."
+        )
 
 
 def _input_channels(network: keras.layers.Layer) -> int | None:

@@ -31,6 +31,7 @@ from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
 from glow_tf.layers.refused_builds import as_before_on_error
+from glow_tf.layers.tensors import holds_tensors
 from glow_tf.layers.trainable_parts import StoredParts
 from glow_tf.types import Config, EventShape, ShapeLike, Tensor, TensorLike
 
@@ -143,7 +144,7 @@ class FlowLayer(
         """Map images to latents.
 
         Args:
-            x: `[..., *event]` in the layer's dtype.
+            x: `[..., *event]` in the layer's dtype, or nested lists of numbers.
             condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
@@ -161,7 +162,7 @@ class FlowLayer(
         """Map latents to images: the inverse of `encode`.
 
         Args:
-            z: `[..., *event]`, or a list of latents, in the layer's dtype.
+            z: `[..., *event]`, or a list of latents, in the layer's dtype; each may be nested lists of numbers.
             condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
@@ -181,7 +182,7 @@ class FlowLayer(
         Call it once, eagerly, on a fresh layer: it leaves no flag behind (paper, section 3.1).
 
         Args:
-            x: `[..., *event]` in the layer's dtype.
+            x: `[..., *event]` in the layer's dtype, or nested lists of numbers.
             condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
@@ -207,6 +208,8 @@ class FlowLayer(
     def __call__(self, x: TensorLike, *args: Any, **kwargs: Any) -> Any:
         """Run `call`; refuse a list of tensors with an error that explains how to chain layers."""
         require_one_tensor(x, self.name)
+        if isinstance(x, list | tuple) and not holds_tensors(x):  # Keras would take the numbers for further arguments
+            x = tf.convert_to_tensor(x, self.compute_dtype)
         with as_before_on_error(self):
             return super().__call__(x, *args, **kwargs)
 

@@ -81,8 +81,21 @@ class FlowSequential(FlowLayer):
     def __getitem__(self, index: slice) -> "FlowSequential": ...
 
     def __getitem__(self, index: int | slice) -> FlowLayer:
-        """Return one layer, or, for a slice, a chain of the selected layers."""
-        return FlowSequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
+        """Return one layer, or, for a slice, a chain of the selected layers, of their dtype and event axes."""
+        if not isinstance(index, slice):
+            return self.layers[index]
+        positions = range(self.depth)[index]
+        event_ndims = self._event_ndims_before(positions[0]) if positions else self.event_ndims
+        return FlowSequential(self.layers[index], event_ndims=event_ndims, dtype=self.compute_dtype)
+
+    def _event_ndims_before(self, position: int) -> int | None:
+        """Return the number of event axes of the input of a layer, or None where nothing has set it yet."""
+        if self.event_ndims is None:
+            return self.layers[position].event_ndims
+        shape = self.event_shape or (64,) * self.event_ndims  # any: only the number of axes is read off
+        for layer in self.layers[:position]:
+            shape = layer.encoded_shape(shape)
+        return len(shape)
 
     @property
     def is_constant_jacobian(self) -> bool:

@@ -129,6 +129,30 @@ def test_network_that_tells_only_at_its_call_leaves_the_coupling_unbuilt():
     assert coupling.encode(tf.ones([3, 4]))[0].shape == [3, 4]
 
 
+def test_nested_list_of_numbers_is_one_tensor():
+    x = [[1.0, 2.0], [3.0, 4.0]]
+    expected = tf.reverse(x, [-1])
+    reverse = layers.Reverse()
+    for _ in range(2):  # not built, and built
+        for method in (reverse.encode, reverse.decode, reverse):
+            np.testing.assert_array_equal(method(x)[0], expected)
+        np.testing.assert_array_equal(reverse.initialize(x), expected)
+    for unbuilt in (layers.Reverse(), reverse):
+        for several in (tf.unstack(tf.ones([2, 3, 2])), list(np.ones([2, 3, 2], "float32"))):
+            for method in (unbuilt.encode, unbuilt.decode, unbuilt.initialize):
+                with pytest.raises(ValueError, match="expected one tensor, got a list of 2"):
+                    method(several)
+    with pytest.raises(TypeError, match="expected tensors of float32, got a list"):
+        reverse.encode([[1.0], [1.0, 2.0]])
+
+
+def test_latents_may_be_nested_lists_of_numbers():
+    numbers = np.ones([2, 1, 2, 2, 2]).tolist()
+    split = layers.Split()
+    for _ in range(2):  # not built, and built
+        np.testing.assert_array_equal(split.decode(numbers)[0], np.ones([1, 2, 2, 4]))
+
+
 def test_masked_arrays_are_refused():
     x = np.ma.masked_array(np.ones([4, 2], "float32"), mask=[[False, True]] * 4)
     with pytest.raises(TypeError, match="masked"):
