@@ -6,6 +6,7 @@ import keras
 
 from glow_tf import layers
 from glow_tf.bijectors.own_layer import OwnLayerBijector
+from glow_tf.layers.own_networks import NetworkMaker
 from glow_tf.types import ShapeLike, Tensor
 
 
@@ -67,8 +68,9 @@ class FlowStep(OwnLayerBijector):
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
-        width: hidden channels of the coupling network.
-        network_dtype: dtype inside the coupling network in mixed precision, or None.
+        network: function `network(filters)` that makes the coupling network, a Keras layer (see `layers.FlowStep`).
+        width: hidden channels of the default network, as the next one an error beside a `network`.
+        network_dtype: dtype inside the default network in mixed precision, or None.
         seed: seed of all random weights.
         event_shape: shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int; by default images, of a shape
             that the first call gives.
@@ -78,7 +80,8 @@ class FlowStep(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is unknown, or the number of channels is odd.
+        ValueError: an option is unknown or has no effect, or the number of channels is odd.
+        TypeError: the network is not a function, or does not make a Keras layer.
 
     Source: Table 1 and figure 2a of https://arxiv.org/abs/1807.03039; see `layers.FlowStep`.
 
@@ -94,6 +97,7 @@ class FlowStep(OwnLayerBijector):
         permutation: str = "1x1",
         coupling: str = "affine",
         scale: str = "sigmoid",
+        network: NetworkMaker | None = None,
         width: int = 512,
         network_dtype: str | None = None,
         seed: int | None = None,

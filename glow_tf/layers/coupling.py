@@ -7,10 +7,10 @@ import keras
 import tensorflow as tf
 
 from glow_tf.arguments import check_count
-from glow_tf.errors import ConfigError
 from glow_tf.layers.dense_network import DenseNetwork
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.network import CouplingNetwork
+from glow_tf.layers.own_networks import NetworkMaker, make_network, registered_name
 from glow_tf.layers.tensors import reshape_like, static_size, sum_per_example
 from glow_tf.types import Config, ShapeLike, Tensor
 
@@ -95,6 +95,7 @@ class Coupling(FlowLayer):
         self.network: Any = network  # a layer or a function from the first build on
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
         self._own_network = network is None
+        self.network_maker: NetworkMaker | None = None  # of the flow around it, in place of the default network
 
     def build(self, input_shape: ShapeLike) -> None:
         """Make the default network unless one was given, and build it."""
@@ -103,6 +104,8 @@ class Coupling(FlowLayer):
             raise ValueError(f"{self.name}: expected an even number of channels to halve, got {self.channels}.")
         half = self.channels // 2
         filters = self.channels if self.kind == "affine" else half
+        if self.network is None and self.network_maker is not None:
+            self.network, self._own_network = make_network(self.network_maker, filters, self.name), False
         if self.network is None:
             self.network = self._default_network(half, filters)
         if isinstance(self.network, keras.layers.Layer):
@@ -195,12 +198,7 @@ class Coupling(FlowLayer):
 
     def _serialized_network(self) -> Any:
         if not isinstance(self.network, keras.layers.Layer):
-            name = keras.saving.get_registered_name(self.network)
-            if keras.saving.get_registered_object(name) is not self.network:
-                raise ConfigError(
-                    f"{self.name}: its network is a function, which a file can name only if it is registered: decorate "
-                    "it with keras.saving.register_keras_serializable(), or give a Keras layer."
-                )
+            registered_name(self.network, self.name, ", or give a Keras layer")
         return keras.saving.serialize_keras_object(self.network)
 
     @classmethod

@@ -46,7 +46,7 @@ def test_every_option_is_an_attribute_and_is_saved(name):
         assert value != "missing", option
         assert option in config
         if not isinstance(value, (list, keras.layers.Layer)):
-            assert config[option] == value
+            assert config[option] == (keras.saving.get_registered_name(value) if callable(value) else value)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -61,8 +61,8 @@ def test_printed_layer_shows_its_class_and_options(name):
 def test_printed_step_and_chain():
     step = layers.FlowStep(permutation="lu", width=8, name="step")
     expected = (
-        "FlowStep(permutation='lu', coupling='affine', scale='sigmoid', width=8, network_dtype=None, seed=None, "
-        "dtype='float32', name='step')"
+        "FlowStep(permutation='lu', coupling='affine', scale='sigmoid', network=None, width=8, network_dtype=None, "
+        "seed=None, dtype='float32', name='step')"
     )
     assert repr(step) == expected
     chain = layers.FlowSequential([layers.Squeeze(name="squeeze"), step], name="chain")
