@@ -51,6 +51,7 @@ class LayerBijector(tfb.Bijector):
 
     Raises:
         TypeError: the condition is a dictionary.
+        ValueError: a condition is given to a layer that takes none.
 
     Example:
         >>> from glow_tf.layers import ActNorm
@@ -70,6 +71,7 @@ class LayerBijector(tfb.Bijector):
     ) -> None:
         if parameters is None:
             parameters = {"layer": layer, "condition": condition, "validate_args": validate_args, "name": name}
+        layer.check_condition(condition, name)
         layer.settle_event()
         ndims = layer.event_ndims
         # Only the number of axes is read off; a layer that is not built has no channels yet, and 4 can be halved.

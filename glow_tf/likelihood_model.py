@@ -9,7 +9,7 @@ import tensorflow as tf
 from glow_tf.arguments import check_count, check_temperature, refuse_masked
 from glow_tf.autograph import without_autograph
 from glow_tf.layers.flow import FlowLayer
-from glow_tf.layers.tensors import standard_normal_log_prob
+from glow_tf.layers.tensors import holds_tensors, standard_normal_log_prob
 from glow_tf.likelihood_training import LikelihoodTraining
 from glow_tf.random import as_dtype, fresh_seed, standard_normal
 from glow_tf.types import Config, Tensor, TensorLike
@@ -24,8 +24,8 @@ class LikelihoodModel(LikelihoodTraining):
 
     Args:
         flow: a `FlowLayer`.
-        conditional: pass the second element of each pair to the flow as its condition. By default True if a layer of
-            the flow has `classes` above 0.
+        conditional: pass the second element of each pair to the flow as its condition. By default True if the
+            flow takes one (`takes_condition`).
 
     Raises:
         TypeError: `flow` is not a flow layer.
@@ -53,7 +53,7 @@ class LikelihoodModel(LikelihoodTraining):
         super().__init__(dtype=flow.compute_dtype, **kwargs)
         self.flow = flow
         if conditional is None:
-            conditional = any(getattr(layer, "classes", 0) for layer in flow._flatten_layers())
+            conditional = flow.takes_condition
         self.conditional = conditional
         if flow.built and flow.event_shape:
             self.build((None, *flow.event_shape))
@@ -95,7 +95,7 @@ class LikelihoodModel(LikelihoodTraining):
 
         Args:
             n: number of examples.
-            temperature: the standard deviation of every latent, 0 or more.
+            temperature: the standard deviation of every latent, 0 or more, a scalar or one per example.
             condition: labels `[n]`, or one for all, for a conditional flow.
             seed: an int or two; None draws a fresh seed in an eager call.
 
@@ -103,14 +103,19 @@ class LikelihoodModel(LikelihoodTraining):
             The examples, `[n, *event]`.
 
         Raises:
-            ValueError: the model is not built yet, or a number is out of range.
+            ValueError: the model is not built yet, or for examples of unknown size, or a number is out of range.
         """
-        n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample")
+        n, temperature = check_count(n, "sample"), check_temperature(temperature, "sample", n)
         encoded_shape = self.flow.encoded_shape(self._event_shape())
         shapes = encoded_shape if isinstance(encoded_shape, list) else [encoded_shape]
-        scale = as_dtype(temperature, self.compute_dtype)
+        if any(None in shape for shape in shapes):
+            raise ValueError(
+                f"{self.name}.sample: the flow was built for examples of unknown size, {self.flow.event_shape}; call "
+                "flow.decode on latents of the size to draw, or build the flow for one size."
+            )
         eps = standard_normal(n, shapes, fresh_seed(seed, "sample"), self.compute_dtype)
-        latents = [scale * e for e in eps]
+        scale = tf.broadcast_to(as_dtype(temperature, self.compute_dtype), [n])
+        latents = [e * tf.reshape(scale, [-1] + [1] * (e.shape.rank - 1)) for e in eps]
         x, _ = self.flow.decode(
             latents if isinstance(encoded_shape, list) else latents[0], self._checked_condition(condition, "sample")
         )
@@ -188,6 +193,8 @@ class LikelihoodModel(LikelihoodTraining):
     def _checked(self, x: TensorLike) -> Tensor:
         """Return a batch as a tensor; floats are cast to the flow's dtype, and the model is built on first use."""
         refuse_masked(x, self.name)
+        if holds_tensors(x):
+            raise ValueError(f"{self.name}: expected one tensor, got a list of {len(x)}; stack them.")
         x = tf.convert_to_tensor(x, None if hasattr(x, "dtype") else self.compute_dtype)
         x = tf.cast(x, self.compute_dtype) if x.dtype.is_floating else x  # the flow refuses any other
         if not self.built:
@@ -206,11 +213,7 @@ class LikelihoodModel(LikelihoodTraining):
 
     def _checked_condition(self, condition: TensorLike | None, method: str) -> TensorLike | None:
         """Return the condition; raise if no layer of the flow reads it, because it would be ignored."""
-        if condition is not None and not self.conditional:
-            raise ValueError(
-                f"{self.name}.{method}: this flow is unconditional and takes no condition; if layers of your own read "
-                "one, make the model with conditional=True."
-            )
+        self.flow.check_condition(condition, f"{self.name}.{method}")
         return condition
 
     def _event_shape(self) -> tuple[int | None, ...]:

@@ -118,7 +118,7 @@ def test_chain_is_a_sequence_and_composes_as_tfps():
     assert len(images.trainable_variables) == 5 and len(images[0].trainable_variables) == 2
     with pytest.raises(TypeError, match="expected flow bijectors without labels.*tfb.Chain takes any"):
         bijectors.Chain([tfb.Exp()])
-    with pytest.raises(ValueError, match="expected 3 event axes"):
+    with pytest.raises(ValueError, match="has 3 event axes, the chain has 1"):
         bijectors.Chain([parts[0], bijectors.ActNorm()])
 
 

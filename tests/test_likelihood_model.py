@@ -64,6 +64,11 @@ def test_samples_are_decoded_latents(points):
     samples = model.sample(500, seed=3)
     np.testing.assert_array_equal(samples, model.sample(500, seed=3))
     np.testing.assert_allclose(np.mean(samples, 0), points.mean(0), atol=0.2)
+    each = model.sample(2, [0.5, 1.0], seed=3)
+    for i, temperature in enumerate([0.5, 1.0]):
+        np.testing.assert_array_equal(each[i], model.sample(2, temperature, seed=3)[i])
+    with pytest.raises(ValueError, match="expected a scalar or one temperature per image, got the shape"):
+        model.sample(2, [0.5, 1.0, 1.0])
     np.testing.assert_allclose(model.sample(2, 0.0, seed=0)[0], model.flow.decode(tf.zeros([1, 2]))[0][0], atol=1e-6)
 
 
@@ -137,9 +142,9 @@ def test_errors_say_what_to_give(points):
 def test_what_the_model_would_ignore_is_refused(points):
     model = make_model()
     model.build((None, 2))
-    with pytest.raises(ValueError, match="this flow is unconditional and takes no condition"):
+    with pytest.raises(ValueError, match=r"log_prob: this layer is unconditional and takes no labels"):
         model.log_prob(points, np.zeros(64, int))
-    with pytest.raises(ValueError, match="this flow is unconditional"):
+    with pytest.raises(ValueError, match=r"sample: this layer is unconditional"):
         model.sample(2, condition=1)
     with pytest.raises(ValueError, match="the dtype is that of the flow, float32, got float64"):
         LikelihoodModel(model.flow, dtype="float64")
@@ -148,6 +153,20 @@ def test_what_the_model_would_ignore_is_refused(points):
     images.build((None, 8, 8, 1))
     with pytest.raises(ValueError, match=r"expected a batch \[n, 8, 8, 1\]"):
         images.log_prob(np.zeros([2, 16, 16, 1], np.float32))
+
+
+def test_samples_of_unknown_size_are_refused():
+    flow = GlowFlow(levels=1, depth=1, width=4)
+    flow.build((None, None, None, 1))
+    with pytest.raises(ValueError, match=r"density\.sample: the flow was built for examples of unknown size"):
+        LikelihoodModel(flow, name="density").sample(2)
+
+
+def test_list_of_numbers_is_one_batch_and_a_list_of_arrays_is_refused(points):
+    model = make_model()
+    np.testing.assert_array_equal(model.log_prob(points[:3].tolist()), model.log_prob(points[:3]))
+    with pytest.raises(ValueError, match="expected one tensor, got a list of 3; stack them"):
+        model.log_prob(list(points[:3]))
 
 
 def test_networks_act_as_in_training_in_fit_alone(points):

@@ -91,12 +91,17 @@ class Chain(OwnLayerBijector):
 
     def __getitem__(self, index: int | slice) -> LayerBijector:
         if isinstance(index, slice):
-            return Chain(self._bijectors[index], validate_args=self.validate_args)
+            layer = _settled(self.layer[index])
+            return Chain(self._bijectors[index], validate_args=self.validate_args, layer=layer)
         return self._bijectors[index]
 
 
 def _make_chain(bijectors: Sequence[LayerBijector]) -> layers.FlowSequential:
-    chain = layers.FlowSequential([bijector.layer for bijector in bijectors])
+    return _settled(layers.FlowSequential([bijector.layer for bijector in bijectors]))
+
+
+def _settled(chain: layers.FlowSequential) -> layers.FlowSequential:
+    """Return a chain, settled for the event of its first layer."""
     if len(chain):
         chain.event_ndims = chain[0].event_ndims
         chain.settle_event(chain[0].event_shape)

@@ -6,6 +6,7 @@ import keras
 
 from glow_tf import layers
 from glow_tf.bijectors.own_layer import OwnLayerBijector
+from glow_tf.layers.own_networks import NetworkMaker
 from glow_tf.types import ShapeLike, Tensor
 
 
@@ -17,8 +18,9 @@ class Coupling(OwnLayerBijector):
         scale: scale of an affine coupling, `"sigmoid"` or `"exp"` (that of `tfb.RealNVP`).
         network: Keras layer or function `[B, ..., C / 2] -> [B, ..., C]` (additive: `C / 2`). Its even output channels
             are the shift and its odd ones the scale. The default is three convolutions for images, three dense layers
-            for vectors.
-        width: hidden channels of the default network.
+            for vectors. The half that is passed on is always the first: put `Reverse`, `Shuffle` or
+            `InvertibleConv1x1` between couplings in a chain.
+        width: hidden channels of the default network, as the next two an error beside a network of your own.
         network_dtype: dtype inside the default network for images in mixed precision, or None.
         seed: seed of the default network's weights.
         event_shape: shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int; by default images, of a shape
@@ -29,8 +31,8 @@ class Coupling(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is unknown, the number of channels is odd, or the network returns a wrong number of
-            channels.
+        ValueError: an option is unknown or has no effect, the number of channels is odd, or the network returns a wrong
+            number of channels.
         TypeError: the network is neither a Keras layer nor a function.
 
     Source: Table 1 and section 3.3 of https://arxiv.org/abs/1807.03039; see `layers.Coupling`.
@@ -66,8 +68,9 @@ class FlowStep(OwnLayerBijector):
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
-        width: hidden channels of the coupling network.
-        network_dtype: dtype inside the coupling network in mixed precision, or None.
+        network: function `network(filters)` that makes the coupling network, a Keras layer (see `layers.FlowStep`).
+        width: hidden channels of the default network, as the next one an error beside a `network`.
+        network_dtype: dtype inside the default network in mixed precision, or None.
         seed: seed of all random weights.
         event_shape: shape of one image `(H, W, C)`, or of one vector, `(C,)` or an int; by default images, of a shape
             that the first call gives.
@@ -77,7 +80,8 @@ class FlowStep(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is unknown, or the number of channels is odd.
+        ValueError: an option is unknown or has no effect, or the number of channels is odd.
+        TypeError: the network is not a function, or does not make a Keras layer.
 
     Source: Table 1 and figure 2a of https://arxiv.org/abs/1807.03039; see `layers.FlowStep`.
 
@@ -93,6 +97,7 @@ class FlowStep(OwnLayerBijector):
         permutation: str = "1x1",
         coupling: str = "affine",
         scale: str = "sigmoid",
+        network: NetworkMaker | None = None,
         width: int = 512,
         network_dtype: str | None = None,
         seed: int | None = None,

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from glow_tf import layers
 from glow_tf.bijectors.own_layer import OwnLayerBijector
 from glow_tf.labels import labels_of_any_shape
+from glow_tf.layers.own_networks import NetworkMaker
 from glow_tf.types import ShapeLike, Tensor, TensorLike
 
 
@@ -20,8 +21,9 @@ class MultiScale(OwnLayerBijector):
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
-        width: hidden channels of the coupling networks.
-        network_dtype: dtype inside the coupling networks in mixed precision, or None.
+        network: function `network(filters)` that makes each coupling network, a Keras layer (see `layers.GlowFlow`).
+        width: hidden channels of the default networks, as the next one an error beside a `network`.
+        network_dtype: dtype inside the default networks in mixed precision, or None.
         seed: seed of all random weights.
         recompute: trade time for memory in training.
         event_shape: shape of one image `(H, W, C)`; by default that of the first call.
@@ -31,7 +33,8 @@ class MultiScale(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is out of range, or height or width is not a multiple of 2^L.
+        ValueError: an option is out of range or has no effect, or height or width is not a multiple of 2^L.
+        TypeError: the network is not a function, or does not make a Keras layer.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803;
     see `layers.MultiScale`.
@@ -50,6 +53,7 @@ class MultiScale(OwnLayerBijector):
         permutation: str = "1x1",
         coupling: str = "affine",
         scale: str = "sigmoid",
+        network: NetworkMaker | None = None,
         width: int = 512,
         network_dtype: str | None = None,
         seed: int | None = None,
@@ -76,8 +80,9 @@ class Glow(OwnLayerBijector):
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
-        width: hidden channels of the coupling networks.
-        network_dtype: dtype inside the coupling networks in mixed precision, or None.
+        network: function `network(filters)` that makes each coupling network, a Keras layer (see `layers.GlowFlow`).
+        width: hidden channels of the default networks, as the next one an error beside a `network`.
+        network_dtype: dtype inside the default networks in mixed precision, or None.
         seed: seed of all random weights.
         recompute: trade time for memory in training.
         learn_top: learn mean and standard deviation of the last latent.
@@ -91,8 +96,9 @@ class Glow(OwnLayerBijector):
         layer: a layer to share in place of a new one, with which the other options agree.
 
     Raises:
-        ValueError: an option is out of range, height or width is not a multiple of 2^L, or labels are given to an
-            unconditional flow.
+        ValueError: an option is out of range or has no effect, height or width is not a multiple of 2^L, or labels are
+            given to an unconditional flow.
+        TypeError: the network is not a function, or does not make a Keras layer.
         DataError: a label is out of range.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039; see `layers.GlowFlow`.
@@ -114,6 +120,7 @@ class Glow(OwnLayerBijector):
         permutation: str = "1x1",
         coupling: str = "affine",
         scale: str = "sigmoid",
+        network: NetworkMaker | None = None,
         width: int = 512,
         network_dtype: str | None = None,
         seed: int | None = None,

@@ -7,7 +7,7 @@ all layers.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import tensorflow as tf
@@ -15,14 +15,14 @@ import tensorflow as tf
 from glow_tf.arguments import refuse_masked
 from glow_tf.counts import counted
 from glow_tf.io import describe_error
-from glow_tf.layers.keras_contract import LayerMixin
-from glow_tf.layers.tensors import first_latent, flatten_to_event, map_latents
+from glow_tf.layers.refused_builds import WholeBuilds, as_before_on_error
+from glow_tf.layers.tensors import first_latent, flatten_to_event, holds_tensors, map_latents
 from glow_tf.types import EventShape, Tensor, TensorLike
 
 Method: TypeAlias = Literal["encode", "decode", "initialize"]
 
 
-class CheckedValues(LayerMixin):
+class CheckedValues(WholeBuilds):
     """Mixin of `FlowLayer`: the checks, and any number of leading dimensions."""
 
     event_ndims: Any
@@ -30,11 +30,30 @@ class CheckedValues(LayerMixin):
     channels: Any
     encoded_shape: Callable[[EventShape], EventShape]
     decoded_shape: Callable[[EventShape], EventShape]
+    takes_condition: Any
+
+    def check_condition(self, condition: TensorLike | None, caller: str) -> None:
+        """Raise a `ValueError` that names the caller if a condition is given to a layer that would ignore it."""
+        if condition is not None and not self.takes_condition:
+            raise ValueError(
+                f"{caller}: this layer is unconditional and takes no labels, got a condition; leave it out (a layer of "
+                "your own that reads one has takes_condition = True)."
+            )
 
     def _apply(
         self, function: Callable[..., tuple[Any, Tensor]], value: Any, condition: TensorLike | None, method: Method
     ) -> tuple[Any, Tensor]:
-        """Check a value, flatten its leading dimensions to `[B]`, run the author's method, and unflatten the result."""
+        """Check a value, flatten its leading dimensions to `[B]`, run the author's method, and unflatten the result.
+
+        A first value that is refused, by this layer or by one of its parts, does not settle the layer's shape.
+        """
+        self.check_condition(condition, f"{self.name}.{method}")
+        with contextlib.nullcontext() if self.built else as_before_on_error(self):
+            return self._apply_checked(function, value, condition, method)
+
+    def _apply_checked(
+        self, function: Callable[..., tuple[Any, Tensor]], value: Any, condition: TensorLike | None, method: Method
+    ) -> tuple[Any, Tensor]:
         value = self._checked(value, method)
         probe = first_latent(value)
         ndims = self._latent_ndims() if method == "decode" else self.event_ndims
@@ -93,6 +112,10 @@ class CheckedValues(LayerMixin):
 
     def _checked(self, value: Any, method: Method) -> Any:
         """Return the value as tensors of the right dtype, rank and channels, or raise; build on first use."""
+        if isinstance(value, list | tuple) and not self._takes_list(method):
+            if holds_tensors(value):
+                raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
+            value = self._with_dtype(value, method)  # nested lists of numbers
         value = map_latents(lambda v: self._with_dtype(v, method), value)
         event_shape = self.event_shape if self.built else self._event_shape_of(value, method)
         expected = self.encoded_shape(event_shape) if method == "decode" else event_shape
@@ -113,15 +136,17 @@ class CheckedValues(LayerMixin):
                 )
         if is_list:
             self._check_latents(value, list(expected))
-        if not self.built:  # last, so that a value that is refused does not settle the layer's shape
-            with self._as_before_if_not_built():
-                self.build((None, *event_shape))
+        if not self.built:
+            self.build((None, *event_shape))
         return value
+
+    def _takes_list(self, method: Method) -> bool:
+        """Return whether the values of a method are lists of tensors."""
+        shape = self.event_shape if self.built else (64,) * (self.event_ndims or 3)  # any: only lists are looked for
+        return method == "decode" and isinstance(self.encoded_shape(shape), list)
 
     def _event_shape_of(self, value: Any, method: Method) -> EventShape:
         """Return the event shape of images for which to build an unbuilt layer, from its first value."""
-        if isinstance(value, list) and method != "decode":
-            raise ValueError(f"{self.name}.{method}: expected one tensor, got a list of {len(value)}.")
         rank = first_latent(value).shape.rank
         if rank is None:
             raise ValueError(
@@ -151,17 +176,6 @@ class CheckedValues(LayerMixin):
         if not all(tf.TensorShape(e).is_compatible_with(s) for e, s in zip(events, of_one_image, strict=True)):
             such_as = ", ".join(str(list(shape)) for shape in of_one_image)
             raise ValueError(f"{self.name}.decode: expected latents of one image, such as {such_as}, got {shapes}.")
-
-    @contextlib.contextmanager
-    def _as_before_if_not_built(self) -> Iterator[None]:
-        """Restore the layer if a build in the context fails: the next value may have another number of axes."""
-        before = self.event_ndims, self.event_shape, self.channels
-        try:
-            yield
-        except Exception:
-            if not self.built:
-                self.event_ndims, self.event_shape, self.channels = before
-            raise
 
     def _checked_log_det(self, log_det: Tensor, size: int | None, method: Method) -> Tensor:
         """Return the log-determinant of an author's method; raise if it does not have one value per example, `[size]`.

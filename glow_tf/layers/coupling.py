@@ -8,12 +8,15 @@ import tensorflow as tf
 
 from glow_tf.arguments import check_count
 from glow_tf.counts import counted
-from glow_tf.errors import ConfigError
 from glow_tf.layers.dense_network import DenseNetwork
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.network import CouplingNetwork
+from glow_tf.layers.own_networks import NetworkMaker, make_network, registered_name
 from glow_tf.layers.tensors import reshape_like, static_size, sum_per_example
 from glow_tf.types import Config, ShapeLike, Tensor
+
+DEFAULT_NETWORK_OPTIONS = {"width": 512, "network_dtype": None, "seed": None}
+"""Options of the default network, and their defaults."""
 
 
 @keras.saving.register_keras_serializable("glow_tf")
@@ -33,6 +36,9 @@ class Coupling(FlowLayer):
     | shapes | `[B, ..., C] -> [B, ..., C]`, C even; `z1` comes first and is passed on |
     | start | with the default network: additive and exp are the identity, sigmoid scales by `sigmoid(2) = 0.88` |
 
+    The half that is passed on is always the first. Couplings in a row would never change it: put a layer between them
+    that moves channels, such as `Reverse`, `Shuffle` or `InvertibleConv1x1`.
+
     Args:
         kind: `"affine"` or `"additive"`.
         scale: `"sigmoid"` (the original code, and its published results) or `"exp"` (the paper's Table 1).
@@ -41,21 +47,25 @@ class Coupling(FlowLayer):
             data-dependent initialization calls this method. A plain function also works: the layer does not track the
             weights that it uses, and it must be registered (`keras.saving.register_keras_serializable`) to save the
             layer.
-        width: hidden channels of the default network.
+        width: hidden channels of the default network, as the next two an error beside a network of your own.
         network_dtype: dtype inside the default network for images in mixed precision; None: the layer's dtype.
         seed: seed of the default network's weights.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is unknown, the number of channels is odd, or the network returns a wrong number of
-            channels.
+        ValueError: an option is unknown or has no effect, the number of channels is odd, or the network returns a wrong
+            number of channels.
         TypeError: the network is neither a Keras layer nor a function, or does not return one tensor.
 
     Source: Table 1 and section 3.3 of https://arxiv.org/abs/1807.03039.
 
     Example:
-        >>> Coupling(width=32).encode(tf.ones([5, 2]))[0].shape
-        TensorShape([5, 2])
+        >>> from glow_tf.layers import FlowSequential, Reverse
+        >>> ones = tf.ones([1, 2])
+        >>> (FlowSequential([Coupling(width=4), Coupling(width=4)]).encode(ones)[0] == 1).numpy()
+        array([[ True, False]])
+        >>> (FlowSequential([Coupling(width=4), Reverse(), Coupling(width=4)]).encode(ones)[0] == 1).numpy()
+        array([[False, False]])
     """
 
     def __init__(
@@ -80,10 +90,13 @@ class Coupling(FlowLayer):
             raise TypeError(
                 f"{self.name}: expected as network a Keras layer or a function, got {_describe_network(network)}."
             )
+        if network is not None:
+            refuse_default_network_options(self.name, width=width, network_dtype=network_dtype, seed=seed)
         self.kind, self.scale = kind, scale
         self.network: Any = network  # a layer or a function from the first build on
         self.width, self.network_dtype, self.seed = width, network_dtype, seed
         self._own_network = network is None
+        self.network_maker: NetworkMaker | None = None  # of the flow around it, in place of the default network
 
     def build(self, input_shape: ShapeLike) -> None:
         """Make the default network unless one was given, and build it."""
@@ -92,10 +105,19 @@ class Coupling(FlowLayer):
             raise ValueError(f"{self.name}: expected an even number of channels to halve, got {self.channels}.")
         half = self.channels // 2
         filters = self.channels if self.kind == "affine" else half
+        if self.network is None and self.network_maker is not None:
+            self.network, self._own_network = make_network(self.network_maker, filters, self.name), False
         if self.network is None:
             self.network = self._default_network(half, filters)
-        if isinstance(self.network, keras.layers.Layer) and not self.network.built:
-            self.network.build((None, *self.event_shape[:-1], half))
+        if isinstance(self.network, keras.layers.Layer):
+            if not self.network.built:
+                self.network.build((None, *self.event_shape[:-1], half))
+            inputs = _input_channels(self.network)
+            if inputs not in (None, half):
+                raise ValueError(
+                    f"{self.name}: half of the {self.channels} channels goes into the network, {half}, but it was "
+                    f"built for {inputs}."
+                )
 
     def _default_network(self, inputs: int, filters: int) -> keras.layers.Layer:
         if self.event_ndims == 3:
@@ -178,12 +200,7 @@ class Coupling(FlowLayer):
 
     def _serialized_network(self) -> Any:
         if not isinstance(self.network, keras.layers.Layer):
-            name = keras.saving.get_registered_name(self.network)
-            if keras.saving.get_registered_object(name) is not self.network:
-                raise ConfigError(
-                    f"{self.name}: its network is a function, which a file can name only if it is registered: decorate "
-                    "it with keras.saving.register_keras_serializable(), or give a Keras layer."
-                )
+            registered_name(self.network, self.name, ", or give a Keras layer")
         return keras.saving.serialize_keras_object(self.network)
 
     @classmethod
@@ -191,7 +208,27 @@ class Coupling(FlowLayer):
         """Make the layer from what `get_config` returned."""
         config = dict(config)  # the caller's stays as it is
         network = config.pop("network", None)
-        return cls(network=network and keras.saving.deserialize_keras_object(network), **config)
+        if network is None:
+            return cls(**config)
+        for name in DEFAULT_NETWORK_OPTIONS:  # had no effect, in files of commits that did not refuse them
+            config.pop(name, None)
+        return cls(network=keras.saving.deserialize_keras_object(network), **config)
+
+
+def refuse_default_network_options(name: str, **options: Any) -> None:
+    """Raise a `ValueError` for options of the default network beside a network of one's own."""
+    given = [key for key, value in options.items() if value != DEFAULT_NETWORK_OPTIONS[key]]
+    if given:
+        raise ValueError(
+            f"{name}: {' and '.join(given)} would have no effect on a network of your own; set this in the network."
+        )
+
+
+def _input_channels(network: keras.layers.Layer) -> int | None:
+    """Return the number of channels for which a network was built, or None where Keras does not know it."""
+    shape = (network.get_build_config() or {}).get("input_shape") or getattr(network, "input_shape", None)
+    is_one_shape = isinstance(shape, list | tuple) and not any(isinstance(size, list | tuple) for size in shape)
+    return shape[-1] if shape and is_one_shape else None
 
 
 def _describe_network(network: object) -> str:

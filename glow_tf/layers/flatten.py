@@ -52,8 +52,7 @@ class FlatFlow(FlowLayer):
     def build(self, input_shape: ShapeLike) -> None:
         """Build the flow."""
         super().build(input_shape)
-        if not self.flow.built:
-            self.flow.build(input_shape)
+        self.flow.settle_event(self.event_shape)
         if not isinstance(self.flow.encoded_shape(self.event_shape), list):
             raise ValueError(f"{self.name}: expected a flow to a list of latents, {self.flow.name} gives one tensor.")
 

@@ -31,6 +31,8 @@ from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
+from glow_tf.layers.refused_builds import as_before_on_error
+from glow_tf.layers.tensors import holds_tensors
 from glow_tf.layers.trainable_parts import StoredParts
 from glow_tf.types import Config, EventShape, ShapeLike, Tensor, TensorLike
 
@@ -63,6 +65,7 @@ class FlowLayer(
         is_constant_jacobian: True if the Jacobian does not depend on the input, that is, for an affine map. TFP can
             then compute entropies and means.
         is_permutation: True if the layer only moves values; TFP can then compute standard deviations.
+        takes_condition: True if the layer or one of its parts reads the condition; any other refuses one.
 
     Source: section 2 and Table 1 of https://arxiv.org/abs/1807.03039.
 
@@ -90,6 +93,11 @@ class FlowLayer(
         self.channels: Any = None
 
     # What an author writes.
+
+    @property
+    def takes_condition(self) -> bool:
+        """True if a part reads the condition; a layer that reads it itself has a class attribute of this name."""
+        return any(part.takes_condition for part in self._layers if isinstance(part, FlowLayer))
 
     def build(self, input_shape: ShapeLike) -> None:
         """Set the event axes and the number of channels; a subclass calls this first, then makes its weights.
@@ -138,14 +146,15 @@ class FlowLayer(
         """Map images to latents.
 
         Args:
-            x: `[..., *event]` in the layer's dtype.
+            x: `[..., *event]` in the layer's dtype, or nested lists of numbers.
             condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
             `z`, and `log_det` `[...]`, the log-determinant of dz/dx in nats.
 
         Raises:
-            ValueError: `x` has another rank or other channels than the layer, or the condition does not fit it.
+            ValueError: `x` has another rank or other channels than the layer, or the condition does not fit it or is
+                given to a layer that takes none.
             TypeError: `x` has another dtype, or the condition is a dictionary.
         """
         return self._apply(self._encode, x, condition, "encode")
@@ -155,7 +164,7 @@ class FlowLayer(
         """Map latents to images: the inverse of `encode`.
 
         Args:
-            z: `[..., *event]`, or a list of latents, in the layer's dtype.
+            z: `[..., *event]`, or a list of latents, in the layer's dtype; each may be nested lists of numbers.
             condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
@@ -163,7 +172,7 @@ class FlowLayer(
 
         Raises:
             ValueError: `z` has another rank, length or other channels than `encode` returns, or the condition does not
-                fit it.
+                fit it or is given to a layer that takes none.
             TypeError: `z` has another dtype, or the condition is a dictionary.
         """
         return self._apply(self._decode, z, condition, "decode")
@@ -175,7 +184,7 @@ class FlowLayer(
         Call it once, eagerly, on a fresh layer: it leaves no flag behind (paper, section 3.1).
 
         Args:
-            x: `[..., *event]` in the layer's dtype.
+            x: `[..., *event]` in the layer's dtype, or nested lists of numbers.
             condition: labels, int `[...]` like the leading dimensions, or None.
 
         Returns:
@@ -184,23 +193,26 @@ class FlowLayer(
         Raises:
             DataError: the batch is empty or not finite; no weight is set then.
         """
-        batch = self._checked(x, "initialize")
-        if 0 in batch.shape[: -self.event_ndims].as_list():
-            raise DataError(
-                f"{self.name}.initialize: expected at least one example, got the shape {tuple(batch.shape)}."
-            )
-        if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(batch)):
-            raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
+        with as_before_on_error(self):
+            batch = self._checked(x, "initialize")
+            if 0 in batch.shape[: -self.event_ndims].as_list():
+                raise DataError(
+                    f"{self.name}.initialize: expected at least one example, got the shape {tuple(batch.shape)}."
+                )
+            if tf.executing_eagerly() and not tf.reduce_all(tf.math.is_finite(batch)):
+                raise DataError(f"{self.name}.initialize: expected a batch of finite values, got NaN or infinite ones.")
 
-        def initialize_batch(batch: Tensor, labels: Tensor | None) -> tuple[Any, Tensor]:
-            return self._initialize(batch, labels), tf.zeros(tf.shape(batch)[:1], batch.dtype)
+            def initialize_batch(batch: Tensor, labels: Tensor | None) -> tuple[Any, Tensor]:
+                return self._initialize(batch, labels), tf.zeros(tf.shape(batch)[:1], batch.dtype)
 
-        return self._apply(initialize_batch, batch, condition, "initialize")[0]
+            return self._apply(initialize_batch, batch, condition, "initialize")[0]
 
     def __call__(self, x: TensorLike, *args: Any, **kwargs: Any) -> Any:
         """Run `call`; refuse a list of tensors with an error that explains how to chain layers."""
         require_one_tensor(x, self.name)
-        with self._as_before_if_not_built():
+        if isinstance(x, list | tuple) and not holds_tensors(x):  # Keras would take the numbers for further arguments
+            x = tf.convert_to_tensor(x, self.compute_dtype)
+        with as_before_on_error(self):
             return super().__call__(x, *args, **kwargs)
 
     def call(self, x: TensorLike, condition: TensorLike | None = None) -> tuple[Any, Tensor]:
@@ -231,7 +243,7 @@ class FlowLayer(
             validate_args: check in every call that values are finite.
 
         Raises:
-            ValueError: the event shape does not fit the layer.
+            ValueError: the event shape does not fit the layer, or a condition is given to a layer that takes none.
             TypeError: the condition is a dictionary.
         """
         from glow_tf.bijector import LayerBijector  # here, because TFP takes a second to import
@@ -241,6 +253,8 @@ class FlowLayer(
 
     def settle_event(self, event_shape: ShapeLike | int | None = None) -> None:
         """Set the number of event axes, and build the layer if the shape has a known number of channels.
+
+        A composite layer calls this for its parts, so that one that was built before must fit.
 
         Args:
             event_shape: the shape of one example, or the length of a vector; None stands for an image.
@@ -258,7 +272,7 @@ class FlowLayer(
         if len(event_shape) != (self.event_ndims or len(event_shape)) or not event_shape:
             expected = f"{counted(self.event_ndims or 1, 'axis', 'axes')}{'' if self.event_ndims else ' or more'}"
             raise ValueError(f"{self.name}: expected an event shape of {expected}, got {event_shape}.")
-        with self._as_before_if_not_built():
+        with as_before_on_error(self):
             self.event_ndims = len(event_shape)
             if not self.built and event_shape[-1] is not None:
                 self.build((None, *event_shape))

@@ -6,6 +6,7 @@ import keras
 
 from glow_tf.labels import require_labels
 from glow_tf.layers.multiscale import MultiScale
+from glow_tf.layers.own_networks import NetworkMaker
 from glow_tf.layers.prior import TopPrior
 from glow_tf.types import Config, Latents, ShapeLike, Tensor, TensorLike
 
@@ -29,8 +30,12 @@ class GlowFlow(MultiScale):
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
-        width: hidden channels of the coupling networks.
-        network_dtype: dtype inside the coupling networks in mixed precision, or None.
+        network: a function `network(filters)` that makes the network of a coupling, a Keras layer with `filters` output
+            channels (and `filters / 2` input channels, or `filters` in an additive coupling); by default the networks
+            of `Coupling`. It is called once for each coupling, and saved by its name, so it must be registered
+            (`keras.saving.register_keras_serializable`).
+        width: hidden channels of the default networks, as the next one an error beside a `network`.
+        network_dtype: dtype inside the default networks in mixed precision, or None.
         seed: seed of all random weights.
         recompute: trade time for memory in training (see `MultiScale`).
         learn_top: learn the top prior's mean and standard deviation (see `TopPrior`).
@@ -38,8 +43,9 @@ class GlowFlow(MultiScale):
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is out of range, height or width is not a multiple of 2^L, or labels are missing for a
-            conditional flow or given to an unconditional one.
+        ValueError: an option is out of range or has no effect, height or width is not a multiple of 2^L, or labels are
+            missing for a conditional flow or given to an unconditional one.
+        TypeError: the network is not a function, or does not make a Keras layer.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039.
 
@@ -59,6 +65,7 @@ class GlowFlow(MultiScale):
         permutation: str = "1x1",
         coupling: str = "affine",
         scale: str = "sigmoid",
+        network: NetworkMaker | None = None,
         width: int = 512,
         network_dtype: str | None = None,
         seed: int | None = None,
@@ -73,6 +80,7 @@ class GlowFlow(MultiScale):
             permutation=permutation,
             coupling=coupling,
             scale=scale,
+            network=network,
             width=width,
             network_dtype=network_dtype,
             seed=seed,
@@ -85,8 +93,7 @@ class GlowFlow(MultiScale):
     def build(self, input_shape: ShapeLike) -> None:
         """Build the levels, then the top prior."""
         super().build(input_shape)
-        if not self.prior.built:
-            self.prior.build((None, *self.encoded_shape(self.event_shape)[-1]))
+        self.prior.settle_event(self.encoded_shape(self.event_shape)[-1])
 
     def encode_to_top(self, x: Tensor) -> tuple[Latents, Tensor]:
         """Return `([eps_0, ..., eps_{L-2}, h_top], log_det)`, without the top prior; the classifier reads `h_top`."""

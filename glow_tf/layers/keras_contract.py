@@ -39,16 +39,30 @@ class UncastWeights(LayerMixin):
 
 
 @contextlib.contextmanager
-def in_training(layer: keras.layers.Layer) -> Iterator[None]:
+def in_training(layer: keras.layers.Layer, training: bool | None = True) -> Iterator[None]:
     """Let the layers that are called in the context act as in training: Keras has this for `Layer.__call__` alone.
 
     Dropout then drops values, and batch normalization takes the batch's statistics and updates its own.
+
+    Args:
+        layer: any layer.
+        training: False lets them act as in inference, None as each does by default.
     """
-    layer._get_call_context().set_value("training", True)
+    context = layer._get_call_context()
+    before = context.get_value("training")
+    context.set_value("training", training)
     try:
         yield
     finally:
+        context.set_value("training", before)
         layer._maybe_reset_call_context()
+
+
+def training_mode(layer: keras.layers.Layer) -> bool | None:
+    """Return whether layers that are called now act as in training; None: as each does by default."""
+    training = layer._get_call_context().get_value("training")
+    layer._maybe_reset_call_context()
+    return training
 
 
 def require_full_precision(layer: keras.layers.Layer) -> None:

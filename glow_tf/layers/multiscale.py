@@ -8,6 +8,7 @@ import tensorflow as tf
 from glow_tf.arguments import check_count
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.options import option_names
+from glow_tf.layers.own_networks import NamedNetworks, NetworkMaker
 from glow_tf.layers.shared_steps import run_steps
 from glow_tf.layers.split import Split
 from glow_tf.layers.squeeze import Squeeze
@@ -18,7 +19,7 @@ from glow_tf.types import Config, EventShape, Latents, ShapeLike, Tensor
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class MultiScale(FlowLayer):
+class MultiScale(NamedNetworks, FlowLayer):
     """Run L levels, each with a squeeze, K flow steps and, except at the last level, a split.
 
     | | |
@@ -34,15 +35,20 @@ class MultiScale(FlowLayer):
         permutation: `"1x1"`, `"lu"`, `"shuffle"` or `"reverse"`; this and the next options are those of `FlowStep`.
         coupling: `"affine"` or `"additive"`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
-        width: hidden channels of the coupling networks.
-        network_dtype: dtype inside the coupling networks in mixed precision, or None.
+        network: a function `network(filters)` that makes the network of a coupling, a Keras layer with `filters` output
+            channels (and `filters / 2` input channels, or `filters` in an additive coupling); by default the networks
+            of `Coupling`. It is called once for each coupling, and saved by its name, so it must be registered
+            (`keras.saving.register_keras_serializable`).
+        width: hidden channels of the default networks, as the next one an error beside a `network`.
+        network_dtype: dtype inside the default networks in mixed precision, or None.
         seed: seed of all random weights.
         recompute: trade time for memory in training (see `shared_steps.run_steps`); forward-mode derivatives are then
-            not supported.
+            not supported, nor is a `network` with dropout or batch normalization.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is out of range, or height or width is not a multiple of 2^L.
+        ValueError: an option is out of range or has no effect, or height or width is not a multiple of 2^L.
+        TypeError: the network is not a function, or does not make a Keras layer.
 
     Source: figure 2b of https://arxiv.org/abs/1807.03039, and section 3.6 of https://arxiv.org/abs/1605.08803.
 
@@ -61,6 +67,7 @@ class MultiScale(FlowLayer):
         permutation: str = "1x1",
         coupling: str = "affine",
         scale: str = "sigmoid",
+        network: NetworkMaker | None = None,
         width: int = 512,
         network_dtype: str | None = None,
         seed: int | None = None,
@@ -72,7 +79,7 @@ class MultiScale(FlowLayer):
         check_count(depth, f"{self.name}: depth", minimum=1)
         self.levels, self.depth, self.seed, self.recompute = levels, depth, seed, recompute
         self.permutation, self.coupling, self.scale = permutation, coupling, scale
-        self.width, self.network_dtype = width, network_dtype
+        self.network, self.width, self.network_dtype = network, width, network_dtype
         common: dict[str, Any] = dict(event_ndims=3, dtype=self.compute_dtype)
         # One attribute a layer: tf.train.Checkpoint does not look into lists.
         for level in range(levels):
@@ -87,6 +94,7 @@ class MultiScale(FlowLayer):
             permutation=self.permutation,
             coupling=self.coupling,
             scale=self.scale,
+            network=self.network,
             width=self.width,
             network_dtype=self.network_dtype,
             # A step takes three seeds: the permutation's and two of the coupling network.
@@ -116,8 +124,7 @@ class MultiScale(FlowLayer):
     def _build_levels(self, shape: EventShape) -> None:
         for level in range(self.levels):
             for layer in self._level(level):
-                if not layer.built:
-                    layer.build((None, *shape))
+                layer.settle_event(shape)
                 shape = layer.encoded_shape(shape)
             shape = shape[0] if self.split(level) else shape
 
@@ -179,4 +186,5 @@ class MultiScale(FlowLayer):
 
     def get_config(self) -> Config:
         """Return the options."""
-        return {**super().get_config(), **{name: getattr(self, name) for name in option_names(MultiScale)}}
+        options = {name: getattr(self, name) for name in option_names(MultiScale)}
+        return {**super().get_config(), **options, "network": self.network_name}

@@ -22,4 +22,9 @@ def describe_layer(layer: keras.layers.Layer) -> str:
         if not (value is None and name in ("dtype", "event_ndims", "name")):
             values[name] = value
     values.update(dtype=layer.compute_dtype, name=layer.name)
-    return f"{type(layer).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+    return f"{type(layer).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in values.items())})"
+
+
+def _shown(value: object) -> str:
+    """Return a value as Python writes it, a function by its name."""
+    return getattr(value, "__name__", "") or repr(value)

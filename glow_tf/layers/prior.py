@@ -56,6 +56,11 @@ class TopPrior(FlowLayer):
         check_count(classes, f"{self.name}: classes")
         self.learned, self.classes = learned, classes
 
+    @property
+    def takes_condition(self) -> bool:
+        """True if there are classes."""
+        return self.classes > 0
+
     def build(self, input_shape: ShapeLike) -> None:
         """Make the convolution and the embedding of the labels, if there are any."""
         super().build(input_shape)

@@ -23,8 +23,8 @@ class FlowSequential(FlowLayer):
     | log-determinant | the sum over the layers |
     | shapes | those of the layers, one after another |
 
-    Every layer gets the condition. The order is that of `keras.Sequential`. `tfb.Chain` takes its list in the opposite
-    order, that of mathematical composition.
+    Every layer that takes a condition gets it. The order is that of `keras.Sequential`. `tfb.Chain` takes its list in
+    the opposite order, that of mathematical composition.
 
     Args:
         layers: flow layers of one dtype.
@@ -82,8 +82,21 @@ class FlowSequential(FlowLayer):
     def __getitem__(self, index: slice) -> "FlowSequential": ...
 
     def __getitem__(self, index: int | slice) -> FlowLayer:
-        """Return one layer, or, for a slice, a chain of the selected layers."""
-        return FlowSequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
+        """Return one layer, or, for a slice, a chain of the selected layers, of their dtype and event axes."""
+        if not isinstance(index, slice):
+            return self.layers[index]
+        positions = range(self.depth)[index]
+        event_ndims = self._event_ndims_before(positions[0]) if positions else self.event_ndims
+        return FlowSequential(self.layers[index], event_ndims=event_ndims, dtype=self.compute_dtype)
+
+    def _event_ndims_before(self, position: int) -> int | None:
+        """Return the number of event axes of the input of a layer, or None where nothing has set it yet."""
+        if self.event_ndims is None:
+            return self.layers[position].event_ndims
+        shape = self.event_shape or (64,) * self.event_ndims  # any: only the number of axes is read off
+        for layer in self.layers[:position]:
+            shape = layer.encoded_shape(shape)
+        return len(shape)
 
     @property
     def is_constant_jacobian(self) -> bool:
@@ -105,32 +118,31 @@ class FlowSequential(FlowLayer):
                     f"{self.name}: {layer.name} takes one tensor, the layers before it give a list of {len(shape)}; "
                     "only the last layer may split its input."
                 )
-            if not layer.built:
-                layer.build((None, *shape))
-            if layer.event_ndims != len(shape):  # its log-determinants would have other axes than the sum
+            if layer.event_ndims not in (None, len(shape)):  # its log-determinants would have other axes than the sum
                 raise ValueError(
                     f"{self.name}: {layer.name} has {counted(layer.event_ndims, 'event axis', 'event axes')}, the "
                     f"chain has {len(shape)} there; make the layer without event_ndims."
                 )
+            layer.settle_event(shape)
             shape = layer.encoded_shape(shape)
 
     def _encode(self, x: Value, condition: Tensor | None = None) -> tuple[Value, Tensor]:
         total = tf.zeros(tf.shape(first_latent(x))[:1], self.compute_dtype)
         for layer in self.layers:
-            x, log_det = layer.encode(x, condition)
+            x, log_det = layer.encode(x, condition if layer.takes_condition else None)
             total += log_det
         return x, total
 
     def _decode(self, z: Value, condition: Tensor | None = None) -> tuple[Value, Tensor]:
         total = tf.zeros(tf.shape(first_latent(z))[:1], self.compute_dtype)
         for layer in reversed(self.layers):
-            z, log_det = layer.decode(z, condition)
+            z, log_det = layer.decode(z, condition if layer.takes_condition else None)
             total += log_det
         return z, total
 
     def _initialize(self, x: Value, condition: Tensor | None = None) -> Value:
         for layer in self.layers:
-            x = layer.initialize(x, condition)
+            x = layer.initialize(x, condition if layer.takes_condition else None)
         return x
 
     def encoded_shape(self, event_shape: EventShape) -> EventShape:

@@ -14,7 +14,8 @@
 inverses and determinants, is computed for all steps at once (`FlowStep.fold`). (2) Inside a graph the loop would trace
 every step anew. Instead the first step is traced once, as a `tf.function` of `x` and of the values of a step, and
 called K times with the values of step 0, 1, ...: `keras.StatelessScope` makes the first step read the tensors it is
-given in place of its own variables. One step may stand for all, because they have the same class, options and shapes.
+given in place of its own variables. One step may stand for all, because they have the same class, options and shapes;
+networks of the user's own are compared first (`own_networks.py`), and steps that cannot share a trace run plainly.
 `_noinline` keeps TensorFlow's optimizer from copying the function into the graph K times. The function is kept with
 the first step, so that every graph (training, validation, the seven signatures of an export) calls the same trace.
 (3) XLA would inline the calls and compile K copies; it gets a loop (`layers/compiled_steps.py`), or, within
@@ -31,6 +32,7 @@ XLA has its own backward pass.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 from collections.abc import Callable, Sequence
@@ -42,7 +44,9 @@ import tensorflow as tf
 
 from glow_tf.layers.compiled_steps import run_in_loop
 from glow_tf.layers.context_values import value_set
+from glow_tf.layers.keras_contract import in_training, training_mode
 from glow_tf.layers.network import mixed_precision, mixed_precision_active
+from glow_tf.layers.own_networks import reason_not_to_share
 from glow_tf.layers.recomputation import recompute as recomputed
 from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, spatial_size
 from glow_tf.types import Tensor
@@ -82,19 +86,31 @@ def run_steps(steps: Sequence[FlowStep], method: str, x: Tensor, recompute: bool
 
     Returns:
         `(result, log_det)`; the log-determinants `[B]` are summed.
+
+    Raises:
+        ValueError: networks of the user's own that cannot share a trace are to be recomputed.
     """
     if tf.executing_eagerly() and not recompute:
         return run_steps_plainly(steps, method, x)
+    reason = "" if steps[0].network is None else reason_not_to_share([step.coupling.network for step in steps])
+    if reason and recompute:
+        raise ValueError(
+            f"{steps[0].name}: the coupling networks of this level {reason}; make the flow with recompute=False."
+        )
+    if reason:
+        return run_steps_plainly(steps, method, x)
     values, constant = _values(steps, method)
     total = broadcast_per_example(spatial_size(x) * constant, x)
-    call = functools.partial(_call_with_values, steps[0], method)
+    # Known now: the backward pass may run after the context has ended. The default networks do not depend on it.
+    training = None if steps[0].network is None else training_mode(steps[0])
+    call = functools.partial(_call_with_values, steps[0], method, training)
     compiled = compiled_by_xla()
     if compiled and (recompute or not _unrolled.get()):
         x, log_det = run_in_loop(call, x, values, recompute)
         return x, total + log_det
     # XLA takes the arguments of a shared trace for constants in its gradient, and would compile at every step.
     if not compiled and not tf.executing_eagerly():
-        call = _traced_call(steps[0], method, call)
+        call = _traced_call(steps[0], (method, training), call)
     for step_values in values:
         x, log_det = _call_recomputed(call, x, step_values) if recompute else call(x, *step_values)
         total += log_det
@@ -128,20 +144,28 @@ def step_weights(step: FlowStep) -> list[keras.Variable]:
     return step.coupling.weights if step.folds else step.weights
 
 
-def _call_with_values(template: FlowStep, method: str, x: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
+def _call_with_values(
+    template: FlowStep, method: str, training: bool | None, x: Tensor, *values: Tensor
+) -> tuple[Tensor, Tensor]:
     """Run `method` of a step with the given values; `template` is any step of the same kind."""
     folded, weights = (values[:2], values[2:]) if template.folds else ((), values)
-    with keras.StatelessScope(state_mapping=list(zip(step_weights(template), weights, strict=True))):
-        if template.folds:
-            return template.run_folded(method, x, *folded)
-        return getattr(template, method)(x)
+    mapping = list(zip(step_weights(template), weights, strict=True))
+    mode = contextlib.nullcontext() if template.network is None else in_training(template, training)
+    with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope, mode:
+        result = template.run_folded(method, x, *folded) if template.folds else getattr(template, method)(x)
+    if scope.losses or len(scope.state_mapping) > len(mapping):  # they would be lost without a word
+        raise ValueError(
+            f"{template.name}: the coupling network adds a loss, which the likelihood does not have, or changes a "
+            "variable that is none of its own, as random numbers without a SeedGenerator do; leave this out."
+        )
+    return result
 
 
 def _traced_call(
-    template: FlowStep, method: str, call: Callable[..., tuple[Tensor, Tensor]]
+    template: FlowStep, mode: tuple[str, bool | None], call: Callable[..., tuple[Tensor, Tensor]]
 ) -> Callable[..., tuple[Tensor, Tensor]]:
     """Return `call` as a `tf.function`, made once for the contexts in which it is traced and kept with the step."""
-    key = (method, mixed_precision_active(), _inlinable.get())
+    key = (*mode, mixed_precision_active(), _inlinable.get())
     functions = template.__dict__.setdefault("_traced_calls", {})  # not by `setattr`: Keras would track it
     if key not in functions:
         attributes = {} if _inlinable.get() else {"_noinline": True}

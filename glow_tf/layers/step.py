@@ -7,16 +7,17 @@ import keras
 import tensorflow as tf
 
 from glow_tf.layers.actnorm import ActNorm
-from glow_tf.layers.coupling import Coupling
+from glow_tf.layers.coupling import Coupling, refuse_default_network_options
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.invertible_conv import InvertibleConv1x1, channel_matmul
+from glow_tf.layers.own_networks import NamedNetworks, NetworkMaker, check_network_maker
 from glow_tf.layers.permutation import make_permutation
 from glow_tf.layers.tensors import spatial_size
 from glow_tf.types import Config, ShapeLike, Tensor
 
 
 @keras.saving.register_keras_serializable("glow_tf")
-class FlowStep(FlowLayer):
+class FlowStep(NamedNetworks, FlowLayer):
     """Run one step of the flow: actnorm, then a permutation of the channels, then a coupling layer.
 
     | | |
@@ -34,13 +35,18 @@ class FlowStep(FlowLayer):
             because `permutation` is the layer.
         coupling: `"affine"` or `"additive"`, stored as the attribute `coupling_kind`.
         scale: scale of the affine coupling, `"sigmoid"` or `"exp"`.
-        width: hidden channels of the coupling network.
-        network_dtype: dtype inside the coupling network in mixed precision, or None.
+        network: a function `network(filters)` that makes the network of a coupling, a Keras layer with `filters` output
+            channels (and `filters / 2` input channels, or `filters` in an additive coupling); by default the networks
+            of `Coupling`. A file names it, so it must be registered
+            (`keras.saving.register_keras_serializable`).
+        width: hidden channels of the default network, as the next one an error beside a `network`.
+        network_dtype: dtype inside the default network in mixed precision, or None.
         seed: seed of the step's random weights.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
-        ValueError: an option is unknown, or the number of channels is odd.
+        ValueError: an option is unknown or has no effect, or the number of channels is odd.
+        TypeError: the network is not a function, or does not make a Keras layer.
 
     Source: Table 1 and figure 2a of https://arxiv.org/abs/1807.03039.
 
@@ -57,14 +63,18 @@ class FlowStep(FlowLayer):
         permutation: str = "1x1",
         coupling: str = "affine",
         scale: str = "sigmoid",
+        network: NetworkMaker | None = None,
         width: int = 512,
         network_dtype: str | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_network_maker(network, self.name)
+        if network is not None:
+            refuse_default_network_options(self.name, width=width, network_dtype=network_dtype)
         self.permutation_kind, self.coupling_kind, self.scale = permutation, coupling, scale
-        self.width, self.network_dtype, self.seed = width, network_dtype, seed
+        self.network, self.width, self.network_dtype, self.seed = network, width, network_dtype, seed
         common = dict(event_ndims=self.event_ndims, dtype=self.compute_dtype)
         self.actnorm = ActNorm(name="actnorm", **common)
         self.permutation = make_permutation(permutation, seed=seed, name="permutation", **common)
@@ -73,10 +83,11 @@ class FlowStep(FlowLayer):
             scale=scale,
             width=width,
             network_dtype=network_dtype,
-            seed=None if seed is None else seed + 1,
+            seed=None if seed is None or network is not None else seed + 1,
             name="coupling",
             **common,
         )
+        self.coupling.network_maker = network
 
     @property
     def parts(self) -> tuple[FlowLayer, FlowLayer, FlowLayer]:
@@ -87,8 +98,7 @@ class FlowStep(FlowLayer):
         """Build the three layers."""
         super().build(input_shape)
         for part in self.parts:
-            if not part.built:
-                part.build(input_shape)
+            part.settle_event(self.event_shape)
 
     @property
     def folds(self) -> bool:
@@ -164,6 +174,7 @@ class FlowStep(FlowLayer):
             "permutation": self.permutation_kind,
             "coupling": self.coupling_kind,
             "scale": self.scale,
+            "network": self.network_name,
             "width": self.width,
             "network_dtype": self.network_dtype,
             "seed": self.seed,

@@ -1,8 +1,8 @@
 """Shapes and sums that several layers need; a value is a tensor, or a list of tensors if a layer splits its input."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeGuard
 
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util  # TFP reads the same
@@ -20,6 +20,17 @@ def map_latents(function: Callable[[Any], Any], value: Any) -> Any:
 def first_latent(value: Any) -> Any:
     """Return the tensor itself, or the first of a list of latents."""
     return value[0] if isinstance(value, (list, tuple)) else value
+
+
+def holds_tensors(value: Any) -> TypeGuard[Sequence[Any]]:
+    """Return whether there are tensors or arrays in a list: then it is several values, a list of numbers is one.
+
+    Example:
+        >>> holds_tensors([[1.0, 2.0], [3.0, 4.0]]), holds_tensors([tf.ones([2]), tf.ones([2])])
+        (False, True)
+    """
+    is_list = isinstance(value, (list, tuple))
+    return is_list and any(getattr(v, "shape", ()) != () for v in tf.nest.flatten(value))
 
 
 def flatten_to_event(value: Any, event_shape: EventShape, name: str) -> Any:

@@ -32,6 +32,51 @@ def _own_convolutions(dtype):
     return _own_network(4, dtype, keras.layers.Conv2D, kernel_size=3, padding="same")
 
 
+@keras.saving.register_keras_serializable("tests")
+class ResidualNetwork(keras.layers.Layer):
+    """A coupling network of one's own: two convolutions around a residual one."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        options = dict(kernel_size=3, padding="same", dtype=self.compute_dtype)
+        self.first = keras.layers.Conv2D(5, activation="tanh", name="first", **options)
+        self.middle = keras.layers.Conv2D(5, activation="tanh", name="middle", **options)
+        self.last = keras.layers.Conv2D(filters, name="last", **options)
+
+    def build(self, input_shape):
+        self.first.build(input_shape)
+        for layer in (self.middle, self.last):
+            layer.build((*input_shape[:-1], 5))
+
+    def call(self, x):
+        h = self.first(x)
+        return self.last(h + self.middle(h))
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("tests")
+def residual_network(filters):
+    """Make a network for a flow in float32."""
+    return ResidualNetwork(filters)
+
+
+@keras.saving.register_keras_serializable("tests")
+def residual_network_64(filters):
+    """Make a network for a flow in float64."""
+    return ResidualNetwork(filters, dtype="float64")
+
+
+def _of_own_networks(layer, shape, **options):
+    def make(dtype=DTYPE):
+        network = residual_network_64 if dtype == DTYPE else residual_network
+        return layer(network=network, dtype=dtype, **options)
+
+    return Case(make, shape)
+
+
 def _case(layer, shape, *, labels=0, **options):
     return Case(lambda dtype=DTYPE: layer(dtype=dtype, **options), shape, labels)
 
@@ -84,6 +129,8 @@ CASES = {
     "glow conditional": _case(
         layers.GlowFlow, (8, 8, 1), labels=3, levels=2, depth=1, width=6, seed=5, permutation="lu", classes=3
     ),
+    "step of your network": _of_own_networks(layers.FlowStep, (4, 2, 4), coupling="additive", seed=3),
+    "glow of your networks": _of_own_networks(layers.GlowFlow, (8, 8, 1), levels=2, depth=2, seed=5),
     "glow flat": Case(
         lambda dtype=DTYPE: layers.FlatFlow(
             layers.GlowFlow(levels=2, depth=1, width=6, seed=5, dtype=dtype, permutation="lu")

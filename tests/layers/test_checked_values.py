@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glow_tf import layers
+from glow_tf import LikelihoodModel, layers
 from glow_tf.layers.flow import FlowLayer
 
 
@@ -74,6 +74,83 @@ def test_value_that_is_refused_does_not_settle_the_shape(call):
         assert not layer.built and layer.event_shape is None
         layer.encode(images)
     assert isinstance(coupling.network, layers.CouplingNetwork), "images have convolutions"
+
+
+def built(layer, *shape):
+    layer.build((None, *shape))
+    return layer
+
+
+def small_glow():
+    return layers.GlowFlow(levels=1, depth=1, width=4, seed=0)
+
+
+def coupling_of(inputs):
+    return layers.Coupling(network=built(keras.Sequential([keras.layers.Dense(2 * inputs)]), inputs))
+
+
+REFUSING = {
+    "chain of a built layer": (lambda: layers.FlowSequential([built(layers.ActNorm(), 2), layers.Reverse()]), 2, 4),
+    "chain": (lambda: layers.FlowSequential([layers.ActNorm(), layers.Coupling(width=4)]), 2, 3),
+    "chain of one": (lambda: layers.FlowSequential([built(layers.ActNorm(), 2)]), 2, 4),
+    "step": (lambda: layers.FlowStep(width=4), 2, 3),
+    "coupling with a built network": (lambda: coupling_of(1), 2, 4),
+    "flat flow of a built flow": (lambda: layers.FlatFlow(built(small_glow(), 4, 4, 1)), (4, 4, 1), (4, 4, 2)),
+    "levels": (lambda: layers.MultiScale(levels=2, depth=1, width=4), (4, 4, 1), (6, 6, 1)),
+    "model": (lambda: LikelihoodModel(layers.FlowSequential([built(layers.ActNorm(), 2)])), 2, 4),
+}
+"""Name -> function that makes a layer, an event shape that it takes, and one that it refuses."""
+
+
+@pytest.mark.parametrize("method", ["encode", "initialize", "__call__", "build"])
+@pytest.mark.parametrize("name", REFUSING)
+def test_part_that_refuses_a_value_leaves_all_parts_as_they_were(name, method, tmp_path):
+    make, *shapes = REFUSING[name]
+    good, bad = (tf.ones([3, *np.atleast_1d(shape)]) for shape in shapes)
+    layer, new = make(), make()
+    method = "log_prob" if (name, method) == ("model", "encode") else method
+    weights = [id(weight) for weight in layer.weights]
+    with pytest.raises(ValueError, match="built for|expected"):
+        getattr(layer, method)(bad.shape if method == "build" else bad)
+    assert not layer.built and [id(weight) for weight in layer.weights] == weights
+    getattr(layer, method)(good.shape if method == "build" else good)
+    new(good)
+    assert [weight.shape for weight in layer.weights] == [weight.shape for weight in new.weights], "built once"
+    tf.train.Checkpoint(layer=layer).write(str(tmp_path / "c"))
+    tf.train.Checkpoint(layer=new).read(str(tmp_path / "c")).assert_existing_objects_matched()
+
+
+def test_network_that_tells_only_at_its_call_leaves_the_coupling_unbuilt():
+    coupling = layers.Coupling(network=keras.Sequential([keras.layers.Dense(4)]))
+    with pytest.raises(ValueError, match="the network must give 2 channels"):
+        coupling.encode(tf.ones([3, 2]))
+    with pytest.raises(ValueError, match="NaN"):
+        coupling.initialize(tf.fill([3, 2], np.nan))
+    assert coupling.encode(tf.ones([3, 4]))[0].shape == [3, 4]
+
+
+def test_nested_list_of_numbers_is_one_tensor():
+    x = [[1.0, 2.0], [3.0, 4.0]]
+    expected = tf.reverse(x, [-1])
+    reverse = layers.Reverse()
+    for _ in range(2):  # not built, and built
+        for method in (reverse.encode, reverse.decode, reverse):
+            np.testing.assert_array_equal(method(x)[0], expected)
+        np.testing.assert_array_equal(reverse.initialize(x), expected)
+    for unbuilt in (layers.Reverse(), reverse):
+        for several in (tf.unstack(tf.ones([2, 3, 2])), list(np.ones([2, 3, 2], "float32"))):
+            for method in (unbuilt.encode, unbuilt.decode, unbuilt.initialize):
+                with pytest.raises(ValueError, match="expected one tensor, got a list of 2"):
+                    method(several)
+    with pytest.raises(TypeError, match="expected tensors of float32, got a list"):
+        reverse.encode([[1.0], [1.0, 2.0]])
+
+
+def test_latents_may_be_nested_lists_of_numbers():
+    numbers = np.ones([2, 1, 2, 2, 2]).tolist()
+    split = layers.Split()
+    for _ in range(2):  # not built, and built
+        np.testing.assert_array_equal(split.decode(numbers)[0], np.ones([1, 2, 2, 4]))
 
 
 def test_masked_arrays_are_refused():

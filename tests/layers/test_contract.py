@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import glow_tf
-from glow_tf import deprecation, layers
+from glow_tf import bijectors, deprecation, layers
 from glow_tf.layers.flow import FlowLayer
 from glow_tf.layers.options import option_names
 from helpers import layer_cases
@@ -46,7 +46,7 @@ def test_every_option_is_an_attribute_and_is_saved(name):
         assert value != "missing", option
         assert option in config
         if not isinstance(value, (list, keras.layers.Layer)):
-            assert config[option] == value
+            assert config[option] == (keras.saving.get_registered_name(value) if callable(value) else value)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -61,8 +61,8 @@ def test_printed_layer_shows_its_class_and_options(name):
 def test_printed_step_and_chain():
     step = layers.FlowStep(permutation="lu", width=8, name="step")
     expected = (
-        "FlowStep(permutation='lu', coupling='affine', scale='sigmoid', width=8, network_dtype=None, seed=None, "
-        "dtype='float32', name='step')"
+        "FlowStep(permutation='lu', coupling='affine', scale='sigmoid', network=None, width=8, network_dtype=None, "
+        "seed=None, dtype='float32', name='step')"
     )
     assert repr(step) == expected
     chain = layers.FlowSequential([layers.Squeeze(name="squeeze"), step], name="chain")
@@ -127,6 +127,28 @@ def test_old_layer_that_extends_one_of_ours_calls_its_shapes():
             return super().latent_shape(super().latent_shape(event_shape))
 
     assert Doubled().encoded_shape((4, 4, 1)) == (1, 1, 16)
+
+
+def test_options_of_the_default_network_are_refused_beside_another():
+    for make in (layers.Coupling, bijectors.Coupling):
+        with pytest.raises(ValueError, match="coupling.*: width and network_dtype and seed would have no effect on a"):
+            make(network=keras.layers.Dense(2), width=7, network_dtype="bfloat16", seed=0)
+    coupling = layers.Coupling(network=keras.layers.Dense(2), name="mine")
+    older = {**coupling.get_config(), "width": 7, "seed": 0}  # of files that earlier commits wrote
+    assert layers.Coupling.from_config(older).get_config() == coupling.get_config()
+
+
+def test_slice_of_a_chain_keeps_dtype_and_event_axes():
+    chain = layers.FlowSequential([layers.ActNorm(dtype="float64"), layers.Reverse(dtype="float64")], event_ndims=1)
+    for part in (chain[0:0], chain[:1], chain[1:], chain[::-1]):
+        assert part.compute_dtype == "float64" and part.event_ndims == 1
+        assert part.encode(tf.ones([2, 3, 4, 2], "float64"))[1].shape == [2, 3, 4]
+    flat = layers.FlatFlow(layers.GlowFlow(levels=1, depth=1, width=4))
+    images = layers.FlowSequential([layers.Reverse(), flat, layers.ActNorm()], event_ndims=3)
+    assert images[1:].event_ndims == 3 and images[2:].event_ndims == 1
+    assert layers.FlowSequential([layers.Reverse()])[:].event_ndims is None
+    empty = bijectors.Chain([bijectors.ActNorm(dtype="float64", event_shape=[2])])[0:0]
+    assert empty.dtype == tf.float64 and empty.forward_min_event_ndims == 1
 
 
 @pytest.mark.slow

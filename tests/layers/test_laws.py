@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glow_tf import layers
+from glow_tf import LikelihoodModel, layers
 from glow_tf.layers.tensors import map_latents
 from helpers import layer_cases
 from helpers.layer_cases import CASES, ONE_OF_EACH_CLASS
@@ -218,6 +218,52 @@ def test_layer_rejects_wrong_types_and_shapes(name):
         layer.encode(tf.zeros([4, *case.shape[:-1], case.shape[-1] + 2], layer_cases.DTYPE), labels)
     with pytest.raises(ValueError, match=r"computes in float32 or float64, got dtype='bfloat16'"):
         case.make("bfloat16")
+
+
+@every_layer
+def test_layer_that_takes_no_condition_refuses_one(name):
+    case, layer = CASES[name], layer_cases.shared_layer(name)
+    assert layer.takes_condition == (case.labels > 0)
+    if case.labels:
+        return
+    x, condition = layer_cases.images(case), tf.zeros([4], tf.int32)
+    z = layer.encode(x)[0]
+    bijector = layer.as_bijector(case.shape)
+    calls = [
+        (layer.encode, x),
+        (layer.decode, z),
+        (layer.initialize, x),
+        (layer, x),
+        (LikelihoodModel(layer).log_prob, x),
+        (LikelihoodModel(layer).sample, 4, 1.0),
+        (LikelihoodModel(layer).initialize, x),
+    ]
+    for method, *arguments in calls:
+        with pytest.raises(ValueError, match="unconditional and takes no labels, got a condition"):
+            method(*arguments, condition)
+    for method, value in ((bijector.forward, z), (bijector.inverse, x), (bijector.inverse_log_det_jacobian, x)):
+        with pytest.raises(ValueError, match="unconditional and takes no labels, got a condition"):
+            method(value, condition=condition)
+    with pytest.raises(ValueError, match="unconditional and takes no labels, got a condition"):
+        layer.as_bijector(case.shape, condition)
+
+
+def test_condition_reaches_the_parts_of_a_chain_that_take_one():
+    class Shifted(layers.FlowLayer):
+        takes_condition = True
+
+        def _encode(self, x, condition=None):
+            return x + tf.cast(condition[:, None], x.dtype), tf.zeros(tf.shape(x)[:1], x.dtype)
+
+        def _decode(self, z, condition=None):
+            return z - tf.cast(condition[:, None], z.dtype), tf.zeros(tf.shape(z)[:1], z.dtype)
+
+    chain = layers.FlowSequential([layers.Reverse(), layers.FlowSequential([Shifted(), layers.ActNorm()])])
+    assert LikelihoodModel(chain).conditional
+    x, labels = tf.ones([3, 2]), [1, 2, 3]
+    assert chain.encode(x, labels)[0].numpy().tolist() == [[2, 2], [3, 3], [4, 4]]
+    np.testing.assert_array_equal(chain.decode(chain.encode(x, labels)[0], labels)[0], x)
+    np.testing.assert_allclose(chain.initialize(x, labels)[:, 0], [-1.2247, 0, 1.2247], atol=1e-4)
 
 
 @every_layer

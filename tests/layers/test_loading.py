@@ -184,6 +184,7 @@ def test_initialization_from_data_that_is_not_finite_sets_nothing(wrong):
 
 def test_actnorm_is_not_set_from_statistics_that_are_not_finite():
     actnorm = layers.ActNorm(name="actnorm")
+    actnorm.build((None, 1))
     with pytest.raises(DataError, match="actnorm: the mean or the standard deviation of the batch is NaN or infinite"):
         actnorm.initialize(tf.constant([[1e30], [-1e30]]))  # whose variance overflows
     with pytest.raises(DataError, match="NaN or infinite"):
