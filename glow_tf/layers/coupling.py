@@ -93,7 +93,8 @@ class Coupling(FlowLayer):
         filters = self.channels if self.kind == "affine" else half
         if self.network is None:
             self.network = self._default_network(half, filters)
-        if isinstance(self.network, keras.layers.Layer) and not self.network.built:
+        is_layer = isinstance(self.network, keras.layers.Layer) and not self.network.built
+        if is_layer and type(self.network).build is not keras.layers.Layer.build:  # others: see `MadeParts`
             self.network.build((None, *self.event_shape[:-1], half))
 
     def _default_network(self, inputs: int, filters: int) -> keras.layers.Layer:
