@@ -1,4 +1,4 @@
-"""Test that parts without a `build` of their own have their weights, and keep those of a file, before the first call."""
+"""Test that parts without a `build` of their own have weights, and keep those of a file, before the first call."""
 
 import copy
 
