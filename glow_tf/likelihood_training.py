@@ -4,7 +4,7 @@ import abc
 import contextlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import keras
@@ -99,11 +99,14 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
                 f"{self.name}.compile: the loss and the metrics are the model's own likelihood, so "
                 f"{' and '.join(refused)} must be left out."
             )
-        optimizer = Adamax(1e-3) if optimizer is None else optimizer
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        with _floatx(
+            self.compute_dtype
+        ):  # of means and rates: a mean in bfloat16 stops counting at some hundred images
+            optimizer = Adamax(1e-3) if optimizer is None else optimizer
+            super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+            if not hasattr(self, "term_means"):  # Keras keeps all metrics it ever saw, and would report each again
+                self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
         check_accumulation(self.optimizer, self.distribute_strategy, f"{self.name}.compile")
-        if not hasattr(self, "term_means"):  # Keras keeps all metrics it ever saw, and would report each again
-            self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does; warn about a new model that was not initialized, but do not initialize it.
@@ -254,6 +257,17 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
         for name, mean in self.term_means.items():
             mean.update_state(terms[name], sample_weight=weight)
         return self.get_metrics_result()
+
+
+@contextlib.contextmanager
+def _floatx(dtype: str) -> Iterator[None]:
+    """Set Keras's default float type within the context."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
 
 
 def _replica() -> Tensor:

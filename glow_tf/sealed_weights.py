@@ -52,8 +52,7 @@ class SealedWeights(KerasModel):
         """
         if os.path.isfile(filepath):
             check_seal(filepath)
-            if str(filepath).endswith(ENDING):
-                self._check_config(filepath)
+            self._check_config(filepath)
         forget_problems(self)
         before = self.get_weights()
         try:

@@ -90,11 +90,20 @@ def config_differences(path: str | os.PathLike[str], config: ModelConfig, ignore
 
 
 def written_config(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the fields of the configuration of the model that wrote a weights file, or {} if the file has none."""
+    """Return the fields of the configuration of the `Glow` that wrote a file, or {} if the file has none.
+
+    Args:
+        path: path of a weights file, or of a whole model, `.keras` or Keras's old `.h5`, which has it in Keras's form.
+    """
     try:
-        with h5py.File(path, "r") as file:
-            values = json.loads(file.attrs.get(CONFIG_ATTRIBUTE, "{}"))
-    except READ_ERRORS:
+        if str(path).endswith(".keras"):
+            with zipfile.ZipFile(path) as archive:
+                values = json.loads(archive.read("config.json"))["config"].get("config")
+        else:
+            with h5py.File(path, "r") as file:
+                model = json.loads(file.attrs.get("model_config", "{}"))
+                values = json.loads(file.attrs.get(CONFIG_ATTRIBUTE, "{}")) or model.get("config", {}).get("config")
+    except (*READ_ERRORS, AttributeError, zipfile.BadZipFile, zlib.error):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -11,7 +11,7 @@ from glow_tf import Glow
 from glow_tf.config import ModelConfig
 from glow_tf.training.optimizers import Adamax
 from helpers.commands import run_fork
-from helpers.keras_fit import ONE_LEVEL, BinMiddles, fit_under, images_and_labels
+from helpers.keras_fit import ONE_LEVEL, BinMiddles, default_floatx, fit_under, images_and_labels
 
 
 @pytest.mark.slow
@@ -94,6 +94,17 @@ def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_typ
     assert len(model.evaluate(images, verbose=0)) == 2, "each term once, though the model was compiled twice"
     with pytest.raises(TypeError, match=r"expected uint8 images .* got float32; cast floats .* by tf.cast\(tf.round"):
         model.fit(images.astype("float32"), verbose=0)
+
+
+@pytest.mark.parametrize("floatx", ["float16", "bfloat16"])
+def test_means_do_not_depend_on_the_default_type_of_keras(floatx):
+    """A mean in bfloat16 stops counting at some hundred images, and one in float16 becomes infinite."""
+    model = Glow(ModelConfig(**ONE_LEVEL))
+    with default_floatx(floatx):
+        model.compile(run_eagerly=True)
+        assert keras.config.floatx() == floatx
+    assert [metric.dtype for metric in model.metrics] == ["float32"] * len(model.term_names)
+    assert keras.backend.standardize_dtype(model.optimizer.learning_rate.dtype) == "float32"
 
 
 @pytest.mark.slow

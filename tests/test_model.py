@@ -52,6 +52,24 @@ def test_float32_reconstruction_is_exact_after_training_at_k_32(tmp_path):
     np.testing.assert_array_equal(reconstruct(images), images)
 
 
+@pytest.mark.slow
+def test_check_numerics_of_tensorflow_stops_at_no_number_of_a_sound_model():
+    model, images, labels = make_glow("float32", image_shape=(4, 4, 1), levels=1, classes=3, recompute=True)
+    weights = [v.value for v in model.trainable_variables]
+
+    @tf.function(autograph=False)
+    def gradients(labels):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model.log_prob(images, labels, noise=0.5))
+        return tape.gradient(loss, weights)
+
+    tf.debugging.enable_check_numerics()
+    try:
+        assert all(np.isfinite(gradient).all() for gradient in gradients(tf.constant(labels)))
+    finally:
+        tf.debugging.disable_check_numerics()
+
+
 def test_log_prob_matches_the_jacobian():
     model, images, _ = make_glow(image_shape=(4, 4, 1), levels=1)
     noise = np.random.default_rng(3).random(images.shape)

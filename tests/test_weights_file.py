@@ -113,3 +113,13 @@ def test_file_that_is_not_overwritten_keeps_its_digest_and_configuration(glow, t
     Glow(dataclasses.replace(CONFIG, bits=5)).save_weights(path, overwrite=False)
     assert written_config(path)["bits"] == 5
     check_seal(path)
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_weights_of_a_whole_model_of_another_configuration_are_refused(name, glow, tmp_path):
+    path = tmp_path / name
+    glow.save(path)
+    Glow(dataclasses.replace(CONFIG, recompute=True)).load_weights(path)
+    for change in (dict(bits=5), dict(scale="exp"), dict(image_shape=(4, 4, 1))):
+        with pytest.raises(RunError, match=rf"{name} holds the weights .* this model has {next(iter(change))} "):
+            Glow(dataclasses.replace(CONFIG, **change)).load_weights(path)

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from glow_tf.layers.activations import recording, replaying
 from glow_tf.layers.network import mixed_precision, mixed_precision_active
+from glow_tf.layers.recomputation import refuse_forward_mode
 from glow_tf.types import Tensor
 
 
@@ -33,7 +34,12 @@ def run_in_loop(
 
     Returns:
         `(result, log_det)`; the log-determinants `[B]` are summed.
+
+    Raises:
+        NotImplementedError: a `tf.autodiff.ForwardAccumulator` follows an argument.
     """
+    tensors = [x, *(tensor for step_values in values for tensor in step_values)]
+    refuse_forward_mode(tensors, "the loop of a compiled function; take them outside of it, or without jit_compile")
     return _Loop(call, x, values, recompute).run()
 
 
@@ -77,9 +83,13 @@ class _Loop:
 
         return steps(self.x, *self.stacked)
 
-    def _forward(
-        self, x: Tensor, stacked: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor, tf.TensorArray, list[tf.TensorArray]]:
+    def _forward(self, x: Tensor, stacked: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Return the result, the log-determinant, and what the backward pass reads, `[K, ...]`.
+
+        These are tensors, because no `tf.TensorArray` leaves the compiled function, as it would if the gradient is
+        taken outside of it.
+        """
+
         def body(
             k: Tensor, x: Tensor, total: Tensor, inputs: tf.TensorArray, activations: list[tf.TensorArray]
         ) -> tuple[Any, ...]:
@@ -92,25 +102,30 @@ class _Loop:
         total = tf.zeros(tf.shape(x)[:1], x.dtype)
         arrays = [self._array(spec) for spec in self.activation_specs]
         _, x, total, inputs, activations = self._repeat(body, (0, x, total, self._array(self.x_spec), arrays))
-        return x, total, inputs, activations
+        return x, total, inputs.stack(), [array.stack() for array in activations]
 
     def _backward(
         self,
         d_result: Tensor,
         d_log_det: Tensor,
         stacked: Sequence[Tensor],
-        inputs: tf.TensorArray,
-        activations: list[tf.TensorArray],
+        inputs: Tensor,
+        activations: list[Tensor],
     ) -> tuple[Tensor | None, ...]:
         is_float = [v.dtype.is_floating for v in stacked]
+        input_array = self._array(self.x_spec).unstack(inputs)
+        activation_arrays = [
+            self._array(spec).unstack(tensor) for spec, tensor in zip(self.activation_specs, activations, strict=True)
+        ]
 
         def body(i: Tensor, dx: Tensor, gradients: list[tf.TensorArray]) -> tuple[Any, ...]:
             k = self.count - 1 - i
-            x = tf.ensure_shape(inputs.read(k), self.x_spec.shape)
+            x = tf.ensure_shape(input_array.read(k), self.x_spec.shape)
             values = [v[k] for v in stacked]
             sources = [x, *(v for v, f in zip(values, is_float, strict=True) if f)]
             recorded = [
-                tf.ensure_shape(a.read(k), s.shape) for a, s in zip(activations, self.activation_specs, strict=True)
+                tf.ensure_shape(a.read(k), s.shape)
+                for a, s in zip(activation_arrays, self.activation_specs, strict=True)
             ]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(sources)

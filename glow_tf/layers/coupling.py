@@ -110,7 +110,8 @@ class Coupling(FlowLayer):
         if self.network is None:
             self.network = self._default_network(half, filters)
         if isinstance(self.network, keras.layers.Layer):
-            if not self.network.built:
+            defines_build = type(self.network).build is not keras.layers.Layer.build
+            if not self.network.built and defines_build:  # others: see `MadeParts`
                 self.network.build((None, *self.event_shape[:-1], half))
             inputs = _input_channels(self.network)
             if inputs not in (None, half):

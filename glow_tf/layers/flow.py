@@ -27,7 +27,13 @@ from glow_tf.autograph import without_autograph
 from glow_tf.counts import counted
 from glow_tf.errors import DataError
 from glow_tf.layers.checked_values import CheckedValues, default_event_ndims
-from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_full_precision, require_one_tensor
+from glow_tf.layers.keras_contract import (
+    MadeParts,
+    TracedOutputs,
+    UncastWeights,
+    require_full_precision,
+    require_one_tensor,
+)
 from glow_tf.layers.loading import FiniteWeights
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
@@ -42,7 +48,7 @@ if TYPE_CHECKING:
 
 @keras.saving.register_keras_serializable("glow_tf")
 class FlowLayer(
-    OldContract, CheckedValues, FiniteWeights, UncastWeights, TracedOutputs, StoredParts, keras.layers.Layer
+    OldContract, CheckedValues, FiniteWeights, UncastWeights, MadeParts, TracedOutputs, StoredParts, keras.layers.Layer
 ):
     """Map values invertibly, with a known log-determinant: the base class of all flow layers.
 

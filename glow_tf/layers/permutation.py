@@ -49,7 +49,7 @@ class Shuffle(FlowLayer):
         """Draw the order."""
         super().build(input_shape)
         with tf.init_scope():
-            order = np.asarray(keras.initializers.RandomUniform(seed=self.seed)((self.channels,)))
+            order = np.asarray(keras.initializers.RandomUniform(seed=self.seed)((self.channels,), "float32"))
         indices = np.argsort(order).astype("int32")
         self.indices = self.add_weight(
             shape=(self.channels,), dtype="int32", trainable=False, initializer=lambda *_, **__: indices, name="indices"

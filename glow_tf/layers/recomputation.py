@@ -5,7 +5,6 @@ the arguments, so it can be differentiated again. Forward mode (`tf.autodiff.For
 is around a whole `tf.function`, whose tangents TensorFlow computes in another way.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +12,6 @@ import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util, record  # tf.recompute_grad uses the same
 
 from glow_tf.types import Tensor
-
-FORWARD_MODE = "forward-mode derivatives do not go through recompute=True; make the flow with recompute=False for them."
 
 
 def recompute(function: Callable[..., tuple[Tensor, ...]], *args: Tensor) -> Any:
@@ -30,8 +27,7 @@ def recompute(function: Callable[..., tuple[Tensor, ...]], *args: Tensor) -> Any
     Raises:
         NotImplementedError: a `tf.autodiff.ForwardAccumulator` follows an argument.
     """
-    if forwardprop_util.pack_tangents(list(args)).tangents:  # they would be lost without a word
-        raise NotImplementedError(FORWARD_MODE)
+    refuse_forward_mode(args, "recompute=True; make the flow with recompute=False for them")
 
     @tf.custom_gradient
     def run(*args: Tensor) -> Any:
@@ -50,6 +46,15 @@ def recompute(function: Callable[..., tuple[Tensor, ...]], *args: Tensor) -> Any
     return run(*args)
 
 
+def refuse_forward_mode(args: Sequence[Tensor], what: str) -> None:
+    """Raise a `NotImplementedError` if a `tf.autodiff.ForwardAccumulator` follows an argument.
+
+    Its tangents would be lost in silence, or fail without a reason.
+    """
+    if forwardprop_util.pack_tangents(list(args)).tangents:
+        raise NotImplementedError(f"forward-mode derivatives do not go through {what}.")
+
+
 def _delay(values: Sequence[Tensor], upstream: Tensor) -> list[Tensor]:
     """Return the values as tensors that cannot be computed before `upstream`, the gradient from the later steps.
 
@@ -59,5 +64,5 @@ def _delay(values: Sequence[Tensor], upstream: Tensor) -> list[Tensor]:
     if tf.executing_eagerly():
         return [tf.identity(v) for v in values]
     element = tf.cast(tf.reduce_max(tf.reshape(upstream, [-1])[:1]), tf.bool)  # NaN too is a bool
-    zero = tf.where(element == element, 0.0, math.nan)
+    zero = tf.where(element == element, 0.0, 1.0)
     return [v + tf.cast(zero, v.dtype) for v in values]

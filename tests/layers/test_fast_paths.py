@@ -108,6 +108,20 @@ def test_steps_of_a_graph_match_the_plain_loop(method, permutation, recompute, j
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "recompute"), [("encode", False), ("decode", True)])
+def test_gradients_taken_outside_of_a_compiled_function_match_the_plain_loop(method, recompute):
+    steps, x = steps_and_input("1x1", depth=2)
+    weights = [v.value for step in steps for v in step.trainable_variables]
+    compiled = tf.function(
+        lambda x: shared_steps.run_steps(steps, method, x, recompute), autograph=False, jit_compile=True
+    )
+    outside = with_gradients(compiled, x, weights)
+    expected = with_gradients(lambda x: shared_steps.run_steps_plainly(steps, method, x), x, weights)
+    for a, b in zip(tf.nest.flatten(outside), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize(
     ("recompute", "graph", "jit_compile"),
     [
@@ -141,25 +155,30 @@ def test_second_order_gradients_match_the_plain_loop(recompute, graph, jit_compi
 
 
 @pytest.mark.slow
-def test_forward_mode_through_recomputation_is_right_or_refused():
+def test_forward_mode_is_right_or_refused():
     steps, x = steps_and_input("1x1", depth=2)
     direction = tf.constant(np.random.default_rng(4).normal(size=x.shape))
 
-    def tangents(run):
+    def tangents(function, x=x):
         with tf.autodiff.ForwardAccumulator(x, direction) as accumulator:
-            outputs = run()
+            outputs = function(x)
         return accumulator.jvp(outputs)
 
     def recomputed(x):
         return shared_steps.run_steps(steps, "encode", x, recompute=True)
 
     with pytest.raises(NotImplementedError, match="forward-mode derivatives do not go through recompute=True"):
-        tangents(lambda: recomputed(x))
-    function = tf.function(recomputed, autograph=False)
-    for a, b in zip(
-        tangents(lambda: function(x)), tangents(lambda: shared_steps.run_steps_plainly(steps, "encode", x)), strict=True
-    ):
-        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
+        tangents(recomputed)
+
+    def run(x):
+        return shared_steps.run_steps(steps, "encode", x)
+
+    with pytest.raises(NotImplementedError, match="do not go through the loop of a compiled function"):
+        tf.function(lambda x: tangents(run, x), autograph=False, jit_compile=True)(x)
+    expected = tangents(lambda x: shared_steps.run_steps_plainly(steps, "encode", x))
+    for function in (tf.function(recomputed, autograph=False), tf.function(run, autograph=False, jit_compile=True)):
+        for a, b in zip(tangents(function), expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
 
 
 def steps_and_input(permutation, depth=3):

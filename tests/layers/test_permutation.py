@@ -1,4 +1,4 @@
-"""Test the inverses and determinants of the 1x1 convolution, also where a determinant itself would overflow."""
+"""Test the order of a shuffle, and the inverses and determinants of the 1x1 convolution, without overflow."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from glow_tf import layers
 from glow_tf.layers.matrices import eliminate, inverse_and_log_abs_det
+from helpers.keras_fit import default_floatx
 
 CHANNELS = 192
 """Channels of the coarsest level of a color image's flow of 5 levels."""
@@ -33,6 +34,16 @@ def test_1x1_convolution_log_det_does_not_overflow_in_float32(lu, factor):
     reconstruction, inverse_log_det = layer.decode(z)
     np.testing.assert_allclose(reconstruction, x, atol=1e-3)
     np.testing.assert_array_equal(inverse_log_det, -log_det)
+
+
+def test_order_of_a_shuffle_does_not_depend_on_the_default_type_of_keras():
+    orders = []
+    for floatx in ("float32", "float64", "bfloat16"):
+        layer = layers.Shuffle(seed=0)
+        with default_floatx(floatx):
+            layer.build((None, 48))
+        orders.append(layer.indices.numpy().tolist())
+    assert orders[0] == orders[1] == orders[2]
 
 
 def square_matrices():
