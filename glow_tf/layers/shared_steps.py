@@ -40,6 +40,7 @@ import keras
 import tensorflow as tf
 
 from glow_tf.layers.compiled_steps import run_in_loop
+from glow_tf.layers.host_variables import value_of
 from glow_tf.layers.network import mixed_precision, mixed_precision_active
 from glow_tf.layers.recomputation import recompute as recomputed
 from glow_tf.layers.tensors import broadcast_per_example, compiled_by_xla, spatial_size
@@ -104,7 +105,7 @@ def _values(steps: Sequence[FlowStep], method: str) -> tuple[list[list[Tensor]],
 
     The constant, a scalar, is the sum over the steps at one position.
     """
-    weights = [[tf.convert_to_tensor(v.value) for v in step_weights(step)] for step in steps]
+    weights = [[value_of(v) for v in step_weights(step)] for step in steps]
     if not steps[0].folds:
         return weights, tf.zeros([], steps[0].compute_dtype)
     matrices, biases, log_det = steps[0].fold(steps, method)
