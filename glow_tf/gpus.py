@@ -1,6 +1,7 @@
-"""NVIDIA cards that this machine has and TensorFlow does not see, and the names of those that it sees."""
+"""NVIDIA cards that this machine has and TensorFlow does not see; the memory and the names of those that it sees."""
 
 import collections
+import contextlib
 import functools
 import os
 import re
@@ -66,6 +67,16 @@ def look_for_gpus() -> str:
     return "".join(messages)
 
 
+def let_memory_grow() -> None:
+    """Let TensorFlow take the memory of visible GPUs as it needs it; by default it takes all of every card.
+
+    It does nothing once TensorFlow has started to use them.
+    """
+    with contextlib.suppress(RuntimeError):
+        for gpu in tf.config.get_visible_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
 def find_unseen_card() -> str | None:
     """Return `unseen_card` of this machine and this process."""
     files = card_files()
@@ -90,12 +101,12 @@ def remedy(text: str) -> str:
 
 
 def names(indices: Iterable[int] | None = None) -> str:
-    """Return the names of the GPUs that TensorFlow sees, such as "2 x NVIDIA H100 80GB HBM3"; "" without any.
+    """Return the names of the visible GPUs, such as "2 x NVIDIA H100 80GB HBM3"; "" without any.
 
     Args:
-        indices: their numbers; None takes all.
+        indices: their numbers among TensorFlow's visible ones; None takes all.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if indices is not None:
         gpus = [gpus[i] for i in indices if i < len(gpus)]
     details = (tf.config.experimental.get_device_details(gpu).get("device_name", "unknown") for gpu in gpus)

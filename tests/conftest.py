@@ -20,6 +20,9 @@ XLA_FLAGS = (
 )
 os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
 
+# Several processes share a GPU; by default TensorFlow takes all of its memory for the first.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
 pytest.register_assert_rewrite("helpers")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -101,6 +104,18 @@ def pytest_collection_modifyitems(items):
 def cache_home(tmp_path_factory):
     """Keep caches of decoded images out of the user's folders."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def devices_in_use():
+    """Start TensorFlow's devices, without TF32, which on a GPU would round the factors of products to 11 bits.
+
+    A test that trains on the CPU hides GPUs that are not in use from all later tests of its process.
+    """
+    import tensorflow as tf
+
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.list_logical_devices()
 
 
 def pytest_collection_finish():
@@ -189,7 +204,7 @@ def resident_memory():
 
 @pytest.fixture(autouse=True)
 def set_up_tensorflow(request):
-    """Run graphs as they are traced, as a training on a CPU does, and undo what commands set of TensorFlow's state.
+    """Run graphs as they are traced, as a training on a CPU does.
 
     TensorFlow's graph optimizer takes longer than small graphs run. Tests with the mark `graph_optimizer` run theirs as
     other programs of a user do.
@@ -199,5 +214,3 @@ def set_up_tensorflow(request):
     as_traced = not request.node.get_closest_marker("graph_optimizer")
     if tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False) != as_traced:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": as_traced})
-    yield
-    tf.config.experimental.enable_tensor_float_32_execution(True)

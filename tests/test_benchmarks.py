@@ -152,7 +152,7 @@ def test_gpu_benchmark_writes_each_result_at_once(tmp_path):
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row for row in rows if "error" in row] == []
     assert {row["part"] for row in rows} == {"rates", "step", "update"}
-    assert all(row["card"] == "CPU" and row["tensorflow"] for row in rows)
+    assert all(row["card"] == gpu_parts.describe_card()["card"] and row["tensorflow"] for row in rows)
     assert {row["form"] for row in rows if row["part"] == "update"} == {"xla", "graph"}
 
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from glow_tf import gpus
-from glow_tf.cli import evaluate, quiet, train
+from glow_tf.cli import command, evaluate, quiet, train
 from glow_tf.errors import ConfigError
 from glow_tf.gpu_files import card_files, is_cpu_chosen
 from glow_tf.training import devices
@@ -89,10 +89,10 @@ def unseen(monkeypatch):
     """Pretend that this machine has a card that TensorFlow does not see."""
     monkeypatch.setattr(gpus, "card_files", lambda: CARD)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
+    for name in ("list_physical_devices", "get_visible_devices"):
+        monkeypatch.setattr(tf.config, name, lambda kind=None: [])
     monkeypatch.setattr(quiet, "import_messages", IMPORT_LINES)
-    for name in ("MirroredStrategy", "OneDeviceStrategy"):
-        monkeypatch.setattr(tf.distribute, name, lambda *args, name=name: (name, *args))
+    monkeypatch.setattr(gpus, "look_for_gpus", lambda: "")
 
 
 def test_command_warns_in_one_line_and_goes_on(unseen, tmp_path):
@@ -107,10 +107,10 @@ def test_command_warns_in_one_line_and_goes_on(unseen, tmp_path):
 
 def test_training_warns_by_default_is_silent_on_the_cpu_and_refuses_a_number(unseen):
     with pytest.warns(UserWarning, match="TensorFlow does not see .* computes on the CPU"):
-        assert devices.strategy("auto") == ("OneDeviceStrategy", "CPU:0")
+        assert devices.describe(devices.strategy("auto")) == "1 CPU"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert devices.strategy("cpu") == ("OneDeviceStrategy", "CPU:0")
+        assert devices.describe(devices.strategy("cpu")) == "1 CPU"
     with pytest.raises(
         ConfigError, match=r"devices: this machine has .*, and --devices 2 asks for GPUs; pip install"
     ) as error:
@@ -121,6 +121,15 @@ def test_training_warns_by_default_is_silent_on_the_cpu_and_refuses_a_number(uns
 def test_refused_number_of_devices_ends_train_py_before_work(unseen, tmp_path):
     out, err = call(train.main, train.NAME, "--devices", 1, "--run-dir", tmp_path / "run", code=2)
     assert out == "" and err.count("\n") == 1 and "asks for GPUs" in err and not list(tmp_path.iterdir())
+
+
+def test_every_command_lets_the_memory_of_cards_grow(monkeypatch):
+    seen = []
+    monkeypatch.setattr(command, "card_files", lambda: CARD)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [GPU])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *arguments: seen.append(arguments))
+    command.start_tensorflow()
+    assert seen == [(GPU, True)]
 
 
 class Strategy:
@@ -135,7 +144,7 @@ class Strategy:
 def test_head_of_a_run_names_the_cards(monkeypatch):
     cards = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(3)]
     details = dict(zip(cards, ["NVIDIA A", "NVIDIA A", "NVIDIA B"], strict=True))
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: cards)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: cards)
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"device_name": details[gpu]})
     assert devices.describe(Strategy()) == "2 GPUs (2 x NVIDIA A)"
     assert gpus.names() == "2 x NVIDIA A, NVIDIA B" and gpus.names([2]) == "NVIDIA B" and gpus.names([]) == ""

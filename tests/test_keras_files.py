@@ -36,9 +36,10 @@ def test_fit_resumes_from_a_saved_compiled_model(tmp_path):
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
     expected, resumed = model.fit(images, **fit).history, loaded.fit(images, **fit).history
-    assert resumed["loss"] == pytest.approx(expected["loss"], rel=1e-6)
+    assert resumed["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+        # A GPU adds in another order each time; without the optimizer's moments the difference is 0.05.
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
 
 
 def conditional_model():

@@ -159,9 +159,9 @@ def test_initial_weights_and_their_order_are_as_stored(stored, permutation, coup
         value, target = variable.numpy(), expected[f"initial/{permutation}/{i:03d}"]
         if "/permutation/" in variable.path and value.dtype == np.float32:
             # A QR or LU decomposition may round otherwise on another processor.
-            np.testing.assert_allclose(value, target, rtol=0, atol=2e-6, err_msg=variable.path)
+            np.testing.assert_allclose(value, target, rtol=0, atol=1e-5, err_msg=variable.path)
         elif value.dtype == np.float32:
-            # Bit for bit on one processor; the logarithm in a normal number may differ in the last bit on another.
-            np.testing.assert_array_max_ulp(value, target, maxulp=2)
+            # Bit for bit on one processor; logarithm and sine in a normal number may end in other bits on another.
+            np.testing.assert_array_max_ulp(value, target, maxulp=8)
         else:
             np.testing.assert_array_equal(value, target, err_msg=variable.path)

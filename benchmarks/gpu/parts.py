@@ -11,7 +11,7 @@ import tensorflow as tf
 from benchmarks.gpu.measure import LARGE, first_call_seconds, milliseconds, peak_mib, product_rate
 from benchmarks.gpu.profile import kernel_times
 from benchmarks.work import EMA_DECAY, LEARNING_RATE, PAPER, SMALL, TEMPERATURE
-from glow_tf import Glow, ModelConfig
+from glow_tf import Glow, ModelConfig, gpus
 from glow_tf.layers import convolutions
 from glow_tf.layers.matrices import inverse_and_log_abs_det
 from glow_tf.optimizers import Adamax
@@ -24,8 +24,7 @@ from glow_tf.training.step import Counters, TrainingStep
 def set_up_card():
     """Switch TF32 off and let memory grow, as train.py does."""
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    for card in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(card, True)
+    gpus.let_memory_grow()
 
 
 def describe_card():

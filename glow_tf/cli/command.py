@@ -80,8 +80,9 @@ def run_module(name: str, arguments: list[str] | None = None) -> NoReturn:
 def start_tensorflow() -> None:
     """Import TensorFlow and the library, quietly, and look for GPUs; called after the command line is parsed.
 
-    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` turns it on. A card
-    that TensorFlow does not see is reported in one line.
+    Commands compute in float32: TF32, TensorFlow's default on GPUs, is off unless `train.py --tf32` turns it on. They
+    take a GPU's memory as they need it, so that several can share it. A card that TensorFlow does not see is reported
+    in one line.
 
     Raises:
         BackendError: Keras has a backend other than TensorFlow.
@@ -97,6 +98,7 @@ def start_tensorflow() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if card_files():
         gpus.look_for_gpus()
+        gpus.let_memory_grow()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     gpus.warn_of_unseen_card()
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from glow_tf.layers.flow import FlowLayer
+from glow_tf.layers.host_variables import value_of
 from glow_tf.layers.invertible_conv import InvertibleConv1x1
 from glow_tf.types import Config, ShapeLike, Tensor
 
@@ -56,10 +57,10 @@ class Shuffle(FlowLayer):
         )
 
     def _encode(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return tf.gather(x, self.indices.value, axis=-1), tf.zeros(tf.shape(x)[:1], x.dtype)
+        return tf.gather(x, value_of(self.indices), axis=-1), tf.zeros(tf.shape(x)[:1], x.dtype)
 
     def _decode(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        inverse = tf.argsort(self.indices.value)
+        inverse = tf.argsort(value_of(self.indices))
         return tf.gather(z, inverse, axis=-1), tf.zeros(tf.shape(z)[:1], z.dtype)
 
     def get_config(self) -> Config:

@@ -44,6 +44,7 @@ import tensorflow as tf
 
 from glow_tf.layers.compiled_steps import run_in_loop
 from glow_tf.layers.context_values import value_set
+from glow_tf.layers.host_variables import value_of
 from glow_tf.layers.keras_contract import in_training, training_mode
 from glow_tf.layers.network import mixed_precision, mixed_precision_active
 from glow_tf.layers.own_networks import reason_not_to_share
@@ -131,7 +132,7 @@ def _values(steps: Sequence[FlowStep], method: str) -> tuple[list[list[Tensor]],
 
     The constant, a scalar, is the sum over the steps at one position.
     """
-    weights = [[tf.convert_to_tensor(v.value) for v in step_weights(step)] for step in steps]
+    weights = [[value_of(v) for v in step_weights(step)] for step in steps]
     if not steps[0].folds:
         return weights, tf.zeros([], steps[0].compute_dtype)
     matrices, biases, log_det = steps[0].fold(steps, method)

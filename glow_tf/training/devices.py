@@ -55,19 +55,15 @@ def evaluation_strategy(devices: str | int = "auto") -> tf.distribute.Strategy:
 
 
 def set_up_gpus(devices: str | int) -> None:
-    """Hide all GPUs where `devices` is `"cpu"`, and let TensorFlow take the memory of others as it needs it.
-
-    By default it takes all of every card.
-    """
-    with contextlib.suppress(RuntimeError):  # the devices are in use already
-        if devices == "cpu":
+    """Hide all GPUs where `devices` is `"cpu"`, and let TensorFlow take the memory of others as it needs it."""
+    if devices == "cpu":
+        with contextlib.suppress(RuntimeError):  # the devices are in use already
             tf.config.set_visible_devices([], "GPU")
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
+    gpus.let_memory_grow()
 
 
 def _strategy_of_machine(devices: str | int) -> tf.distribute.Strategy:
-    seen = tf.config.list_physical_devices("GPU")
+    seen = tf.config.get_visible_devices("GPU")  # hidden ones would be taken, and TensorFlow would use the CPU silently
     if devices == "cpu":
         return tf.distribute.OneDeviceStrategy("CPU:0")
     if devices != "auto":

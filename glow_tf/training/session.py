@@ -43,7 +43,7 @@ def set_up(options: RunOptions) -> tf.distribute.Strategy:
         tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
     devices.set_up_gpus(options.devices)
-    if options.devices == "cpu" or not tf.config.list_physical_devices("GPU"):
+    if options.devices == "cpu" or not tf.config.get_visible_devices("GPU"):
         # On a CPU a step is as fast without TensorFlow's graph optimizer, which takes 10 s of a start at K=32.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return devices.strategy(options.devices)

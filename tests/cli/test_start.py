@@ -42,9 +42,10 @@ def test_backend_of_the_library_is_found_where_keras_finds_it(monkeypatch, tmp_p
 
 @pytest.fixture
 def tf32():
-    """Set TF32 on, TensorFlow's default; give the function that reads it."""
+    """Set TF32 on, TensorFlow's default; give the function that reads it; set it off again for other tests."""
     tf.config.experimental.enable_tensor_float_32_execution(True)
-    return tf.config.experimental.tensor_float_32_execution_enabled
+    yield tf.config.experimental.tensor_float_32_execution_enabled
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def test_tf32_is_off_in_every_command(tf32):

@@ -82,7 +82,7 @@ def call(main, name, *options, code=0):
     """Run a command's `main` in this process, as `python NAME OPTIONS` does; check the exit code; return (stdout,
     stderr).
 
-    For tests of the work of a command, not of its process. After each test, `conftest.py` resets the state of
+    For tests of the work of a command, not of its process. Before each test, `conftest.py` resets the state of
     TensorFlow that a command sets.
     """
     format_warning = warnings.formatwarning

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from glow_tf import layers
+from glow_tf.layers import host_variables
 from glow_tf.layers.matrices import eliminate, inverse_and_log_abs_det
 from helpers.keras_fit import default_floatx
 
@@ -94,3 +95,35 @@ def test_gradients_of_inverse_and_log_abs_det_match_finite_differences():
         projected = tf.reduce_sum(gradient(w) * direction)
     numeric = (gradient(w + step * direction) - gradient(w - step * direction)) / (2 * step)
     np.testing.assert_allclose(tape.gradient(projected, w), numeric, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make_layer", "shape"),
+    [
+        (lambda: layers.Shuffle(seed=0), [2, 6]),
+        pytest.param(
+            lambda: layers.MultiScale(levels=1, depth=2, width=2, permutation="shuffle", seed=0),
+            [2, 4, 4, 1],
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["layer", "steps"],
+)
+def test_program_of_xla_for_a_gpu_is_given_the_order_of_a_shuffle(make_layer, shape, monkeypatch):
+    monkeypatch.setattr(host_variables, "_on_gpu", lambda: True)
+    layer, x = make_layer(), tf.random.stateless_normal(shape, [0, 1])
+    layer.build(shape)
+
+    def run(x):
+        z, _ = layer.encode(x)
+        return [*tf.nest.flatten(z), layer.decode(z)[0]]
+
+    program = tf.function(run, jit_compile=True, autograph=False)
+    orders = [v for v in layer.weights if v.dtype == "int32"]
+    # TensorFlow keeps variables of int32 in the memory of the host, where the program itself could not read them.
+    assert orders and not [v for v in program.get_concrete_function(x).graph.variables if v.dtype == tf.int32]
+    for _ in range(2):
+        for value, expected in zip(program(x), run(x), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+        for order in orders:
+            order.assign(np.roll(order.numpy(), 1))

@@ -12,14 +12,15 @@ from glow_tf.training import devices, session
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Set the number of GPUs that TensorFlow sees; record strategies instead of making them without GPUs."""
+    """Set how many GPUs there are and how many of them are visible; record strategies instead of making them."""
     monkeypatch.delenv("TF_CONFIG", raising=False)
     for name in ("MirroredStrategy", "OneDeviceStrategy", "MultiWorkerMirroredStrategy"):
         monkeypatch.setattr(tf.distribute, name, lambda *args, name=name: (name, *args))
 
-    def see(count):
-        physical_devices = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(count)]
-        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: physical_devices)
+    def see(count, visible=None):
+        cards = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in range(count)]
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: cards)
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: cards[:visible])
 
     return see
 
@@ -30,6 +31,15 @@ def test_by_default_every_visible_gpu_trains(gpus):
     gpus(1)
     assert devices.strategy() == ("OneDeviceStrategy", "GPU:0")
     gpus(0)
+    assert devices.strategy() == ("OneDeviceStrategy", "CPU:0")
+
+
+def test_gpus_that_the_process_has_hidden_do_not_train(gpus):
+    gpus(4, visible=1)
+    assert devices.strategy() == ("OneDeviceStrategy", "GPU:0")
+    with pytest.raises(ConfigError, match=r"devices: expected 1 to 1 \(GPUs seen\), got 2"):
+        devices.strategy("2")
+    gpus(4, visible=0)
     assert devices.strategy() == ("OneDeviceStrategy", "CPU:0")
 
 
