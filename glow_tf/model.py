@@ -32,8 +32,8 @@ class Glow(FromPreset, SealedWeights, TfpAdapters, ImageFlow):
     `eps`, finest level first. Methods that dequantize take `seed` or `noise`. `seed` is one int or two; None draws a
     fresh seed in an eager call and is an error inside a `tf.function`. `noise` is uniform in [0, 1), of the images'
     shape. For the same seed, code compiled by XLA draws other random numbers.
-    A conditional model requires `labels`, int `[n]`, `[n, 1]` or one for all; an unconditional model refuses them. The
-    rule is in `glow_tf.labels`.
+    A conditional model requires `labels`, integers from 0 to `classes - 1`: `[n]`, `[n, 1]` or one for all. Others are
+    an error; under XLA a label out of range gives NaN, or a black image. An unconditional model refuses labels.
 
     Args:
         config: a `ModelConfig`, or a dictionary of its fields.

@@ -1,15 +1,4 @@
-"""The run folder: a file format, how it is written and read.
-
-| | |
-|---|---|
-| `config.json` | the experiment, with a format number |
-| `metrics.csv` | one row per epoch |
-| `weights/last.weights.h5`, `weights/best.weights.h5` | raw weights, of the last and of the best epoch |
-| `weights/last_average.weights.h5`, `weights/best_average.weights.h5` | EMA weights, of the last and their best epoch |
-| `checkpoints/` | training state, to resume from |
-| `pictures/` | figures of the training: learning curve, samples |
-| `evaluation/` | output of `evaluate.py`, which writes nothing else |
-"""
+"""The run folder: a file format, how it is written and read. `docs/guides/training.md` lists its files."""
 
 import dataclasses
 import os

@@ -166,6 +166,26 @@ def test_command_for_own_images_trains_on_photographs(tmp_path, monkeypatch):
     small = "--levels 1 --depth 1 --width 8 --batch-size 8 --epoch-steps 2 --epochs 1 --init-images 8".split()
     out, err = call_train("--source", "folder:my/images", *small)
     assert "64x64x3 at 5 bits" in out and "40 of 40 images decide:\n  64x64 pixels" in err
+    header = (tmp_path / "runs" / "folder_images" / "metrics.csv").read_text().splitlines()[0]
+    assert set(header.split(",")) <= documented_columns()
+
+
+def documented_columns():
+    """Return the columns of `metrics.csv` that the guide lists."""
+    rows = (GUIDES / "training.md").read_text().split("| column | holds |")[1].split("\n\n")[0].splitlines()
+    return {name for row in rows for name in re.findall("`(.*?)`", row.partition(" | ")[0])}
+
+
+def test_code_of_the_site_breaks_in_long_names_and_not_in_options():
+    pytest.importorskip("mkdocs", reason="the site's extra: pip install '.[docs]'")
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "site_hooks.py")
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    name = "tf.config.experimental.set_memory_growth"
+    page = f"<p><code>{name}</code>, <code>--ema x-y</code></p><pre><code>{name}\n--ema\n</code></pre>"
+    shown = hooks.on_page_content(page, None, None, None)
+    assert "tf.<wbr>config" in shown and '<code><span class="option">--ema</span> x-y</code>' in shown
+    assert shown.endswith(f"<pre><code>{name}\n--ema\n</code></pre>")
 
 
 def help_text(capsys):

@@ -42,7 +42,7 @@ class Arguments:
     """Arguments of the command line: a preset, and any field of its configuration."""
 
     preset: str
-    """Name of the preset from which to start (listed above)."""
+    """Name of the preset from which to start (listed below)."""
     print_config: bool
     """Print the configuration and stop."""
     config: pathlib.Path | None

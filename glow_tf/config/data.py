@@ -22,6 +22,8 @@ MAX_CLASS_ATTRIBUTES = 10
 class DataConfig:
     """The source of the images and their processing before quantization.
 
+    `train.py --help` describes the fields.
+
     Example:
         >>> DataConfig("folder:my/images", fit="resize", flip=True).validation
         0.05

@@ -20,6 +20,8 @@ Side = Annotated[int, Between(1, 4096)]
 class ModelConfig:
     """The architecture of a Glow (section 3 and Table 4 of https://arxiv.org/abs/1807.03039).
 
+    `train.py --help` describes the fields.
+
     Example:
         >>> ModelConfig(image_shape=(64, 64, 3), bits=5, levels=4).dims
         12288

@@ -8,7 +8,7 @@ from glow_tf.fields import check_fields
 
 @dataclasses.dataclass(frozen=True)
 class SplitRecord:
-    """The record of how a run held images out (see `glow_tf.data.hold_out`), by which other data are recognized."""
+    """The record of how a run held images out, by which other data are recognized."""
 
     rule: Literal["name", "position"]
     """Held out by a hash of the image's name, or by its position."""

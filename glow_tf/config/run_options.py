@@ -12,6 +12,8 @@ from glow_tf.fields import Between, PathText, TensorFlowPath, check_fields
 class RunOptions:
     """Options of a run that do not define it; all but `init_from` and `init_ema` may change when it is resumed.
 
+    `train.py --help` describes the fields.
+
     Example:
         >>> RunOptions(run_dir="runs/digits", devices="cpu").checkpoint_minutes
         10.0

@@ -22,6 +22,8 @@ MAX_SEED = 2**43 - 1
 class TrainingConfig:
     """The training of a model; a value of None is derived by the anchor rule of the original code (see `anchored`).
 
+    `train.py --help` describes the fields.
+
     Example:
         >>> TrainingConfig(batch_size=64).anchored((32, 32, 3)).epoch_steps
         782

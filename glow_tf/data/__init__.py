@@ -47,8 +47,8 @@ def open_source(
     Args:
         config: the source, and how its images are fitted and split.
         image_shape: the shape that the pipeline fits the images to.
-        cache: `"off"`, or `"auto"`: each record is decoded once (see `glow_tf.data.cache`).
-        cache_dir: folder of the caches on disk; None: `images` in `glow_tf.cache.cache_folder()`.
+        cache: `"off"`, or `"auto"`: each record is decoded once and kept, in memory or in files, as in `train.py`.
+        cache_dir: folder of the caches on disk; None: the default of `RunOptions.cache_dir`.
 
     Returns:
         The source, with the rows of the three splits.

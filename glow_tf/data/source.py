@@ -21,10 +21,10 @@ class Source:
         name: as in `DataConfig.source`.
         rows: int `[n]` by split, the records of "train", "validation" and "test"; a missing split is absent.
         class_names: names of the labels 0, 1, ...; empty without labels.
-        attribute_names: names of yes/no attributes, which classes are made of (see `attribute_classes`) and directions
+        attribute_names: names of yes/no attributes, which `DataConfig.class_attributes` makes classes of and directions
             in latent space are computed for.
         variant: name that tells several data sets of one name apart, such as "oord".
-        split_record: the record of held-out images (see `glow_tf.data.splits`).
+        split_record: the `SplitRecord` of how images were held out, or None.
         credits: author, source and license of the images, to be named where they are shown; "" if none need be.
     """
 

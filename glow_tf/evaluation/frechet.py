@@ -209,7 +209,7 @@ def draw_finite(
     seed: int = 0,
     bar: ProgressBar | None = None,
 ) -> Images:
-    """Draw the images of `glow_tf.batched.sample` without those that are not finite before the rounding.
+    """Draw samples, and leave out those that are not finite before the rounding.
 
     Raises:
         DataError: these are more than the share `MAX_NON_FINITE`.

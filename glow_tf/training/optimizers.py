@@ -19,7 +19,7 @@ class GlowOptimizer(keras.optimizers.Optimizer):
     """Base class of both variants: the step `w <- weight_factor * w - alpha * m / (scale + epsilon)`.
 
     With `t` from 1, `m <- beta1 * m + (1 - beta1) * g` and `alpha = lr * sqrt(1 - beta2^t) / (1 - beta1^t)`; the
-    variants differ in the second moment and in the scale. All of it is one fused operation, see `fused_update`.
+    variants differ in the second moment and in the scale. All of it is one fused operation.
 
     Args:
         learning_rate: the rate, or its schedule over the steps from 0.
