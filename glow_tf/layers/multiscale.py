@@ -42,7 +42,7 @@ class MultiScale(NamedNetworks, FlowLayer):
         width: hidden channels of the default networks, as the next one an error beside a `network`.
         network_dtype: dtype inside the default networks in mixed precision, or None.
         seed: seed of all random weights.
-        recompute: trade time for memory in training (see `shared_steps.run_steps`); forward-mode derivatives are then
+        recompute: trade time for memory in training; forward-mode derivatives are then
             not supported, nor is a `network` with dropout or batch normalization.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 

@@ -31,7 +31,7 @@ class TopPrior(FlowLayer):
     Args:
         learned: use the convolution (the original's `learntop`).
         classes: number of labels; 0 is unconditional. A conditional prior needs labels, int `[B]` from 0 to
-            `classes - 1`, as its `condition`; any other label is an error, and NaN under XLA (see `glow_tf.labels`).
+            `classes - 1`, as its `condition`; any other label is an error, and NaN under XLA, which has no errors.
         **kwargs: options of `FlowLayer`: `event_ndims`, `dtype`, `name`.
 
     Raises:
