@@ -145,7 +145,10 @@ def test_networks_share_a_trace_only_if_they_are_equal_but_for_their_weights():
     assert reason(convolutions(4), frozen) == ""
 
     def scaled(scale):
-        return keras.Sequential([keras.layers.Dense(4, activation=lambda x: scale * x)])
+        def activation(x):
+            return scale * x
+
+        return keras.Sequential([keras.layers.Dense(4, activation=activation)])
 
     assert "no configuration" in reason(scaled(1), scaled(2))
 
