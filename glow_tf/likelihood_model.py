@@ -119,7 +119,10 @@ class LikelihoodModel(LikelihoodTraining):
 
     def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> None:
         """Set the actnorms of a fresh flow from one batch (paper, section 3.1); arguments are those of `log_prob`."""
-        self.flow.initialize(self._checked(x), self._checked_condition(condition, "initialize"))
+        x, condition = self._checked(x), self._checked_condition(condition, "initialize")
+        if tf.executing_eagerly():
+            self.warn_if_initialized()
+        self.flow.initialize(x, condition)
 
     def objective(
         self, x: TensorLike, labels: TensorLike | None = None, *, seed: TensorLike | None = None
