@@ -142,8 +142,10 @@ class ImageFlow(LikelihoodTraining):
             DataError: the batch is empty; no weight is set then.
         """
         x = self.dequantize(images, seed=seed, noise=noise)
-        self._warn_if_initialized()
-        self.flow.initialize(x, self._labels(labels, tf.shape(x)[0]))
+        labels = self._labels(labels, tf.shape(x)[0])
+        if tf.executing_eagerly():
+            self.warn_if_initialized()
+        self.flow.initialize(x, labels)
         if tf.executing_eagerly():
             self._warn_if_dark(images)
 

@@ -125,7 +125,8 @@ class LikelihoodModel(LikelihoodTraining):
     def initialize(self, x: TensorLike, condition: TensorLike | None = None) -> None:
         """Set the actnorms of a fresh flow from one batch (paper, section 3.1); arguments are those of `log_prob`."""
         x, condition = self._checked(x), self._checked_condition(condition, "initialize")
-        self._warn_if_initialized()
+        if tf.executing_eagerly():
+            self.warn_if_initialized()
         self.flow.initialize(x, condition)
 
     def objective(

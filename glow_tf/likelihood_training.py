@@ -58,19 +58,23 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
     @property
     def uninitialized(self) -> bool:
         """True if there are actnorms, and all of them are the identity, as in a new model."""
-        actnorms = [layer for layer in self._flatten_layers() if isinstance(layer, ActNorm) and layer.built]
-        variables = [variable for actnorm in actnorms for variable in (actnorm.b, actnorm.logs)]
-        return bool(variables) and not any(tf.math.count_nonzero(variable.value) > 0 for variable in variables)
+        return bool(self._actnorms()) and not self._has_set_actnorms()
 
-    def _warn_if_initialized(self) -> None:
-        """Warn, two calls up, before actnorms are set whose values would be lost."""
-        actnorms = any(isinstance(layer, ActNorm) and layer.built for layer in self._flatten_layers())
-        if tf.executing_eagerly() and actnorms and not self.uninitialized:
+    def warn_if_initialized(self) -> None:
+        """Warn that an initialization replaces actnorms which were set before."""
+        if self._has_set_actnorms():
             warnings.warn(
-                f"{self.name}.initialize: this model is initialized, trained or loaded already; its actnorms are set "
-                "anew from this batch.",
+                f"{self.name}.initialize: the actnorms of this model were set before and are set anew, which undoes a "
+                "part of any training; initialize a new model only.",
                 stacklevel=3,
             )
+
+    def _actnorms(self) -> list[ActNorm]:
+        return [layer for layer in self._flatten_layers() if isinstance(layer, ActNorm) and layer.built]
+
+    def _has_set_actnorms(self) -> bool:
+        variables = [variable for actnorm in self._actnorms() for variable in (actnorm.b, actnorm.logs)]
+        return any(tf.math.count_nonzero(variable.value) > 0 for variable in variables)
 
     # Keras.
 

@@ -1,6 +1,7 @@
 """Test `glow_tf.bijectors`: bijectors over layers of their own, and couplings by functions and on vectors."""
 
 import copy
+import pickle
 
 import keras
 import numpy as np
@@ -109,10 +110,11 @@ def test_chain_is_a_sequence_and_composes_as_tfps():
         with pytest.raises(IndexError):
             sequence[3]
     assert list(chain.copy(name="other")) == parts and chain.copy(name="other").layer is chain.layer
-    own = copy.deepcopy(bijectors.Chain([chain, bijectors.Reverse(**VECTOR)]))
-    np.testing.assert_array_equal(own[0].inverse(x), chain.inverse(x))
-    assert own.bijectors[0][1].layer is own.layer[0][1] and own[0].layer is not chain.layer
-    assert len(own.trainable_variables) == len(chain.trainable_variables)
+    nested = bijectors.Chain([chain, bijectors.Reverse(**VECTOR)], name="nested")
+    for own in (copy.deepcopy(nested), pickle.loads(pickle.dumps(nested))):
+        np.testing.assert_array_equal(own[0].inverse(x), chain.inverse(x))
+        assert own.bijectors[0][1].layer is own.layer[0][1] and own[0].layer is not chain.layer
+        assert len(own.trainable_variables) == len(chain.trainable_variables) and own.name == "nested"
     images = bijectors.Chain([bijectors.ActNorm(), bijectors.Split()])  # built by the first call
     images.inverse(tf.ones([1, 4, 4, 2]))
     assert len(images.trainable_variables) == 5 and len(images[0].trainable_variables) == 2

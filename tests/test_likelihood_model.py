@@ -56,6 +56,20 @@ def test_model_of_vectors_from_a_file_is_exported(points, tmp_path):
     np.testing.assert_allclose(served.serve(tf.constant(points, tf.float32)), model.log_prob(points), atol=1e-5)
 
 
+def test_second_initialization_warns(points, recwarn):
+    images = np.random.default_rng(0).integers(0, 256, (4, 4, 4, 1), np.uint8)
+    glow = Glow(ModelConfig(image_shape=(4, 4, 1), levels=1, depth=1, width=4))
+    without_actnorm = LikelihoodModel(Coupling(width=4))
+    for model, data in ((make_model(), points), (glow, images), (without_actnorm, points), (without_actnorm, points)):
+        model.initialize(data)
+    assert not [w for w in recwarn if "set anew" in str(w.message)]
+    initialized = make_model()
+    initialized.initialize(points)
+    for model, data in ((initialized, points), (glow, images)):
+        with pytest.warns(UserWarning, match=rf"{model.name}\.initialize: the actnorms .* were set before"):
+            model.initialize(data)
+
+
 def test_samples_are_decoded_latents(points):
     model = make_model()
     with pytest.raises(ValueError, match="does not know the shape of an example yet; call initialize or fit"):

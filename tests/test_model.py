@@ -159,17 +159,6 @@ def test_initialize_warns_of_images_that_do_not_go_from_0_to_255(greatest, is_da
     assert any(sentence in str(w.message) for w in caught) == is_dark
 
 
-def test_initialize_warns_of_a_model_that_is_initialized():
-    model, images = Glow(dataclasses.replace(SMALL, image_shape=(4, 4, 1), levels=1)), np.uint8([[[[9], [255]]]])
-    images = np.tile(images, (4, 4, 2, 1))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        model.initialize(images, seed=0)
-    with pytest.warns(UserWarning, match="initialized, trained or loaded already; its actnorms are set anew") as caught:
-        model.initialize(images, seed=0)
-    assert caught[0].filename == __file__
-
-
 def test_initial_weights_repeat_and_differ_by_seed():
     one, two = Glow(SMALL), Glow(SMALL)
     other = Glow(dataclasses.replace(SMALL, init_seed=1))

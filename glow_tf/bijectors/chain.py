@@ -69,6 +69,9 @@ class Chain(OwnLayerBijector):
         memo[id(self)] = self.copy(layer=copy.deepcopy(self.layer, memo))
         return memo[id(self)]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _chain_over, (self.layer, self._bijectors, self.validate_args, self.name)
+
     @property
     def bijectors(self) -> tuple[LayerBijector, ...]:
         """The bijectors of the chain, as in `tfb.Chain`."""
@@ -94,6 +97,14 @@ class Chain(OwnLayerBijector):
             layer = _settled(self.layer[index])
             return Chain(self._bijectors[index], validate_args=self.validate_args, layer=layer)
         return self._bijectors[index]
+
+
+def _chain_over(
+    layer: layers.FlowSequential, bijectors: Sequence[LayerBijector], validate_args: bool, name: str
+) -> Chain:
+    """Return a chain that was pickled: as Keras pickles layers by their files, it was pickled apart from its parts."""
+    parts = [bijector.copy(layer=part) for bijector, part in zip(bijectors, layer, strict=True)]
+    return Chain(parts, validate_args=validate_args, name=name, layer=layer)
 
 
 def _make_chain(bijectors: Sequence[LayerBijector]) -> layers.FlowSequential:

@@ -46,7 +46,8 @@ class Coupling(FlowLayer):
             `CouplingNetwork` for images and a `DenseNetwork` for vectors. If it has a method `initialize(z1)`,
             data-dependent initialization calls this method. A plain function also works: the layer does not track the
             weights that it uses, and it must be registered (`keras.saving.register_keras_serializable`) to save the
-            layer.
+            layer. Keras cannot load a `.keras` file of a model in which several couplings have one network; make such a
+            model anew and call its `load_weights`, which takes the file.
         width: hidden channels of the default network, as the next two an error beside a network of your own.
         network_dtype: dtype inside the default network for images in mixed precision; None: the layer's dtype.
         seed: seed of the default network's weights.
