@@ -62,6 +62,27 @@ MUTATIONS = (
         ("tests/layers/test_laws.py", "-k", "actnorm"),
     ),
     Mutation(
+        "own-networks-trace-of-training-reused",
+        "glow_tf/layers/shared_steps.py",
+        "(method, training), call)",
+        "(method, None), call)",
+        ("tests/layers/test_own_networks.py",),
+    ),
+    Mutation(
+        "own-networks-with-state-share-a-trace",
+        "glow_tf/layers/own_networks.py",
+        "if any(_has_state(network) for network in networks):",
+        "if False:",
+        ("tests/layers/test_own_networks.py", "-k", "with_state or equal_but"),
+    ),
+    Mutation(
+        "refused-build-keeps-weights",
+        "glow_tf/layers/refused_builds.py",
+        "list.__setitem__(value, slice(None), copy)",
+        "pass",
+        ("tests/layers/test_checked_values.py",),
+    ),
+    Mutation(
         "convolutions-gradient-transpose",
         "glow_tf/layers/convolutions.py",
         "tf.matmul(dh_2, w_2, transpose_b=True)",
