@@ -28,7 +28,10 @@ LICENSES = {"LICENSE", "THIRD_PARTY_NOTICES.md"}
 GENERATED = re.compile(r"PKG-INFO|setup\.cfg|glow_tf\.egg-info/\S+")
 """Files that setuptools adds to the source distribution."""
 
-TRAINING = "--levels 1 --depth 1 --width 8 --batch-size 8 --epoch-steps 2 --epochs 1 --init-images 8 --warmup-steps 1 --devices cpu"
+TRAINING = (
+    "--levels 1 --depth 1 --width 8 --batch-size 8 --epoch-steps 2 --epochs 1 --warmup-steps 1 --init-images 8 "
+    "--devices cpu"
+)
 
 PROGRAM = """
 import runpy

@@ -199,7 +199,7 @@ REFUSED = {
     ),
     "ragged list for a layer": (
         lambda g, c, x: ActNorm(name="norm").encode([[1.0, 2.0], [3.0]]),
-        "norm.encode: expected one tensor, got a list of 2",
+        "norm.encode: expected tensors of float32, got a list",
     ),
     "nothing for a layer": (
         lambda g, c, x: InvertibleConv1x1(name="conv").encode(None),
