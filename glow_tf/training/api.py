@@ -27,8 +27,8 @@ def train(
 ) -> Run:
     """Train a Glow in a run folder; the same call resumes an interrupted run.
 
-    Like `train.py`, it sets TensorFlow's global state: TF32 is off unless `tf32=True`, and GPUs allocate memory as
-    needed.
+    Like `train.py`, it sets TensorFlow's global state: TF32 is off unless `tf32=True`, GPUs allocate memory as needed,
+    and `devices="cpu"` hides them from the process.
 
     Args:
         experiment: an `Experiment`, or the name of a preset.
