@@ -6,6 +6,7 @@ Nothing here imports TensorFlow at the top: the process that distributes the tes
 import atexit
 import collections
 import gc
+import glob
 import os
 import resource
 import shutil
@@ -13,12 +14,14 @@ import signal
 
 import pytest
 
-# XLA compiles small graphs in a third of the time if it does not optimize the machine code; the graphs stay the same.
-# Processes that tests start compile as a user's do (`helpers.commands.environment`).
+# XLA compiles small graphs for a CPU in a third of the time if it does not optimize the machine code; the graphs stay
+# the same. For a GPU it compiles as it does for a user, and so do processes that tests start
+# (`helpers.commands.environment`).
 XLA_FLAGS = (
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 )
-os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
+if os.environ.get("CUDA_VISIBLE_DEVICES") == "-1" or not glob.glob("/dev/nvidia[0-9]*"):
+    os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
 
 # Several processes share a GPU; by default TensorFlow takes all of its memory for the first.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
