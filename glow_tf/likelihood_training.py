@@ -76,6 +76,10 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
         variables = [variable for actnorm in self._actnorms() for variable in (actnorm.b, actnorm.logs)]
         return any(tf.math.count_nonzero(variable.value) > 0 for variable in variables)
 
+    def _computes_in_float16(self) -> bool:
+        layers = self._flatten_layers()
+        return any("float16" in (layer.compute_dtype, getattr(layer, "network_dtype", None)) for layer in layers)
+
     # Keras.
 
     def compile(
@@ -89,7 +93,8 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
 
         Args:
             optimizer: a Keras optimizer, its name or its configuration; None means that of the original code,
-                `glow_tf.optimizers.Adamax(1e-3)`.
+                `glow_tf.optimizers.Adamax(1e-3)`. If networks compute in float16, it is wrapped in a
+                `keras.optimizers.LossScaleOptimizer`, as Keras does, unless `auto_scale_loss=False`.
             jit_compile: compile the step with XLA; off by default, because Keras's "auto" would compile on one device.
             **kwargs: other arguments of `keras.Model.compile`. A loss or metrics must be empty: the model has its own.
 
@@ -103,10 +108,11 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
                 f"{self.name}.compile: the loss and the metrics are the model's own likelihood, so "
                 f"{' and '.join(refused)} must be left out."
             )
-        with _floatx(
-            self.compute_dtype
-        ):  # of means and rates: a mean in bfloat16 stops counting at some hundred images
-            optimizer = Adamax(1e-3) if optimizer is None else optimizer
+        # The means too are of the model's type: one in bfloat16 stops counting at some hundred images.
+        with _floatx(self.compute_dtype):
+            optimizer = keras.optimizers.get(Adamax(1e-3) if optimizer is None else optimizer)
+            if kwargs.get("auto_scale_loss", True) and self._computes_in_float16():
+                optimizer = _with_loss_scale(optimizer)
             super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
             if not hasattr(self, "term_means"):  # Keras keeps all metrics it ever saw, and would report each again
                 self.term_means = {name: keras.metrics.Mean(name=name) for name in self.term_names[1:]}
@@ -261,6 +267,13 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
         for name, mean in self.term_means.items():
             mean.update_state(terms[name], sample_weight=weight)
         return self.get_metrics_result()
+
+
+def _with_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Return an optimizer that scales the loss, without which small gradients are 0 in float16."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glow_tf import Glow
+from glow_tf import Coupling, Glow, LikelihoodModel
 from glow_tf.config import ModelConfig
 from glow_tf.training.optimizers import Adamax
 from helpers.commands import run_fork
@@ -94,6 +94,22 @@ def test_compile_takes_adamax_and_fit_rejects_unsupported_losses_weights_and_typ
     assert len(model.evaluate(images, verbose=0)) == 2, "each term once, though the model was compiled twice"
     with pytest.raises(TypeError, match=r"expected uint8 images .* got float32; cast floats .* by tf.cast\(tf.round"):
         model.fit(images.astype("float32"), verbose=0)
+
+
+def test_loss_is_scaled_where_networks_compute_in_float16():
+    half = Glow(ModelConfig(**ONE_LEVEL, network_dtype="float16"))
+    dense = keras.Sequential([keras.layers.Dense(4, dtype="mixed_float16"), keras.layers.Dense(2)])
+    models = [half, LikelihoodModel(Coupling(network=dense)), LikelihoodModel(Coupling(network_dtype="float16"))]
+    for model in models:
+        for optimizer in (None, "adam", keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())):
+            model.compile(optimizer)
+            assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+            assert not isinstance(model.optimizer.inner_optimizer, keras.optimizers.LossScaleOptimizer)
+    half.compile(auto_scale_loss=False)
+    assert type(half.optimizer) is Adamax
+    for model in (Glow(ModelConfig(**ONE_LEVEL, network_dtype="bfloat16")), LikelihoodModel(Coupling())):
+        model.compile()
+        assert type(model.optimizer) is Adamax
 
 
 @pytest.mark.parametrize("floatx", ["float16", "bfloat16"])
