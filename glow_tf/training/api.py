@@ -16,6 +16,16 @@ from glow_tf.extras import optional_packages
 from glow_tf.log_lines import shown_as_lines
 from glow_tf.runs import Run
 
+REMEDIES: dict[Any, str] = {
+    (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler): "the learning rate follows "
+    "learning_rate, warmup_steps and schedule of the experiment's training",
+    keras.callbacks.BackupAndRestore: "the same call resumes a run",
+    keras.callbacks.ProgbarLogger: "verbose=True shows the progress",
+    keras.callbacks.TensorBoard: "a run writes files for TensorBoard itself",
+    keras.callbacks.SwapEMAWeights: "a run keeps EMA weights too, which Run.model(ema=True) loads",
+}
+"""What to do instead of a callback of Keras that is refused."""
+
 
 def train(
     experiment: Experiment | str,
@@ -34,8 +44,9 @@ def train(
     Args:
         experiment: an `Experiment`, or the name of a preset.
         run_dir: the run folder; None means `runs/NAME`, with the experiment's name.
-        callbacks: Keras callbacks, called with the columns of `metrics.csv` at the end of each epoch. A callback that
-            sets `model.stop_training` ends the training; the best epoch's weights are kept in any case.
+        callbacks: Keras callbacks, called with the columns of `metrics.csv` at the end of each epoch, such as
+            `EarlyStopping("val_bits_x", mode="min")`. A callback that sets `model.stop_training` ends the training; the
+            best epoch's weights are kept in any case. Callbacks of Keras that need a compiled model are refused.
         verbose: print the progress and the library's log messages.
         **options: other fields of `RunOptions`, such as `devices="cpu"` or `sample_every=5`.
 
@@ -44,7 +55,7 @@ def train(
 
     Raises:
         TypeError: `experiment` is neither an `Experiment` nor a name.
-        ConfigError: an option is not valid, or the folder holds a run of another configuration.
+        ConfigError: an option or a callback is not valid, or the folder holds a run of another configuration.
         DataError: the images cannot be read.
         RunError: the folder cannot be used, or the loss is not finite.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
@@ -67,6 +78,8 @@ def train(
         kind = type(experiment).__name__
         raise TypeError(f"train: expected an Experiment or the name of a preset, got {kind}.")
     _check_options(options, experiment)
+    callbacks = list(callbacks)
+    _check_callbacks(callbacks)
     run_dir = f"runs/{experiment.name}" if run_dir is None else os.fspath(run_dir)
     run_options = RunOptions(run_dir=run_dir, **options)
     with optional_packages():  # for data, pictures and the progress bar
@@ -92,6 +105,25 @@ def _check_options(options: Iterable[str], experiment: Experiment) -> None:
                     f"dataclasses.replace(experiment, {part}={changed_part})."
                 )
         raise ConfigError(f"train: there is no option {name}.{did_you_mean(name, names)}")
+
+
+def _check_callbacks(callbacks: Iterable[Any]) -> None:
+    """Raise a `ConfigError` for what is no callback, and for callbacks of Keras that would fail after an epoch."""
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ConfigError(f"train: expected instances of keras.callbacks.Callback, got {callback!r}.")
+        name = type(callback).__name__
+        for kinds, remedy in REMEDIES.items():
+            if isinstance(callback, kinds):
+                raise ConfigError(f"train: the callback {name} is for keras.Model.fit; leave it out: {remedy}.")
+        is_monitor = isinstance(callback, keras.callbacks.EarlyStopping) or getattr(callback, "save_best_only", False)
+        # Keras itself knows the direction of losses alone, and there is no val_loss, its default.
+        mode, monitor = getattr(callback, "mode", None), getattr(callback, "monitor", None)
+        if is_monitor and mode == "auto" and monitor != "loss":
+            raise ConfigError(
+                f"train: the callback {name} needs a column of metrics.csv and its direction, such as "
+                f'monitor="val_bits_x" and mode="min", got {monitor!r} and "auto".'
+            )
 
 
 def _field_names(config: Any) -> list[str]:

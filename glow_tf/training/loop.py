@@ -122,7 +122,9 @@ class EpochLoop:
                     return
         self._check_health()
         rate = (epoch_steps - done) * self.training.batch_size / (time.monotonic() - start)
-        callbacks.on_epoch_end(epoch, self._end_epoch(epoch + 1, rate))
+        row = self._end_epoch(epoch + 1, rate)
+        # Keras's own callbacks take the epoch from the argument, and some fail on logs that have it too.
+        callbacks.on_epoch_end(epoch, {name: value for name, value in row.items() if name != "epoch"})
         self._agree_to_stop()
 
     def _checkpoint_is_due(self) -> bool:

@@ -4,6 +4,7 @@ import dataclasses
 import threading
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -51,7 +52,7 @@ def test_callbacks_are_called_and_stop_the_training(experiment, stubbed, tmp_pat
     assert recorder.params == {"epochs": 4, "steps": 2}
     assert (recorder.batches, recorder.ends) == (4, 1)
     assert [logs["step"] for logs in recorder.epochs] == [2, 4]
-    assert {"bits_x", "val_bits_x", "learning_rate"} <= recorder.epochs[0].keys()
+    assert {"bits_x", "val_bits_x", "learning_rate"} <= recorder.epochs[0].keys() and "epoch" not in recorder.epochs[0]
     assert len(run.metrics_path.read_text().splitlines()) == 3
     assert not (run.path / "tensorboard").exists()
     assert tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"] is optimizer_was_off
@@ -65,6 +66,42 @@ def test_callbacks_are_called_and_stop_the_training(experiment, stubbed, tmp_pat
     thread.join()
     assert [logs["step"] for logs in resumed.epochs] == [6, 8]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_checkpoints_and_tables_of_keras(experiment, tmp_path):
+    path = str(tmp_path / "epoch-{epoch}-{val_bits_x:.1f}.keras")
+    callbacks = [keras.callbacks.ModelCheckpoint(path), keras.callbacks.CSVLogger(tmp_path / "log.csv")]
+    run = glow_tf.train(experiment, tmp_path / "run", devices="cpu", callbacks=callbacks, verbose=False)
+    paths = sorted(tmp_path.glob("epoch-*.keras"))
+    assert [path.name.split("-")[1] for path in paths] == ["1", "2", "3", "4"]
+    for one, other in zip(glow_tf.load_model(paths[-1]).weights, run.model("last").weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    header, *rows = (tmp_path / "log.csv").read_text().splitlines()
+    assert header.split(",").count("epoch") == 1 and len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (keras.callbacks.EarlyStopping, "expected instances of keras.callbacks.Callback, got <class"),
+        (
+            keras.callbacks.ReduceLROnPlateau(),
+            "ReduceLROnPlateau is for keras.Model.fit; .* learning_rate, warmup_steps",
+        ),
+        (keras.callbacks.LearningRateScheduler(float), "LearningRateScheduler is for keras.Model.fit"),
+        (keras.callbacks.BackupAndRestore("backup"), "leave it out: the same call resumes a run"),
+        (keras.callbacks.SwapEMAWeights(), r"Run.model\(ema=True\) loads"),
+        (keras.callbacks.ProgbarLogger(), "verbose=True shows the progress"),
+        (keras.callbacks.TensorBoard("logs"), "a run writes files for TensorBoard itself"),
+        (keras.callbacks.EarlyStopping("val_bits_x"), 'such as monitor="val_bits_x" .* got \'val_bits_x\' and "auto"'),
+        (keras.callbacks.ModelCheckpoint("m.keras", save_best_only=True), "got 'val_loss' and \"auto\""),
+    ],
+)
+def test_callbacks_that_fail_in_a_run_are_refused_before_it(callback, message, experiment, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        glow_tf.train(experiment, tmp_path / "run", callbacks=[callback])
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
