@@ -67,6 +67,8 @@ class WithNetwork(FlowLayer):
 class WithLabels(WithNetwork):
     """A flow layer that cannot be called without labels."""
 
+    takes_condition = True
+
     def _shift(self, x, condition):
         z1, z2 = tf.split(x, 2, -1)
         return z1, z2, self.network(tf.one_hot(condition, 3))
