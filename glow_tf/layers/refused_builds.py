@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import keras
 
+from glow_tf.layers.context_values import value_set
 from glow_tf.layers.keras_contract import LayerMixin
 
 _kept = contextvars.ContextVar("kept", default=False)
@@ -38,15 +39,13 @@ def as_before_on_error(layer: keras.layers.Layer) -> Iterator[None]:
         yield
         return
     kept = [(part, vars(part).copy(), _collections(part)) for part in _unbuilt(layer)]
-    token = _kept.set(True)
     try:
-        yield
+        with value_set(_kept, True):
+            yield
     except BaseException:
         for part, attributes, collections in kept:
             _restore(part, attributes, collections)
         raise
-    finally:
-        _kept.reset(token)
 
 
 def _unbuilt(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
