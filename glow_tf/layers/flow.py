@@ -27,14 +27,9 @@ from glow_tf.autograph import without_autograph
 from glow_tf.counts import counted
 from glow_tf.errors import DataError
 from glow_tf.layers.checked_values import CheckedValues, default_event_ndims
-from glow_tf.layers.keras_contract import (
-    MadeParts,
-    TracedOutputs,
-    UncastWeights,
-    require_full_precision,
-    require_one_tensor,
-)
+from glow_tf.layers.keras_contract import TracedOutputs, UncastWeights, require_full_precision, require_one_tensor
 from glow_tf.layers.loading import FiniteWeights
+from glow_tf.layers.made_parts import MadeParts
 from glow_tf.layers.old_contract import OldContract
 from glow_tf.layers.options import describe_layer
 from glow_tf.layers.refused_builds import as_before_on_error

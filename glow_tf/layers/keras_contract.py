@@ -1,8 +1,7 @@
 """Parts of Keras's contract of a layer that all layers here keep in the same way."""
 
 import contextlib
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -25,39 +24,6 @@ class TracedOutputs(LayerMixin):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Return the symbolic outputs of `call`."""
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
-
-
-class MadeParts(LayerMixin):
-    """Mixin of flow layers that makes the weights of all parts when the layer is built.
-
-    Keras makes those of a layer without a `build` of its own in the first call. Weights that are loaded before that
-    would be lost in silence, and optimizers and bijectors would not have them.
-    """
-
-    compute_output_spec: Callable[..., Any]
-    event_shape: Any
-
-    def _post_build(self) -> None:
-        if self.event_shape is not None and _has_unmade_parts(self):
-            x = keras.KerasTensor((None, *self.event_shape), self.compute_dtype)
-            try:
-                try:
-                    self.compute_output_spec(x)
-                except Exception:  # of any kind, in code of users, which may need labels
-                    self.compute_output_spec(x, keras.KerasTensor((None,), "int32"))
-            except Exception as error:
-                warnings.warn(
-                    f"{self.name}: parts of it make their weights in the first call, and weights that are loaded "
-                    "before that are lost; build them in its build(). A call to make them now failed: "
-                    f"{str(error).rpartition('Error encountered:')[2].strip()}",
-                    stacklevel=2,
-                )
-        super()._post_build()
-
-
-def _has_unmade_parts(layer: keras.layers.Layer) -> bool:
-    """Return whether a part of a layer, at any depth, is not built; flow layers have made their own parts."""
-    return any(not p.built or (not isinstance(p, MadeParts) and _has_unmade_parts(p)) for p in layer._layers)
 
 
 class UncastWeights(LayerMixin):

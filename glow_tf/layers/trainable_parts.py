@@ -28,7 +28,7 @@ class FrozenWithParts(LayerMixin):
         if not getattr(self, "_trainable", True):
             for part in keras.tree.flatten(value):  # of a list of layers
                 if isinstance(part, keras.layers.Layer):
-                    _set_trainable(part, False)
+                    set_trainable(part, False)
 
 
 class StoredParts(FrozenWithParts):
@@ -66,10 +66,10 @@ def set_trainable_parts(model: keras.layers.Layer, parts: Mapping[str, bool]) ->
     for position, name, part, _ in _parts(model):  # a layer comes before its parts, whose `trainable` it sets too
         trainable = parts.get(position, parts.get(name))
         if trainable is not None:
-            _set_trainable(part, trainable)
+            set_trainable(part, trainable)
 
 
-def _set_trainable(part: Any, trainable: bool) -> None:
+def set_trainable(part: Any, trainable: bool) -> None:
     """Set `trainable` of a layer and all its parts, or of a variable.
 
     TensorFlow ignores an assignment of the value that an attribute has, which would not reach the parts.

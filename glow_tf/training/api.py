@@ -65,7 +65,7 @@ def train(
         >>> import dataclasses, tempfile
         >>> import glow_tf
         >>> experiment = glow_tf.presets.get("digits")
-        >>> training = dataclasses.replace(experiment.training, epochs=1, epoch_steps=2)
+        >>> training = dataclasses.replace(experiment.training, epochs=1, epoch_steps=2, warmup_steps=1)
         >>> model = dataclasses.replace(experiment.model, levels=1, depth=1, width=4)
         >>> experiment = dataclasses.replace(experiment, model=model, training=training)
         >>> run = glow_tf.train(experiment, f"{tempfile.mkdtemp()}/run", devices="cpu", verbose=False)

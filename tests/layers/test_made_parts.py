@@ -126,3 +126,17 @@ def test_network_that_cannot_be_called_yet_is_named():
     with pytest.warns(UserWarning, match="coupling.*: parts of it make their weights in the first call.*failed: "):
         layer.build((None, None, None, 2))
     assert not layer.trainable_variables
+
+
+def test_parts_that_are_frozen_before_the_build_can_be_trained_later():
+    layer = Coupling(network=Network())
+    layer.network.trainable = False
+    bijector = layer.as_bijector([4])
+    assert not layer.trainable_variables and not bijector.trainable_variables
+    layer.network.trainable = True
+    assert len(layer.trainable_variables) == len(bijector.trainable_variables) == 4
+    layer = WithNetwork()
+    first, second = layer.network.layers
+    first.trainable = False
+    layer.build((None, 4))
+    assert not first.trainable_variables and layer.trainable_variables == second.trainable_variables
