@@ -196,6 +196,20 @@ MUTATIONS = (
         ("tests/test_keras_fit.py", "-k", "mirrored"),
     ),
     Mutation(
+        "unmade-parts-ignored",
+        "glow_tf/layers/made_parts.py",
+        "not isinstance(p, MadeParts) and _has_unmade_parts(p)",
+        "False",
+        ("tests/layers/test_made_parts.py",),
+    ),
+    Mutation(
+        "whole-model-config-ignored",
+        "glow_tf/weights_file.py",
+        'if str(path).endswith(".keras"):\n            with',
+        'if str(path).endswith("no"):\n            with',
+        ("tests/test_weights_file.py", "-k", "whole_model"),
+    ),
+    Mutation(
         "config-epoch-rounded-down",
         "glow_tf/config/training.py",
         "math.ceil(ANCHOR_EPOCH / images)",
