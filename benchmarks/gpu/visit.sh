@@ -35,7 +35,7 @@ inference() { measure inference --parts inference --batches 64 256; }
 memory() { measure memory --parts memory --batches 256; }
 
 readers() {
-  python -m benchmarks --parts feed ${SMALL:+--small} --out "$out/readers.json" 2>&1 | tee "$out/readers.log"
+  python -m benchmarks --parts feed ${SMALL:+--small} --out "$out/readers" 2>&1 | tee "$out/readers.log"
 }
 
 train() {
