@@ -4,7 +4,7 @@ import abc
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import keras
@@ -13,7 +13,7 @@ import tensorflow as tf
 from glow_tf.accumulation import batch_seed, check_accumulation
 from glow_tf.counts import counted
 from glow_tf.layers.actnorm import ActNorm
-from glow_tf.layers.keras_contract import TracedOutputs, in_training
+from glow_tf.layers.keras_contract import TracedOutputs, default_floatx, in_training
 from glow_tf.layers.network import mixed_precision
 from glow_tf.layers.shared_steps import inlinable_steps
 from glow_tf.layers.trainable_parts import FrozenWithParts, set_trainable_parts, trainable_parts
@@ -109,7 +109,7 @@ class LikelihoodTraining(TracedOutputs, FrozenWithParts, keras.Model, abc.ABC):
                 f"{' and '.join(refused)} must be left out."
             )
         # The means too are of the model's type: one in bfloat16 stops counting at some hundred images.
-        with _floatx(self.compute_dtype):
+        with default_floatx(self.compute_dtype):
             optimizer = keras.optimizers.get(Adamax(1e-3) if optimizer is None else optimizer)
             if kwargs.get("auto_scale_loss", True) and self._computes_in_float16():
                 optimizer = _with_loss_scale(optimizer)
@@ -274,17 +274,6 @@ def _with_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
-
-
-@contextlib.contextmanager
-def _floatx(dtype: str) -> Iterator[None]:
-    """Set Keras's default float type within the context."""
-    before = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
 
 
 def _replica() -> Tensor:

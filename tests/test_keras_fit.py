@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from glow_tf import Coupling, Glow, LikelihoodModel
 from glow_tf.config import ModelConfig
+from glow_tf.layers.keras_contract import default_floatx
 from glow_tf.training.optimizers import Adamax
 from helpers.commands import run_fork
-from helpers.keras_fit import ONE_LEVEL, BinMiddles, default_floatx, fit_under, images_and_labels
+from helpers.keras_fit import ONE_LEVEL, BinMiddles, fit_under, images_and_labels
 
 
 @pytest.mark.slow

@@ -65,6 +65,17 @@ def training_mode(layer: keras.layers.Layer) -> bool | None:
     return training
 
 
+@contextlib.contextmanager
+def default_floatx(dtype: str) -> Iterator[None]:
+    """Set Keras's default float type within the context."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
 def require_full_precision(layer: keras.layers.Layer) -> None:
     """Raise a `ValueError` unless a layer computes in float32 or float64: a rounded flow is not inverted exactly."""
     if layer.compute_dtype not in ("float32", "float64"):

@@ -3,7 +3,6 @@
 That needs a process of its own, since devices are fixed by the first operation.
 """
 
-import contextlib
 import json
 
 import keras
@@ -23,17 +22,6 @@ def images_and_labels(n=64):
     """Return `n` digits and their labels."""
     config = DataConfig("bundled:digits")
     return pipeline.arrays(open_source(config, (8, 8, 1)), "train", config, (8, 8, 1), n)[:2]
-
-
-@contextlib.contextmanager
-def default_floatx(floatx):
-    """Set the default float type of Keras within the context."""
-    before = keras.config.floatx()
-    keras.config.set_floatx(floatx)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
 
 
 class BinMiddles(Glow):

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from glow_tf import layers
 from glow_tf.layers import host_variables
+from glow_tf.layers.keras_contract import default_floatx
 from glow_tf.layers.matrices import eliminate, inverse_and_log_abs_det
-from helpers.keras_fit import default_floatx
 
 CHANNELS = 192
 """Channels of the coarsest level of a color image's flow of 5 levels."""
